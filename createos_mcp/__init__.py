@@ -1,0 +1,1 @@
+"""MCP server and local platform for CreateOS."""

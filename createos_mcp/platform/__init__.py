@@ -1,0 +1,1 @@
+"""The local platform: the CreateOS REST API, for real, on one machine."""

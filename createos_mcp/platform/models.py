@@ -1,0 +1,228 @@
+"""The platform's nouns: what is stored, what runs, and which changes of state are legal."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TypeAlias
+
+Json: TypeAlias = Any
+
+
+class ProjectType(StrEnum):
+    """Where a project's code comes from."""
+
+    VCS = "vcs"
+    IMAGE = "image"
+    UPLOAD = "upload"
+
+
+class ProjectStatus(StrEnum):
+    """A project is deleted in the background: `deleting` rows are finished after a restart."""
+
+    ACTIVE = "active"
+    DELETING = "deleting"
+
+
+class DeploymentStatus(StrEnum):
+    """States of a deployment, spelled as on the wire."""
+
+    QUEUE = "queue"
+    BUILDING = "building"
+    DEPLOYING = "deploying"
+    DEPLOYED = "deployed"
+    SLEEPING = "sleeping"
+    BUILD_ERROR = "build_error"
+    CRASHING = "crashing"
+    ERROR = "error"
+    CANCELLED = "cancelled"
+    TERMINATING = "terminating"
+
+
+_S = DeploymentStatus
+
+TRANSITIONS: Mapping[DeploymentStatus, frozenset[DeploymentStatus]] = {
+    _S.QUEUE: frozenset({_S.BUILDING, _S.CANCELLED, _S.TERMINATING}),
+    _S.BUILDING: frozenset({_S.DEPLOYING, _S.BUILD_ERROR, _S.CANCELLED, _S.TERMINATING}),
+    _S.DEPLOYING: frozenset({_S.DEPLOYED, _S.CRASHING, _S.ERROR, _S.TERMINATING}),
+    _S.DEPLOYED: frozenset({_S.SLEEPING, _S.DEPLOYING, _S.CRASHING, _S.ERROR, _S.TERMINATING}),
+    _S.SLEEPING: frozenset({_S.DEPLOYING, _S.TERMINATING}),
+    _S.CRASHING: frozenset({_S.DEPLOYING, _S.DEPLOYED, _S.ERROR, _S.SLEEPING, _S.TERMINATING}),
+    _S.BUILD_ERROR: frozenset({_S.TERMINATING}),
+    _S.ERROR: frozenset({_S.DEPLOYING, _S.TERMINATING}),
+    _S.CANCELLED: frozenset({_S.TERMINATING}),
+    _S.TERMINATING: frozenset(),
+}
+"""Every legal change of a deployment's state; the store refuses all others."""
+
+UNFINISHED = frozenset({_S.QUEUE, _S.BUILDING, _S.DEPLOYING})
+"""States that a deployment leaves by itself."""
+
+LIVE = frozenset({_S.DEPLOYED, _S.CRASHING})
+"""States in which an app process belongs to the deployment."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class User:
+    """Who owns what. The first user is made at the platform's first start."""
+
+    id: str
+    name: str
+    email: str
+    created_at: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ApiKey:
+    """A key as it is kept: its secret only as a hash."""
+
+    id: str
+    user_id: str
+    name: str
+    description: str | None
+    expired_at: str | None
+    revoked_at: str | None
+    created_at: str
+    updated_at: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Project:
+    """A project and the settings that its next deployment is built with."""
+
+    id: str
+    user_id: str
+    unique_name: str
+    display_name: str
+    description: str | None
+    type: ProjectType
+    status: ProjectStatus
+    source: Mapping[str, Json]
+    settings: Mapping[str, Json]
+    """As in CreateProject: runtime, framework, port, commands, `buildVars`, `runEnvs`, flags."""
+    enabled_security_scan: bool
+    app_id: str | None
+    created_at: str
+    updated_at: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Environment:
+    """A place of a project that serves one deployment at one address."""
+
+    id: str
+    project_id: str
+    unique_name: str
+    display_name: str
+    description: str | None
+    branch: str | None
+    status: str
+    is_auto_promote_enabled: bool
+    resources: Mapping[str, int]
+    """`{"cpu": 200, "memory": 512, "replicas": 1}`: millicores, MB, count."""
+    settings: Mapping[str, Json]
+    """`{"runEnvs": {...}}`, laid over the project's."""
+    deployment_id: str | None
+    """Deployment that answers at the environment's address."""
+    port: int
+    """Port of the environment's own address on 127.0.0.1."""
+    created_at: str
+    updated_at: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Deployment:
+    """One build of a project and what became of it."""
+
+    id: str
+    project_id: str
+    version: int
+    """Counts up within the project, from 1."""
+    status: DeploymentStatus
+    reason: str | None
+    """Why the deployment is where it is; set on every failure."""
+    source: str
+    """Kind of upload: `files`, `base64`, `zip`."""
+    settings: Mapping[str, Json]
+    """The project's settings when the deployment was made."""
+    instance: Mapping[str, Json] | None
+    """What `runner` needs to find the running app again after a restart; None when none runs."""
+    release: Mapping[str, Json] | None
+    """What `builder` made, as `Release` writes it; None until it is built."""
+    port: int | None
+    """Port of the deployment's own address on 127.0.0.1, while it is live."""
+    created_at: str
+    updated_at: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LogLine:
+    """One line of a build log."""
+
+    deployment_id: str
+    line_number: int
+    stage: str
+    """`prepare`, `toolchain`, `install`, `build`, `deploy`."""
+    log: str
+    ts: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuildJob:
+    """All that the builder needs to turn uploaded files into a release."""
+
+    deployment_id: str
+    source_dir: Path
+    """Uploaded files, read-only to the builder."""
+    release_dir: Path
+    """Where the release is written; owned by this job alone."""
+    settings: Mapping[str, Json]
+    timeout_s: float = 15 * 60
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Release:
+    """A built app, ready to start: kept as JSON with the deployment."""
+
+    root: Path
+    """Directory that the app is started in."""
+    command: tuple[str, ...]
+    """Program and arguments; `("/bin/sh", "-c", "npm start")` for a run command."""
+    environ: Mapping[str, str]
+    """Variables of the toolchain: PATH first."""
+    readable: tuple[Path, ...]
+    """Directories outside the release that the app must see: toolchains."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LaunchSpec:
+    """A release and the conditions that it runs under."""
+
+    deployment_id: str
+    release: Release
+    run_envs: Mapping[str, str] = field(repr=False)
+    """The user's variables."""
+    port: int
+    """Port that the app is asked to listen on, in PORT; it may choose another."""
+    memory_mb: int
+    cpu_millicores: int
+    log_file: Path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Instance:
+    """A running app: enough to reach it, stop it, and find it again after a restart."""
+
+    deployment_id: str
+    pid: int
+    """The launcher, leader of the app's session."""
+    created: float
+    """The launcher's start in seconds since the epoch: tells a reused pid from the real one."""
+    run_dir: Path
+    """Holds the launcher's socket and, once the app ended, its exit code."""
+    port: int
+    """Port that the app really listens on, inside its own network when it has one."""
+    isolation: str
+    """`bubblewrap` or `none`."""
+    limits: str
+    """`cgroup` or `advisory`."""
