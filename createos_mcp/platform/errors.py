@@ -1,0 +1,118 @@
+"""What the platform refuses, and what goes wrong while an app is built and started.
+
+* PlatformError
+  x Refusal                     becomes a failure answer of the API, with its status
+    + InvalidRequestError       400
+    + UnauthorizedError         401
+    + NotFoundError             404
+    + NameTakenError            409
+    + WrongStateError           422
+    + LimitReachedError         429
+    + NotServedError            501
+  x IllegalTransitionError      a change of state that the table does not allow: a fault of ours
+  x BuildFailedError            ends a deployment in `build_error`
+  x StartFailedError            ends a deployment in `error` or `crashing`
+    - AppExitedError
+    - AppNeverListenedError
+"""
+
+from typing import ClassVar
+
+
+class PlatformError(Exception):
+    """Base of every error that the platform raises on purpose."""
+
+
+class Refusal(PlatformError):  # noqa: N818 - the API's word for a failed call that is nobody's bug
+    """The API does not do what was asked; the sentence tells the caller why."""
+
+    status: ClassVar[int] = 500
+
+
+class InvalidRequestError(Refusal):
+    """The request does not fit the operation's schema or the project."""
+
+    status = 400
+
+
+class UnauthorizedError(Refusal):
+    """No key came, or one that is unknown, revoked or expired."""
+
+    status = 401
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason}. Send a valid API key in the X-Api-Key header.")
+
+
+class NotFoundError(Refusal):
+    """Nothing of the caller's has that id."""
+
+    status = 404
+
+    def __init__(self, resource: str, resource_id: str) -> None:
+        super().__init__(f"No {resource} with the id {resource_id!r}.")
+
+
+class NameTakenError(Refusal):
+    """A name that must be unique is in use."""
+
+    status = 409
+
+    def __init__(self, resource: str, name: str) -> None:
+        super().__init__(f"The {resource} name {name!r} is taken. Choose another.")
+
+
+class WrongStateError(Refusal):
+    """The resource's type or state does not allow the action."""
+
+    status = 422
+
+
+class LimitReachedError(Refusal):
+    """A count limit is reached."""
+
+    status = 429
+
+    def __init__(self, what: str, limit: int) -> None:
+        super().__init__(f"The limit of {limit} {what} is reached. Delete what is not needed.")
+
+
+class NotServedError(Refusal):
+    """The operation exists on the cloud and not yet here."""
+
+    status = 501
+
+    def __init__(self, operation: str, needs: str) -> None:
+        super().__init__(f"{operation} is not served by the local platform: it needs {needs}.")
+
+
+class IllegalTransitionError(PlatformError):
+    """A deployment was to take a state that does not follow from its present one."""
+
+    def __init__(self, deployment_id: str, present: str, wanted: str) -> None:
+        super().__init__(f"Deployment {deployment_id} is {present} and cannot become {wanted}")
+
+
+class BuildFailedError(PlatformError):
+    """The build ended without a release; the sentence is the deployment's reason."""
+
+
+class StartFailedError(PlatformError):
+    """The app was started and does not serve; the sentence is the deployment's reason."""
+
+
+class AppExitedError(StartFailedError):
+    """The app ended before its port answered."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__(f"The app exited with code {exit_code} before its port answered")
+        self.exit_code = exit_code
+
+
+class AppNeverListenedError(StartFailedError):
+    """The app runs, and no port answered in time."""
+
+    def __init__(self, port: int, waited_s: float) -> None:
+        super().__init__(
+            f"The app did not listen on any port within {waited_s:g} s (PORT is {port})"
+        )

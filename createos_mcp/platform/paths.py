@@ -1,0 +1,67 @@
+"""Where the platform keeps its files, all under one directory that its owner alone can read."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class DataDir:
+    """The data directory and the place of each thing in it."""
+
+    root: Path
+
+    @property
+    def database(self) -> Path:
+        """SQLite database: everything that the API has acknowledged."""
+        return self.root / "platform.db"
+
+    @property
+    def key_file(self) -> Path:
+        """The first user's API key, readable by its owner alone."""
+        return self.root / "key"
+
+    @property
+    def state_file(self) -> Path:
+        """Process id, start time and addresses of the running platform."""
+        return self.root / "platform.json"
+
+    @property
+    def lock_file(self) -> Path:
+        """Held by the process that starts the platform, and by the platform while it runs."""
+        return self.root / "platform.lock"
+
+    @property
+    def log_file(self) -> Path:
+        """Log of the platform itself."""
+        return self.root / "platform.log"
+
+    @property
+    def toolchains(self) -> Path:
+        """Runtimes that were fetched from package registries."""
+        return self.root / "toolchains"
+
+    @property
+    def cache(self) -> Path:
+        """Package managers' caches, shared by all builds."""
+        return self.root / "cache"
+
+    def source(self, deployment_id: str) -> Path:
+        """Uploaded files of a deployment, as they came."""
+        return self.root / "sources" / deployment_id
+
+    def release(self, deployment_id: str) -> Path:
+        """What was built of them."""
+        return self.root / "releases" / deployment_id
+
+    def run(self, deployment_id: str) -> Path:
+        """The launcher's socket and exit code."""
+        return self.root / "run" / deployment_id
+
+    def app_log(self, deployment_id: str) -> Path:
+        """Output of the running app."""
+        return self.root / "logs" / deployment_id / "app.log"
+
+    def create(self) -> None:
+        """Make the directory, for its owner alone."""
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.root.chmod(0o700)
