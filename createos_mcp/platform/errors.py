@@ -9,6 +9,7 @@
     + WrongStateError           422
     + LimitReachedError         429
     + NotServedError            501
+  x StartupError                the platform itself cannot start
   x IllegalTransitionError      a change of state that the table does not allow: a fault of ours
   x BuildFailedError            ends a deployment in `build_error`
   x StartFailedError            ends a deployment in `error` or `crashing`
@@ -84,6 +85,13 @@ class NotServedError(Refusal):
 
     def __init__(self, operation: str, needs: str) -> None:
         super().__init__(f"{operation} is not served by the local platform: it needs {needs}.")
+
+
+class StartupError(PlatformError):
+    """The platform itself did not come up."""
+
+    def __init__(self, reason: str, details: str = "") -> None:
+        super().__init__(f"{reason}: {details}" if details else reason)
 
 
 class IllegalTransitionError(PlatformError):

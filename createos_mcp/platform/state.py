@@ -1,0 +1,55 @@
+"""The platform's state file: who runs it, since when, and at which addresses."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlatformState:
+    """What one start of the platform wrote down; the ports are asked for again by the next."""
+
+    pid: int
+    created: float
+    """Start of the process in seconds since the epoch: tells a reused pid from the real one."""
+    version: str
+    api_port: int
+    gateway_port: int
+    isolation: str
+    """`bubblewrap` or `none`."""
+    outbound: bool
+    """Whether apps reach the network."""
+
+    @property
+    def api_url(self) -> str:
+        """Base URL of the REST API."""
+        return f"http://127.0.0.1:{self.api_port}"
+
+    def is_alive(self) -> bool:
+        """Whether the process that wrote this still runs."""
+        try:
+            process = psutil.Process(self.pid)
+            return (
+                abs(process.create_time() - self.created) < 1
+                and process.status() != psutil.STATUS_ZOMBIE
+            )
+        except psutil.NoSuchProcess:
+            return False
+
+
+def read_state(file: Path) -> PlatformState | None:
+    """The last state written, or None when there is none that can be read."""
+    try:
+        return PlatformState(**json.loads(file.read_text()))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
+
+
+def write_state(file: Path, state: PlatformState) -> None:
+    """Replace the state in one step, so that no reader sees half of it."""
+    draft = file.with_suffix(".tmp")
+    draft.write_text(json.dumps(asdict(state)))
+    draft.chmod(0o600)
+    draft.replace(file)
