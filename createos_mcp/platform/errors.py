@@ -99,6 +99,7 @@ class IllegalTransitionError(PlatformError):
 
     def __init__(self, deployment_id: str, present: str, wanted: str) -> None:
         super().__init__(f"Deployment {deployment_id} is {present} and cannot become {wanted}")
+        self.present = present
 
 
 class BuildFailedError(PlatformError):

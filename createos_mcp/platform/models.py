@@ -194,6 +194,26 @@ class Release:
     """Directories outside the release that the app must see: toolchains."""
 
 
+def release_to_json(release: Release) -> dict[str, Json]:
+    """Write a release so that `release_from_json` reads it back."""
+    return {
+        "root": str(release.root),
+        "command": list(release.command),
+        "environ": dict(release.environ),
+        "readable": [str(path) for path in release.readable],
+    }
+
+
+def release_from_json(written: Mapping[str, Json]) -> Release:
+    """Read a release that `release_to_json` wrote."""
+    return Release(
+        root=Path(written["root"]),
+        command=tuple(written["command"]),
+        environ=written["environ"],
+        readable=tuple(Path(path) for path in written["readable"]),
+    )
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LaunchSpec:
     """A release and the conditions that it runs under."""

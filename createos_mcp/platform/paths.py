@@ -61,6 +61,16 @@ class DataDir:
         """Output of the running app."""
         return self.root / "logs" / deployment_id / "app.log"
 
+    def all_of(self, deployment_id: str) -> tuple[Path, ...]:
+        """Every directory that belongs to a deployment."""
+        app_log = self.app_log(deployment_id)
+        return (
+            self.source(deployment_id),
+            self.release(deployment_id),
+            self.run(deployment_id),
+            app_log.parent,
+        )
+
     def create(self) -> None:
         """Make the directory, for its owner alone."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,0 +1,168 @@
+"""The platform put together: store, builder, runner, gateway and API in one process."""
+
+import fcntl
+import os
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import anyio
+import psutil
+import uvicorn
+from starlette.applications import Starlette
+
+from createos_mcp.catalog import load_catalog
+from createos_mcp.platform.addresses import Addresses
+from createos_mcp.platform.app import create_app
+from createos_mcp.platform.auth import ensure_first_key
+from createos_mcp.platform.builder import Builder
+from createos_mcp.platform.config import PlatformConfig
+from createos_mcp.platform.deployer import Deployer
+from createos_mcp.platform.errors import StartupError
+from createos_mcp.platform.gateway import Gateway
+from createos_mcp.platform.runner import Runner
+from createos_mcp.platform.sandbox import Sandbox, detect_sandbox
+from createos_mcp.platform.state import PlatformState, read_state, write_state
+from createos_mcp.platform.store import open_store
+from createos_mcp.platform.supervisor import Supervisor
+
+def utc_now() -> datetime:
+    """The present moment, with its zone."""
+    return datetime.now(UTC)
+
+
+@asynccontextmanager
+async def open_platform(
+    config: PlatformConfig,
+    environ: Mapping[str, str],
+    *,
+    now: Callable[[], datetime] = utc_now,
+) -> AsyncIterator[tuple[Starlette, Gateway, Sandbox]]:
+    """Everything but the API's socket: apps run and answer while this is open.
+
+    Args:
+        environ: Environment that builds take their PATH and certificates from.
+    """
+    data_dir = config.data_dir
+    sandbox = detect_sandbox(config.isolation)
+    async with open_store(data_dir.database, app_ports=config.app_ports, now=now) as store:
+        await ensure_first_key(store, data_dir.key_file)
+        runner = Runner(
+            data_dir=data_dir, sandbox=sandbox, start_timeout_s=config.start_timeout_s
+        )
+        async with (
+            Gateway(open_socket=runner.open_socket, port=config.gateway_port) as gateway,
+            anyio.create_task_group() as tasks,
+        ):
+            addresses = Addresses(store=store, gateway=gateway)
+            supervisor = Supervisor(
+                store=store,
+                runner=runner,
+                gateway=gateway,
+                addresses=addresses,
+                config=config,
+                tasks=tasks,
+            )
+            deployer = Deployer(
+                store=store,
+                builder=Builder(data_dir=data_dir, environ=environ, sandbox=sandbox),
+                supervisor=supervisor,
+                addresses=addresses,
+                config=config,
+                tasks=tasks,
+            )
+            await deployer.recover()
+            app = create_app(
+                catalog=load_catalog(),
+                store=store,
+                deployer=deployer,
+                config=config,
+                now=now,
+            )
+            yield app, gateway, sandbox
+            tasks.cancel_scope.cancel()
+        with anyio.CancelScope(shield=True):
+            await supervisor.stop_all()
+
+
+async def serve(config: PlatformConfig, environ: Mapping[str, str]) -> None:
+    """Serve the API and the apps until SIGTERM or SIGINT.
+
+    Raises:
+        StartupError: The data directory is in use or a port is taken.
+    """
+    config.data_dir.create()
+    with _only_one(config.data_dir.lock_file):
+        settled = _settle_ports(config)
+        async with open_platform(settled, environ) as (app, gateway, sandbox):
+            listener = _listen(settled.api_port)
+            server = uvicorn.Server(
+                uvicorn.Config(
+                    app,
+                    log_config=None,
+                    access_log=False,
+                    lifespan="off",
+                    timeout_graceful_shutdown=int(config.drain_timeout_s),
+                )
+            )
+            write_state(
+                config.data_dir.state_file,
+                PlatformState(
+                    pid=os.getpid(),
+                    created=psutil.Process().create_time(),
+                    version=version("createos-mcp"),
+                    api_port=listener.getsockname()[1],
+                    gateway_port=gateway.port,
+                    isolation=sandbox.name,
+                    outbound=sandbox.outbound,
+                ),
+            )
+            await server.serve(sockets=[listener])
+
+
+@contextmanager
+def _only_one(lock_file: Path) -> Iterator[None]:
+    with lock_file.open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            reason = f"another platform uses {lock_file.parent}"
+            raise StartupError(reason) from error
+        yield
+
+
+def _settle_ports(config: PlatformConfig) -> PlatformConfig:
+    """Ask for the last run's ports again where none is set, so that addresses stay the same."""
+    last = read_state(config.data_dir.state_file)
+    if last is None:
+        return config
+    return replace(
+        config,
+        api_port=config.api_port or _if_free(last.api_port),
+        gateway_port=config.gateway_port or _if_free(last.gateway_port),
+    )
+
+
+def _if_free(port: int) -> int:
+    try:
+        _listen(port).close()
+    except StartupError:
+        return 0
+    return port
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError as error:
+        listener.close()
+        reason = f"port {port} is taken; choose another"
+        raise StartupError(reason) from error
+    listener.listen(2048)
+    return listener

@@ -1,0 +1,212 @@
+"""Keeps apps running: starts them, watches them, restarts what crashes, stops what must go."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import anyio
+from anyio.abc import TaskGroup
+
+from createos_mcp.platform.addresses import Addresses
+from createos_mcp.platform.config import PlatformConfig
+from createos_mcp.platform.errors import AppExitedError, StartFailedError
+from createos_mcp.platform.gateway import Gateway
+from createos_mcp.platform.models import (
+    Deployment,
+    DeploymentStatus,
+    Environment,
+    Instance,
+    Json,
+    LaunchSpec,
+    Release,
+)
+from createos_mcp.platform.runner import Runner
+from createos_mcp.platform.store import Store
+
+logger = logging.getLogger(__name__)
+
+RESTART_DELAYS_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+"""Pauses before the restarts of an app that keeps crashing; after the last it stays down."""
+
+STEADY_AFTER_S = 60.0
+"""An app that ran this long starts again with the shortest pause."""
+
+DEFAULT_PORT = 3000
+
+ASLEEP = "The deployment is asleep: another one has taken its place."
+STOPPED = "The deployment was stopped."
+
+
+class Supervisor:
+    """The apps of all live deployments.
+
+    Args:
+        tasks: Task group that the watchers live in; ends with the platform.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        runner: Runner,
+        gateway: Gateway,
+        addresses: Addresses,
+        config: PlatformConfig,
+        tasks: TaskGroup,
+    ) -> None:
+        self._store = store
+        self._runner = runner
+        self._gateway = gateway
+        self._addresses = addresses
+        self._config = config
+        self._tasks = tasks
+        self._instances: dict[str, Instance] = {}
+        self._watchers: dict[str, anyio.CancelScope] = {}
+        self._crashes: dict[str, int] = {}
+
+    async def start(self, deployment_id: str) -> bool:
+        """Take a built deployment from `deploying` to `deployed`, or to the state of its failure.
+
+        Returns:
+            Whether the app serves.
+        """
+        deployment = await self._store.move(deployment_id, DeploymentStatus.DEPLOYING)
+        try:
+            instance = await self._runner.start(
+                await self._spec(deployment), log=self._log(deployment_id)
+            )
+        except StartFailedError as error:
+            await self._fail(deployment_id, error)
+            return False
+        await self._store.set_instance(deployment_id, self._runner.to_json(instance))
+        await self._store.move(deployment_id, DeploymentStatus.DEPLOYED)
+        await self._serve(deployment, instance)
+        return True
+
+    async def resume(self, deployment: Deployment) -> None:
+        """Find a live deployment's app again after a restart of the platform, or start it anew."""
+        instance = await self._adopt(deployment)
+        if instance is None:
+            if await self.start(deployment.id):
+                return
+            self._tasks.start_soon(self._restart, deployment.id)
+            return
+        if deployment.status is not DeploymentStatus.DEPLOYED:
+            await self._store.move(deployment.id, DeploymentStatus.DEPLOYED)
+        await self._serve(deployment, instance)
+
+    async def end_leftover(self, deployment: Deployment) -> None:
+        """End an app that outlived the platform in a state in which none should run."""
+        instance = await self._adopt(deployment)
+        if instance is not None:
+            await self._runner.stop(instance)
+        await self._store.set_instance(deployment.id, None)
+
+    async def point(self, environment: Environment, deployment_id: str) -> None:
+        """Let a live deployment answer at an environment's address."""
+        await self._store.point_environment(environment.id, deployment_id)
+        instance = self._instances.get(deployment_id)
+        if instance is not None:
+            self._addresses.publish(environment.id, instance)
+
+    async def sleep(self, deployment_id: str, reason: str) -> None:
+        """Let requests in flight finish, then stop the app and keep the deployment for later."""
+        instance = self._instances.get(deployment_id)
+        self._addresses.withdraw(deployment_id, ASLEEP)
+        if instance is not None:
+            await self._gateway.drain(instance, self._config.drain_timeout_s)
+        await self.stop(deployment_id)
+        await self._store.move(deployment_id, DeploymentStatus.SLEEPING, reason=reason)
+
+    async def stop(self, deployment_id: str) -> None:
+        """End a deployment's app, if one runs."""
+        watcher = self._watchers.pop(deployment_id, None)
+        if watcher is not None:
+            watcher.cancel()
+        instance = self._instances.pop(deployment_id, None)
+        if instance is not None:
+            self._addresses.withdraw(deployment_id, STOPPED)
+            await self._runner.stop(instance)
+            await self._store.set_instance(deployment_id, None)
+
+    async def stop_all(self) -> None:
+        """End every app; their deployments stay as they are and start again with the platform."""
+        async with anyio.create_task_group() as stops:
+            for deployment_id in list(self._instances):
+                stops.start_soon(self.stop, deployment_id)
+
+    async def _serve(self, deployment: Deployment, instance: Instance) -> None:
+        self._instances[deployment.id] = instance
+        await self._addresses.open_deployment(deployment)
+        self._addresses.publish(deployment.id, instance)
+        for environment in await self._served_by(deployment):
+            self._addresses.publish(environment.id, instance)
+        scope = self._watchers[deployment.id] = anyio.CancelScope()
+        self._tasks.start_soon(self._watch, deployment.id, instance, scope)
+
+    async def _watch(
+        self, deployment_id: str, instance: Instance, scope: anyio.CancelScope
+    ) -> None:
+        started_at = anyio.current_time()
+        with scope:
+            exit_code = await self._runner.wait(instance)
+            if anyio.current_time() - started_at >= STEADY_AFTER_S:
+                self._crashes.pop(deployment_id, None)
+            with anyio.CancelScope(shield=True):
+                await self._record_crash(deployment_id, instance, exit_code)
+            await self._restart(deployment_id)
+
+    async def _record_crash(self, deployment_id: str, instance: Instance, exit_code: int) -> None:
+        reason = f"The app exited with code {exit_code} and is started again"
+        self._instances.pop(deployment_id, None)
+        await self._runner.stop(instance)
+        await self._store.set_instance(deployment_id, None)
+        deployment = await self._store.move(
+            deployment_id, DeploymentStatus.CRASHING, reason=reason
+        )
+        await self._withdraw(deployment, reason)
+
+    async def _restart(self, deployment_id: str) -> None:
+        crashes = self._crashes.get(deployment_id, 0)
+        for delay_s in RESTART_DELAYS_S[crashes:]:
+            crashes += 1
+            self._crashes[deployment_id] = crashes
+            await anyio.sleep(delay_s)
+            if await self.start(deployment_id):
+                return
+        reason = f"The app failed {crashes} times in a row and is not started again"
+        deployment = await self._store.move(deployment_id, DeploymentStatus.ERROR, reason=reason)
+        await self._withdraw(deployment, reason)
+
+    async def _withdraw(self, deployment: Deployment, reason: str) -> None:
+        self._addresses.withdraw(deployment.id, reason)
+        for environment in await self._served_by(deployment):
+            self._addresses.withdraw(environment.id, reason)
+
+    async def _served_by(self, deployment: Deployment) -> list[Environment]:
+        environments = await self._store.environments(deployment.project_id)
+        return [e for e in environments if e.deployment_id == deployment.id]
+
+    async def _adopt(self, deployment: Deployment) -> Instance | None:
+        if deployment.instance is None:
+            return None
+        return await self._runner.adopt(deployment.instance)
+
+    async def _spec(self, deployment: Deployment) -> LaunchSpec:
+        environment = await self._home(deployment)
+        settings = deployment.settings
+        return LaunchSpec(
+            deployment_id=deployment.id,
+            release=release_from_json(deployment.release),
+            run_envs={**settings.get("runEnvs", {}), **environment.settings.get("runEnvs", {})},
+            port=settings.get("port") or DEFAULT_PORT,
+            memory_mb=environment.resources["memory"],
+            cpu_millicores=environment.resources["cpu"],
+            log_file=self._config.data_dir.app_log(deployment.id),
+        )
+
+    async def _fail(self, deployment_id: str, error: StartFailedError) -> None:
+        await self._store.append_build_log(deployment_id, "deploy", [str(error)])
+        exited = isinstance(error, AppExitedError)
+        status = DeploymentStatus.CRASHING if exited else DeploymentStatus.ERROR
+        await self._store.move(deployment_id, status, reason=str(error))
