@@ -6,7 +6,7 @@ READY := .venv/.ready
 .PHONY: demo test check bench fmt lock clean
 
 demo: $(READY)
-	$(BIN)/python -m createos_mcp.demo
+	$(BIN)/python examples/demo.py
 
 test: $(READY)
 	$(BIN)/pytest
