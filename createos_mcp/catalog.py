@@ -1,4 +1,4 @@
-"""The catalogue: every operation of `tool_schemas/`, refused by file and reason when it is wrong."""
+"""The catalogue: every operation of `tool_schemas/`; a wrong file is refused by name and reason."""
 
 import json
 import re
@@ -59,12 +59,15 @@ _REFERENCE_KEYS: Mapping[str, type] = {
     "list_operation": str,
     "scope": list,
     "match": list,
+    "id": str,
 }
 _REFERENCE_OPTIONS: Mapping[str, type] = {"latest": bool}
 
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 _BODIES = frozenset({"none", "json", "multipart"})
 _ANSWERS = frozenset({"data", "log"})
+
+_ID_KINDS = frozenset({"uuid", "integer"})
 
 _EVERYWHERE = frozenset({"type", "description", "default", "enum"})
 _PORTABLE: Mapping[str, frozenset[str]] = {
@@ -238,6 +241,7 @@ class _Document:
                 self._refuse(f"a reference names {argument!r}, which no tool takes")
         if entry["list_operation"] not in operations:
             self._refuse(f"a reference lists by {entry['list_operation']!r}, which is no tool")
+        self._one_of("id of a reference", entry["id"], _ID_KINDS)
         return Reference(
             arguments=tuple(entry["arguments"]),
             resource=entry["resource"],
@@ -245,6 +249,7 @@ class _Document:
             scope=tuple(entry["scope"]),
             match=tuple(entry["match"]),
             latest=entry.get("latest", False),
+            id_kind=entry["id"],
         )
 
     def _check_places(self, operation: Operation) -> None:

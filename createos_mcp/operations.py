@@ -90,7 +90,8 @@ class Reference:
     """How a name given in place of an id is looked up.
 
     `Reference(arguments=("environment_id", "environmentId"), resource="environment",
-    list_operation="ListProjectEnvironments", scope=("project_id",), match=("uniqueName",))`
+    list_operation="ListProjectEnvironments", scope=("project_id",), match=("uniqueName",),
+    latest=False, id_kind="uuid")`
     """
 
     arguments: tuple[str, ...]
@@ -104,6 +105,8 @@ class Reference:
     """Fields of a row that hold a name."""
     latest: bool
     """Whether `latest` stands for the newest row."""
+    id_kind: Literal["uuid", "integer"]
+    """What an id looks like; anything else is taken for a name."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
