@@ -9,15 +9,26 @@
     + ApiError
     + BackendError
       - ConnectionFailedError
+      - ConnectionLostError
       - TimedOutError
       - UnreadableAnswerError
       - AnswerTooLargeError
       - PlatformNotStartedError
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 
 from createos_mcp.operations import Problem
+
+MESSAGE_BYTES = 2_000
+"""How much of a text from outside one of our sentences quotes."""
+
+MESSAGE_FIELDS = 20
+"""How many fields of a failure one error names."""
+
+_INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+"""Control characters, halves of surrogate pairs and marks that turn the direction of text."""
 
 
 class CreateosError(Exception):
@@ -70,40 +81,71 @@ class UnresolvedNameError(CallError):
 
 
 class ApiError(CallError):
-    """The platform answered, and the answer is a failure."""
+    """The platform answered, and the answer is a failure.
 
-    def __init__(self, status: int, message: str, *, retry_after_s: float | None = None) -> None:
-        super().__init__(f"HTTP {status}: {message}" if message else f"HTTP {status}")
+    Attributes:
+        message: What the platform says, without control characters, at most `MESSAGE_BYTES`.
+        fields: What it says about single fields, `{"uniqueName": "is taken"}`.
+        retry_after_s: How long the platform asks to wait.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        retry_after_s: float | None = None,
+        fields: Mapping[str, str] | None = None,
+    ) -> None:
+        shown = quote(message)
+        super().__init__(f"HTTP {status}: {shown}" if shown else f"HTTP {status}")
         self.status = status
-        self.message = message
+        self.message = shown
         self.retry_after_s = retry_after_s
+        pairs = list((fields or {}).items())[:MESSAGE_FIELDS]
+        self.fields = {
+            quote(name, limit_bytes=100): quote(text, limit_bytes=200) for name, text in pairs
+        }
 
 
 class BackendError(CallError):
     """The platform gave no usable answer."""
 
+    sent = True
+    """Whether the platform may have received the request, and acted on it."""
+
 
 class ConnectionFailedError(BackendError):
     """No connection to the platform could be made; the request was never sent."""
 
+    sent = False
+
     def __init__(self, base_url: str, reason: str) -> None:
-        super().__init__(f"No connection to {base_url}: {reason}")
+        super().__init__(f"No connection to {base_url}: {quote(reason)}")
+
+
+class ConnectionLostError(BackendError):
+    """The connection broke before the answer was complete."""
+
+    def __init__(self, base_url: str, reason: str) -> None:
+        super().__init__(f"The connection to {base_url} broke: {quote(reason)}")
 
 
 class TimedOutError(BackendError):
     """The platform took longer than the limit."""
 
-    def __init__(self, phase: str, limit_s: float) -> None:
+    def __init__(self, phase: str, limit_s: float, *, sent: bool = True) -> None:
         super().__init__(f"The platform did not finish ({phase}) within {limit_s:g} s")
         self.phase = phase
+        self.sent = sent
 
 
 class UnreadableAnswerError(BackendError):
-    """The answer broke off or is in no form that the API documents."""
+    """The answer is in no form that the API documents."""
 
     def __init__(self, status: int | None, reason: str) -> None:
         origin = f"The answer (HTTP {status})" if status else "The answer"
-        super().__init__(f"{origin} cannot be read: {reason}")
+        super().__init__(f"{origin} cannot be read: {quote(reason)}")
         self.status = status
 
 
@@ -117,5 +159,16 @@ class AnswerTooLargeError(BackendError):
 class PlatformNotStartedError(BackendError):
     """The local platform could not be started on demand."""
 
+    sent = False
+
     def __init__(self, reason: str, log_file: str) -> None:
         super().__init__(f"The local platform did not start: {reason}. Its log is {log_file}")
+
+
+def quote(text: str, *, limit_bytes: int = MESSAGE_BYTES) -> str:
+    """Make a text from outside fit to be quoted: visible characters only, cut to a length."""
+    start = _INVISIBLE.sub("", text[: 4 * limit_bytes]).strip()
+    encoded = start.encode()
+    if len(encoded) <= limit_bytes:
+        return start
+    return encoded[: limit_bytes - 3].decode(errors="ignore") + "…"
