@@ -30,9 +30,7 @@ class References:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
 
-    async def resolve(
-        self, operation: Operation, arguments: Mapping[str, Json], fetch: Fetch
-    ) -> Arguments:
+    async def resolve(self, arguments: Mapping[str, Json], fetch: Fetch) -> Arguments:
         """Return the arguments with every name replaced by the id it stands for.
 
         An id is left alone without a request. Names match exactly, upper and lower case included.

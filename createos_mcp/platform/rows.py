@@ -1,0 +1,108 @@
+"""Rows of the database as the platform's nouns."""
+
+import json
+import sqlite3
+
+from createos_mcp.platform.models import (
+    ApiKey,
+    Deployment,
+    DeploymentStatus,
+    Environment,
+    Json,
+    LogLine,
+    Project,
+    ProjectStatus,
+    ProjectType,
+    User,
+)
+
+
+def user_of(row: sqlite3.Row) -> User:
+    """A row of `users`."""
+    return User(id=row["id"], name=row["name"], email=row["email"], created_at=row["created_at"])
+
+
+def api_key_of(row: sqlite3.Row) -> ApiKey:
+    """A row of `api_keys`; the hash stays behind."""
+    return ApiKey(
+        id=row["id"],
+        user_id=row["user_id"],
+        name=row["name"],
+        description=row["description"],
+        expired_at=row["expired_at"],
+        revoked_at=row["revoked_at"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
+
+
+def project_of(row: sqlite3.Row) -> Project:
+    """A row of `projects`."""
+    return Project(
+        id=row["id"],
+        user_id=row["user_id"],
+        unique_name=row["unique_name"],
+        display_name=row["display_name"],
+        description=row["description"],
+        type=ProjectType(row["type"]),
+        status=ProjectStatus(row["status"]),
+        source=json.loads(row["source"]),
+        settings=json.loads(row["settings"]),
+        enabled_security_scan=bool(row["enabled_security_scan"]),
+        app_id=row["app_id"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
+
+
+def environment_of(row: sqlite3.Row) -> Environment:
+    """A row of `environments` with its port."""
+    return Environment(
+        id=row["id"],
+        project_id=row["project_id"],
+        unique_name=row["unique_name"],
+        display_name=row["display_name"],
+        description=row["description"],
+        branch=row["branch"],
+        status=row["status"],
+        is_auto_promote_enabled=bool(row["is_auto_promote_enabled"]),
+        resources=json.loads(row["resources"]),
+        settings=json.loads(row["settings"]),
+        deployment_id=row["deployment_id"],
+        port=row["port"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
+
+
+def deployment_of(row: sqlite3.Row) -> Deployment:
+    """A row of `deployments` with its port, if it has one."""
+    return Deployment(
+        id=row["id"],
+        project_id=row["project_id"],
+        version=row["version"],
+        status=DeploymentStatus(row["status"]),
+        reason=row["reason"],
+        source=row["source"],
+        settings=json.loads(row["settings"]),
+        instance=_json_or_none(row["instance"]),
+        release=_json_or_none(row["release"]),
+        port=row["port"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
+
+
+def log_line_of(row: sqlite3.Row) -> LogLine:
+    """A row of `build_log`."""
+    return LogLine(
+        deployment_id=row["deployment_id"],
+        line_number=row["line_number"],
+        stage=row["stage"],
+        log=row["log"],
+        ts=row["ts"],
+    )
+
+
+def _json_or_none(text: str | None) -> Json:
+    return None if text is None else json.loads(text)

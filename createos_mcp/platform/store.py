@@ -1,0 +1,368 @@
+"""What the platform has acknowledged: projects, environments, deployments, ports, accounts."""
+
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+
+from createos_mcp.platform.accounts import Accounts
+from createos_mcp.platform.database import Database, Transaction, open_database
+from createos_mcp.platform.errors import (
+    IllegalTransitionError,
+    LimitReachedError,
+    NameTakenError,
+)
+from createos_mcp.platform.models import (
+    TRANSITIONS,
+    Deployment,
+    DeploymentStatus,
+    Environment,
+    Json,
+    LogLine,
+    Project,
+    ProjectStatus,
+    ProjectType,
+)
+from createos_mcp.platform.names import new_id, text_of
+from createos_mcp.platform.rows import (
+    deployment_of,
+    environment_of,
+    log_line_of,
+    project_of,
+)
+
+DEFAULT_ENVIRONMENT = "production"
+DEFAULT_RESOURCES = {"cpu": 500, "memory": 1024, "replicas": 1}
+
+
+@asynccontextmanager
+async def open_store(
+    path: Path, *, app_ports: range, now: Callable[[], datetime]
+) -> AsyncIterator["Store"]:
+    """Open the store in a database file, for as long as the context lasts.
+
+    Args:
+        path: The database file, made if it is not there.
+        app_ports: Ports that environments and deployments may be given.
+        now: Tells the present moment.
+    """
+    async with open_database(path) as database:
+        yield Store(database, app_ports=app_ports, now=now)
+
+
+class Store:
+    """Reads and durable writes; whatever a write returned for outlives a kill."""
+
+    def __init__(
+        self, database: Database, *, app_ports: range, now: Callable[[], datetime]
+    ) -> None:
+        self.accounts = Accounts(database, now=now)
+        self._database = database
+        self._app_ports = app_ports
+        self._now = now
+
+    async def add_project(
+        self,
+        *,
+        user_id: str,
+        unique_name: str,
+        display_name: str,
+        description: str | None,
+        type: ProjectType,  # noqa: A002 - the API's own word for it
+        source: Mapping[str, Json],
+        settings: Mapping[str, Json],
+        enabled_security_scan: bool,
+        app_id: str | None,
+        limit: int,
+    ) -> tuple[Project, Environment]:
+        """Store a project together with its `production` environment.
+
+        Raises:
+            NameTakenError: The user has a project of that name.
+            LimitReachedError: The user has `limit` projects.
+        """
+        project_id, environment_id, now = new_id(), new_id(), text_of(self._now())
+
+        def work(transaction: Transaction) -> tuple[Project, Environment]:
+            if transaction.run("project_named", user_id=user_id, unique_name=unique_name):
+                raise NameTakenError("project", unique_name)
+            if transaction.run("count_projects", user_id=user_id)[0]["total"] >= limit:
+                raise LimitReachedError("projects", limit)
+            transaction.run(
+                "add_project",
+                id=project_id,
+                user_id=user_id,
+                unique_name=unique_name,
+                display_name=display_name,
+                description=description,
+                type=type,
+                status=ProjectStatus.ACTIVE,
+                source=json.dumps(source),
+                settings=json.dumps(settings),
+                enabled_security_scan=enabled_security_scan,
+                app_id=app_id,
+                created_at=now,
+            )
+            transaction.run(
+                "add_environment",
+                id=environment_id,
+                project_id=project_id,
+                unique_name=DEFAULT_ENVIRONMENT,
+                display_name=DEFAULT_ENVIRONMENT.capitalize(),
+                description=None,
+                branch=None,
+                status="active",
+                is_auto_promote_enabled=True,
+                resources=json.dumps(DEFAULT_RESOURCES),
+                settings=json.dumps({"runEnvs": {}}),
+                created_at=now,
+            )
+            self._claim_port(transaction, environment_id, skip=())
+            project = project_of(transaction.run("project", id=project_id)[0])
+            environments = transaction.run("environments", project_id=project_id)
+            return project, environment_of(environments[0])
+
+        return await self._database.write(work)
+
+    async def project(self, user_id: str, project_id: str) -> Project | None:
+        """A project of that user."""
+        project = await self.project_by_id(project_id)
+        return project if project is not None and project.user_id == user_id else None
+
+    async def project_by_id(self, project_id: str) -> Project | None:
+        """A project, whoever owns it."""
+        rows = await self._database.read("project", id=project_id)
+        return project_of(rows[0]) if rows else None
+
+    async def project_named(self, user_id: str, unique_name: str) -> Project | None:
+        """A user's project of that name, upper and lower case alike."""
+        rows = await self._database.read("project_named", user_id=user_id, unique_name=unique_name)
+        return project_of(rows[0]) if rows else None
+
+    async def projects(
+        self,
+        user_id: str,
+        *,
+        limit: int,
+        offset: int,
+        name: str | None = None,
+        type: str | None = None,  # noqa: A002 - the API's own word for it
+        status: str | None = None,
+        app: str | None = None,
+    ) -> tuple[list[Project], int]:
+        """A page of a user's projects, newest first, and how many there are."""
+        filters = {"name": name, "type": type, "status": status, "app": app}
+        rows = await self._database.read(
+            "projects", user_id=user_id, limit=limit, offset=offset, **filters
+        )
+        if not rows and offset:
+            _, total = await self.projects(
+                user_id, limit=1, offset=0, name=name, type=type, status=status, app=app
+            )
+            return [], total
+        return [project_of(row) for row in rows], _total(rows)
+
+    async def projects_in(self, status: ProjectStatus) -> list[Project]:
+        """Every user's projects in one state."""
+        return [project_of(row) for row in await self._database.read("projects_in", status=status)]
+
+    async def update_project(
+        self,
+        project_id: str,
+        *,
+        display_name: str,
+        description: str | None,
+        enabled_security_scan: bool,
+    ) -> None:
+        """Change what a project is called and whether it is scanned."""
+        await self._write(
+            "update_project",
+            id=project_id,
+            display_name=display_name,
+            description=description,
+            enabled_security_scan=enabled_security_scan,
+            now=...,
+        )
+
+    async def set_project_settings(self, project_id: str, settings: Mapping[str, Json]) -> None:
+        """Replace the settings that the next deployment is built with."""
+        await self._write(
+            "set_project_settings", id=project_id, settings=json.dumps(settings), now=...
+        )
+
+    async def set_project_status(self, project_id: str, status: ProjectStatus) -> None:
+        """Move a project to another state."""
+        await self._write("set_project_status", id=project_id, status=status, now=...)
+
+    async def remove_project(self, project_id: str) -> None:
+        """Forget a project and everything that belongs to it."""
+        await self._write("remove_project", id=project_id)
+
+    async def environments(self, project_id: str) -> list[Environment]:
+        """A project's environments, oldest first."""
+        rows = await self._database.read("environments", project_id=project_id)
+        return [environment_of(row) for row in rows]
+
+    async def all_environments(self) -> list[Environment]:
+        """Every environment of every user."""
+        return [environment_of(row) for row in await self._database.read("all_environments")]
+
+    async def point_environment(self, environment_id: str, deployment_id: str | None) -> None:
+        """Record which deployment an environment serves."""
+        await self._write(
+            "point_environment", id=environment_id, deployment_id=deployment_id, now=...
+        )
+
+    async def add_deployment(
+        self,
+        *,
+        deployment_id: str,
+        project_id: str,
+        source: str,
+        settings: Mapping[str, Json],
+        max_pending: int,
+    ) -> Deployment:
+        """Store a deployment in `queue`, as the project's next version.
+
+        Raises:
+            LimitReachedError: `max_pending` deployments of the project wait or build.
+        """
+        now = text_of(self._now())
+
+        def work(transaction: Transaction) -> Deployment:
+            pending = transaction.run("count_pending", project_id=project_id)[0]["total"]
+            if pending >= max_pending:
+                raise LimitReachedError("deployments that wait or build", max_pending)
+            transaction.run(
+                "add_deployment",
+                id=deployment_id,
+                project_id=project_id,
+                status=DeploymentStatus.QUEUE,
+                source=source,
+                settings=json.dumps(settings),
+                created_at=now,
+            )
+            return deployment_of(transaction.run("deployment", id=deployment_id)[0])
+
+        return await self._database.write(work)
+
+    async def deployment(self, deployment_id: str) -> Deployment | None:
+        """A deployment, whoever owns it."""
+        rows = await self._database.read("deployment", id=deployment_id)
+        return deployment_of(rows[0]) if rows else None
+
+    async def deployments(
+        self, project_id: str, *, limit: int, offset: int
+    ) -> tuple[list[Deployment], int]:
+        """A page of a project's deployments, newest first, and how many there are."""
+        rows = await self._database.read(
+            "deployments", project_id=project_id, limit=limit, offset=offset
+        )
+        if not rows and offset:
+            _, total = await self.deployments(project_id, limit=1, offset=0)
+            return [], total
+        return [deployment_of(row) for row in rows], _total(rows)
+
+    async def deployments_of(self, project_id: str) -> list[Deployment]:
+        """All deployments of a project."""
+        found, _ = await self.deployments(project_id, limit=-1, offset=0)
+        return found
+
+    async def deployments_in(self, statuses: Collection[DeploymentStatus]) -> list[Deployment]:
+        """Every user's deployments in any of these states, oldest first."""
+        rows = await self._database.read("all_deployments")
+        return [d for d in map(deployment_of, rows) if d.status in statuses]
+
+    async def move(
+        self, deployment_id: str, to: DeploymentStatus, *, reason: str | None = None
+    ) -> Deployment:
+        """Change a deployment's state, when the table of transitions allows it.
+
+        Raises:
+            IllegalTransitionError: It does not, or the deployment is gone.
+        """
+        now = text_of(self._now())
+
+        def work(transaction: Transaction) -> Deployment:
+            rows = transaction.run("deployment", id=deployment_id)
+            present = DeploymentStatus(rows[0]["status"]) if rows else None
+            if present is None or to not in TRANSITIONS[present]:
+                raise IllegalTransitionError(deployment_id, present or "gone", to)
+            transaction.run("move_deployment", id=deployment_id, status=to, reason=reason, now=now)
+            return deployment_of(transaction.run("deployment", id=deployment_id)[0])
+
+        return await self._database.write(work)
+
+    async def set_release(self, deployment_id: str, release: Mapping[str, Json]) -> None:
+        """Record what was built."""
+        await self._write("set_release", id=deployment_id, release=json.dumps(release))
+
+    async def set_instance(self, deployment_id: str, instance: Mapping[str, Json] | None) -> None:
+        """Record which process runs the deployment."""
+        written = None if instance is None else json.dumps(instance)
+        await self._write("set_instance", id=deployment_id, instance=written)
+
+    async def remove_deployment(self, deployment_id: str) -> None:
+        """Forget a deployment and its build log."""
+        await self._write("remove_deployment", id=deployment_id)
+
+    async def append_build_log(self, deployment_id: str, stage: str, lines: Sequence[str]) -> None:
+        """Add lines to a build log; they are readable when this returns."""
+        now = text_of(self._now())
+
+        def work(transaction: Transaction) -> None:
+            if not transaction.run("deployment", id=deployment_id):
+                return
+            for line in lines:
+                transaction.run(
+                    "append_build_log", deployment_id=deployment_id, stage=stage, log=line, ts=now
+                )
+
+        await self._database.write(work)
+
+    async def build_log(self, deployment_id: str, *, skip: int = 0) -> list[LogLine]:
+        """The lines of a build log, without the first `skip`."""
+        rows = await self._database.read("build_log", deployment_id=deployment_id, skip=skip)
+        return [log_line_of(row) for row in rows]
+
+    async def port_of(self, owner_id: str) -> int:
+        """The port of an environment's or deployment's address, claimed now if it has none."""
+
+        def work(transaction: Transaction) -> int:
+            rows = transaction.run("port_of", owner_id=owner_id)
+            return rows[0]["port"] if rows else self._claim_port(transaction, owner_id, skip=())
+
+        return await self._database.write(work)
+
+    async def another_port_for(self, owner_id: str) -> int:
+        """Another port, when something else listens on the one that was claimed."""
+
+        def work(transaction: Transaction) -> int:
+            rows = transaction.run("port_of", owner_id=owner_id)
+            return self._claim_port(transaction, owner_id, skip=[row["port"] for row in rows])
+
+        return await self._database.write(work)
+
+    async def release_port(self, owner_id: str) -> None:
+        """Give a port back."""
+        await self._write("release_port", owner_id=owner_id)
+
+    def _claim_port(self, transaction: Transaction, owner_id: str, *, skip: Collection[int]) -> int:
+        used = {row["port"] for row in transaction.run("ports_in_use")} | set(skip)
+        after = max(skip, default=self._app_ports.start - 1)
+        free = next((p for p in self._app_ports if p > after and p not in used), None)
+        if free is None:
+            raise LimitReachedError("addresses", len(self._app_ports))
+        transaction.run("claim_port", port=free, owner_id=owner_id)
+        return free
+
+    async def _write(self, query: str, **values: Json) -> None:
+        """Run one statement; `now=...` stands for the present moment."""
+        filled = {k: text_of(self._now()) if v is ... else v for k, v in values.items()}
+        await self._database.write(lambda transaction: transaction.run(query, **filled))
+
+
+def _total(rows: Sequence[sqlite3.Row]) -> int:
+    return rows[0]["total"] if rows else 0
