@@ -30,6 +30,7 @@ from createos_mcp.platform.state import PlatformState, read_state, write_state
 from createos_mcp.platform.store import open_store
 from createos_mcp.platform.supervisor import Supervisor
 
+
 def utc_now() -> datetime:
     """The present moment, with its zone."""
     return datetime.now(UTC)
@@ -51,9 +52,7 @@ async def open_platform(
     sandbox = detect_sandbox(config.isolation)
     async with open_store(data_dir.database, app_ports=config.app_ports, now=now) as store:
         await ensure_first_key(store, data_dir.key_file)
-        runner = Runner(
-            data_dir=data_dir, sandbox=sandbox, start_timeout_s=config.start_timeout_s
-        )
+        runner = Runner(data_dir=data_dir, sandbox=sandbox, start_timeout_s=config.start_timeout_s)
         async with (
             Gateway(open_socket=runner.open_socket, port=config.gateway_port) as gateway,
             anyio.create_task_group() as tasks,

@@ -161,9 +161,7 @@ class Supervisor:
         self._instances.pop(deployment_id, None)
         await self._runner.stop(instance)
         await self._store.set_instance(deployment_id, None)
-        deployment = await self._store.move(
-            deployment_id, DeploymentStatus.CRASHING, reason=reason
-        )
+        deployment = await self._store.move(deployment_id, DeploymentStatus.CRASHING, reason=reason)
         await self._withdraw(deployment, reason)
 
     async def _restart(self, deployment_id: str) -> None:

@@ -1,0 +1,47 @@
+"""The user, what they may have, and what a project can be made of."""
+
+from createos_mcp.operations import Json
+from createos_mcp.platform.api.calls import Call, Handlers
+from createos_mcp.platform.frameworks import SUPPORTED
+
+
+async def current_user(call: Call) -> Json:
+    """The profile that the key belongs to."""
+    user = call.user
+    return {
+        "id": user.id,
+        "email": user.email,
+        "displayName": user.name,
+        "username": user.name,
+        "profileImagePath": None,
+        "suspendedAt": None,
+        "createdAt": user.created_at,
+        "updatedAt": user.created_at,
+    }
+
+
+async def quotas(call: Call) -> Json:
+    """How much of each limit is used."""
+    services = call.services
+    _, projects = await services.store.projects(call.user.id, limit=1, offset=0)
+    keys = await services.store.accounts.live_keys(call.user.id)
+    return {
+        "projects": _counter(projects, services.config.max_projects),
+        "apiKeys": _counter(len(keys), services.config.max_api_keys),
+    }
+
+
+def _counter(current: int, limit: int) -> dict[str, int]:
+    return {"current": current, "max": limit, "remaining": max(limit - current, 0)}
+
+
+async def supported_types(_call: Call) -> Json:
+    """Runtimes and frameworks, with the settings that each brings."""
+    return SUPPORTED
+
+
+HANDLERS: Handlers = {
+    "GetCurrentUser": current_user,
+    "GetQuotas": quotas,
+    "GetSupportedProjectTypes": supported_types,
+}

@@ -1,0 +1,106 @@
+"""What a handler is given, and the questions that every handler asks."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol, TypeAlias
+
+from createos_mcp.operations import Arguments, Json, Operation
+from createos_mcp.platform.config import PlatformConfig
+from createos_mcp.platform.downloads import Downloads
+from createos_mcp.platform.errors import NotFoundError, WrongStateError
+from createos_mcp.platform.models import Deployment, Environment, Project, ProjectStatus, User
+from createos_mcp.platform.store import Store
+
+
+class Deployments(Protocol):
+    """What the API asks of whoever builds and runs deployments."""
+
+    async def submit(self, deployment: Deployment) -> None: ...
+    async def cancel(self, deployment: Deployment) -> None: ...
+    async def retrigger(self, deployment: Deployment, *, settings: str) -> Deployment: ...
+    async def delete(self, deployment: Deployment) -> None: ...
+    async def delete_project(self, project: Project) -> None: ...
+    async def open_environment(self, environment: Environment) -> None: ...
+    async def app_log(self, deployment: Deployment, since_s: float) -> str: ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Services:
+    """The parts of the platform that handlers use."""
+
+    store: Store
+    deployments: Deployments
+    downloads: Downloads
+    config: PlatformConfig
+    now: Callable[[], datetime]
+    gateway_port: int
+    """Port of the addresses that are told apart by host name."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Call:
+    """One authenticated request whose arguments fit the operation's schema."""
+
+    operation: Operation
+    arguments: Arguments
+    user: User
+    services: Services
+
+    async def project(self) -> Project:
+        """The project that the path names.
+
+        Raises:
+            NotFoundError: The user has no such project.
+        """
+        project_id = self.arguments["project_id"]
+        project = await self.services.store.project(self.user.id, project_id)
+        if project is None:
+            raise NotFoundError("project", project_id)
+        return project
+
+    async def active_project(self) -> Project:
+        """The project that the path names, unless it is being deleted.
+
+        Raises:
+            NotFoundError: The user has no such project.
+            WrongStateError: It is not active.
+        """
+        project = await self.project()
+        if project.status is not ProjectStatus.ACTIVE:
+            raise WrongStateError(f"The project is {project.status}, not active.")
+        return project
+
+    async def deployment(self) -> Deployment:
+        """The deployment that the path names.
+
+        Raises:
+            NotFoundError: The project has no such deployment.
+            WrongStateError: The project is not active.
+        """
+        project = await self.active_project()
+        deployment_id = self.arguments["deployment_id"]
+        deployment = await self.services.store.deployment(deployment_id)
+        if deployment is None or deployment.project_id != project.id:
+            raise NotFoundError("deployment", deployment_id)
+        return deployment
+
+
+Handler: TypeAlias = Callable[[Call], Awaitable[Json]]
+"""Does what an operation says and returns its `data`."""
+
+Handlers: TypeAlias = Mapping[str, Handler]
+
+DEFAULT_LIMIT = 10
+
+
+def page(call: Call, rows: list[dict[str, Any]], total: int) -> Json:
+    """A page as the API writes it: `{"data": [...], "pagination": {...}}`."""
+    limit, offset = bounds(call)
+    pagination = {"total": total, "limit": limit, "offset": offset, "count": len(rows)}
+    return {"data": rows, "pagination": pagination}
+
+
+def bounds(call: Call) -> tuple[int, int]:
+    """The limit and offset of a page, by default the first ten rows."""
+    return call.arguments.get("limit", DEFAULT_LIMIT), call.arguments.get("offset", 0)

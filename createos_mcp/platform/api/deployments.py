@@ -1,0 +1,166 @@
+"""Deployments: three kinds of upload, their states, logs and files."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from anyio import to_thread
+
+from createos_mcp.operations import Json
+from createos_mcp.platform.addresses import deployment_host, endpoint
+from createos_mcp.platform.api.calls import Call, Handler, Handlers, Services, bounds, page
+from createos_mcp.platform.archive import unpack_zip, write_base64_files, write_text_files
+from createos_mcp.platform.errors import LimitReachedError, NotFoundError, WrongStateError
+from createos_mcp.platform.models import LIVE, Deployment, DeploymentStatus, ProjectType
+from createos_mcp.platform.names import new_id
+
+DEFAULT_SINCE_S = 60
+NOTHING_YET = "No log lines in that time."
+
+
+def view(deployment: Deployment, services: Services) -> dict[str, Json]:
+    """A deployment as the API shows it; `extra.endpoint` answers while it is live."""
+    cancelled = deployment.status is DeploymentStatus.CANCELLED
+    return {
+        "id": deployment.id,
+        "projectId": deployment.project_id,
+        "versionNumber": deployment.version,
+        "status": deployment.status,
+        "reason": deployment.reason,
+        "source": {"kind": deployment.source},
+        "settings": deployment.settings,
+        "artifactImage": None,
+        "extra": _extra(deployment, services),
+        "cancelReason": deployment.reason if cancelled else None,
+        "cancelledAt": deployment.updated_at if cancelled else None,
+        "createdAt": deployment.created_at,
+        "updatedAt": deployment.updated_at,
+    }
+
+
+def _extra(deployment: Deployment, services: Services) -> dict[str, Json]:
+    if deployment.status not in LIVE or deployment.port is None:
+        return {}
+    instance = deployment.instance or {}
+    return {
+        "endpoint": endpoint(deployment.port),
+        "hostEndpoint": f"http://{deployment_host(deployment.id)}:{services.gateway_port}",
+        "isolation": instance.get("isolation"),
+        "limits": instance.get("limits"),
+    }
+
+
+def _upload(kind: str, argument: str, write: Callable[[Json, Path], None]) -> Handler:
+    """A handler that writes an upload to disk, stores its deployment and queues it."""
+
+    async def upload(call: Call) -> Json:
+        project = await call.active_project()
+        if project.type is not ProjectType.UPLOAD:
+            raise WrongStateError(
+                f"The project's type is {project.type}; files go to an upload project."
+            )
+        deployment_id = new_id()
+        source = call.services.config.data_dir.source(deployment_id)
+        await to_thread.run_sync(write, call.arguments[argument], source)
+        try:
+            deployment = await call.services.store.add_deployment(
+                deployment_id=deployment_id,
+                project_id=project.id,
+                source=kind,
+                settings=project.settings,
+                max_pending=call.services.config.max_uploads_pending,
+            )
+        except LimitReachedError:
+            await to_thread.run_sync(shutil.rmtree, source)
+            raise
+        await call.services.deployments.submit(deployment)
+        return {"id": deployment.id}
+
+    return upload
+
+
+async def list_(call: Call) -> Json:
+    """A page of a project's deployments, newest first."""
+    project = await call.active_project()
+    limit, offset = bounds(call)
+    found, total = await call.services.store.deployments(project.id, limit=limit, offset=offset)
+    return page(call, [view(deployment, call.services) for deployment in found], total)
+
+
+async def get(call: Call) -> Json:
+    """One deployment."""
+    return view(await call.deployment(), call.services)
+
+
+async def build_logs(call: Call) -> Json:
+    """The lines that the build printed so far."""
+    deployment = await call.deployment()
+    lines = await call.services.store.build_log(deployment.id, skip=call.arguments.get("skip", 0))
+    return [
+        {
+            "deploymentId": line.deployment_id,
+            "lineNumber": line.line_number,
+            "stage": line.stage,
+            "log": line.log,
+            "ts": line.ts,
+            "createdAt": line.ts,
+        }
+        for line in lines
+    ]
+
+
+async def app_logs(call: Call) -> Json:
+    """What the app printed lately, as one text."""
+    deployment = await call.deployment()
+    if deployment.status not in LIVE:
+        raise WrongStateError(
+            f"The deployment is {deployment.status}; only a deployed one has app logs. "
+            "The build log holds the last lines of an app that failed."
+        )
+    since_s = call.arguments.get("since-seconds", DEFAULT_SINCE_S)
+    return await call.services.deployments.app_log(deployment, since_s) or NOTHING_YET
+
+
+async def retrigger(call: Call) -> Json:
+    """Deploy the same files once more, as a new deployment."""
+    deployment = await call.deployment()
+    again = await call.services.deployments.retrigger(
+        deployment, settings=call.arguments.get("settings", "deployment")
+    )
+    return view(again, call.services)
+
+
+async def cancel(call: Call) -> Json:
+    """Stop a deployment that waits or builds."""
+    await call.services.deployments.cancel(await call.deployment())
+    return "The deployment is cancelled."
+
+
+async def delete(call: Call) -> Json:
+    """Take a deployment down and delete it."""
+    await call.services.deployments.delete(await call.deployment())
+    return "The deployment is being deleted."
+
+
+async def download(call: Call) -> Json:
+    """A signed link to the files that were uploaded."""
+    deployment = await call.deployment()
+    if not call.services.config.data_dir.source(deployment.id).is_dir():
+        raise NotFoundError("deployment with files", deployment.id)
+    base_url = f"http://127.0.0.1:{call.services.config.api_port}"
+    return {"downloadUri": call.services.downloads.link(base_url, deployment.id)}
+
+
+HANDLERS: Handlers = {
+    "UploadDeploymentFiles": _upload("files", "files", write_text_files),
+    "UploadDeploymentBase64Files": _upload("base64", "files", write_base64_files),
+    "UploadDeploymentZip": _upload("zip", "file", unpack_zip),
+    "ListDeployments": list_,
+    "GetDeployment": get,
+    "GetBuildLogs": build_logs,
+    "GetDeploymentLogs": app_logs,
+    "RetriggerDeployment": retrigger,
+    "CancelDeployment": cancel,
+    "DeleteDeployment": delete,
+    "DownloadDeployment": download,
+}

@@ -1,0 +1,114 @@
+"""Projects: create, find, change, delete."""
+
+from collections.abc import Mapping
+
+from createos_mcp.operations import Json
+from createos_mcp.platform.api.calls import Call, Handlers, bounds, page
+from createos_mcp.platform.errors import InvalidRequestError
+from createos_mcp.platform.models import Project, ProjectStatus, ProjectType
+
+_FILTERS = ("name", "type", "status", "app")
+
+
+def view(project: Project) -> dict[str, Json]:
+    """A project as the API shows it."""
+    return {
+        "id": project.id,
+        "userId": project.user_id,
+        "uniqueName": project.unique_name,
+        "displayName": project.display_name,
+        "description": project.description,
+        "type": project.type,
+        "status": project.status,
+        "source": project.source,
+        "settings": project.settings,
+        "appId": project.app_id,
+        "enabledSecurityScan": project.enabled_security_scan,
+        "expireAt": None,
+        "createdAt": project.created_at,
+        "updatedAt": project.updated_at,
+        "deletedAt": None,
+    }
+
+
+async def check_name(call: Call) -> Json:
+    """Whether the user has no project of that name."""
+    named = await call.services.store.project_named(call.user.id, call.arguments["uniqueName"])
+    return {"isAvailable": named is None}
+
+
+async def create(call: Call) -> Json:
+    """Store a project; its `production` environment listens when this returns."""
+    arguments = call.arguments
+    project, environment = await call.services.store.add_project(
+        user_id=call.user.id,
+        unique_name=arguments["uniqueName"],
+        display_name=arguments["displayName"],
+        description=arguments.get("description"),
+        type=ProjectType(arguments["type"]),
+        source=arguments.get("source", {}),
+        settings=arguments["settings"],
+        enabled_security_scan=arguments.get("enabledSecurityScan", False),
+        app_id=arguments.get("appId"),
+        limit=call.services.config.max_projects,
+    )
+    await call.services.deployments.open_environment(environment)
+    return {"id": project.id}
+
+
+async def list_(call: Call) -> Json:
+    """A page of the user's projects."""
+    limit, offset = bounds(call)
+    filters = {name: call.arguments.get(name) for name in _FILTERS}
+    found, total = await call.services.store.projects(
+        call.user.id, limit=limit, offset=offset, **filters
+    )
+    return page(call, [view(project) for project in found], total)
+
+
+async def get(call: Call) -> Json:
+    """One project."""
+    return view(await call.project())
+
+
+async def update(call: Call) -> Json:
+    """Change what is given; the rest stays."""
+    project = await call.project()
+    arguments = call.arguments
+    await call.services.store.update_project(
+        project.id,
+        display_name=arguments["displayName"],
+        description=arguments.get("description", project.description),
+        enabled_security_scan=arguments.get("enabledSecurityScan", project.enabled_security_scan),
+    )
+    return "The project is updated."
+
+
+async def update_settings(call: Call) -> Json:
+    """Lay the given settings over the stored ones; the next deployment takes them."""
+    project = await call.project()
+    if project.status is not ProjectStatus.ACTIVE:
+        raise InvalidRequestError(f"The project is {project.status}, not active.")
+    given: Mapping[str, Json] = {k: v for k, v in call.arguments.items() if k != "project_id"}
+    await call.services.store.set_project_settings(project.id, {**project.settings, **given})
+    return "The settings are updated. They take effect with the next deployment."
+
+
+async def delete(call: Call) -> Json:
+    """Mark a project for deletion; what belongs to it goes in the background."""
+    project = await call.project()
+    if project.status is ProjectStatus.ACTIVE:
+        await call.services.store.set_project_status(project.id, ProjectStatus.DELETING)
+        await call.services.deployments.delete_project(project)
+    return "The project is being deleted."
+
+
+HANDLERS: Handlers = {
+    "CheckProjectUniqueName": check_name,
+    "CreateProject": create,
+    "ListProjects": list_,
+    "GetProject": get,
+    "UpdateProject": update,
+    "UpdateProjectSettings": update_settings,
+    "DeleteProject": delete,
+}
