@@ -108,7 +108,7 @@ class Backend:
             total_timeout_s=total_timeout_s + upload_timeout_s,
         )
         self._attempts = attempts
-        self._backoff = tenacity.wait_exponential_jitter(initial=backoff_s, jitter=backoff_s)
+        self._backoff = tenacity.wait_exponential(backoff_s) + tenacity.wait_random(0, backoff_s)
         self._sleep = sleep
         self._client = httpx2.AsyncClient(
             headers={"User-Agent": f"createos-mcp/{version('createos-mcp')}"},

@@ -1,6 +1,7 @@
 """Where calls go and what they are authenticated with."""
 
 import ipaddress
+import re
 from dataclasses import dataclass, field
 from itertools import islice
 from urllib.parse import SplitResult, urlsplit
@@ -10,6 +11,7 @@ from createos_mcp.errors import SettingError
 _MASK = "********"
 _SECRETS = {"api_key": "CREATEOS_API_KEY", "access_token": "CREATEOS_ACCESS_TOKEN"}
 _HEADERS = {"api_key": "X-Api-Key", "access_token": "X-Access-Token"}
+_BLANK = re.compile(r"\s")
 _ADDRESS = "CREATEOS_API_URL"
 
 
@@ -69,7 +71,7 @@ def _refusal(base_url: str) -> str | None:
         host, _ = parts.hostname, parts.port
     except ValueError as error:
         return f"it is no address: {error}"
-    if parts.scheme not in {"https", "http"} or not host or base_url != base_url.strip():
+    if parts.scheme not in {"https", "http"} or not host or _BLANK.search(base_url):
         return "it must be an address such as https://api.example.com"
     if parts.scheme == "http" and not _is_loopback(host):
         return f"http is only for this machine; use https://{parts.netloc.rpartition('@')[2]}"
