@@ -43,12 +43,14 @@ def success(
     log = _log_text(data) if operation.answer == "log" else None
     if log is not None:
         return _log_result(operation, log, data, budget)
-    structured = flatten(_structured(operation, data))
+    whole = _structured(operation, data)
+    structured = flatten(whole)
+    is_cut = structured is not whole
     text = compact(structured)
     if _SURROGATE.search(text):
         text = _SURROGATE.sub("\ufffd", text)
         structured = json.loads(text)
-    if weigh(text) > budget:
+    if is_cut or weigh(text) > budget:
         structured = _cut_data(operation, structured, budget - _HINT_BYTES)
         text = compact(structured)
     return _result(text, structured)
@@ -116,7 +118,7 @@ def _data_hint(operation: Operation, whole: Mapping[str, Json], smaller: Mapping
     if not isinstance(items, list) or not isinstance(kept, list) or len(kept) == len(items):
         less = narrowing(operation)
         remedy = f"Call again with {less}." if less else "No argument asks for less."
-        return f"Long values were cut. {remedy}"
+        return f"Long or deep values were cut. {remedy}"
     cut_off = f"{len(items) - len(kept)} of {len(items)} items were cut."
     return f"{cut_off} {_rest(operation, whole, len(kept))}"
 
