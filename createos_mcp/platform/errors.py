@@ -6,6 +6,7 @@
     + UnauthorizedError         401
     + NotFoundError             404
     + NameTakenError            409
+    + TooLargeError             413
     + WrongStateError           422
     + LimitReachedError         429
     + NotServedError            501
@@ -61,6 +62,15 @@ class NameTakenError(Refusal):
 
     def __init__(self, resource: str, name: str) -> None:
         super().__init__(f"The {resource} name {name!r} is taken. Choose another.")
+
+
+class TooLargeError(Refusal):
+    """The request's body is larger than the platform reads."""
+
+    status = 413
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"The body is larger than {limit_bytes // 2**20} MB.")
 
 
 class WrongStateError(Refusal):

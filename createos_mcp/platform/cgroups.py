@@ -1,0 +1,116 @@
+"""Memory, CPU and process limits by control groups, version 1 or 2, where they can be set."""
+
+import os
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path("/sys/fs/cgroup")
+PARENT = "createos"
+MAX_PROCESSES = 512
+CPU_PERIOD_US = 100_000
+REMOVE_ATTEMPTS = 100
+REMOVE_PAUSE_S = 0.01
+
+_V1_CONTROLLERS = ("memory", "cpu", "pids")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """What one app may use."""
+
+    memory_mb: int
+    cpu_millicores: int
+
+
+class ControlGroup:
+    """The group of one app: one directory in version 2, one per controller in version 1."""
+
+    def __init__(self, name: str, root: Path = ROOT) -> None:
+        self._unified = (root / "cgroup.controllers").exists()
+        self._directories = (
+            [root / PARENT / name]
+            if self._unified
+            else [root / controller / PARENT / name for controller in _V1_CONTROLLERS]
+        )
+
+    @property
+    def member_files(self) -> list[Path]:
+        """Files that a process writes its pid to in order to join."""
+        return [directory / "cgroup.procs" for directory in self._directories]
+
+    def create(self, limits: Limits) -> bool:
+        """Make the group and set its limits; False where this process may not."""
+        try:
+            for directory in self._directories:
+                directory.mkdir(parents=True, exist_ok=True)
+            if self._unified:
+                self._delegate()
+            for directory in self._directories:
+                for name, value in self._values(limits).items():
+                    if (directory / name).exists():
+                        (directory / name).write_text(value)
+        except OSError:
+            self.remove()
+            return False
+        return self._is_limited()
+
+    def was_out_of_memory(self) -> bool:
+        """Whether the system ended a process of the group because memory ran out."""
+        for directory in self._directories:
+            for name in ("memory.events", "memory.oom_control"):
+                with suppress(OSError):
+                    counts = dict(
+                        line.split() for line in (directory / name).read_text().split("\n") if line
+                    )
+                    if int(counts.get("oom_kill", 0)) > 0:
+                        return True
+        return False
+
+    def kill(self) -> None:
+        """End every process of the group, whatever session it moved to."""
+        for file in self.member_files:
+            with suppress(OSError):
+                for pid in file.read_text().split():
+                    with suppress(ProcessLookupError):
+                        os.kill(int(pid), 9)
+
+    def remove(self) -> None:
+        """Delete the group once its last process is gone."""
+        for directory in self._directories:
+            for _ in range(REMOVE_ATTEMPTS):
+                try:
+                    directory.rmdir()
+                except FileNotFoundError:
+                    break
+                except OSError:
+                    time.sleep(REMOVE_PAUSE_S)
+                else:
+                    break
+
+    def _delegate(self) -> None:
+        for directory in (self._directories[0].parents[1], self._directories[0].parent):
+            (directory / "cgroup.subtree_control").write_text("+memory +cpu +pids")
+
+    def _is_limited(self) -> bool:
+        names = ("memory.max", "memory.limit_in_bytes")
+        return any((d / name).exists() for d in self._directories for name in names)
+
+    def _values(self, limits: Limits) -> Mapping[str, str]:
+        memory = str(limits.memory_mb * 2**20)
+        quota_us = str(limits.cpu_millicores * CPU_PERIOD_US // 1000)
+        if self._unified:
+            return {
+                "memory.max": memory,
+                "memory.swap.max": "0",
+                "cpu.max": f"{quota_us} {CPU_PERIOD_US}",
+                "pids.max": str(MAX_PROCESSES),
+            }
+        return {
+            "memory.limit_in_bytes": memory,
+            "cpu.cfs_period_us": str(CPU_PERIOD_US),
+            "cpu.cfs_quota_us": quota_us,
+            "pids.max": str(MAX_PROCESSES),
+        }

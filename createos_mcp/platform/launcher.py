@@ -1,0 +1,243 @@
+"""Runs one app inside its sandbox; needs nothing but the standard library.
+
+Started as `launcher.py RUN_DIR LOG_FILE -- COMMAND...`, it stays until the app ends and outlives
+the platform. It keeps the app's output with the time of each line, writes the exit code to
+RUN_DIR/exit, and answers on the socket RUN_DIR/control, one request a connection:
+
+    ports       a JSON list of the TCP ports that the app listens on
+    socket      one byte, and with it a TCP socket that belongs to the app's network
+    stop 10     ends the app: SIGTERM, and SIGKILL after so many seconds
+"""
+
+import array
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+CHUNK_BYTES = 65536
+MAX_LINE_BYTES = 16384
+MAX_LOG_BYTES = 10 * 2**20
+OLD_LOGS = 2
+NETWORK_WAIT_S = 1.0
+LISTENING = "0A"
+
+
+class Log:
+    """The app's output, each line behind the time at which it came; rotated by size."""
+
+    def __init__(self, path):
+        self.path = path
+        self.rest = b""
+        self.open()
+
+    def open(self):
+        self.file = open(self.path, "ab", buffering=0)
+
+    def write(self, chunk):
+        """Write the full lines of a chunk, and keep what follows them for the next."""
+        *lines, self.rest = (self.rest + chunk).split(b"\n")
+        while len(self.rest) > MAX_LINE_BYTES:
+            lines.append(self.rest[:MAX_LINE_BYTES])
+            self.rest = self.rest[MAX_LINE_BYTES:]
+        if lines:
+            now = time.time()
+            stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
+            prefix = f"{stamp}.{int(now % 1 * 1000):03d}Z ".encode()
+            self.file.write(b"".join(prefix + line + b"\n" for line in lines))
+            if self.file.tell() > MAX_LOG_BYTES:
+                self.rotate()
+
+    def rotate(self):
+        self.file.close()
+        for number in range(OLD_LOGS, 0, -1):
+            newer = f"{self.path}.{number - 1}" if number > 1 else self.path
+            if os.path.exists(newer):
+                os.replace(newer, f"{self.path}.{number}")
+        self.open()
+
+    def close(self):
+        if self.rest:
+            self.write(b"\n")
+        self.file.close()
+
+
+def listening_ports(own_network, pids):
+    """TCP ports that are listened on, in an own network by anyone, otherwise by the app."""
+    inodes = None if own_network else socket_inodes(pids)
+    ports = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            with open(table) as rows:
+                next(rows)
+                for row in rows:
+                    fields = row.split()
+                    if fields[3] == LISTENING and (inodes is None or fields[9] in inodes):
+                        ports.add(int(fields[1].rsplit(":", 1)[1], 16))
+        except FileNotFoundError:
+            continue
+    return sorted(ports)
+
+
+def socket_inodes(pids):
+    inodes = set()
+    for pid in pids:
+        try:
+            for name in os.listdir(f"/proc/{pid}/fd"):
+                target = os.readlink(f"/proc/{pid}/fd/{name}")
+                if target.startswith("socket:["):
+                    inodes.add(target[8:-1])
+        except OSError:
+            continue
+    return inodes
+
+
+def session_of(leader):
+    """The processes of the app's session: it and all that it started, unless they left."""
+    pids = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/stat") as stat:
+                    fields = stat.read().rsplit(")", 1)[1].split()
+            except OSError:
+                continue
+            if int(fields[3]) == leader:
+                pids.append(int(name))
+    return pids
+
+
+def wait_for_network():
+    """Wait until the way out is there, for an app that uses it in its first moments."""
+    deadline = time.monotonic() + NETWORK_WAIT_S
+    while time.monotonic() < deadline:
+        with open("/proc/net/dev") as devices:
+            if "tap0" in devices.read():
+                return
+        time.sleep(0.002)
+
+
+class Launcher:
+    """The app, its output, and the socket by which the platform asks for it."""
+
+    def __init__(self, run_dir, log_file, command, own_network):
+        self.run_dir = run_dir
+        self.own_network = own_network
+        self.log = Log(log_file)
+        self.selector = selectors.DefaultSelector()
+        self.kill_at = None
+        self.control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.wake_read, wake_write = os.pipe()
+        os.set_blocking(wake_write, False)
+        signal.set_wakeup_fd(wake_write)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, lambda *_: self.stop(10.0))
+        self.listen()
+        self.app = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self.output = self.app.stdout.fileno()
+        os.set_blocking(self.output, False)
+
+    def listen(self):
+        here = os.getcwd()
+        os.chdir(self.run_dir)
+        self.control.bind("control")
+        os.chdir(here)
+        self.control.listen(16)
+
+    def run(self):
+        """Serve until the app has ended, then write its exit code."""
+        self.selector.register(self.control, selectors.EVENT_READ, self.answer)
+        self.selector.register(self.output, selectors.EVENT_READ, self.keep_output)
+        self.selector.register(self.wake_read, selectors.EVENT_READ, self.reap)
+        while self.app.poll() is None:
+            timeout = None if self.kill_at is None else max(self.kill_at - time.monotonic(), 0)
+            for key, _ in self.selector.select(timeout):
+                key.data()
+            if self.kill_at is not None and time.monotonic() >= self.kill_at:
+                self.signal(signal.SIGKILL)
+        self.signal(signal.SIGKILL)
+        self.keep_output()
+        self.log.close()
+        self.write_exit_code(self.app.returncode)
+
+    def reap(self):
+        os.read(self.wake_read, 512)
+
+    def keep_output(self):
+        while True:
+            try:
+                chunk = os.read(self.output, CHUNK_BYTES)
+            except BlockingIOError:
+                return
+            if not chunk:
+                if self.output in self.selector.get_map():
+                    self.selector.unregister(self.output)
+                return
+            self.log.write(chunk)
+
+    def answer(self):
+        connection, _ = self.control.accept()
+        with connection:
+            connection.settimeout(1)
+            try:
+                verb, *values = connection.recv(64).decode().split()
+                self.REQUESTS[verb](self, connection, *values)
+            except (OSError, ValueError, KeyError, TypeError):
+                return
+
+    def send_ports(self, connection):
+        pids = [] if self.own_network else session_of(self.app.pid)
+        connection.sendall(json.dumps(listening_ports(self.own_network, pids)).encode())
+
+    def send_socket(self, connection, family):
+        passed = socket.socket(socket.AddressFamily[family], socket.SOCK_STREAM)
+        descriptors = array.array("i", [passed.fileno()])
+        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)
+        connection.sendmsg([b"s"], [rights])
+        passed.close()
+
+    def take_stop(self, connection, grace_s):
+        self.stop(float(grace_s))
+        connection.sendall(b"stopping")
+
+    REQUESTS = {"ports": send_ports, "socket": send_socket, "stop": take_stop}
+
+    def stop(self, grace_s):
+        if self.kill_at is None:
+            self.signal(signal.SIGTERM)
+        self.kill_at = time.monotonic() + grace_s
+
+    def signal(self, number):
+        try:
+            os.killpg(self.app.pid, number)
+        except (ProcessLookupError, PermissionError):
+            pass
+
+    def write_exit_code(self, code):
+        draft = os.path.join(self.run_dir, "exit.tmp")
+        with open(draft, "w") as file:
+            file.write(str(code if code >= 0 else 128 - code))
+        os.replace(draft, os.path.join(self.run_dir, "exit"))
+
+
+def main(arguments):
+    """Run the app; the way it is isolated is told by `--own-network` and `--outbound`."""
+    options, command = arguments[: arguments.index("--")], arguments[arguments.index("--") + 1 :]
+    run_dir, log_file, *flags = options
+    if "--outbound" in flags:
+        wait_for_network()
+    Launcher(run_dir, log_file, command, "--own-network" in flags).run()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

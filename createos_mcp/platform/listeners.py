@@ -1,0 +1,84 @@
+"""Listening sockets that come and go, all served by one HTTP stack."""
+
+import asyncio
+import socket
+from typing import Any
+
+import uvicorn
+from uvicorn.server import ServerState
+
+BACKLOG = 2048
+MAX_WEBSOCKET_BYTES = 64 * 2**20
+CLOSE_TIMEOUT_S = 2.0
+KEEP_ALIVE_S = 75
+
+
+class Listeners:
+    """Ports of 127.0.0.1 on which one ASGI app answers.
+
+    uvicorn's own server takes its sockets at the start; this uses its protocols on sockets that
+    are opened and closed while it runs.
+    """
+
+    def __init__(self, app: Any) -> None:  # noqa: ANN401 - uvicorn's own type for an app
+        self._config = uvicorn.Config(
+            app,
+            http="httptools",
+            ws="websockets-sansio",
+            ws_max_size=MAX_WEBSOCKET_BYTES,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
+        )
+        self._state = ServerState()
+        self._servers: dict[int, asyncio.Server] = {}
+
+    async def open(self, port: int) -> int:
+        """Listen on a port, 0 for a free one, and return it; one that is open stays so.
+
+        Raises:
+            OSError: Something else listens there.
+        """
+        if port in self._servers:
+            return port
+        if not self._config.loaded:
+            self._config.load()
+        listener = socket.socket()
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            listener.close()
+            raise
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(self._protocol, sock=listener, backlog=BACKLOG)
+        bound: int = listener.getsockname()[1]
+        self._servers[bound] = server
+        return bound
+
+    async def close(self, port: int) -> None:
+        """Stop listening on a port; connections that are open go on."""
+        server = self._servers.pop(port, None)
+        if server is not None:
+            server.close()
+
+    async def close_all(self) -> None:
+        """Stop listening, and end every connection."""
+        for port in list(self._servers):
+            await self.close(port)
+        for connection in list(self._state.connections):
+            connection.shutdown()
+        if self._state.tasks:
+            await asyncio.wait(self._state.tasks, timeout=CLOSE_TIMEOUT_S)
+        for task in self._state.tasks:
+            task.cancel()
+
+    def _protocol(self) -> asyncio.Protocol:
+        protocol: asyncio.Protocol = self._config.http_protocol_class(  # type: ignore[call-arg]
+            config=self._config, server_state=self._state, app_state={}
+        )
+        return protocol

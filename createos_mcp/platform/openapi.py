@@ -1,0 +1,113 @@
+"""The API's OpenAPI document, generated from the catalogue."""
+
+import re
+from collections.abc import Collection, Mapping
+from importlib.metadata import version
+
+from createos_mcp.catalog import Catalog
+from createos_mcp.operations import Json, Operation, Schema
+
+OPENAPI_VERSION = "3.1.0"
+
+_PATH_PARAMETER = re.compile(r"{([^{}]+)}")
+
+_FAILURE = {
+    "type": "object",
+    "properties": {"status": {"const": "fail"}, "data": {"type": "string"}},
+    "required": ["status", "data"],
+}
+
+
+def describe(catalog: Catalog, *, served: Collection[str]) -> Mapping[str, Json]:
+    """The document for every operation; those that are not served answer 501.
+
+    See https://spec.openapis.org/oas/v3.1.0.
+    """
+    paths: dict[str, dict[str, Json]] = {}
+    for operation in catalog.operations.values():
+        methods = paths.setdefault(operation.http.path, {})
+        methods[operation.http.method.lower()] = _operation(
+            operation, served=operation.name in served
+        )
+    return {
+        "openapi": OPENAPI_VERSION,
+        "info": {"title": "CreateOS", "version": version("createos-mcp")},
+        "paths": paths,
+        "components": {
+            "schemas": {"Failure": _FAILURE},
+            "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X-Api-Key"}},
+        },
+        "security": [{"key": []}],
+    }
+
+
+def _operation(operation: Operation, *, served: bool) -> Mapping[str, Json]:
+    described: dict[str, Json] = {
+        "operationId": operation.name,
+        "summary": operation.title,
+        "description": operation.description,
+        "tags": [operation.group],
+        "parameters": _parameters(operation),
+        "responses": _responses(operation, served=served),
+    }
+    body = _body(operation)
+    if body is not None:
+        described["requestBody"] = body
+    return described
+
+
+def _parameters(operation: Operation) -> list[Json]:
+    properties = operation.input_schema["properties"]
+    required = operation.input_schema.get("required", ())
+    path = [
+        {"name": name, "in": "path", "required": True, "schema": properties[name]}
+        for name in _PATH_PARAMETER.findall(operation.http.path)
+    ]
+    query = [
+        {"name": wire, "in": "query", "required": name in required, "schema": properties[name]}
+        for name, wire in operation.http.query.items()
+    ]
+    return [*path, *query]
+
+
+def _body(operation: Operation) -> Json:
+    if operation.http.body == "none":
+        return None
+    schema = _body_schema(operation)
+    if operation.http.body == "multipart":
+        parts = {
+            name: {"type": "string", "contentMediaType": "application/octet-stream"}
+            for name in schema["properties"]
+        }
+        content = {"multipart/form-data": {"schema": {**schema, "properties": parts}}}
+    else:
+        content = {"application/json": {"schema": schema}}
+    return {"required": True, "content": content}
+
+
+def _body_schema(operation: Operation) -> Schema:
+    elsewhere = {*_PATH_PARAMETER.findall(operation.http.path), *operation.http.query}
+    schema = operation.input_schema
+    return {
+        "type": "object",
+        "properties": {k: v for k, v in schema["properties"].items() if k not in elsewhere},
+        "required": [name for name in schema.get("required", ()) if name not in elsewhere],
+        "additionalProperties": False,
+    }
+
+
+def _responses(operation: Operation, *, served: bool) -> Mapping[str, Json]:
+    failure = {"application/json": {"schema": {"$ref": "#/components/schemas/Failure"}}}
+    failures = {
+        str(status): {"description": meaning, "content": failure}
+        for status, meaning in operation.http.errors.items()
+    }
+    if not served:
+        failures["501"] = {"description": "not served by this platform", "content": failure}
+    success = {
+        "type": "object",
+        "properties": {"status": {"const": "success"}, "data": {}},
+        "required": ["status", "data"],
+    }
+    answer = {"description": "done", "content": {"application/json": {"schema": success}}}
+    return {str(operation.http.success): answer, **failures}

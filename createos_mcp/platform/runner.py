@@ -1,0 +1,313 @@
+"""Starts an app in its sandbox, finds the port it listens on, finds it again, and ends it."""
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeAlias
+
+import anyio
+import psutil
+from anyio import to_thread
+
+from createos_mcp.platform import control, launcher
+from createos_mcp.platform.app_logs import last_lines
+from createos_mcp.platform.cgroups import ControlGroup, Limits
+from createos_mcp.platform.errors import AppExitedError, AppNeverListenedError
+from createos_mcp.platform.instances import (
+    exit_code_of,
+    from_json,
+    is_running,
+    kill_tree,
+    to_json,
+    until_ended,
+)
+from createos_mcp.platform.models import Instance, Json, LaunchSpec
+from createos_mcp.platform.paths import DataDir
+from createos_mcp.platform.sandbox import Confinement, Sandbox
+
+BuildLog: TypeAlias = Callable[[str, Sequence[str]], Awaitable[None]]
+
+LOG_STAGE = "deploy"
+LAST_LINES = 20
+FIRST_POLL_S = 0.005
+LAST_POLL_S = 0.1
+OTHER_PORT_AFTER_S = 0.3
+"""How long a port other than PORT must be there alone before it is taken for the app's."""
+REAP_TIMEOUT_S = 5
+
+RESOLVER = "nameserver 10.0.2.3\n"
+"""Where slirp4netns answers DNS; see slirp4netns(1)."""
+
+_JOIN = 'for file in {files}; do echo $$ > "$file"; done; exec "$@"'
+
+
+class Runner:
+    """Runs apps, each under a launcher of its own that outlives the platform."""
+
+    def __init__(self, *, data_dir: DataDir, sandbox: Sandbox, start_timeout_s: float) -> None:
+        self._data_dir = data_dir
+        self._sandbox = sandbox
+        self._start_timeout_s = start_timeout_s
+        self._children: dict[int, list[subprocess.Popen[bytes]]] = {}
+        self._python = Path(sys.executable).resolve()
+
+    async def start(self, spec: LaunchSpec, *, log: BuildLog) -> Instance:
+        """Start an app and return once its port answers.
+
+        Raises:
+            AppExitedError: It ended before that; its last lines are in the log.
+            AppNeverListenedError: It ran into the time limit and was ended.
+        """
+        if not self._sandbox.own_network:
+            spec = replace(spec, port=_free_port())
+        run_dir = self._prepare(spec)
+        started = anyio.current_time()
+        group = ControlGroup(spec.deployment_id)
+        limits = Limits(memory_mb=spec.memory_mb, cpu_millicores=spec.cpu_millicores)
+        limited = await to_thread.run_sync(group.create, limits)
+        process = await to_thread.run_sync(self._spawn, spec, run_dir, group if limited else None)
+        instance = Instance(
+            deployment_id=spec.deployment_id,
+            pid=process.pid,
+            created=psutil.Process(process.pid).create_time(),
+            run_dir=run_dir,
+            port=spec.port,
+            isolation=self._sandbox.name,
+            limits="cgroup" if limited else "advisory",
+        )
+        try:
+            return await self._until_it_answers(instance)
+        except BaseException as error:
+            with anyio.CancelScope(shield=True):
+                out_of_memory = group.was_out_of_memory()
+                await self.stop(instance, grace_s=0)
+                ran_s = anyio.current_time() - started
+                await self._explain(error, spec, log, ran_s, out_of_memory=out_of_memory)
+            raise
+
+    async def adopt(self, written: Mapping[str, Json]) -> Instance | None:
+        """The running app that `to_json` wrote down, or None when it has ended."""
+        instance = from_json(written)
+        if is_running(instance):
+            return instance
+        await self.stop(instance, grace_s=0)
+        return None
+
+    async def wait(self, instance: Instance) -> int:
+        """Return the app's exit code once it has ended."""
+        await until_ended(instance)
+        return exit_code_of(instance)
+
+    async def stop(self, instance: Instance, *, grace_s: float = 10.0) -> None:
+        """End an app and everything that it started; nothing of it is left when this returns."""
+        if is_running(instance):
+            with contextlib.suppress(OSError):
+                await to_thread.run_sync(control.ask, instance.run_dir, f"stop {grace_s}")
+            with anyio.move_on_after(grace_s):
+                await until_ended(instance)
+        await to_thread.run_sync(kill_tree, instance)
+        group = ControlGroup(instance.deployment_id)
+        await to_thread.run_sync(group.kill)
+        await to_thread.run_sync(group.remove)
+        for child in self._children.pop(instance.pid, ()):
+            await to_thread.run_sync(child.wait, REAP_TIMEOUT_S)
+
+    def open_socket(self, instance: Instance, family: int) -> socket.socket:
+        """A TCP socket, not yet connected, that belongs to the app's network.
+
+        Raises:
+            OSError: The app has ended.
+        """
+        if instance.isolation == self._sandbox.name and not self._sandbox.own_network:
+            return socket.socket(family, socket.SOCK_STREAM)
+        return control.take_socket(instance.run_dir, family)
+
+    def out_of_memory(self, instance: Instance) -> bool:
+        """Whether the system ended the app because it used more than its memory."""
+        return ControlGroup(instance.deployment_id).was_out_of_memory()
+
+    def _prepare(self, spec: LaunchSpec) -> Path:
+        run_dir = self._data_dir.run(spec.deployment_id)
+        shutil.rmtree(run_dir, ignore_errors=True)
+        run_dir.mkdir(mode=0o700, parents=True)
+        (run_dir / "resolv.conf").write_text(RESOLVER)
+        spec.log_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return run_dir
+
+    def _spawn(
+        self, spec: LaunchSpec, run_dir: Path, group: ControlGroup | None
+    ) -> subprocess.Popen[bytes]:
+        info_read, info_write = os.pipe()
+        exit_read, exit_write = os.pipe()
+        slirp = self._sandbox.slirp
+        launcher_log = os.open(run_dir / "launcher.log", os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            command = self._command(spec, run_dir, group, info_write if slirp else None)
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=launcher_log,
+                cwd=spec.release.root,
+                env=self._environ(spec),
+                start_new_session=True,
+                pass_fds=(info_write, exit_write),
+            )
+            self._children[process.pid] = [process]
+            os.close(info_write)
+            confined_pid = _read_pid(info_read) if slirp else None
+            if slirp and confined_pid:
+                self._children[process.pid].append(_start_slirp(slirp, confined_pid, exit_read))
+        finally:
+            for descriptor in (info_read, exit_read, exit_write, launcher_log):
+                os.close(descriptor)
+        return process
+
+    def _command(
+        self, spec: LaunchSpec, run_dir: Path, group: ControlGroup | None, info_fd: int | None
+    ) -> tuple[str, ...]:
+        flags = []
+        if self._sandbox.own_network:
+            flags.append("--own-network")
+            flags += ["--outbound"] if self._sandbox.outbound else []
+        launcher_file = Path(launcher.__file__)
+        launched = (
+            str(self._python),
+            "-IS",
+            str(launcher_file),
+            str(run_dir),
+            str(spec.log_file),
+            *flags,
+            "--",
+            *spec.release.command,
+        )
+        own = self._sandbox.own_network
+        resolver = (run_dir / "resolv.conf", Path("/etc/resolv.conf").resolve())
+        confinement = Confinement(
+            workdir=spec.release.root,
+            writable=(spec.release.root, run_dir, spec.log_file.parent),
+            readable=(*spec.release.readable, Path(sys.base_prefix), launcher_file),
+            replaced=(resolver,) if own else (),
+            own_network=own,
+            info_fd=info_fd,
+        )
+        confined = self._sandbox.confine(launched, confinement)
+        if group is None:
+            return confined
+        files = " ".join(f"'{file}'" for file in group.member_files)
+        return ("/bin/sh", "-c", _JOIN.format(files=files), "sh", *confined)
+
+    def _environ(self, spec: LaunchSpec) -> dict[str, str]:
+        return {
+            "LANG": "C.UTF-8",
+            **spec.release.environ,
+            "HOME": str(spec.release.root),
+            "TMPDIR": "/tmp",  # noqa: S108 - the sandbox has a private one
+            **spec.run_envs,
+            "PORT": str(spec.port),
+        }
+
+    async def _until_it_answers(self, instance: Instance) -> Instance:
+        poll_s = FIRST_POLL_S
+        started = anyio.current_time()
+        while anyio.current_time() - started < self._start_timeout_s:
+            if not is_running(instance):
+                raise AppExitedError(exit_code_of(instance))
+            patient = anyio.current_time() - started > OTHER_PORT_AFTER_S
+            port = await self._answering_port(instance, any_port=patient)
+            if port is not None:
+                return _on(instance, port)
+            await anyio.sleep(poll_s)
+            poll_s = min(poll_s * 1.5, LAST_POLL_S)
+        raise AppNeverListenedError(instance.port, self._start_timeout_s)
+
+    async def _answering_port(self, instance: Instance, *, any_port: bool) -> int | None:
+        try:
+            ports = json.loads(await to_thread.run_sync(control.ask, instance.run_dir, "ports"))
+        except (OSError, ValueError):
+            return None
+        wanted = [port for port in ports if any_port or port == instance.port]
+        wanted.sort(key=lambda port: (port != instance.port, port))
+        for port in wanted:
+            if await to_thread.run_sync(self._connects, instance, port):
+                return int(port)
+        return None
+
+    def _connects(self, instance: Instance, port: int) -> bool:
+        for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+            with contextlib.suppress(OSError), self.open_socket(instance, family) as probe:
+                probe.settimeout(1)
+                probe.connect((address, port))
+                return True
+        return False
+
+    async def _explain(
+        self,
+        error: BaseException,
+        spec: LaunchSpec,
+        log: BuildLog,
+        ran_s: float,
+        *,
+        out_of_memory: bool,
+    ) -> None:
+        lines = last_lines(spec.log_file, ran_s, LAST_LINES)
+        if isinstance(error, AppExitedError) and not lines:
+            lines = (
+                (self._data_dir.run(spec.deployment_id) / "launcher.log").read_text().splitlines()
+            )
+        if out_of_memory:
+            lines.append(f"The app used more than its {spec.memory_mb} MB of memory.")
+        if lines:
+            await log(LOG_STAGE, lines)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _on(instance: Instance, port: int) -> Instance:
+    return from_json({**to_json(instance), "port": port})
+
+
+def _start_slirp(slirp: str, pid: int, exit_fd: int) -> subprocess.Popen[bytes]:
+    """Give an app's network a way out, for as long as its launcher holds the other end of a pipe.
+
+    The machine's own loopback stays out of reach.
+    """
+    return subprocess.Popen(
+        [
+            slirp,
+            "--configure",
+            "--mtu=65520",
+            "--disable-host-loopback",
+            f"--exit-fd={exit_fd}",
+            str(pid),
+            "tap0",
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        pass_fds=(exit_fd,),
+    )
+
+
+def _read_pid(info_fd: int) -> int | None:
+    """The confined process's pid, from what bubblewrap writes in pieces; None when it failed."""
+    text = b""
+    while not text.rstrip().endswith(b"}"):
+        piece = os.read(info_fd, 4096)
+        if not piece:
+            return None
+        text += piece
+    return int(json.loads(text)["child-pid"])

@@ -1,0 +1,28 @@
+"""What each operation that the local platform does not serve yet will need."""
+
+from collections.abc import Mapping
+
+from createos_mcp.operations import Operation
+
+_BY_OPERATION: Mapping[str, str] = {
+    "CreateDeployment": "a container engine to run images",
+    "TriggerLatestDeployment": "a connection to GitHub or a git host",
+    "WakeupDeployment": "sleep and wake of idle apps",
+}
+
+_BY_GROUP: Mapping[str, str] = {
+    "transfers": "several users on one platform",
+    "environments": "several environments of one project",
+    "domains": "custom domains and their DNS checks",
+    "github": "a connection to GitHub or a git host",
+    "analytics": "counters of the gateway's traffic",
+    "security": "vulnerability scanners",
+    "apps": "groups of projects",
+    "cronjobs": "a scheduler",
+    "templates": "a shop of templates",
+}
+
+
+def need_of(operation: Operation) -> str:
+    """What is missing, as it fits behind "it needs"."""
+    return _BY_OPERATION.get(operation.name) or _BY_GROUP[operation.group]
