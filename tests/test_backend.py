@@ -618,3 +618,41 @@ async def test_a_proxy_of_the_environment_never_sees_calls_to_this_machine(
             path = await _send(target)
 
     assert path == "/v1/projects/p1"
+
+
+@pytest.mark.parametrize(
+    ("first", "error"),
+    [
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 5000\r\n\r\n" + b" " * 5000, AnswerTooLargeError),
+        (
+            b"HTTP/1.1 302 Found\r\nlocation: http://other/\r\ncontent-length: 2\r\n\r\nno",
+            UnreadableAnswerError,
+        ),
+    ],
+    ids=["too large", "redirect"],
+)
+async def test_an_answer_that_is_not_read_frees_its_connection(
+    first: bytes, error: type[BackendError]
+) -> None:
+    answers = iter([first, b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n1"])
+
+    async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(next(answers))
+        await writer.drain()
+
+    operation = OPERATIONS[READ]
+    async with _listen(peer) as target:
+
+        async def locate() -> Target:
+            return target
+
+        with anyio.fail_after(5):
+            async with Backend(
+                locate, max_connections=1, max_answer_bytes=1_000, pool_timeout_s=0.1
+            ) as backend:
+                with pytest.raises(error):
+                    await backend.send(bind(operation, PROJECT), operation.http)
+                data = await backend.send(bind(operation, PROJECT), operation.http)
+
+    assert data == 1
