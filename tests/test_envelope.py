@@ -202,3 +202,10 @@ def test_the_pause_that_the_server_asks_for_is_read(
     headers: dict[str, str], seconds: float | None
 ) -> None:
     assert retry_after_s(headers) == seconds
+
+
+def test_what_is_said_about_a_field_may_be_any_json() -> None:
+    with pytest.raises(ApiError) as caught:
+        _read(400, {"status": "fail", "data": {"port": {"max": 65535}}})
+
+    assert caught.value.fields == {"port": '{"max": 65535}'}
