@@ -3,6 +3,7 @@
 import logging
 import shutil
 from dataclasses import dataclass, field
+from functools import partial
 
 import anyio
 from anyio import to_thread
@@ -22,8 +23,9 @@ from createos_mcp.platform.models import (
     ProjectStatus,
     release_to_json,
 )
+from createos_mcp.platform.names import new_id
 from createos_mcp.platform.store import Store
-from createos_mcp.platform.supervisor import Supervisor
+from createos_mcp.platform.supervisor import Supervisor, build_log
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +72,7 @@ class Deployer:
         """Go on where the last run of the platform ended, however it ended."""
         for environment in await self._store.all_environments():
             await self.open_environment(environment)
-        for deployment in await self._store.deployments_in(DeploymentStatus):
+        for deployment in await self._store.deployments_in(frozenset(DeploymentStatus)):
             await self._recover_one(deployment)
         for project in await self._store.projects_in(ProjectStatus.DELETING):
             self._tasks.start_soon(self._remove_project, project)
@@ -115,7 +117,7 @@ class Deployer:
         if settings == "project":
             project = await self._store.project_by_id(deployment.project_id)
             chosen = project.settings if project is not None else chosen
-        again_id = self._store.new_id()
+        again_id = new_id()
         await to_thread.run_sync(
             shutil.copytree, self._data_dir.source(deployment.id), self._data_dir.source(again_id)
         )
@@ -124,6 +126,7 @@ class Deployer:
             project_id=deployment.project_id,
             source=deployment.source,
             settings=chosen,
+            max_pending=self._config.max_uploads_pending,
         )
         await self.submit(again)
         return again
@@ -141,7 +144,7 @@ class Deployer:
         self._tasks.start_soon(self._remove, marked)
 
     async def delete_project(self, project: Project) -> None:
-        """Delete a project that is marked for it, with all that belongs to it, in the background."""
+        """Delete a project that is marked for it, and all that it owns, in the background."""
         self._tasks.start_soon(self._remove_project, project)
 
     async def app_log(self, deployment: Deployment, since_s: float) -> str:
@@ -175,17 +178,28 @@ class Deployer:
             logger.info("deployment %s was ended while it was worked on", deployment.id)
         except Exception:
             logger.exception("deployment %s failed by a fault of the platform", deployment.id)
-            await self._store.fail(deployment.id, reason=FAULT)
+            await self._give_up(deployment.id)
         finally:
             self._work.pop(deployment.id, None)
             work.ended.set()
+
+    async def _give_up(self, deployment_id: str) -> None:
+        """End a deployment that a fault of the platform stopped, in the state it can end in."""
+        for status in (DeploymentStatus.BUILD_ERROR, DeploymentStatus.ERROR):
+            try:
+                await self._store.move(deployment_id, status, reason=FAULT)
+            except IllegalTransitionError:
+                continue
+            return
 
     async def _build(self, deployment: Deployment) -> bool:
         async with self._build_slots:
             if deployment.status is DeploymentStatus.QUEUE:
                 await self._store.move(deployment.id, DeploymentStatus.BUILDING)
             try:
-                release = await self._builder.build(self._job(deployment), self._log(deployment))
+                release = await self._builder.build(
+                    self._job(deployment), build_log(self._store, deployment.id)
+                )
             except BuildFailedError as error:
                 await self._store.append_build_log(deployment.id, "build", [str(error)])
                 await self._store.move(
@@ -195,12 +209,21 @@ class Deployer:
         await self._store.set_release(deployment.id, release_to_json(release))
         return True
 
+    def _job(self, deployment: Deployment) -> BuildJob:
+        return BuildJob(
+            deployment_id=deployment.id,
+            source_dir=self._data_dir.source(deployment.id),
+            release_dir=self._data_dir.release(deployment.id),
+            settings=deployment.settings,
+            timeout_s=self._config.build_timeout_s,
+        )
+
     async def _take_live(self, deployment: Deployment) -> None:
         if await self._supervisor.start(deployment.id):
             await self._promote(deployment)
 
     async def _promote(self, deployment: Deployment) -> None:
-        """Give the deployment to the environments that take each good one, unless a newer has it."""
+        """Give a deployment to the environments that take each good one, unless a newer has it."""
         async with self._promotion:
             for environment in await self._store.environments(deployment.project_id):
                 if environment.is_auto_promote_enabled:
@@ -220,7 +243,7 @@ class Deployer:
         environments = await self._store.environments(old.project_id)
         if any(environment.deployment_id == old.id for environment in environments):
             return
-        if await self._supervisor.is_running(old.id):
+        if self._supervisor.runs(old.id):
             await self._supervisor.sleep(old.id, f"Version {new.version} has taken its place")
 
     async def _remove_project(self, project: Project) -> None:
@@ -242,7 +265,7 @@ class Deployer:
                 self._addresses.withdraw(environment.id, "Its deployment was deleted.")
         await self._addresses.close(deployment.id)
         for directory in self._data_dir.all_of(deployment.id):
-            await to_thread.run_sync(shutil.rmtree, directory, True)  # noqa: FBT003 - positional only through run_sync
+            await to_thread.run_sync(partial(shutil.rmtree, directory, ignore_errors=True))
         await self._store.remove_deployment(deployment.id)
 
     async def _abandon(self, deployment_id: str) -> None:

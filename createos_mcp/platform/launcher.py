@@ -10,6 +10,7 @@ RUN_DIR/exit, and answers on the socket RUN_DIR/control, one request a connectio
 """
 
 import array
+import contextlib
 import json
 import os
 import selectors
@@ -18,6 +19,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 CHUNK_BYTES = 65536
 MAX_LINE_BYTES = 16384
@@ -30,15 +32,15 @@ LISTENING = "0A"
 class Log:
     """The app's output, each line behind the time at which it came; rotated by size."""
 
-    def __init__(self, path):
+    def __init__(self, path: str) -> None:
         self.path = path
         self.rest = b""
         self.open()
 
-    def open(self):
-        self.file = open(self.path, "ab", buffering=0)
+    def open(self) -> None:
+        self.file = open(self.path, "ab", buffering=0)  # noqa: SIM115 - open as long as the app
 
-    def write(self, chunk):
+    def write(self, chunk: bytes) -> None:
         """Write the full lines of a chunk, and keep what follows them for the next."""
         *lines, self.rest = (self.rest + chunk).split(b"\n")
         while len(self.rest) > MAX_LINE_BYTES:
@@ -52,7 +54,7 @@ class Log:
             if self.file.tell() > MAX_LOG_BYTES:
                 self.rotate()
 
-    def rotate(self):
+    def rotate(self) -> None:
         self.file.close()
         for number in range(OLD_LOGS, 0, -1):
             newer = f"{self.path}.{number - 1}" if number > 1 else self.path
@@ -60,15 +62,15 @@ class Log:
                 os.replace(newer, f"{self.path}.{number}")
         self.open()
 
-    def close(self):
+    def close(self) -> None:
         if self.rest:
             self.write(b"\n")
         self.file.close()
 
 
-def listening_ports(own_network, pids):
-    """TCP ports that are listened on, in an own network by anyone, otherwise by the app."""
-    inodes = None if own_network else socket_inodes(pids)
+def listening_ports(pids: list[int] | None) -> list[int]:
+    """TCP ports that these processes listen on; None stands for every process in the network."""
+    inodes = None if pids is None else socket_inodes(pids)
     ports = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         try:
@@ -83,7 +85,8 @@ def listening_ports(own_network, pids):
     return sorted(ports)
 
 
-def socket_inodes(pids):
+def socket_inodes(pids: list[int]) -> set[str]:
+    """The sockets that processes hold, as /proc names them."""
     inodes = set()
     for pid in pids:
         try:
@@ -96,7 +99,7 @@ def socket_inodes(pids):
     return inodes
 
 
-def session_of(leader):
+def session_of(leader: int) -> list[int]:
     """The processes of the app's session: it and all that it started, unless they left."""
     pids = []
     for name in os.listdir("/proc"):
@@ -111,7 +114,7 @@ def session_of(leader):
     return pids
 
 
-def wait_for_network():
+def wait_for_network() -> None:
     """Wait until the way out is there, for an app that uses it in its first moments."""
     deadline = time.monotonic() + NETWORK_WAIT_S
     while time.monotonic() < deadline:
@@ -124,12 +127,14 @@ def wait_for_network():
 class Launcher:
     """The app, its output, and the socket by which the platform asks for it."""
 
-    def __init__(self, run_dir, log_file, command, own_network):
+    def __init__(
+        self, run_dir: str, log_file: str, command: list[str], *, own_network: bool
+    ) -> None:
         self.run_dir = run_dir
         self.own_network = own_network
         self.log = Log(log_file)
         self.selector = selectors.DefaultSelector()
-        self.kill_at = None
+        self.kill_at: float | None = None
         self.control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.wake_read, wake_write = os.pipe()
         os.set_blocking(wake_write, False)
@@ -144,17 +149,17 @@ class Launcher:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        self.output = self.app.stdout.fileno()
+        self.output = self.app.stdout.fileno() if self.app.stdout else -1
         os.set_blocking(self.output, False)
 
-    def listen(self):
+    def listen(self) -> None:
         here = os.getcwd()
         os.chdir(self.run_dir)
         self.control.bind("control")
         os.chdir(here)
         self.control.listen(16)
 
-    def run(self):
+    def run(self) -> None:
         """Serve until the app has ended, then write its exit code."""
         self.selector.register(self.control, selectors.EVENT_READ, self.answer)
         self.selector.register(self.output, selectors.EVENT_READ, self.keep_output)
@@ -170,10 +175,10 @@ class Launcher:
         self.log.close()
         self.write_exit_code(self.app.returncode)
 
-    def reap(self):
+    def reap(self) -> None:
         os.read(self.wake_read, 512)
 
-    def keep_output(self):
+    def keep_output(self) -> None:
         while True:
             try:
                 chunk = os.read(self.output, CHUNK_BYTES)
@@ -185,58 +190,59 @@ class Launcher:
                 return
             self.log.write(chunk)
 
-    def answer(self):
+    def answer(self) -> None:
+        requests: dict[str, Callable[..., None]] = {
+            "ports": self.send_ports,
+            "socket": self.send_socket,
+            "stop": self.take_stop,
+        }
         connection, _ = self.control.accept()
         with connection:
             connection.settimeout(1)
             try:
                 verb, *values = connection.recv(64).decode().split()
-                self.REQUESTS[verb](self, connection, *values)
+                requests[verb](connection, *values)
             except (OSError, ValueError, KeyError, TypeError):
                 return
 
-    def send_ports(self, connection):
-        pids = [] if self.own_network else session_of(self.app.pid)
-        connection.sendall(json.dumps(listening_ports(self.own_network, pids)).encode())
+    def send_ports(self, connection: socket.socket) -> None:
+        pids = None if self.own_network else session_of(self.app.pid)
+        connection.sendall(json.dumps(listening_ports(pids)).encode())
 
-    def send_socket(self, connection, family):
+    def send_socket(self, connection: socket.socket, family: str) -> None:
         passed = socket.socket(socket.AddressFamily[family], socket.SOCK_STREAM)
         descriptors = array.array("i", [passed.fileno()])
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)
         connection.sendmsg([b"s"], [rights])
         passed.close()
 
-    def take_stop(self, connection, grace_s):
+    def take_stop(self, connection: socket.socket, grace_s: str) -> None:
         self.stop(float(grace_s))
         connection.sendall(b"stopping")
 
-    REQUESTS = {"ports": send_ports, "socket": send_socket, "stop": take_stop}
-
-    def stop(self, grace_s):
+    def stop(self, grace_s: float) -> None:
         if self.kill_at is None:
             self.signal(signal.SIGTERM)
         self.kill_at = time.monotonic() + grace_s
 
-    def signal(self, number):
-        try:
+    def signal(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.app.pid, number)
-        except (ProcessLookupError, PermissionError):
-            pass
 
-    def write_exit_code(self, code):
+    def write_exit_code(self, code: int) -> None:
         draft = os.path.join(self.run_dir, "exit.tmp")
         with open(draft, "w") as file:
             file.write(str(code if code >= 0 else 128 - code))
         os.replace(draft, os.path.join(self.run_dir, "exit"))
 
 
-def main(arguments):
+def main(arguments: list[str]) -> None:
     """Run the app; the way it is isolated is told by `--own-network` and `--outbound`."""
     options, command = arguments[: arguments.index("--")], arguments[arguments.index("--") + 1 :]
     run_dir, log_file, *flags = options
     if "--outbound" in flags:
         wait_for_network()
-    Launcher(run_dir, log_file, command, "--own-network" in flags).run()
+    Launcher(run_dir, log_file, command, own_network="--own-network" in flags).run()
 
 
 if __name__ == "__main__":

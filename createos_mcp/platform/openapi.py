@@ -23,7 +23,7 @@ def describe(catalog: Catalog, *, served: Collection[str]) -> Mapping[str, Json]
 
     See https://spec.openapis.org/oas/v3.1.0.
     """
-    paths: dict[str, dict[str, Json]] = {}
+    paths: dict[str, dict[str, dict[str, Json]]] = {}
     for operation in catalog.operations.values():
         methods = paths.setdefault(operation.http.path, {})
         methods[operation.http.method.lower()] = _operation(
@@ -41,7 +41,7 @@ def describe(catalog: Catalog, *, served: Collection[str]) -> Mapping[str, Json]
     }
 
 
-def _operation(operation: Operation, *, served: bool) -> Mapping[str, Json]:
+def _operation(operation: Operation, *, served: bool) -> dict[str, Json]:
     described: dict[str, Json] = {
         "operationId": operation.name,
         "summary": operation.title,

