@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from importlib.metadata import version
 
 from createos_mcp.catalog import Catalog
-from createos_mcp.operations import Json, Operation, Schema
+from createos_mcp.operations import Json, Operation
 
 OPENAPI_VERSION = "3.1.0"
 
@@ -85,7 +85,7 @@ def _body(operation: Operation) -> Json:
     return {"required": True, "content": content}
 
 
-def _body_schema(operation: Operation) -> Schema:
+def _body_schema(operation: Operation) -> dict[str, Json]:
     elsewhere = {*_PATH_PARAMETER.findall(operation.http.path), *operation.http.query}
     schema = operation.input_schema
     return {
@@ -96,7 +96,7 @@ def _body_schema(operation: Operation) -> Schema:
     }
 
 
-def _responses(operation: Operation, *, served: bool) -> Mapping[str, Json]:
+def _responses(operation: Operation, *, served: bool) -> dict[str, Json]:
     failure = {"application/json": {"schema": {"$ref": "#/components/schemas/Failure"}}}
     failures = {
         str(status): {"description": meaning, "content": failure}
