@@ -1,0 +1,120 @@
+"""The local platform as the command line and the backend see it: found, started, stopped, shown."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+from urllib.request import ProxyHandler, Request, build_opener
+
+from createos_mcp.errors import PlatformNotStartedError
+from createos_mcp.operations import Json
+from createos_mcp.platform import daemon
+from createos_mcp.platform.config import PlatformConfig
+from createos_mcp.platform.errors import StartupError
+from createos_mcp.platform.paths import DataDir
+from createos_mcp.platform.state import PlatformState
+from createos_mcp.settings import Settings
+from createos_mcp.target import Credentials, Target
+
+LOG_LINES = 200
+REQUEST_TIMEOUT_S = 10
+APPS_SHOWN = 100
+
+_ISOLATION = {
+    "bubblewrap": "each in a sandbox of its own",
+    "none": "as plain processes; install bubblewrap for a sandbox of its own for each",
+}
+
+
+def locate(settings: Settings, environ: Mapping[str, str]) -> Target:
+    """Where the platform is; starts it when it does not run. Blocks until it answers.
+
+    Raises:
+        PlatformNotStartedError: It did not come up.
+    """
+    config = _config(settings)
+    try:
+        address = daemon.ensure_running(config, environ)
+    except StartupError as error:
+        raise PlatformNotStartedError(str(error), str(config.data_dir.log_file)) from error
+    return Target(base_url=address.api_url, credentials=Credentials(api_key=address.api_key))
+
+
+def _config(settings: Settings) -> PlatformConfig:
+    return PlatformConfig(
+        data_dir=DataDir(settings.platform_dir),
+        api_port=settings.platform_api_port,
+        gateway_port=settings.platform_gateway_port,
+    )
+
+
+def _start(settings: Settings, environ: Mapping[str, str]) -> int:
+    locate(settings, environ)
+    return _status(settings, environ)
+
+
+def _stop(settings: Settings, _environ: Mapping[str, str]) -> int:
+    stopped = daemon.stop(_config(settings))
+    _say("The platform has stopped." if stopped else "The platform was not running.")
+    return 0
+
+
+def _status(settings: Settings, _environ: Mapping[str, str]) -> int:
+    data_dir = _config(settings).data_dir
+    state = daemon.running(data_dir)
+    if state is None:
+        _say(f"The platform is not running. Its files are in {data_dir.root}.")
+        return 1
+    _say(f"API       {state.api_url}/v1  (OpenAPI: {state.api_url}/api-docs/openapi.json)")
+    _say(f"key       in {data_dir.key_file}")
+    _say(f"data      {data_dir.root}")
+    _say(f"process   {state.pid}, version {state.version}")
+    network = "with" if state.outbound else "without"
+    _say(f"apps      run {_ISOLATION[state.isolation]}, {network} access to the network")
+    for line in islice(_apps(state, data_dir), APPS_SHOWN):
+        _say(line)
+    return 0
+
+
+def _logs(settings: Settings, _environ: Mapping[str, str]) -> int:
+    log_file = _config(settings).data_dir.log_file
+    if not log_file.exists():
+        _say(f"The platform has not run yet; its log will be {log_file}.")
+        return 0
+    for line in log_file.read_text(errors="replace").splitlines()[-LOG_LINES:]:
+        _say(line)
+    return 0
+
+
+COMMANDS: Mapping[str, Callable[[Settings, Mapping[str, str]], int]] = {
+    "start": _start,
+    "stop": _stop,
+    "status": _status,
+    "logs": _logs,
+}
+"""Subcommands of `createos-mcp platform`; each returns the exit code."""
+
+
+def _apps(state: PlatformState, data_dir: DataDir) -> Iterator[str]:
+    key = data_dir.key_file.read_text().strip()
+
+    def get(path: str) -> Json:
+        request = Request(f"{state.api_url}/v1/{path}", headers={"X-Api-Key": key})  # noqa: S310 - loopback
+        with build_opener(ProxyHandler({})).open(request, timeout=REQUEST_TIMEOUT_S) as answer:
+            return json.load(answer)["data"]
+
+    for project in get(f"projects?limit={APPS_SHOWN}")["data"]:
+        for environment in get(f"projects/{project['id']}/environments"):
+            deployment = environment["projectDeploymentId"]
+            status = (
+                get(f"projects/{project['id']}/deployments/{deployment}")["status"]
+                if deployment
+                else "nothing deployed"
+            )
+            address = environment["extra"]["endpoint"]
+            name = f"{project['uniqueName']}/{environment['uniqueName']}"
+            yield f"          {name}  {address}  {status}"
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")

@@ -1,0 +1,223 @@
+"""The settings: one table of what can be chosen, by a `CREATEOS_` variable or a flag.
+
+A setting `read_timeout_s` is the variable `CREATEOS_READ_TIMEOUT_S` and the flag
+`--read-timeout-s`. Secrets have no flag, because every user of a machine can read flags.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, field, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Self
+
+from platformdirs import user_data_path
+
+from createos_mcp.errors import SettingError
+
+PREFIX = "CREATEOS_"
+
+CLOUD_URL = "https://api-createos.nodeops.network"
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+_MAX_PORT = 65_535
+
+
+def _text(raw: str) -> str:
+    return raw
+
+
+def _directory(raw: str) -> Path:
+    path = Path(raw).expanduser()
+    if not path.is_absolute():
+        raise ValueError(f"expected an absolute path, got {raw!r}")
+    return path
+
+
+def _log_level(raw: str) -> str:
+    if raw.lower() not in LOG_LEVELS:
+        raise ValueError(f"expected one of {', '.join(LOG_LEVELS)}, got {raw!r}")
+    return raw.lower()
+
+
+def _whole_number(least: int, most: int) -> Callable[[str], int]:
+    def read(raw: str) -> int:
+        expected = f"expected a whole number from {least} to {most}, got {raw!r}"
+        if not (raw.isascii() and raw.isdecimal()) or not least <= int(raw[:12]) <= most:
+            raise ValueError(expected)
+        return int(raw)
+
+    return read
+
+
+def _seconds(most: float) -> Callable[[str], float]:
+    def read(raw: str) -> float:
+        expected = f"expected a number of seconds up to {most:g}, got {raw!r}"
+        try:
+            seconds = float(raw)
+        except ValueError:
+            raise ValueError(expected) from None
+        if not 0 < seconds <= most:
+            raise ValueError(expected)
+        return seconds
+
+    return read
+
+
+def _row(
+    read: Callable[[str], object], sentence: str, *, secret: bool = False, shown: str = ""
+) -> dict[str, Any]:
+    """What the table knows of a setting beside its name, type and default.
+
+    Args:
+        read: Turns a text into the value, or raises ValueError with what it expected.
+        sentence: What the setting is for.
+        secret: Whether its value must never be shown.
+        shown: The default in words, where the value says little.
+    """
+    return {"read": read, "sentence": sentence, "secret": secret, "shown": shown}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What was chosen. Secrets do not appear in its representation."""
+
+    api_key: str | None = field(
+        default=None,
+        repr=False,
+        metadata=_row(_text, "API key; with one, calls go to the CreateOS cloud.", secret=True),
+    )
+    access_token: str | None = field(
+        default=None,
+        repr=False,
+        metadata=_row(_text, "OAuth access token, in place of a key.", secret=True),
+    )
+    api_url: str | None = field(
+        default=None,
+        metadata=_row(
+            _text,
+            "Base URL of the REST API: https, or http on this machine.",
+            shown="the cloud with a key or token, otherwise the local platform",
+        ),
+    )
+    connect_timeout_s: float = field(
+        default=10.0, metadata=_row(_seconds(300), "Limit for making a connection.")
+    )
+    read_timeout_s: float = field(
+        default=30.0, metadata=_row(_seconds(3600), "Limit for a silence of the API.")
+    )
+    upload_timeout_s: float = field(
+        default=300.0, metadata=_row(_seconds(3600), "The same while files are uploaded.")
+    )
+    total_timeout_s: float = field(
+        default=60.0, metadata=_row(_seconds(7200), "Limit for a call with its repetitions.")
+    )
+    attempts: int = field(
+        default=4,
+        metadata=_row(_whole_number(1, 10), "How often a call that may be repeated is tried."),
+    )
+    result_budget_bytes: int = field(
+        default=60_000,
+        metadata=_row(_whole_number(2_000, 10_000_000), "Size from which a tool's answer is cut."),
+    )
+    max_answer_bytes: int = field(
+        default=20_000_000,
+        metadata=_row(
+            _whole_number(10_000, 1_000_000_000), "Size from which the API's answer is refused."
+        ),
+    )
+    log_level: str = field(
+        default="warning",
+        metadata=_row(_log_level, f"Least level of the lines on stderr: {', '.join(LOG_LEVELS)}."),
+    )
+    data_dir: Path | None = field(
+        default=None,
+        metadata=_row(
+            _directory,
+            "Where the local platform keeps its files.",
+            shown="createos-mcp in your user data directory",
+        ),
+    )
+    platform_api_port: int = field(
+        default=0,
+        metadata=_row(
+            _whole_number(0, _MAX_PORT),
+            "Port of the local platform's API.",
+            shown="a free one, then kept",
+        ),
+    )
+    platform_gateway_port: int = field(
+        default=0,
+        metadata=_row(
+            _whole_number(0, _MAX_PORT),
+            "Port at which the local platform tells apps apart by host name.",
+            shown="a free one, then kept",
+        ),
+    )
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str], flags: Mapping[str, str]) -> Self:
+        """Read what is given; a flag wins over its variable.
+
+        Args:
+            environ: The environment; only names that begin with `CREATEOS_` count.
+            flags: Setting to value as it was typed, `{"read_timeout_s": "30"}`.
+
+        Raises:
+            SettingError: A variable has no meaning, or a value cannot be used.
+        """
+        table = {variable(setting): setting for setting in fields(cls)}
+        given: dict[str, tuple[str, str]] = {}
+        for name, raw in environ.items():
+            if name.startswith(PREFIX):
+                given[_known(name, table).name] = (name, raw)
+        for name, raw in flags.items():
+            given[name] = (flag(name), raw)
+        values: dict[str, Any] = {
+            setting.name: _read(setting, *given[setting.name])
+            for setting in table.values()
+            if setting.name in given
+        }
+        return cls(**values)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether calls go to the local platform."""
+        return not (self.api_url or self.api_key or self.access_token)
+
+    @property
+    def platform_dir(self) -> Path:
+        """The local platform's data directory."""
+        return self.data_dir or user_data_path("createos-mcp", appauthor=False)
+
+
+def variable(setting: Field[Any]) -> str:
+    """The variable of a setting, `CREATEOS_READ_TIMEOUT_S`."""
+    return PREFIX + setting.name.upper()
+
+
+def flag(name: str) -> str:
+    """The flag of a setting, `--read-timeout-s`."""
+    return "--" + name.replace("_", "-")
+
+
+def _known(name: str, table: Mapping[str, Field[Any]]) -> Field[Any]:
+    if name not in table:
+        near = get_close_matches(name, table, n=1, cutoff=0.7)
+        remedy = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(table))}"
+        raise SettingError(name, f"there is no such setting; {remedy}")
+    return table[name]
+
+
+def _read(setting: Field[Any], source: str, raw: str) -> object:
+    value = raw.strip()
+    if not value:
+        raise SettingError(source, "it is empty; give it a value, or leave it out")
+    if "${" in value:
+        shown = "" if setting.metadata["secret"] else f": {value}"
+        raise SettingError(source, f"a placeholder was not filled in{shown}")
+    try:
+        result: object = setting.metadata["read"](value)
+    except ValueError as error:
+        raise SettingError(source, str(error)) from None
+    return result
