@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from itertools import islice
+from itertools import count
 from urllib.request import ProxyHandler, Request, build_opener
 
 from createos_mcp.errors import PlatformNotStartedError
@@ -18,7 +18,10 @@ from createos_mcp.target import Credentials, Target
 
 LOG_LINES = 200
 REQUEST_TIMEOUT_S = 10
-APPS_SHOWN = 100
+PAGE = 20
+"""Projects per request: as many as the API gives at once."""
+
+_NOTHING = {"status": "nothing deployed"}
 
 _ISOLATION = {
     "bubblewrap": "each in a sandbox of its own",
@@ -71,7 +74,7 @@ def _status(settings: Settings, _environ: Mapping[str, str]) -> int:
     _say(f"process   {state.pid}, version {state.version}")
     network = "with" if state.outbound else "without"
     _say(f"apps      run {_ISOLATION[state.isolation]}, {network} access to the network")
-    for line in islice(_apps(state, data_dir), APPS_SHOWN):
+    for line in _apps(state, data_dir):
         _say(line)
     return 0
 
@@ -96,24 +99,26 @@ COMMANDS: Mapping[str, Callable[[Settings, Mapping[str, str]], int]] = {
 
 
 def _apps(state: PlatformState, data_dir: DataDir) -> Iterator[str]:
+    """A line for each environment: what it is, where it answers, how its deployment is."""
     key = data_dir.key_file.read_text().strip()
+    opener = build_opener(ProxyHandler({}))
 
     def get(path: str) -> Json:
         request = Request(f"{state.api_url}/v1/{path}", headers={"X-Api-Key": key})  # noqa: S310 - loopback
-        with build_opener(ProxyHandler({})).open(request, timeout=REQUEST_TIMEOUT_S) as answer:
+        with opener.open(request, timeout=REQUEST_TIMEOUT_S) as answer:
             return json.load(answer)["data"]
 
-    for project in get(f"projects?limit={APPS_SHOWN}")["data"]:
-        for environment in get(f"projects/{project['id']}/environments"):
-            deployment = environment["projectDeploymentId"]
-            status = (
-                get(f"projects/{project['id']}/deployments/{deployment}")["status"]
-                if deployment
-                else "nothing deployed"
-            )
-            address = environment["extra"]["endpoint"]
-            name = f"{project['uniqueName']}/{environment['uniqueName']}"
-            yield f"          {name}  {address}  {status}"
+    for offset in count(step=PAGE):
+        page = get(f"projects?limit={PAGE}&offset={offset}")
+        for project in page["data"]:
+            path = f"projects/{project['id']}"
+            for environment in get(f"{path}/environments"):
+                name = f"{project['uniqueName']}/{environment['uniqueName']}"
+                deployment = environment["projectDeploymentId"]
+                shown = get(f"{path}/deployments/{deployment}") if deployment else _NOTHING
+                yield f"          {name}  {environment['extra']['endpoint']}  {shown['status']}"
+        if offset + PAGE >= page["pagination"]["total"]:
+            return
 
 
 def _say(line: str) -> None:

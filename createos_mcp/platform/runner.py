@@ -126,7 +126,7 @@ class Runner:
             OSError: The app has ended.
         """
         if instance.isolation == self._sandbox.name and not self._sandbox.own_network:
-            return socket.socket(family, socket.SOCK_STREAM)
+            return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         return control.take_socket(instance.run_dir, family)
 
     def out_of_memory(self, instance: Instance) -> bool:

@@ -27,6 +27,7 @@ from createos_mcp.platform.deployer import Deployer
 from createos_mcp.platform.downloads import Downloads
 from createos_mcp.platform.errors import StartupError
 from createos_mcp.platform.gateway import Gateway
+from createos_mcp.platform.listeners import BACKLOG, bind_loopback
 from createos_mcp.platform.runner import Runner
 from createos_mcp.platform.sandbox import Sandbox, detect_sandbox
 from createos_mcp.platform.state import PlatformState, read_state, write_state
@@ -164,13 +165,10 @@ def _if_free(port: int) -> int:
 
 
 def _listen(port: int) -> socket.socket:
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind(("127.0.0.1", port))
+        listener = bind_loopback(port)
     except OSError as error:
-        listener.close()
         reason = f"port {port} is taken; choose another"
         raise StartupError(reason) from error
-    listener.listen(2048)
+    listener.listen(BACKLOG)
     return listener
