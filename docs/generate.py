@@ -1,0 +1,105 @@
+"""Writes the tables of README.md and docs/tools.md from the code; `--check` only compares."""
+
+import difflib
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import fields
+from itertools import groupby
+from pathlib import Path
+
+from createos_mcp.catalog import Catalog, load_catalog
+from createos_mcp.operations import Operation
+from createos_mcp.platform.app import SERVED
+from createos_mcp.platform.unserved import need_of
+from createos_mcp.settings import Settings, variable
+
+ROOT = Path(__file__).parent.parent
+
+LOCALLY = "yes"
+
+
+def tools_by_group(catalog: Catalog) -> Iterator[str]:
+    """One row per group of tools, for README.md."""
+    yield "| group | tools | served by the local platform |"
+    yield "|---|---|---|"
+    for group, operations in _groups(catalog):
+        served = sum(operation.name in SERVED for operation in operations)
+        yield f"| {group} | {len(operations)} | {_share(served, len(operations))} |"
+    total = len(catalog.operations)
+    yield f"| all | {total} | {len(SERVED)} |"
+
+
+def settings() -> Iterator[str]:
+    """One row per setting, for README.md."""
+    yield "| variable | default | what for |"
+    yield "|---|---|---|"
+    for setting in fields(Settings):
+        default = setting.metadata["shown"] or ("" if setting.default is None else setting.default)
+        yield f"| `{variable(setting)}` | {default} | {setting.metadata['sentence']} |"
+
+
+def tools(catalog: Catalog) -> Iterator[str]:
+    """One row per tool, for docs/tools.md."""
+    for group, operations in _groups(catalog):
+        yield f"\n## {group}\n"
+        yield "| tool | what it does | on the local platform |"
+        yield "|---|---|---|"
+        for operation in operations:
+            served = LOCALLY if operation.name in SERVED else f"501, needs {need_of(operation)}"
+            yield f"| `{operation.name}` | {operation.description} | {served} |"
+
+
+def _groups(catalog: Catalog) -> Iterator[tuple[str, list[Operation]]]:
+    ordered = sorted(catalog.operations.values(), key=lambda o: (o.group, o.name))
+    for group, operations in groupby(ordered, key=lambda operation: operation.group):
+        yield group.replace("_", " "), list(operations)
+
+
+def _share(served: int, of: int) -> str:
+    return "all" if served == of else str(served) if served else "not yet"
+
+
+def _fill(text: str, name: str, lines: Iterator[str]) -> str:
+    begin, end = f"<!-- begin:{name} -->\n", f"<!-- end:{name} -->"
+    between = re.compile(f"({re.escape(begin)}).*?({re.escape(end)})", re.DOTALL)
+    filled, count = between.subn(lambda found: found[1] + "\n".join(lines) + "\n" + found[2], text)
+    if count != 1:
+        sys.exit(f"README.md needs one {begin.strip()} and one {end}")
+    return filled
+
+
+def _documents() -> dict[Path, str]:
+    catalog = load_catalog()
+    readme = ROOT / "README.md"
+    text = _fill(readme.read_text(), "tools", tools_by_group(catalog))
+    heading = "# Tools\n\nWritten by `docs/generate.py` from `tool_schemas/`.\n"
+    return {
+        readme: _fill(text, "settings", settings()),
+        ROOT / "docs" / "tools.md": heading + "\n".join(tools(catalog)) + "\n",
+    }
+
+
+def main() -> int:
+    """Write the documents, or say where they are out of date.
+
+    Returns:
+        1 when `--check` found a difference, otherwise 0.
+    """
+    check = "--check" in sys.argv[1:]
+    stale = False
+    for file, wanted in _documents().items():
+        present = file.read_text() if file.exists() else ""
+        if present == wanted:
+            continue
+        if check:
+            stale = True
+            diff = difflib.unified_diff(present.splitlines(), wanted.splitlines(), file.name, "new")
+            sys.stdout.write("\n".join(diff) + "\nRun `make fmt`.\n")
+        else:
+            file.write_text(wanted)
+    return int(stale)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
