@@ -1,0 +1,53 @@
+"""An API for benchmarks: answers every request with one project, in the platform's envelope."""
+
+import json
+import socket
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import uvicorn
+
+Message = MutableMapping[str, Any]
+
+PROJECT_ID = "7f0d8f0e-3c1b-4b0e-9d5e-0d7f3c1b4b0e"
+
+BODY = json.dumps(
+    {
+        "status": "success",
+        "data": {
+            "id": PROJECT_ID,
+            "uniqueName": "bench",
+            "displayName": "Bench",
+            "type": "upload",
+            "status": "active",
+            "settings": {"runtime": "node:20", "port": 3000, "runCommand": "node index.js"},
+            "createdAt": "2026-01-01T00:00:00Z",
+            "updatedAt": "2026-01-01T00:00:00Z",
+        },
+    }
+).encode()
+
+HEADERS = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(BODY))]
+
+
+async def app(
+    scope: MutableMapping[str, Any],
+    _receive: Callable[[], Awaitable[Message]],
+    send: Callable[[Message], Awaitable[None]],
+) -> None:
+    """Answer; the request is not looked at."""
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+        await send({"type": "http.response.body", "body": BODY})
+
+
+def main() -> None:
+    """Serve on a free port of 127.0.0.1, printed as the first line."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    print(listener.getsockname()[1], flush=True)
+    uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False)).run([listener])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+"""Calls over stdio, start and memory, against a bare server of the SDK in the same run."""
+
+import asyncio
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import psutil
+from echo_api import PROJECT_ID
+
+HERE = Path(__file__).parent
+
+SERVERS: Mapping[str, list[str]] = {
+    "floor": [sys.executable, str(HERE / "floor_server.py")],
+    "createos-mcp": [sys.executable, "-m", "createos_mcp"],
+}
+
+ROUNDS = 7
+STARTS = 9
+CALLS = 400
+WARM_UP = 100
+IN_FLIGHT = (1, 16)
+CALLS_GOAL, START_GOAL, MEMORY_GOAL = 0.7, 1.25, 1.4
+
+INITIALIZE = {
+    "protocolVersion": "2025-11-25",
+    "capabilities": {},
+    "clientInfo": {"name": "bench", "version": "1"},
+}
+CALL = {"name": "GetProject", "arguments": {"project_id": PROJECT_ID}}
+
+
+class Session:
+    """One server process and a client of few instructions, so that the server is what counts."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        if process.stdin is None or process.stdout is None:
+            raise ValueError("both streams are piped")
+        self.process = process
+        self._stdin, self._stdout = process.stdin, process.stdout
+        self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._reader = asyncio.create_task(self._read())
+        self._last_id = 0
+
+    @classmethod
+    async def start(cls, command: list[str], environ: Mapping[str, str]) -> Self:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            limit=2**22,
+            env={**os.environ, **environ},
+        )
+        session = cls(process)
+        await session.request("initialize", INITIALIZE)
+        session._send({"jsonrpc": "2.0", "method": "notifications/initialized"})
+        return session
+
+    async def request(self, method: str, params: object) -> dict[str, Any]:
+        self._last_id += 1
+        answer = self._waiting[self._last_id] = asyncio.get_running_loop().create_future()
+        self._send({"jsonrpc": "2.0", "id": self._last_id, "method": method, "params": params})
+        result: dict[str, Any] = await answer
+        return result
+
+    async def end(self) -> None:
+        self._stdin.close()
+        await self.process.wait()
+        await self._reader
+
+    def _send(self, message: object) -> None:
+        self._stdin.write(json.dumps(message).encode() + b"\n")
+
+    async def _read(self) -> None:
+        async for line in self._stdout:
+            message = json.loads(line)
+            self._waiting.pop(message["id"]).set_result(message)
+
+
+@dataclass(kw_only=True, slots=True)
+class Figures:
+    """What one server did."""
+
+    start_ms: list[float] = field(default_factory=list)
+    calls_per_s: dict[int, list[float]] = field(default_factory=dict)
+    latencies_ms: dict[int, list[float]] = field(default_factory=dict)
+    rss_mb: float = 0
+
+
+async def measure_calls(session: Session, in_flight: int, figures: Figures) -> None:
+    """CALLS calls, `in_flight` at a time."""
+    latencies = figures.latencies_ms.setdefault(in_flight, [])
+
+    async def caller() -> None:
+        for _ in range(CALLS // in_flight):
+            began = time.perf_counter()
+            answer = await session.request("tools/call", CALL)
+            if answer["result"]["structuredContent"]["id"] != PROJECT_ID:
+                raise ValueError(f"not the project: {answer}")
+            latencies.append((time.perf_counter() - began) * 1000)
+
+    began = time.perf_counter()
+    await asyncio.gather(*(caller() for _ in range(in_flight)))
+    rate = CALLS / (time.perf_counter() - began)
+    figures.calls_per_s.setdefault(in_flight, []).append(rate)
+
+
+async def measure_start(command: list[str], environ: Mapping[str, str]) -> float:
+    """Milliseconds from the process's start to its answer to `initialize`."""
+    began = time.perf_counter()
+    session = await Session.start(command, environ)
+    lasted_ms = (time.perf_counter() - began) * 1000
+    await session.end()
+    return lasted_ms
+
+
+async def start_warm(command: list[str], environ: Mapping[str, str]) -> Session:
+    """A session that has listed the tools and called one of them WARM_UP times."""
+    session = await Session.start(command, environ)
+    await session.request("tools/list", {})
+    for _ in range(WARM_UP):
+        await session.request("tools/call", CALL)
+    return session
+
+
+async def measure(environ: Mapping[str, str]) -> dict[str, Figures]:
+    """All figures of all servers, in interleaved rounds."""
+    figures = {name: Figures() for name in SERVERS}
+    for _ in range(STARTS):
+        for name, command in SERVERS.items():
+            figures[name].start_ms.append(await measure_start(command, environ))
+    sessions = {name: await start_warm(command, environ) for name, command in SERVERS.items()}
+    for _ in range(ROUNDS):
+        for in_flight in IN_FLIGHT:
+            for name, session in sessions.items():
+                await measure_calls(session, in_flight, figures[name])
+    for name, session in sessions.items():
+        figures[name].rss_mb = psutil.Process(session.process.pid).memory_info().rss / 2**20
+        await session.end()
+    return figures
+
+
+def report(floor: Figures, ours: Figures) -> bool:
+    """Print medians and ratios; say whether every goal is met."""
+    met = []
+    for count in IN_FLIGHT:
+        rates = [statistics.median(figures.calls_per_s[count]) for figures in (floor, ours)]
+        ratio = rates[1] / rates[0]
+        met.append(ratio >= CALLS_GOAL)
+        print(f"calls/s, {count:>2} in flight   {ratio:.2f} of the floor (goal {CALLS_GOAL})")
+        for name, figures, rate in zip(SERVERS, (floor, ours), rates, strict=True):
+            cuts = statistics.quantiles(figures.latencies_ms[count], n=100)
+            print(f"  {name:<14} {rate:7.0f}/s   p50 {cuts[49]:6.2f} ms   p99 {cuts[98]:6.2f} ms")
+    for label, goal, values in (
+        (
+            "start to initialize, ms",
+            START_GOAL,
+            [statistics.median(f.start_ms) for f in (floor, ours)],
+        ),
+        ("memory, MB", MEMORY_GOAL, [f.rss_mb for f in (floor, ours)]),
+    ):
+        ratio = values[1] / values[0]
+        met.append(ratio <= goal)
+        print(f"{label:<24} {ratio:.2f} of the floor (goal {goal})")
+        print(f"  floor {values[0]:.0f}, createos-mcp {values[1]:.0f}")
+    return all(met)
+
+
+async def main() -> int:
+    """Run everything against one local API; 1 when a goal is missed."""
+    api = await asyncio.create_subprocess_exec(
+        sys.executable, str(HERE / "echo_api.py"), stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        port = (await api.stdout.readline()).decode().strip() if api.stdout else ""
+        address = f"http://127.0.0.1:{port}"
+        environ = {"CREATEOS_API_URL": address, "CREATEOS_API_KEY": "bench"}
+        figures = await measure(environ)
+    finally:
+        api.terminate()
+        await api.wait()
+    return 0 if report(*figures.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))
