@@ -2,15 +2,16 @@
 
 import logging
 import shutil
+from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import partial
 
 import anyio
 from anyio import to_thread
-from anyio.abc import TaskGroup
 
 from createos_mcp.platform.addresses import Addresses
 from createos_mcp.platform.app_logs import tail
+from createos_mcp.platform.background import Background
 from createos_mcp.platform.builder import Builder
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.errors import BuildFailedError, IllegalTransitionError, WrongStateError
@@ -44,7 +45,7 @@ class Deployer:
     """Every deployment that is not finished, and the ways to begin, change and end one.
 
     Args:
-        tasks: Task group that the work runs in; ends with the platform.
+        background: Where the work is done.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Deployer:
         supervisor: Supervisor,
         addresses: Addresses,
         config: PlatformConfig,
-        tasks: TaskGroup,
+        background: Background,
     ) -> None:
         self._store = store
         self._builder = builder
@@ -63,9 +64,9 @@ class Deployer:
         self._addresses = addresses
         self._config = config
         self._data_dir = config.data_dir
-        self._tasks = tasks
+        self._background = background
         self._build_slots = anyio.Semaphore(config.builds_at_once)
-        self._promotion = anyio.Lock()
+        self._promotions: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
         self._work: dict[str, Work] = {}
 
     async def recover(self) -> None:
@@ -75,7 +76,7 @@ class Deployer:
         for deployment in await self._store.deployments_in(frozenset(DeploymentStatus)):
             await self._recover_one(deployment)
         for project in await self._store.projects_in(ProjectStatus.DELETING):
-            self._tasks.start_soon(self._remove_project, project)
+            self._background.start(self._remove_project, project)
 
     async def open_environment(self, environment: Environment) -> None:
         """Listen on the address of an environment."""
@@ -86,7 +87,7 @@ class Deployer:
     async def submit(self, deployment: Deployment) -> None:
         """Queue a deployment whose row and files are stored."""
         self._work[deployment.id] = Work()
-        self._tasks.start_soon(self._deploy, deployment)
+        self._background.start(self._deploy, deployment)
 
     async def cancel(self, deployment: Deployment) -> None:
         """Stop a deployment that waits or builds; its processes end before this returns.
@@ -141,11 +142,11 @@ class Deployer:
             marked = await self._store.move(deployment.id, DeploymentStatus.TERMINATING)
         except IllegalTransitionError as error:
             raise WrongStateError("The deployment is being deleted already.") from error
-        self._tasks.start_soon(self._remove, marked)
+        self._background.start(self._remove, marked)
 
     async def delete_project(self, project: Project) -> None:
         """Delete a project that is marked for it, and all that it owns, in the background."""
-        self._tasks.start_soon(self._remove_project, project)
+        self._background.start(self._remove_project, project)
 
     async def app_log(self, deployment: Deployment, since_s: float) -> str:
         """What the app wrote in the last `since_s` seconds."""
@@ -157,15 +158,17 @@ class Deployer:
                 await self._supervisor.end_leftover(deployment)
                 await self.submit(deployment)
             case DeploymentStatus.DEPLOYED | DeploymentStatus.CRASHING:
-                self._tasks.start_soon(self._resume, deployment)
+                self._background.start(self._resume, deployment)
             case DeploymentStatus.TERMINATING:
-                self._tasks.start_soon(self._remove, deployment)
+                self._background.start(self._remove, deployment)
             case _:
                 await self._supervisor.end_leftover(deployment)
 
     async def _resume(self, deployment: Deployment) -> None:
         await self._supervisor.resume(deployment)
-        await self._promote(deployment)
+        if self._supervisor.runs(deployment.id):
+            await self._promote(deployment)
+            await self._retire_superseded(deployment.project_id)
 
     async def _deploy(self, deployment: Deployment) -> None:
         work = self._work[deployment.id]
@@ -175,7 +178,7 @@ class Deployer:
                 if built or await self._build(deployment):
                     await self._take_live(deployment)
         except IllegalTransitionError:
-            logger.info("deployment %s was ended while it was worked on", deployment.id)
+            raise
         except Exception:
             logger.exception("deployment %s failed by a fault of the platform", deployment.id)
             await self._give_up(deployment.id)
@@ -219,32 +222,31 @@ class Deployer:
         )
 
     async def _take_live(self, deployment: Deployment) -> None:
-        if await self._supervisor.start(deployment.id):
+        """Start it, lead its environments to it, and only then call it deployed."""
+        if await self._supervisor.launch(deployment.id):
             await self._promote(deployment)
+            await self._supervisor.go_live(deployment.id)
+            await self._retire_superseded(deployment.project_id)
 
     async def _promote(self, deployment: Deployment) -> None:
         """Give a deployment to the environments that take each good one, unless a newer has it."""
-        async with self._promotion:
+        async with self._promotions[deployment.project_id]:
             for environment in await self._store.environments(deployment.project_id):
-                if environment.is_auto_promote_enabled:
-                    await self._promote_to(environment, deployment)
+                held_id = environment.deployment_id
+                held = await self._store.deployment(held_id) if held_id else None
+                newer = held is None or held.version <= deployment.version
+                if environment.is_auto_promote_enabled and newer:
+                    await self._supervisor.point(environment, deployment.id)
 
-    async def _promote_to(self, environment: Environment, deployment: Deployment) -> None:
-        held_id = environment.deployment_id
-        held = await self._store.deployment(held_id) if held_id else None
-        if held is None or held.version <= deployment.version:
-            await self._supervisor.point(environment, deployment.id)
-            if held is not None and held.id != deployment.id:
-                await self._retire(held, deployment)
-        elif held.id != deployment.id:
-            await self._retire(deployment, held)
-
-    async def _retire(self, old: Deployment, new: Deployment) -> None:
-        environments = await self._store.environments(old.project_id)
-        if any(environment.deployment_id == old.id for environment in environments):
-            return
-        if self._supervisor.runs(old.id):
-            await self._supervisor.sleep(old.id, f"Version {new.version} has taken its place")
+    async def _retire_superseded(self, project_id: str) -> None:
+        """Let the apps sleep that no environment leads to any more."""
+        async with self._promotions[project_id]:
+            environments = await self._store.environments(project_id)
+            served = {environment.deployment_id for environment in environments}
+            for old in await self._store.deployments_of(project_id):
+                live = old.status is DeploymentStatus.DEPLOYED and self._supervisor.runs(old.id)
+                if live and old.id not in served:
+                    await self._supervisor.sleep(old.id, "A newer deployment has taken its place")
 
     async def _remove_project(self, project: Project) -> None:
         for deployment in await self._store.deployments_of(project.id):

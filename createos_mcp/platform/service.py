@@ -21,6 +21,7 @@ from createos_mcp.platform.addresses import Addresses
 from createos_mcp.platform.api.calls import Services
 from createos_mcp.platform.app import create_app
 from createos_mcp.platform.auth import ensure_first_key
+from createos_mcp.platform.background import Background
 from createos_mcp.platform.builder import Builder
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.deployer import Deployer
@@ -64,6 +65,7 @@ async def open_platform(
             Gateway(open_socket=runner.open_socket, port=config.gateway_port) as gateway,
             anyio.create_task_group() as tasks,
         ):
+            background = Background(tasks)
             addresses = Addresses(store=store, gateway=gateway)
             supervisor = Supervisor(
                 store=store,
@@ -71,7 +73,7 @@ async def open_platform(
                 gateway=gateway,
                 addresses=addresses,
                 config=config,
-                tasks=tasks,
+                background=background,
             )
             deployer = Deployer(
                 store=store,
@@ -79,7 +81,7 @@ async def open_platform(
                 supervisor=supervisor,
                 addresses=addresses,
                 config=config,
-                tasks=tasks,
+                background=background,
             )
             await deployer.recover()
             services = Services(

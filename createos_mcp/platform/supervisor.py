@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 import anyio
-from anyio.abc import TaskGroup
 
 from createos_mcp.platform.addresses import Addresses
+from createos_mcp.platform.background import Background
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.errors import AppExitedError, StartFailedError
 from createos_mcp.platform.gateway import Gateway
@@ -48,7 +48,7 @@ class Supervisor:
     """The apps of all live deployments.
 
     Args:
-        tasks: Task group that the watchers live in; ends with the platform.
+        background: Where the apps are watched.
     """
 
     def __init__(
@@ -59,23 +59,25 @@ class Supervisor:
         gateway: Gateway,
         addresses: Addresses,
         config: PlatformConfig,
-        tasks: TaskGroup,
+        background: Background,
     ) -> None:
         self._store = store
         self._runner = runner
         self._gateway = gateway
         self._addresses = addresses
         self._config = config
-        self._tasks = tasks
+        self._background = background
         self._instances: dict[str, Instance] = {}
         self._watchers: dict[str, anyio.CancelScope] = {}
         self._crashes: dict[str, int] = {}
 
-    async def start(self, deployment_id: str) -> bool:
-        """Take a built deployment from `deploying` to `deployed`, or to the state of its failure.
+    async def launch(self, deployment_id: str) -> bool:
+        """Start a built deployment's app, and answer at the deployment's own address.
+
+        It stays `deploying` until `go_live`; one that fails ends in the state of its failure.
 
         Returns:
-            Whether the app serves.
+            Whether the app answers.
         """
         deployment = await self._deploying(deployment_id)
         try:
@@ -85,22 +87,30 @@ class Supervisor:
         except StartFailedError as error:
             await self._fail(deployment_id, error)
             return False
+        self._instances[deployment_id] = instance
         await self._store.set_instance(deployment_id, to_json(instance))
-        await self._store.move(deployment_id, DeploymentStatus.DEPLOYED)
-        await self._serve(deployment, instance)
+        await self._publish(deployment, instance)
         return True
+
+    async def go_live(self, deployment_id: str) -> None:
+        """Call a launched deployment `deployed`, and watch its app from now on."""
+        await self._store.move(deployment_id, DeploymentStatus.DEPLOYED)
+        self._begin_watch(deployment_id)
 
     async def resume(self, deployment: Deployment) -> None:
         """Find a live deployment's app again after a restart of the platform, or start it anew."""
         instance = await self._adopt(deployment)
         if instance is None:
-            if await self.start(deployment.id):
-                return
-            self._tasks.start_soon(self._restart, deployment.id)
+            if await self.launch(deployment.id):
+                await self.go_live(deployment.id)
+            else:
+                self._background.start(self._restart, deployment.id)
             return
+        self._instances[deployment.id] = instance
+        await self._publish(deployment, instance)
         if deployment.status is not DeploymentStatus.DEPLOYED:
             await self._store.move(deployment.id, DeploymentStatus.DEPLOYED)
-        await self._serve(deployment, instance)
+        self._begin_watch(deployment.id)
 
     async def end_leftover(self, deployment: Deployment) -> None:
         """End an app that outlived the platform in a state in which none should run."""
@@ -159,14 +169,15 @@ class Supervisor:
         promoting = [e for e in environments if e.is_auto_promote_enabled]
         return (served or promoting or environments)[0]
 
-    async def _serve(self, deployment: Deployment, instance: Instance) -> None:
-        self._instances[deployment.id] = instance
+    async def _publish(self, deployment: Deployment, instance: Instance) -> None:
         await self._addresses.open_deployment(deployment)
         self._addresses.publish(deployment.id, instance)
         for environment in await self._served_by(deployment):
             self._addresses.publish(environment.id, instance)
-        scope = self._watchers[deployment.id] = anyio.CancelScope()
-        self._tasks.start_soon(self._watch, deployment.id, instance, scope)
+
+    def _begin_watch(self, deployment_id: str) -> None:
+        scope = self._watchers[deployment_id] = anyio.CancelScope()
+        self._background.start(self._watch, deployment_id, self._instances[deployment_id], scope)
 
     async def _watch(
         self, deployment_id: str, instance: Instance, scope: anyio.CancelScope
@@ -194,7 +205,8 @@ class Supervisor:
             crashes += 1
             self._crashes[deployment_id] = crashes
             await anyio.sleep(delay_s)
-            if await self.start(deployment_id):
+            if await self.launch(deployment_id):
+                await self.go_live(deployment_id)
                 return
         reason = f"The app failed {crashes} times in a row and is not started again"
         deployment = await self._store.move(deployment_id, DeploymentStatus.ERROR, reason=reason)
