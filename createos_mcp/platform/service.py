@@ -5,7 +5,7 @@ import os
 import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -63,6 +63,7 @@ async def open_platform(
         runner = Runner(data_dir=data_dir, sandbox=sandbox, start_timeout_s=config.start_timeout_s)
         async with (
             Gateway(open_socket=runner.open_socket, port=config.gateway_port) as gateway,
+            AsyncExitStack() as at_end,
             anyio.create_task_group() as tasks,
         ):
             background = Background(tasks)
@@ -75,6 +76,8 @@ async def open_platform(
                 config=config,
                 background=background,
             )
+            # When this runs, every task that could start an app has ended.
+            at_end.push_async_callback(supervisor.stop_all)
             deployer = Deployer(
                 store=store,
                 builder=Builder(data_dir=data_dir, environ=environ, sandbox=sandbox),
@@ -95,8 +98,6 @@ async def open_platform(
             app = create_app(catalog=load_catalog(), services=services)
             yield app, gateway, sandbox
             tasks.cancel_scope.cancel()
-        with anyio.CancelScope(shield=True):
-            await supervisor.stop_all()
 
 
 async def serve(config: PlatformConfig, environ: Mapping[str, str]) -> None:

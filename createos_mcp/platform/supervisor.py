@@ -143,14 +143,16 @@ class Supervisor:
         instance = self._instances.pop(deployment_id, None)
         if instance is not None:
             self._addresses.withdraw(deployment_id, STOPPED)
+            await self._gateway.drain(instance, 0)
             await self._runner.stop(instance)
             await self._store.set_instance(deployment_id, None)
 
     async def stop_all(self) -> None:
         """End every app; their deployments stay as they are and start again with the platform."""
-        async with anyio.create_task_group() as stops:
-            for deployment_id in list(self._instances):
-                stops.start_soon(self.stop, deployment_id)
+        with anyio.CancelScope(shield=True):
+            async with anyio.create_task_group() as stops:
+                for deployment_id in list(self._instances):
+                    stops.start_soon(self.stop, deployment_id)
 
     def runs(self, deployment_id: str) -> bool:
         """Whether a deployment's app runs now."""
@@ -194,6 +196,7 @@ class Supervisor:
     async def _record_crash(self, deployment_id: str, instance: Instance, exit_code: int) -> None:
         reason = f"The app exited with code {exit_code} and is started again"
         self._instances.pop(deployment_id, None)
+        await self._gateway.drain(instance, 0)
         await self._runner.stop(instance)
         await self._store.set_instance(deployment_id, None)
         deployment = await self._store.move(deployment_id, DeploymentStatus.CRASHING, reason=reason)

@@ -1,0 +1,141 @@
+"""A platform in this process, and a client that speaks to its API as any other would."""
+
+import io
+import zipfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from os import environ
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import anyio
+import httpx2
+
+from createos_mcp.platform.config import PlatformConfig
+from createos_mcp.platform.paths import DataDir
+from createos_mcp.platform.service import open_platform
+
+Json: TypeAlias = Any
+
+PATIENCE_S = 60.0
+
+ANSWERING = """
+import http.server, os
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = os.environ.get("GREETING", "hello").encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *_):
+        print("asked for", self.path, flush=True)
+http.server.ThreadingHTTPServer(("", int(os.environ["PORT"])), Page).serve_forever()
+"""
+"""A Python app that answers with its variable GREETING."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Api:
+    """A client with the first user's key."""
+
+    client: httpx2.AsyncClient
+    data_dir: Path
+    gateway_port: int
+
+    async def request(self, method: str, path: str, **options: Json) -> tuple[int, Json]:
+        """Status and `data` of one call."""
+        answer = await self.client.request(method, path, **options)
+        return answer.status_code, answer.json()["data"]
+
+    async def get(self, path: str) -> Json:
+        status, data = await self.request("GET", path)
+        assert status == 200, data
+        return data
+
+    async def create_project(self, name: str = "demo-app", **changes: Json) -> str:
+        settings = {"useBuildAI": True, **changes}
+        project = {"uniqueName": name, "displayName": name, "type": "upload", "source": {}}
+        status, data = await self.request(
+            "POST", "/v1/projects", json={**project, "settings": settings}
+        )
+        assert status == 201, data
+        project_id: str = data["id"]
+        return project_id
+
+    async def upload(self, project_id: str, files: Mapping[str, str]) -> str:
+        body = {"files": [{"path": path, "content": text} for path, text in files.items()]}
+        status, data = await self.request(
+            "PUT", f"/v1/projects/{project_id}/deployments/files", json=body
+        )
+        assert status == 200, data
+        deployment_id: str = data["id"]
+        return deployment_id
+
+    async def wait(
+        self, project_id: str, deployment_id: str, *statuses: str, timeout_s: float = PATIENCE_S
+    ) -> Json:
+        """The deployment once it is in one of these states, by default any that lasts."""
+        deployment: Json = {}
+        try:
+            with anyio.fail_after(timeout_s):
+                while True:
+                    deployment = await self.get(
+                        f"/v1/projects/{project_id}/deployments/{deployment_id}"
+                    )
+                    if deployment["status"] in statuses or (
+                        not statuses and deployment["status"] not in UNFINISHED
+                    ):
+                        return deployment
+                    await anyio.sleep(0.02)
+        except TimeoutError:
+            raise AssertionError(f"still {deployment}") from None
+
+    async def deploy(
+        self, files: Mapping[str, str], name: str = "demo-app", **settings: Json
+    ) -> Json:
+        """A new project's first deployment, once it has stopped changing."""
+        project_id = await self.create_project(name, **settings)
+        return await self.wait(project_id, await self.upload(project_id, files))
+
+    async def build_log(self, deployment: Json) -> str:
+        path = f"/v1/projects/{deployment['projectId']}/deployments/{deployment['id']}"
+        return "\n".join(line["log"] for line in await self.get(f"{path}/build-logs"))
+
+    async def environment(self, project_id: str) -> Json:
+        return (await self.get(f"/v1/projects/{project_id}/environments"))[0]
+
+
+UNFINISHED = {"queue", "building", "deploying"}
+
+
+async def read_page(address: str) -> str:
+    """What an address answers, whatever its status."""
+    async with httpx2.AsyncClient() as client:
+        return (await client.get(address)).text
+
+
+def zip_of(files: Mapping[str, str | bytes]) -> bytes:
+    """The files as a zip."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for path, content in files.items():
+            archive.writestr(path, content)
+    return packed.getvalue()
+
+
+@asynccontextmanager
+async def running_platform(root: Path, **changes: Json) -> AsyncIterator[Api]:
+    """A platform over a directory; its apps are gone when this ends."""
+    config = replace(PlatformConfig(data_dir=DataDir(root)), **changes)
+    config.data_dir.create()
+    async with open_platform(config, dict(environ)) as (app, gateway, _sandbox):
+        headers = {"X-Api-Key": config.data_dir.key_file.read_text().strip()}
+        async with httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(app=app),
+            base_url="http://platform.test",
+            headers=headers,
+            timeout=PATIENCE_S,
+        ) as client:
+            yield Api(client=client, data_dir=root, gateway_port=gateway.port)
