@@ -4,12 +4,13 @@ import fcntl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -22,6 +23,8 @@ START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 30.0
 POLL_S = 0.02
 LAST_LINES = 5
+
+_IN_THE_BACKGROUND = '"$@" >&2 & echo $!'
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,16 +67,8 @@ def start(config: PlatformConfig, environ: Mapping[str, str]) -> PlatformState:
             return state
         with data_dir.log_file.open("ab") as log:
             log_start = log.tell()
-            process = subprocess.Popen(
-                _command(config),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                cwd="/",
-                env=_without_our_settings(environ),
-            )
-        return _wait_until_it_answers(process, data_dir, log_start)
+            pid = _detach(_command(config), log, _without_our_settings(environ))
+        return _wait_until_it_answers(pid, data_dir, log_start)
 
 
 def stop(config: PlatformConfig) -> bool:
@@ -83,11 +78,19 @@ def stop(config: PlatformConfig) -> bool:
         return False
     process = psutil.Process(state.pid)
     process.terminate()
-    try:
-        process.wait(STOP_TIMEOUT_S)
-    except psutil.TimeoutExpired:
+    if not _ends(state, STOP_TIMEOUT_S):
         process.kill()
-        process.wait(STOP_TIMEOUT_S)
+        _ends(state, STOP_TIMEOUT_S)
+    return True
+
+
+def _ends(state: PlatformState, within_s: float) -> bool:
+    """Whether the platform ends in that time; its parent may take longer to notice."""
+    deadline = time.monotonic() + within_s
+    while state.is_alive():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_S)
     return True
 
 
@@ -107,23 +110,40 @@ def _without_our_settings(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if not name.startswith("CREATEOS_")}
 
 
-def _wait_until_it_answers(
-    process: subprocess.Popen[bytes], data_dir: DataDir, log_start: int
-) -> PlatformState:
+def _detach(command: Sequence[str], log: IO[bytes], environ: Mapping[str, str]) -> int:
+    """Start a process that is nobody's child, so that it outlives us and leaves no zombie."""
+    shell = subprocess.run(
+        ["/bin/sh", "-c", _IN_THE_BACKGROUND, "sh", *command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        start_new_session=True,
+        cwd="/",
+        env=environ,
+        check=True,
+    )
+    return int(shell.stdout)
+
+
+def _wait_until_it_answers(pid: int, data_dir: DataDir, log_start: int) -> PlatformState:
     deadline = time.monotonic() + START_TIMEOUT_S
-    while time.monotonic() < deadline:
-        exit_code = process.poll()
-        if exit_code is not None:
-            reason = f"it exited with code {exit_code}"
-            raise StartupError(reason, _last_lines(data_dir.log_file, log_start))
+    while _is_alive(pid):
         state = running(data_dir)
-        if state is not None and state.pid == process.pid:
+        if state is not None and state.pid == pid:
             return state
+        if time.monotonic() > deadline:
+            psutil.Process(pid).kill()
+            reason = f"it did not answer within {START_TIMEOUT_S:g} s"
+            raise StartupError(reason, _last_lines(data_dir.log_file, log_start))
         time.sleep(POLL_S)
-    process.kill()
-    process.wait()
-    reason = f"it did not answer within {START_TIMEOUT_S:g} s"
-    raise StartupError(reason, _last_lines(data_dir.log_file, log_start))
+    raise StartupError("it ended at once", _last_lines(data_dir.log_file, log_start))
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _last_lines(log_file: Path, start: int) -> str:

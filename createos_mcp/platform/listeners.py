@@ -63,9 +63,12 @@ class Listeners:
         """
         if port in self._servers:
             return port
+        return await self.serve(bind_loopback(port))
+
+    async def serve(self, listener: socket.socket) -> int:
+        """Answer on a socket that is bound, and return its port."""
         if not self._config.loaded:
             self._config.load()
-        listener = bind_loopback(port)
         loop = asyncio.get_running_loop()
         server = await loop.create_server(self._protocol, sock=listener, backlog=BACKLOG)
         bound: int = listener.getsockname()[1]

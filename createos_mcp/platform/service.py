@@ -3,6 +3,7 @@
 import fcntl
 import os
 import secrets
+import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -13,7 +14,6 @@ from pathlib import Path
 
 import anyio
 import psutil
-import uvicorn
 from starlette.applications import Starlette
 
 from createos_mcp.catalog import load_catalog
@@ -28,7 +28,7 @@ from createos_mcp.platform.deployer import Deployer
 from createos_mcp.platform.downloads import Downloads
 from createos_mcp.platform.errors import StartupError
 from createos_mcp.platform.gateway import Gateway
-from createos_mcp.platform.listeners import BACKLOG, bind_loopback
+from createos_mcp.platform.listeners import Listeners, bind_loopback
 from createos_mcp.platform.runner import Runner
 from createos_mcp.platform.sandbox import Sandbox, detect_sandbox
 from createos_mcp.platform.state import PlatformState, read_state, write_state
@@ -109,31 +109,27 @@ async def serve(config: PlatformConfig, environ: Mapping[str, str]) -> None:
     config.data_dir.create()
     with _only_one(config.data_dir.lock_file):
         settled = _settle_ports(config)
-        listener = _listen(settled.api_port)
+        listener = _bind(settled.api_port)
         settled = replace(settled, api_port=listener.getsockname()[1])
-        async with open_platform(settled, environ) as (app, gateway, sandbox):
-            server = uvicorn.Server(
-                uvicorn.Config(
-                    app,
-                    log_config=None,
-                    access_log=False,
-                    lifespan="off",
-                    timeout_graceful_shutdown=int(config.drain_timeout_s),
-                )
-            )
-            write_state(
-                config.data_dir.state_file,
-                PlatformState(
-                    pid=os.getpid(),
-                    created=psutil.Process().create_time(),
-                    version=version("createos-mcp"),
-                    api_port=settled.api_port,
-                    gateway_port=gateway.port,
-                    isolation=sandbox.name,
-                    outbound=sandbox.outbound,
-                ),
-            )
-            await server.serve(sockets=[listener])
+        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async with open_platform(settled, environ) as (app, gateway, sandbox):
+                api = Listeners(app)
+                await api.serve(listener)
+                write_state(config.data_dir.state_file, _state(settled, gateway, sandbox))
+                await anext(signals)
+                await api.close_all()
+
+
+def _state(config: PlatformConfig, gateway: Gateway, sandbox: Sandbox) -> PlatformState:
+    return PlatformState(
+        pid=os.getpid(),
+        created=psutil.Process().create_time(),
+        version=version("createos-mcp"),
+        api_port=config.api_port,
+        gateway_port=gateway.port,
+        isolation=sandbox.name,
+        outbound=sandbox.outbound,
+    )
 
 
 @contextmanager
@@ -161,17 +157,15 @@ def _settle_ports(config: PlatformConfig) -> PlatformConfig:
 
 def _if_free(port: int) -> int:
     try:
-        _listen(port).close()
+        _bind(port).close()
     except StartupError:
         return 0
     return port
 
 
-def _listen(port: int) -> socket.socket:
+def _bind(port: int) -> socket.socket:
     try:
-        listener = bind_loopback(port)
+        return bind_loopback(port)
     except OSError as error:
         reason = f"port {port} is taken; choose another"
         raise StartupError(reason) from error
-    listener.listen(BACKLOG)
-    return listener
