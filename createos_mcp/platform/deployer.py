@@ -158,6 +158,7 @@ class Deployer:
                 await self._supervisor.end_leftover(deployment)
                 await self.submit(deployment)
             case DeploymentStatus.DEPLOYED | DeploymentStatus.CRASHING:
+                await self._supervisor.adopt(deployment)
                 self._background.start(self._resume, deployment)
             case DeploymentStatus.TERMINATING:
                 self._background.start(self._remove, deployment)
@@ -165,7 +166,8 @@ class Deployer:
                 await self._supervisor.end_leftover(deployment)
 
     async def _resume(self, deployment: Deployment) -> None:
-        await self._supervisor.resume(deployment)
+        if not self._supervisor.runs(deployment.id):
+            await self._supervisor.resume(deployment.id)
         if self._supervisor.runs(deployment.id):
             await self._promote(deployment)
             await self._retire_superseded(deployment.project_id)

@@ -97,20 +97,27 @@ class Supervisor:
         await self._store.move(deployment_id, DeploymentStatus.DEPLOYED)
         self._begin_watch(deployment_id)
 
-    async def resume(self, deployment: Deployment) -> None:
-        """Find a live deployment's app again after a restart of the platform, or start it anew."""
+    async def adopt(self, deployment: Deployment) -> None:
+        """Find a live deployment's app again after a restart of the platform.
+
+        One whose app has ended is `deploying` from here on.
+        """
         instance = await self._adopt(deployment)
         if instance is None:
-            if await self.launch(deployment.id):
-                await self.go_live(deployment.id)
-            else:
-                self._background.start(self._restart, deployment.id)
+            await self._deploying(deployment.id)
             return
         self._instances[deployment.id] = instance
         await self._publish(deployment, instance)
         if deployment.status is not DeploymentStatus.DEPLOYED:
             await self._store.move(deployment.id, DeploymentStatus.DEPLOYED)
         self._begin_watch(deployment.id)
+
+    async def resume(self, deployment_id: str) -> None:
+        """Start a deployment's app that did not outlive the platform, as after a crash."""
+        if await self.launch(deployment_id):
+            await self.go_live(deployment_id)
+        else:
+            await self._restart(deployment_id)
 
     async def end_leftover(self, deployment: Deployment) -> None:
         """End an app that outlived the platform in a state in which none should run."""
