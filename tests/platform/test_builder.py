@@ -1,0 +1,200 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.platform.platforms import Json, read_page, running_platform
+
+needs_node = pytest.mark.skipif(not shutil.which("npm"), reason="this machine has no npm")
+needs_cargo = pytest.mark.skipif(not shutil.which("cargo"), reason="this machine has no Rust")
+
+STATIC = {"index.html": "<h1>static</h1>", "about/index.html": "about"}
+
+SPA = {
+    "package.json": '{"scripts": {"build": "mkdir dist && cp index.html dist/"},'
+    ' "dependencies": {}, "devDependencies": {}}',
+    "index.html": "<div id=app>",
+}
+
+EXPRESS = {
+    "package.json": '{"dependencies": {"express": "^4.21.0"}, "scripts": {"start": "node app.js"}}',
+    "app.js": """
+const app = require("express")();
+app.get("/", (request, answer) => answer.send("from express"));
+app.listen(3000);
+""",
+}
+
+FASTAPI = {
+    "requirements.txt": "fastapi\nuvicorn\n",
+    "main.py": """
+from fastapi import FastAPI
+app = FastAPI()
+@app.get("/")
+def page():
+    return "from fastapi"
+""",
+}
+
+FLASK = {
+    "requirements.txt": "flask==3.1.2\n",
+    "app.py": """
+from flask import Flask
+app = Flask(__name__)
+@app.get("/")
+def page():
+    return "from flask"
+""",
+}
+
+GO = {
+    "go.mod": "module example.com/hello\n\ngo 1.22\n",
+    "main.go": """package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+)
+
+func main() {
+	http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "from go") })
+	http.ListenAndServe(":"+os.Getenv("PORT"), nil)
+}
+""",
+}
+
+BUN = {
+    "bun.lock": '{"lockfileVersion": 1, "workspaces": {"": {"name": "app"}}}',
+    "package.json": '{"name": "app", "scripts": {"start": "bun index.ts"}}',
+    "index.ts": """
+const greeting: string = "from bun";
+Bun.serve({ port: Number(process.env.PORT), fetch: () => new Response(greeting) });
+""",
+}
+
+RUST = {
+    "Cargo.toml": '[package]\nname = "hello"\nversion = "0.1.0"\nedition = "2021"\n',
+    "src/main.rs": """
+use std::io::{Read, Write};
+fn main() {
+    let port = std::env::var("PORT").unwrap();
+    let listener = std::net::TcpListener::bind(format!("0.0.0.0:{port}")).unwrap();
+    for stream in listener.incoming() {
+        let mut stream = stream.unwrap();
+        stream.read(&mut [0; 4096]).unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\\r\\ncontent-length: 9\\r\\n\\r\\nfrom rust").unwrap();
+    }
+}
+""",
+}
+
+APPS: list[tuple[str, dict[str, str], Json, str]] = [
+    ("static", STATIC, {}, "<h1>static</h1>"),
+    ("static by runtime", {"public/index.html": "there"}, {"runtime": "static"}, "there"),
+    ("fastapi", FASTAPI, {}, '"from fastapi"'),
+    ("flask", FLASK, {"framework": "flask"}, "from flask"),
+    ("go", GO, {}, "from go"),
+]
+
+NODE_APPS: list[tuple[str, dict[str, str], Json, str]] = [
+    ("express", EXPRESS, {}, "from express"),
+    ("bun", BUN, {}, "from bun"),
+    ("spa", SPA, {"framework": "reactjs-spa", "runtime": "node:20"}, "<div id=app>"),
+    ("node 22", {"index.js": EXPRESS["app.js"], **EXPRESS}, {"runtime": "node:22"}, "from express"),
+]
+
+
+async def deploys(root: Path, files: dict[str, str], settings: Json, page: str) -> None:
+    async with running_platform(root) as api:
+        deployment = await api.deploy(files, **settings)
+        assert deployment["status"] == "deployed", await api.build_log(deployment)
+        assert await read_page(deployment["extra"]["endpoint"]) == page
+
+
+@pytest.mark.parametrize(
+    ("files", "settings", "page"), [app[1:] for app in APPS], ids=[app[0] for app in APPS]
+)
+async def test_an_app_is_detected_built_and_answers(
+    files: dict[str, str], settings: Json, page: str, tmp_path: Path
+) -> None:
+    await deploys(tmp_path, files, settings, page)
+
+
+@needs_node
+@pytest.mark.parametrize(
+    ("files", "settings", "page"),
+    [app[1:] for app in NODE_APPS],
+    ids=[app[0] for app in NODE_APPS],
+)
+async def test_an_app_of_the_node_family_is_detected_built_and_answers(
+    files: dict[str, str], settings: Json, page: str, tmp_path: Path
+) -> None:
+    await deploys(tmp_path, files, settings, page)
+
+
+@needs_cargo
+async def test_a_rust_app_is_built_with_the_machines_own_compiler(tmp_path: Path) -> None:
+    await deploys(tmp_path, RUST, {}, "from rust")
+
+
+async def test_every_path_of_a_single_page_app_answers_its_page_and_files_answer_themselves(
+    tmp_path: Path,
+) -> None:
+    files = {"dist/index.html": "page", "dist/app.js": "code", "package.json": "{}"}
+    settings = {
+        "framework": "vuejs-spa",
+        "runtime": "static",
+        "buildDir": "dist",
+    }
+    async with running_platform(tmp_path) as api:
+        deployment = await api.deploy(files, **settings)
+        assert deployment["status"] == "deployed", await api.build_log(deployment)
+        address = deployment["extra"]["endpoint"]
+        assert await read_page(f"{address}/some/route") == "page"
+        assert await read_page(f"{address}/app.js") == "code"
+
+
+async def test_a_folder_of_the_upload_can_be_the_app(tmp_path: Path) -> None:
+    async with running_platform(tmp_path) as api:
+        files = {"web/index.html": "in web", "README.md": ""}
+        deployment = await api.deploy(files, directoryPath="web")
+        assert await read_page(deployment["extra"]["endpoint"]) == "in web"
+        wrong = await api.deploy(files, name="other-app", directoryPath="../..")
+        assert wrong["status"] == "build_error"
+        assert "directoryPath" in wrong["reason"]
+
+
+@pytest.mark.parametrize(
+    ("files", "settings", "words"),
+    [
+        ({"notes.txt": "x"}, {}, ("package.json", "index.html", "runtime")),
+        ({"package.json": "{"}, {}, ("package.json", "JSON")),
+        ({"package.json": "{}"}, {"runtime": "node:20"}, ("runCommand", "index.js")),
+        ({"a": ""}, {"runtime": "cobol:1"}, ("cobol", "node")),
+        ({"a": ""}, {"framework": "rails"}, ("rails", "django")),
+        ({"a": ""}, {"hasDockerfile": True}, ("hasDockerfile",)),
+    ],
+    ids=["nothing", "not-json", "no-start", "runtime", "framework", "docker"],
+)
+async def test_a_build_that_cannot_be_planned_says_what_is_missing(
+    files: dict[str, str], settings: Json, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    async with running_platform(tmp_path) as api:
+        deployment = await api.deploy(files, **settings)
+    assert deployment["status"] == "build_error"
+    for word in words:
+        assert word in deployment["reason"]
+
+
+async def test_build_variables_reach_the_build_and_the_platforms_own_do_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_CLOUD_PASSWORD", "hunter2")
+    async with running_platform(tmp_path) as api:
+        deployment = await api.deploy(
+            {"index.html": "x"}, buildCommand="env", buildVars={"STAGE": "live"}
+        )
+        log = await api.build_log(deployment)
+    assert "STAGE=live" in log
+    assert "hunter2" not in log
