@@ -201,7 +201,10 @@ class Supervisor:
             await self._restart(deployment_id)
 
     async def _record_crash(self, deployment_id: str, instance: Instance, exit_code: int) -> None:
-        reason = f"The app exited with code {exit_code} and is started again"
+        ended = f"exited with code {exit_code}"
+        if self._runner.out_of_memory(instance):
+            ended = "was ended by the system, because it used more memory than it has"
+        reason = f"The app {ended}; it is started again"
         self._instances.pop(deployment_id, None)
         await self._gateway.drain(instance, 0)
         await self._runner.stop(instance)

@@ -112,7 +112,7 @@ UNFINISHED = {"queue", "building", "deploying"}
 
 async def read_page(address: str) -> str:
     """What an address answers, whatever its status."""
-    async with httpx2.AsyncClient() as client:
+    async with httpx2.AsyncClient(timeout=PATIENCE_S) as client:
         return (await client.get(address)).text
 
 
