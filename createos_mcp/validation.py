@@ -135,7 +135,7 @@ _EXPECTED: Mapping[str, Callable[[Json], str]] = {
     "maxLength": lambda limit: f"at most {limit} characters",
     "minimum": lambda limit: f"at least {limit}",
     "maximum": lambda limit: f"at most {limit}",
-    "minItems": lambda limit: f"at least {limit} items",
+    "minItems": lambda limit: f"at least {limit} item{'s' if limit > 1 else ''}",
     "maxItems": lambda limit: f"at most {limit} items",
     "format": lambda _: "a date and time with zone such as 2030-12-31T23:59:59Z",
 }
