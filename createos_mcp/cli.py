@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import fields
+from difflib import get_close_matches
 from functools import partial
 from importlib.metadata import version
 from typing import NoReturn
@@ -54,7 +55,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The process's exit code: 2 for a bad flag or setting.
     """
-    given = vars(_parser().parse_args(arguments))
+    typed = sys.argv[1:] if arguments is None else arguments
+    parser = _parser()
+    _refuse_unknown_flags(parser, typed)
+    given = vars(parser.parse_args(typed))
     command: Callable[[Settings, Mapping[str, str]], int] = given.pop("run")
     flags = {name: value for name, value in given.items() if value is not None}
     environ = dict(os.environ)
@@ -70,6 +74,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+
+
+def _refuse_unknown_flags(parser: argparse.ArgumentParser, typed: Sequence[str]) -> None:
+    """Name a mistyped flag; argparse would complain about what follows it."""
+    known = {flag(setting.name) for setting in fields(Settings) if not setting.metadata["secret"]}
+    known |= {"--help", "--version"}
+    for name in (argument.partition("=")[0] for argument in typed):
+        if name.startswith("--") and name not in known:
+            near = get_close_matches(name, known, n=1)
+            parser.error(
+                f"there is no flag {name}" + (f"; did you mean {near[0]}?" if near else "")
+            )
 
 
 def _parser() -> argparse.ArgumentParser:

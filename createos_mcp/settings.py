@@ -12,13 +12,15 @@ from typing import Any, Self
 
 from platformdirs import user_data_path
 
-from createos_mcp.errors import SettingError
+from createos_mcp.errors import SettingError, quote
 
 PREFIX = "CREATEOS_"
 
 CLOUD_URL = "https://api-createos.nodeops.network"
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
+
+SHOWN_BYTES = 60
 
 _MAX_PORT = 65_535
 
@@ -30,19 +32,21 @@ def _text(raw: str) -> str:
 def _directory(raw: str) -> Path:
     path = Path(raw).expanduser()
     if not path.is_absolute():
-        raise ValueError(f"expected an absolute path, got {raw!r}")
+        raise ValueError(f"expected an absolute path, got {quote(raw, limit_bytes=SHOWN_BYTES)!r}")
     return path
 
 
 def _log_level(raw: str) -> str:
     if raw.lower() not in LOG_LEVELS:
-        raise ValueError(f"expected one of {', '.join(LOG_LEVELS)}, got {raw!r}")
+        raise ValueError(
+            f"expected one of {', '.join(LOG_LEVELS)}, got {quote(raw, limit_bytes=SHOWN_BYTES)!r}"
+        )
     return raw.lower()
 
 
 def _whole_number(least: int, most: int) -> Callable[[str], int]:
     def read(raw: str) -> int:
-        expected = f"expected a whole number from {least} to {most}, got {raw!r}"
+        expected = f"expected a whole number from {least} to {most}, got {quote(raw, limit_bytes=SHOWN_BYTES)!r}"
         if not (raw.isascii() and raw.isdecimal()) or not least <= int(raw[:12]) <= most:
             raise ValueError(expected)
         return int(raw)
@@ -52,7 +56,7 @@ def _whole_number(least: int, most: int) -> Callable[[str], int]:
 
 def _seconds(most: float) -> Callable[[str], float]:
     def read(raw: str) -> float:
-        expected = f"expected a number of seconds up to {most:g}, got {raw!r}"
+        expected = f"expected a number of seconds up to {most:g}, got {quote(raw, limit_bytes=SHOWN_BYTES)!r}"
         try:
             seconds = float(raw)
         except ValueError:
@@ -203,8 +207,11 @@ def flag(name: str) -> str:
 
 def _known(name: str, table: Mapping[str, Field[Any]]) -> Field[Any]:
     if name not in table:
-        near = get_close_matches(name, table, n=1, cutoff=0.7)
-        remedy = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(table))}"
+        bare = {known.removeprefix(PREFIX): known for known in table}
+        near = get_close_matches(name.removeprefix(PREFIX), bare, n=1)
+        remedy = (
+            f"did you mean {bare[near[0]]}?" if near else f"known are {', '.join(sorted(table))}"
+        )
         raise SettingError(name, f"there is no such setting; {remedy}")
     return table[name]
 

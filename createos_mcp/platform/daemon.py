@@ -60,7 +60,10 @@ def running(data_dir: DataDir) -> PlatformState | None:
 def start(config: PlatformConfig, environ: Mapping[str, str]) -> PlatformState:
     """Start the platform unless it runs, and wait until it answers."""
     data_dir = config.data_dir
-    data_dir.create()
+    try:
+        data_dir.create()
+    except OSError as error:
+        raise StartupError(f"{data_dir.root} cannot be used: {error.strerror}") from error
     with _exclusive(data_dir.root / "start.lock"):
         state = running(data_dir)
         if state is not None:

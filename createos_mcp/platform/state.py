@@ -43,7 +43,7 @@ def read_state(file: Path) -> PlatformState | None:
     """The last state written, or None when there is none that can be read."""
     try:
         return PlatformState(**json.loads(file.read_text()))
-    except (FileNotFoundError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError):
         return None
 
 

@@ -1,0 +1,105 @@
+import os
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+
+def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """The command line with nothing on stdin, and with only these settings."""
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("CREATEOS_")}
+    return subprocess.run(
+        [sys.executable, "-m", "createos_mcp", *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**environ, **variables},
+    )
+
+
+def test_without_arguments_it_serves_stdio_until_its_end() -> None:
+    done = run()
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_version_and_help_are_for_people() -> None:
+    assert run("--version").stdout.strip() == version("createos-mcp")
+    shown = run("--help").stdout
+    for word in ("--read-timeout-s", "CREATEOS_API_KEY", "platform"):
+        assert word in shown
+    assert "--api-key" not in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--foo"], "--foo"),
+        (["nonsense"], "nonsense"),
+        (["--attempts"], "--attempts"),
+        (["--attempts", "x"], "--attempts"),
+        (["--attempt", "3"], "did you mean --attempts?"),
+        (["platform"], "start|stop|status|logs"),
+        (["platform", "explode"], "explode"),
+        (["platform", "status", "--foo"], "--foo"),
+        (["--api-url", "http://example.com"], "https"),
+        (["--api-url", "nonsense"], "https://"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_bad_flag_or_command_is_named_and_exits_with_2(arguments: list[str], word: str) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert word in done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "word"),
+    [
+        ("CREATEOS_API_KYE", "x", "CREATEOS_API_KEY"),
+        ("CREATEOS_API_KEY", "", "empty"),
+        ("CREATEOS_API_KEY", "two words", "copy it again"),
+        ("CREATEOS_API_KEY", "${KEY}", "placeholder"),
+        ("CREATEOS_API_URL", "http://example.com", "https"),
+        ("CREATEOS_ATTEMPTS", "many", "whole number"),
+    ],
+)
+def test_a_bad_variable_is_named_and_exits_with_2(name: str, value: str, word: str) -> None:
+    done = run(**{name: value})
+    assert done.returncode == 2
+    assert name in done.stderr
+    assert word in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_platform_is_started_shown_and_stopped(tmp_path: Path) -> None:
+    own = {"CREATEOS_DATA_DIR": str(tmp_path)}
+    before = run("platform", "status", **own)
+    assert (before.returncode, "not running" in before.stdout) == (1, True)
+    assert "has not run yet" in run("platform", "logs", **own).stdout
+    try:
+        started = run("platform", "start", **own)
+        assert started.returncode == 0, started.stderr
+        assert "http://127.0.0.1:" in started.stdout
+        assert run("platform", "start", **own).stdout == started.stdout
+        assert run("platform", "status", **own).stdout == started.stdout
+        assert (tmp_path / "key").read_text().strip() not in started.stdout
+    finally:
+        stopped = run("platform", "stop", **own)
+    assert (stopped.returncode, "has stopped" in stopped.stdout) == (0, True)
+    assert "was not running" in run("platform", "stop", **own).stdout
+    assert run("platform", "logs", **own).returncode == 0
+
+
+def test_a_platform_that_cannot_start_is_explained_and_exits_with_1(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    done = run("platform", "start", "--data-dir", str(blocked / "below"))
+    assert done.returncode == 1
+    assert str(blocked) in done.stderr
+    assert "Traceback" not in done.stderr
