@@ -25,6 +25,10 @@ SHOWN_BYTES = 60
 _MAX_PORT = 65_535
 
 
+def _show(raw: str) -> str:
+    return repr(quote(raw, limit_bytes=SHOWN_BYTES))
+
+
 def _text(raw: str) -> str:
     return raw
 
@@ -32,21 +36,19 @@ def _text(raw: str) -> str:
 def _directory(raw: str) -> Path:
     path = Path(raw).expanduser()
     if not path.is_absolute():
-        raise ValueError(f"expected an absolute path, got {quote(raw, limit_bytes=SHOWN_BYTES)!r}")
+        raise ValueError(f"expected an absolute path, got {_show(raw)}")
     return path
 
 
 def _log_level(raw: str) -> str:
     if raw.lower() not in LOG_LEVELS:
-        raise ValueError(
-            f"expected one of {', '.join(LOG_LEVELS)}, got {quote(raw, limit_bytes=SHOWN_BYTES)!r}"
-        )
+        raise ValueError(f"expected one of {', '.join(LOG_LEVELS)}, got {_show(raw)}")
     return raw.lower()
 
 
 def _whole_number(least: int, most: int) -> Callable[[str], int]:
     def read(raw: str) -> int:
-        expected = f"expected a whole number from {least} to {most}, got {quote(raw, limit_bytes=SHOWN_BYTES)!r}"
+        expected = f"expected a whole number from {least} to {most}, got {_show(raw)}"
         if not (raw.isascii() and raw.isdecimal()) or not least <= int(raw[:12]) <= most:
             raise ValueError(expected)
         return int(raw)
@@ -56,7 +58,7 @@ def _whole_number(least: int, most: int) -> Callable[[str], int]:
 
 def _seconds(most: float) -> Callable[[str], float]:
     def read(raw: str) -> float:
-        expected = f"expected a number of seconds up to {most:g}, got {quote(raw, limit_bytes=SHOWN_BYTES)!r}"
+        expected = f"expected a number of seconds up to {most:g}, got {_show(raw)}"
         try:
             seconds = float(raw)
         except ValueError:
