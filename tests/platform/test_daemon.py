@@ -91,7 +91,9 @@ async def test_servers_that_start_it_at_the_same_instant_share_one_platform(
             async with anyio.create_task_group() as starts:
                 for _ in range(5):
                     starts.start_soon(start)
-        pids = {line for text in outputs for line in text.splitlines() if "process" in line}
+        pids = {
+            line for text in outputs for line in text.splitlines() if line.startswith("process")
+        }
         assert len(outputs) == 5
         assert len(pids) == 1
 

@@ -1,0 +1,78 @@
+"""A REST API on a real socket that answers as a test says and remembers what it was asked."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, TypeAlias
+
+from typing_extensions import override
+
+Json: TypeAlias = Any
+
+POLL_S = 0.01
+"""How soon the server notices that it shall end."""
+
+
+@dataclass(kw_only=True)
+class Asked:
+    """One request as it arrived."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: Json
+
+
+@dataclass(kw_only=True)
+class FakeApi:
+    """What is answered, and what was asked."""
+
+    url: str = ""
+    status: int = 200
+    answer: Json = field(default_factory=lambda: {"status": "success", "data": {"id": "p1"}})
+    asked: list[Asked] = field(default_factory=list)
+
+
+@contextmanager
+def fake_api() -> Iterator[FakeApi]:
+    """An API on loopback, in a thread of its own."""
+    api = FakeApi()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length") or 0))
+            api.asked.append(
+                Asked(
+                    method=self.command,
+                    path=self.path,
+                    headers={name.lower(): value for name, value in self.headers.items()},
+                    body=json.loads(body) if body.startswith((b"{", b"[")) else body,
+                )
+            )
+            answer = json.dumps(api.answer).encode()
+            self.send_response(api.status)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _answer  # noqa: N815 - names of http.server
+
+        @override
+        def log_message(self, format: str, *args: object) -> None:
+            return
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        api.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, args=(POLL_S,), daemon=True)
+        thread.start()
+        try:
+            yield api
+        finally:
+            server.shutdown()
+            thread.join()
