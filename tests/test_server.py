@@ -2,7 +2,6 @@ import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Literal
 
 import anyio
 import httpx2
@@ -21,16 +20,11 @@ from createos_mcp.operations import Json
 from createos_mcp.server import build_server
 from createos_mcp.target import Credentials, Target
 from tests.apis import FakeApi, fake_api
-
-Era = Literal["legacy", "auto"]
-
-ERAS: tuple[Era, ...] = ("legacy", "auto")
+from tests.eras import Era, both_eras
 
 CATALOG = load_catalog()
 ID = "3f0c9a52-0000-4000-8000-000000000001"
 KEY = "skp_top_secret"
-
-both_eras = pytest.mark.parametrize("era", ERAS)
 
 
 @asynccontextmanager

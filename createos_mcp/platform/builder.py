@@ -97,7 +97,7 @@ class Builder:
             )
         root = await to_thread.run_sync(_copy, job)
         plan = make_plan(root, job.settings)
-        await log("prepare", [f"Building for {plan.runtime} ({plan.reason})"])
+        await log("prepare", [f"Building for {plan.runtime} because of {plan.reason}."])
 
         async def log_toolchain(lines: Sequence[str]) -> None:
             await log("toolchain", lines)

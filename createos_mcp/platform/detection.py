@@ -73,6 +73,7 @@ class Plan:
     output_dir: str | None = None
     """Folder of pages to serve, where there is no command to run."""
     reason: str = ""
+    """What told so: a file, a setting, a framework."""
 
 
 def make_plan(source: Path, settings: Mapping[str, Json]) -> Plan:
@@ -95,7 +96,7 @@ def make_plan(source: Path, settings: Mapping[str, Json]) -> Plan:
         build=settings.get("buildCommand") or found.build,
         run=settings.get("runCommand") or found.run,
         output_dir=settings.get("buildDir") or found.output_dir,
-        reason=f"{marker}: {found.reason}" if found.reason else marker,
+        reason=" and ".join(dict.fromkeys(filter(None, (marker, found.reason)))),
     )
     if plan.run and not settings.get("runCommand") and found.output_dir:
         plan = replace(plan, run=None)
@@ -113,6 +114,7 @@ _LOOKED_FOR: Mapping[str, tuple[str, ...]] = {
     "node": ("a start script in package.json", *NODE_MAINS),
     "bun": ("a start script in package.json", *NODE_MAINS),
     "python": PYTHON_MAINS,
+    "rust": ("a package with a name in Cargo.toml",),
     "static": tuple(f"{root}/index.html" for root in STATIC_ROOTS),
 }
 
@@ -146,11 +148,11 @@ def _with_flags(plan: Plan, settings: Mapping[str, Json]) -> Plan:
 
 def _suggest_node(source: Path, framework: str | None) -> Plan:
     package = _read_json(source / "package.json")
-    dependencies = {**package.get("dependencies", {}), **package.get("devDependencies", {})}
+    dependencies = _section(package, "dependencies") | _section(package, "devDependencies")
     found = (name for name in NODE_DEPENDENCIES if name in dependencies)
     framework = framework or NODE_DEPENDENCIES.get(next(found, ""))
     preset = FRAMEWORKS.get(framework or "")
-    scripts = package.get("scripts", {})
+    scripts = _section(package, "scripts")
     start = _start(source, package)
     pages = preset.output_dir if preset else None
     if pages and "react-scripts" in dependencies:
@@ -167,13 +169,14 @@ def _suggest_node(source: Path, framework: str | None) -> Plan:
 
 def _start(source: Path, package: Mapping[str, Json]) -> str | None:
     """The start script; one that only names a program is run without npm around it."""
-    scripts = package.get("scripts", {})
+    scripts = _section(package, "scripts")
     start = scripts.get("start")
-    if start:
+    if isinstance(start, str) and start.strip():
         plain = _PLAIN_START.fullmatch(start.strip()) and "prestart" not in scripts
         return start.strip() if plain else "npm start"
     mains = (package.get("main"), *NODE_MAINS)
-    main = next((name for name in mains if name and (source / name).is_file()), None)
+    named = (name for name in mains if isinstance(name, str) and name)
+    main = next((name for name in named if (source / name).is_file()), None)
     return f"node {main}" if main else None
 
 
@@ -246,7 +249,7 @@ def _suggest_go(_source: Path, framework: str | None) -> Plan:
 
 def _suggest_rust(source: Path, framework: str | None) -> Plan:
     cargo = _read_toml(source / "Cargo.toml")
-    name = cargo.get("package", {}).get("name")
+    name = _section(cargo, "package").get("name")
     return Plan(
         runtime=DEFAULT_RUNTIMES["rust"],
         build="cargo build --release",
@@ -276,6 +279,12 @@ def _read_json(file: Path) -> Mapping[str, Json]:
     except ValueError as error:
         raise BuildFailedError(f"{file.name} is not JSON: {error}.") from error
     return read if isinstance(read, dict) else {}
+
+
+def _section(content: Mapping[str, Json], key: str) -> dict[str, Json]:
+    """A part of a manifest; its own tool complains when it is not what it should be."""
+    value = content.get(key)
+    return value if isinstance(value, dict) else {}
 
 
 def _read_toml(file: Path) -> Mapping[str, Json]:

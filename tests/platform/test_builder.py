@@ -165,17 +165,31 @@ async def test_a_folder_of_the_upload_can_be_the_app(tmp_path: Path) -> None:
         assert "directoryPath" in wrong["reason"]
 
 
+ODD_MANIFEST = '{"main": 7, "scripts": "x", "dependencies": [], "devDependencies": null}'
+
+
 @pytest.mark.parametrize(
     ("files", "settings", "words"),
     [
         ({"notes.txt": "x"}, {}, ("package.json", "index.html", "runtime")),
         ({"package.json": "{"}, {}, ("package.json", "JSON")),
         ({"package.json": "{}"}, {"runtime": "node:20"}, ("runCommand", "index.js")),
+        ({"package.json": ODD_MANIFEST}, {}, ("runCommand", "index.js")),
+        ({"Cargo.toml": "package = 3"}, {}, ("runCommand", "Cargo.toml")),
         ({"a": ""}, {"runtime": "cobol:1"}, ("cobol", "node")),
         ({"a": ""}, {"framework": "rails"}, ("rails", "django")),
         ({"a": ""}, {"hasDockerfile": True}, ("hasDockerfile",)),
     ],
-    ids=["nothing", "not-json", "no-start", "runtime", "framework", "docker"],
+    ids=[
+        "nothing",
+        "not-json",
+        "no-start",
+        "odd-node",
+        "odd-rust",
+        "runtime",
+        "framework",
+        "docker",
+    ],
 )
 async def test_a_build_that_cannot_be_planned_says_what_is_missing(
     files: dict[str, str], settings: Json, words: tuple[str, ...], tmp_path: Path

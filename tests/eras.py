@@ -1,0 +1,11 @@
+"""The two eras of the protocol: with a handshake, and without."""
+
+from typing import Literal, TypeAlias
+
+import pytest
+
+Era: TypeAlias = Literal["legacy", "auto"]
+
+ERAS: tuple[Era, ...] = ("legacy", "auto")
+
+both_eras = pytest.mark.parametrize("era", ERAS)
