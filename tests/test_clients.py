@@ -49,7 +49,7 @@ def config_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def run(package: str, *arguments: str) -> Json:
-    """What a client from npm printed, which has to succeed."""
+    """What a client from npm printed; it has to succeed and to find no fault with a tool."""
     done = subprocess.run(
         ["npx", "--yes", package, *arguments],
         stdin=subprocess.DEVNULL,
@@ -60,6 +60,7 @@ def run(package: str, *arguments: str) -> Json:
         env={name: value for name, value in os.environ.items() if "CREATEOS" not in name},
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    assert "Warning: tool" not in done.stderr
     return json.loads(done.stdout)
 
 
