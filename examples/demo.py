@@ -24,6 +24,10 @@ DEADLINE_S = 150
 POLL_S = 0.25
 
 
+class DemoError(Exception):
+    """What went wrong, in words for the person who watches."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Agent:
     """An MCP client that tells what it does."""
@@ -34,7 +38,7 @@ class Agent:
         """Call a tool, print one line, and return what it answered.
 
         Raises:
-            SystemExit: The tool answered with an error, which is printed.
+            DemoError: The tool answered with an error.
         """
         answer, line = await self._call(tool, arguments)
         print(line, flush=True)
@@ -61,7 +65,7 @@ class Agent:
         line = f"  {tool:<28} {'error' if result.is_error else 'ok':<6} {seconds:6.2f} s"
         if result.is_error:
             texts = (part.text for part in result.content if isinstance(part, TextContent))
-            sys.exit("\n".join((line, *texts)))
+            raise DemoError("\n".join((line, *texts)))
         return result.structured_content or {}, line
 
 
@@ -87,7 +91,7 @@ async def deploy(agent: Agent, name: str, settings: Mapping[str, Any]) -> str:
     if deployment["status"] != "deployed":
         logs = {"project_id": name, "deployment_id": "latest"}
         print((await agent.call("GetBuildLogs", logs))["log"])
-        sys.exit(f"{name} is {deployment['status']}: {deployment.get('reason')}")
+        raise DemoError(f"{name} is {deployment['status']}: {deployment.get('reason')}")
     environments = await agent.call("ListProjectEnvironments", {"project_id": name})
     address: str = environments["items"][0]["extra"]["endpoint"]
     return address
@@ -104,20 +108,24 @@ async def main() -> None:
     """Deploy both apps, print their addresses and pages; exit with 1 unless both answered."""
     server = StdioServerParameters(command=sys.executable, args=["-m", "createos_mcp"])
     pages = {}
+    failure = ""
     async with Client(server) as client:
         print(f"Connected over stdio, protocol {client.protocol_version}")
         agent = Agent(client=client)
-        for name, settings in APPS.items():
-            address = await deploy(agent, name, settings)
-            pages[address] = await read_page(address)
+        try:
+            for name, settings in APPS.items():
+                address = await deploy(agent, name, settings)
+                pages[address] = await read_page(address)
+        except DemoError as error:
+            failure = str(error)
     print()
     for address, page in pages.items():
         print(f"{address}\n  {page}")
     print(json.dumps({"answered": len(pages), "of": len(APPS)}))
     print("\nThe apps go on running. `.venv/bin/createos-mcp platform status` shows them,")
     print("`.venv/bin/createos-mcp platform stop` stops them and the platform.")
-    if not all(page.startswith("HTTP 200") for page in pages.values()):
-        sys.exit(1)
+    if failure or not all(page.startswith("HTTP 200") for page in pages.values()):
+        sys.exit(failure or 1)
 
 
 if __name__ == "__main__":

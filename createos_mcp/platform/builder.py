@@ -3,6 +3,7 @@
 import re
 import shlex
 import shutil
+import ssl
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ SPA_FRAMEWORKS = frozenset({"reactjs-spa", "vuejs-spa"})
 
 PASSED_ON = re.compile(
     r"(https?|no|all)_proxy|ssl_cert_(file|dir)|node_extra_ca_certs|requests_ca_bundle|pip_cert"
-    r"|curl_ca_bundle|pip_(extra_)?index_url|uv_((default|extra)_)?index(_url)?"
+    r"|curl_ca_bundle|pip_(extra_)?index_url|uv_((default|extra)_)?index(_url)?|uv_system_certs"
     r"|npm_config_(registry|cafile)|goproxy|gosumdb|lang",
     re.IGNORECASE,
 )
@@ -69,9 +70,10 @@ class Builder:
     def __init__(self, *, data_dir: DataDir, environ: Mapping[str, str], sandbox: Sandbox) -> None:
         self._data_dir = data_dir
         self._sandbox = sandbox
-        self._passed_on = {k: v for k, v in environ.items() if PASSED_ON.fullmatch(k)}
+        trusting = {**_system_trust(), **environ}
+        self._passed_on = {k: v for k, v in trusting.items() if PASSED_ON.fullmatch(k)}
         self._toolchains = Toolchains(
-            directory=data_dir.toolchains, environ={**environ, "UV_NO_PROGRESS": "1"}
+            directory=data_dir.toolchains, environ={**trusting, "UV_NO_PROGRESS": "1"}
         )
 
     async def build(self, job: BuildJob, log: BuildLog) -> Release:
@@ -185,6 +187,12 @@ class Builder:
             environ=_running_environ(site.root, site.toolchain),
             readable=readable,
         )
+
+
+def _system_trust() -> dict[str, str]:
+    """Let uv and npm trust whom the system trusts, as pip does: a company's own authority, too."""
+    bundle = ssl.get_default_verify_paths().cafile
+    return {"UV_SYSTEM_CERTS": "1", "NODE_EXTRA_CA_CERTS": bundle} if bundle else {}
 
 
 def _copy(job: BuildJob) -> Path:
