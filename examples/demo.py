@@ -122,8 +122,8 @@ async def main() -> None:
     for address, page in pages.items():
         print(f"{address}\n  {page}")
     print(json.dumps({"answered": len(pages), "of": len(APPS)}))
-    print("\nThe apps go on running. `.venv/bin/createos-mcp platform status` shows them,")
-    print("`.venv/bin/createos-mcp platform stop` stops them and the platform.")
+    print("\nThe platform goes on running. `.venv/bin/createos-mcp platform status` shows its apps,")
+    print("`.venv/bin/createos-mcp platform stop` stops it and its apps.")
     if failure or not all(page.startswith("HTTP 200") for page in pages.values()):
         sys.exit(failure or 1)
 

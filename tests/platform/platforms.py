@@ -126,11 +126,13 @@ def zip_of(files: Mapping[str, str | bytes]) -> bytes:
 
 
 @asynccontextmanager
-async def running_platform(root: Path, **changes: Json) -> AsyncIterator[Api]:
+async def running_platform(
+    root: Path, variables: Mapping[str, str] = environ, **changes: Json
+) -> AsyncIterator[Api]:
     """A platform over a directory; its apps are gone when this ends."""
     config = replace(PlatformConfig(data_dir=DataDir(root)), **changes)
     config.data_dir.create()
-    async with open_platform(config, dict(environ)) as (app, gateway, _sandbox):
+    async with open_platform(config, dict(variables)) as (app, gateway, _sandbox):
         headers = {"X-Api-Key": config.data_dir.key_file.read_text().strip()}
         async with httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app=app),

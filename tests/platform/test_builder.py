@@ -1,3 +1,4 @@
+import os
 import shutil
 from pathlib import Path
 
@@ -5,7 +6,6 @@ import pytest
 
 from tests.platform.platforms import Json, read_page, running_platform
 
-needs_node = pytest.mark.skipif(not shutil.which("npm"), reason="this machine has no npm")
 needs_cargo = pytest.mark.skipif(not shutil.which("cargo"), reason="this machine has no Rust")
 
 STATIC = {"index.html": "<h1>static</h1>", "about/index.html": "about"}
@@ -95,9 +95,6 @@ APPS: list[tuple[str, dict[str, str], Json, str]] = [
     ("fastapi", FASTAPI, {}, '"from fastapi"'),
     ("flask", FLASK, {"framework": "flask"}, "from flask"),
     ("go", GO, {}, "from go"),
-]
-
-NODE_APPS: list[tuple[str, dict[str, str], Json, str]] = [
     ("express", EXPRESS, {}, "from express"),
     ("bun", BUN, {}, "from bun"),
     ("spa", SPA, {"framework": "reactjs-spa", "runtime": "node:20"}, "<div id=app>"),
@@ -121,16 +118,26 @@ async def test_an_app_is_detected_built_and_answers(
     await deploys(tmp_path, files, settings, page)
 
 
-@needs_node
-@pytest.mark.parametrize(
-    ("files", "settings", "page"),
-    [app[1:] for app in NODE_APPS],
-    ids=[app[0] for app in NODE_APPS],
-)
-async def test_an_app_of_the_node_family_is_detected_built_and_answers(
-    files: dict[str, str], settings: Json, page: str, tmp_path: Path
+@pytest.mark.parametrize("runtime", ["node:20", "bun:1.3"])
+async def test_a_machine_without_node_and_npm_fetches_them_from_the_python_registry(
+    runtime: str, tmp_path: Path
 ) -> None:
-    await deploys(tmp_path, files, settings, page)
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "sh").symlink_to("/bin/sh")
+    bare = {**os.environ, "PATH": str(programs)}
+    files = {
+        "package.json": '{"scripts": {"start": "node app.js"}, "dependencies": {"ms": "2.1.3"}}',
+        "app.js": """
+const page = String(require("ms")("2h"));
+require("http").createServer((request, answer) => answer.end(page)).listen(process.env.PORT);
+""",
+    }
+    async with running_platform(tmp_path / "data", variables=bare) as api:
+        deployment = await api.deploy(files, runtime=runtime)
+        assert deployment["status"] == "deployed", await api.build_log(deployment)
+        assert await read_page(deployment["extra"]["endpoint"]) == "7200000"
+        assert "Fetched" in await api.build_log(deployment)
 
 
 @needs_cargo
