@@ -22,6 +22,8 @@ class PlatformConfig:
     """How long an app may take until its port answers."""
     drain_timeout_s: float = 10
     """How long requests in flight may take when another deployment takes over."""
+    stop_timeout_s: float = 10
+    """How long an app may take to end once it was asked to."""
     max_projects: int = 100
     max_api_keys: int = 10
     max_uploads_pending: int = 20

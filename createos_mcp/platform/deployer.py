@@ -3,7 +3,6 @@
 import logging
 import shutil
 from collections import defaultdict
-from dataclasses import dataclass, field
 from functools import partial
 
 import anyio
@@ -11,7 +10,7 @@ from anyio import to_thread
 
 from createos_mcp.platform.addresses import Addresses
 from createos_mcp.platform.app_logs import tail
-from createos_mcp.platform.background import Background
+from createos_mcp.platform.background import Background, Work
 from createos_mcp.platform.builder import Builder
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.errors import BuildFailedError, IllegalTransitionError, WrongStateError
@@ -31,14 +30,6 @@ from createos_mcp.platform.supervisor import Supervisor, build_log
 logger = logging.getLogger(__name__)
 
 FAULT = "The platform failed; its log says why"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Work:
-    """One deployment being built or started: how to abandon it and how to know that it ended."""
-
-    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
-    ended: anyio.Event = field(default_factory=anyio.Event)
 
 
 class Deployer:
@@ -86,8 +77,7 @@ class Deployer:
 
     async def submit(self, deployment: Deployment) -> None:
         """Queue a deployment whose row and files are stored."""
-        self._work[deployment.id] = Work()
-        self._background.start(self._deploy, deployment)
+        self._work[deployment.id] = self._background.start(self._deploy, deployment)
 
     async def cancel(self, deployment: Deployment) -> None:
         """Stop a deployment that waits or builds; its processes end before this returns.
@@ -173,12 +163,10 @@ class Deployer:
             await self._retire_superseded(deployment.project_id)
 
     async def _deploy(self, deployment: Deployment) -> None:
-        work = self._work[deployment.id]
         try:
-            with work.scope:
-                built = deployment.status is DeploymentStatus.DEPLOYING
-                if built or await self._build(deployment):
-                    await self._take_live(deployment)
+            built = deployment.status is DeploymentStatus.DEPLOYING
+            if built or await self._build(deployment):
+                await self._take_live(deployment)
         except IllegalTransitionError:
             raise
         except Exception:
@@ -186,7 +174,6 @@ class Deployer:
             await self._give_up(deployment.id)
         finally:
             self._work.pop(deployment.id, None)
-            work.ended.set()
 
     async def _give_up(self, deployment_id: str) -> None:
         """End a deployment that a fault of the platform stopped, in the state it can end in."""
@@ -275,5 +262,4 @@ class Deployer:
     async def _abandon(self, deployment_id: str) -> None:
         work = self._work.get(deployment_id)
         if work is not None:
-            work.scope.cancel()
-            await work.ended.wait()
+            await work.abandon()

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -19,6 +20,7 @@ from anyio import to_thread
 from createos_mcp.platform import control, launcher
 from createos_mcp.platform.app_logs import last_lines
 from createos_mcp.platform.cgroups import ControlGroup, Limits
+from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.errors import AppExitedError, AppNeverListenedError
 from createos_mcp.platform.instances import (
     exit_code_of,
@@ -29,7 +31,6 @@ from createos_mcp.platform.instances import (
     until_ended,
 )
 from createos_mcp.platform.models import Instance, Json, LaunchSpec
-from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.sandbox import Confinement, Sandbox
 
 BuildLog: TypeAlias = Callable[[str, Sequence[str]], Awaitable[None]]
@@ -45,16 +46,24 @@ REAP_TIMEOUT_S = 5
 RESOLVER = "nameserver 10.0.2.3\n"
 """Where slirp4netns answers DNS; see slirp4netns(1)."""
 
+_PORT_TAKEN = re.compile("EADDRINUSE|address already in use", re.IGNORECASE)
+
+SHARED_PORTS = (
+    "Without bubblewrap all apps share this machine's ports: let the app listen on the port in "
+    "PORT, or install bubblewrap."
+)
+
 _JOIN = 'for file in {files}; do echo $$ > "$file"; done; exec "$@"'
 
 
 class Runner:
     """Runs apps, each under a launcher of its own that outlives the platform."""
 
-    def __init__(self, *, data_dir: DataDir, sandbox: Sandbox, start_timeout_s: float) -> None:
-        self._data_dir = data_dir
+    def __init__(self, *, config: PlatformConfig, sandbox: Sandbox) -> None:
+        self._data_dir = config.data_dir
         self._sandbox = sandbox
-        self._start_timeout_s = start_timeout_s
+        self._start_timeout_s = config.start_timeout_s
+        self._stop_timeout_s = config.stop_timeout_s
         self._children: dict[int, list[subprocess.Popen[bytes]]] = {}
         self._python = Path(sys.executable).resolve()
 
@@ -87,7 +96,7 @@ class Runner:
         except BaseException as error:
             with anyio.CancelScope(shield=True):
                 out_of_memory = group.was_out_of_memory()
-                await self.stop(instance, grace_s=0)
+                await self._end(instance, grace_s=0)
                 ran_s = anyio.current_time() - started
                 await self._explain(error, spec, log, ran_s, out_of_memory=out_of_memory)
             raise
@@ -97,7 +106,7 @@ class Runner:
         instance = from_json(written)
         if is_running(instance):
             return instance
-        await self.stop(instance, grace_s=0)
+        await self._end(instance, grace_s=0)
         return None
 
     async def wait(self, instance: Instance) -> int:
@@ -105,8 +114,11 @@ class Runner:
         await until_ended(instance)
         return exit_code_of(instance)
 
-    async def stop(self, instance: Instance, *, grace_s: float = 10.0) -> None:
+    async def stop(self, instance: Instance) -> None:
         """End an app and everything that it started; nothing of it is left when this returns."""
+        await self._end(instance, grace_s=self._stop_timeout_s)
+
+    async def _end(self, instance: Instance, *, grace_s: float) -> None:
         if is_running(instance):
             with contextlib.suppress(OSError):
                 await to_thread.run_sync(control.ask, instance.run_dir, f"stop {grace_s}")
@@ -264,6 +276,8 @@ class Runner:
             )
         if out_of_memory:
             lines.append(f"The app used more than its {spec.memory_mb} MB of memory.")
+        if not self._sandbox.own_network and any(_PORT_TAKEN.search(line) for line in lines):
+            lines.append(SHARED_PORTS)
         if lines:
             await log(LOG_STAGE, lines)
 

@@ -60,7 +60,7 @@ async def open_platform(
     async with open_store(data_dir.database, app_ports=config.app_ports, now=now) as store:
         await ensure_first_key(store.accounts, data_dir.key_file)
         secret = await store.accounts.ensure_secret("downloads", secrets.token_urlsafe(32))
-        runner = Runner(data_dir=data_dir, sandbox=sandbox, start_timeout_s=config.start_timeout_s)
+        runner = Runner(config=config, sandbox=sandbox)
         async with (
             Gateway(open_socket=runner.open_socket, port=config.gateway_port) as gateway,
             AsyncExitStack() as at_end,

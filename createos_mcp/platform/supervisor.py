@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import anyio
 
 from createos_mcp.platform.addresses import Addresses
-from createos_mcp.platform.background import Background
+from createos_mcp.platform.background import Background, Work
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.errors import AppExitedError, StartFailedError
 from createos_mcp.platform.gateway import Gateway
@@ -68,7 +68,7 @@ class Supervisor:
         self._config = config
         self._background = background
         self._instances: dict[str, Instance] = {}
-        self._watchers: dict[str, anyio.CancelScope] = {}
+        self._watchers: dict[str, Work] = {}
         self._crashes: dict[str, int] = {}
 
     async def launch(self, deployment_id: str) -> bool:
@@ -143,23 +143,23 @@ class Supervisor:
         await self._store.move(deployment_id, DeploymentStatus.SLEEPING, reason=reason)
 
     async def stop(self, deployment_id: str) -> None:
-        """End a deployment's app, if one runs."""
-        watcher = self._watchers.pop(deployment_id, None)
-        if watcher is not None:
-            watcher.cancel()
-        instance = self._instances.pop(deployment_id, None)
-        if instance is not None:
-            self._addresses.withdraw(deployment_id, STOPPED)
-            await self._gateway.drain(instance, 0)
-            await self._runner.stop(instance)
-            await self._store.set_instance(deployment_id, None)
+        """End a deployment's app, if one runs; the app ends also when the caller is cancelled."""
+        with anyio.CancelScope(shield=True):
+            # A watcher that starts its app again may leave another watcher behind.
+            while watcher := self._watchers.pop(deployment_id, None):
+                await watcher.abandon()
+            instance = self._instances.pop(deployment_id, None)
+            if instance is not None:
+                self._addresses.withdraw(deployment_id, STOPPED)
+                await self._gateway.drain(instance, 0)
+                await self._runner.stop(instance)
+                await self._store.set_instance(deployment_id, None)
 
     async def stop_all(self) -> None:
         """End every app; their deployments stay as they are and start again with the platform."""
-        with anyio.CancelScope(shield=True):
-            async with anyio.create_task_group() as stops:
-                for deployment_id in list(self._instances):
-                    stops.start_soon(self.stop, deployment_id)
+        async with anyio.create_task_group() as stops:
+            for deployment_id in list(self._instances):
+                stops.start_soon(self.stop, deployment_id)
 
     def runs(self, deployment_id: str) -> bool:
         """Whether a deployment's app runs now."""
@@ -185,20 +185,18 @@ class Supervisor:
             self._addresses.publish(environment.id, instance)
 
     def _begin_watch(self, deployment_id: str) -> None:
-        scope = self._watchers[deployment_id] = anyio.CancelScope()
-        self._background.start(self._watch, deployment_id, self._instances[deployment_id], scope)
+        self._watchers[deployment_id] = self._background.start(
+            self._watch, deployment_id, self._instances[deployment_id]
+        )
 
-    async def _watch(
-        self, deployment_id: str, instance: Instance, scope: anyio.CancelScope
-    ) -> None:
+    async def _watch(self, deployment_id: str, instance: Instance) -> None:
         started_at = anyio.current_time()
-        with scope:
-            exit_code = await self._runner.wait(instance)
-            if anyio.current_time() - started_at >= STEADY_AFTER_S:
-                self._crashes.pop(deployment_id, None)
-            with anyio.CancelScope(shield=True):
-                await self._record_crash(deployment_id, instance, exit_code)
-            await self._restart(deployment_id)
+        exit_code = await self._runner.wait(instance)
+        if anyio.current_time() - started_at >= STEADY_AFTER_S:
+            self._crashes.pop(deployment_id, None)
+        with anyio.CancelScope(shield=True):
+            await self._record_crash(deployment_id, instance, exit_code)
+        await self._restart(deployment_id)
 
     async def _record_crash(self, deployment_id: str, instance: Instance, exit_code: int) -> None:
         ended = f"exited with code {exit_code}"

@@ -1,16 +1,17 @@
 """A platform in this process, and a client that speaks to its API as any other would."""
 
 import io
+import os
 import zipfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from os import environ
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import anyio
 import httpx2
+import psutil
 
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.paths import DataDir
@@ -116,6 +117,16 @@ async def read_page(address: str) -> str:
         return (await client.get(address)).text
 
 
+def processes_of(root: Path) -> list[str]:
+    """Command lines that name the directory."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        line = " ".join(process.info["cmdline"] or ())
+        if str(root) in line and process.pid != os.getpid():
+            found.append(line)
+    return found
+
+
 def zip_of(files: Mapping[str, str | bytes]) -> bytes:
     """The files as a zip."""
     packed = io.BytesIO()
@@ -127,7 +138,7 @@ def zip_of(files: Mapping[str, str | bytes]) -> bytes:
 
 @asynccontextmanager
 async def running_platform(
-    root: Path, variables: Mapping[str, str] = environ, **changes: Json
+    root: Path, variables: Mapping[str, str] = os.environ, **changes: Json
 ) -> AsyncIterator[Api]:
     """A platform over a directory; its apps are gone when this ends."""
     config = replace(PlatformConfig(data_dir=DataDir(root)), **changes)

@@ -21,7 +21,7 @@ EXPRESS = {
     "app.js": """
 const app = require("express")();
 app.get("/", (request, answer) => answer.send("from express"));
-app.listen(3000);
+app.listen(process.env.PORT);
 """,
 }
 

@@ -17,7 +17,7 @@ from createos_mcp.platform import daemon
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.errors import StartupError
 from createos_mcp.platform.paths import DataDir
-from tests.platform.platforms import ANSWERING, Api, read_page
+from tests.platform.platforms import ANSWERING, Api, processes_of, read_page
 
 WHO = ANSWERING.replace('os.environ.get("GREETING", "hello")', "START").replace(
     "import http.server, os", "import http.server, os, time\nSTART = str(time.time())"
@@ -56,16 +56,6 @@ def pid_of(root: Path) -> int:
     state = daemon.running(DataDir(root))
     assert state is not None
     return state.pid
-
-
-def processes_of(root: Path) -> list[str]:
-    """Command lines that name the directory."""
-    found = []
-    for process in psutil.process_iter(["cmdline"]):
-        line = " ".join(process.info["cmdline"] or ())
-        if str(root) in line and process.pid != os.getpid():
-            found.append(line)
-    return found
 
 
 async def kill(root: Path) -> None:

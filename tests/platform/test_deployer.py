@@ -1,6 +1,6 @@
 import base64
 import io
-import shutil
+import socket
 import zipfile
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import anyio
 import httpx2
 import pytest
 
-from tests.platform.platforms import ANSWERING, read_page, running_platform, zip_of
+from tests.platform.platforms import ANSWERING, processes_of, read_page, running_platform, zip_of
 
 NODE = "require('http').createServer((q, a) => a.end('from node')).listen(process.env.PORT)"
 
@@ -101,6 +101,15 @@ async def test_two_apps_with_the_same_fixed_port_run_side_by_side(tmp_path: Path
         two = await api.deploy({"main.py": app}, name="app-two", runEnvs={"GREETING": "two"})
         assert await read_page(one["extra"]["endpoint"]) == "one"
         assert await read_page(two["extra"]["endpoint"]) == "two"
+
+
+async def test_without_a_sandbox_an_app_whose_port_is_taken_is_told_so(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        app = ANSWERING.replace('("", int(os.environ["PORT"]))', str(taken.getsockname()))
+        async with running_platform(tmp_path, isolation="none") as api:
+            deployment = await api.deploy({"main.py": app})
+            assert deployment["status"] == "crashing"
+            assert "listen on the port in PORT" in await api.build_log(deployment)
 
 
 async def test_an_app_that_exits_is_crashing_with_its_last_words(tmp_path: Path) -> None:
@@ -297,12 +306,40 @@ async def test_what_the_app_prints_is_its_log(tmp_path: Path) -> None:
                 await anyio.sleep(0.02)
 
 
-async def test_an_app_that_crashes_later_is_started_again(tmp_path: Path) -> None:
-    mortal = ANSWERING.replace(
-        "body =", "os._exit(9) if self.path == '/die' else None\n        body ="
-    )
+async def test_an_app_that_is_being_replaced_ends_with_the_platform(tmp_path: Path) -> None:
+    stubborn = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n{ANSWERING}"
+    async with running_platform(tmp_path, stop_timeout_s=2) as api:
+        first = await api.deploy({"main.py": stubborn})
+        project_id = first["projectId"]
+        second_id = await api.upload(project_id, {"main.py": ANSWERING})
+        await api.wait(project_id, second_id, "deployed")
+        with anyio.fail_after(30):
+            while "stopped" not in await read_page(first["extra"]["endpoint"]):
+                await anyio.sleep(0.02)
+    assert processes_of(tmp_path) == []
+
+
+MORTAL = ANSWERING.replace("body =", "os._exit(9) if self.path == '/die' else None\n        body =")
+"""An app that ends when it is asked to."""
+
+
+async def test_an_app_that_is_being_restarted_can_be_deleted(tmp_path: Path) -> None:
     async with running_platform(tmp_path) as api:
-        deployment = await api.deploy({"main.py": mortal})
+        deployment = await api.deploy({"main.py": MORTAL})
+        async with httpx2.AsyncClient() as client:
+            await client.get(f"{deployment['extra']['endpoint']}/die")
+        path = f"/v1/projects/{deployment['projectId']}/deployments/{deployment['id']}"
+        await api.wait(deployment["projectId"], deployment["id"], "deploying")
+        await api.request("DELETE", path)
+        with anyio.fail_after(30):
+            while (await api.request("GET", path))[0] != 404:
+                await anyio.sleep(0.02)
+        assert processes_of(tmp_path) == []
+
+
+async def test_an_app_that_crashes_later_is_started_again(tmp_path: Path) -> None:
+    async with running_platform(tmp_path) as api:
+        deployment = await api.deploy({"main.py": MORTAL})
         address = deployment["extra"]["endpoint"]
         async with httpx2.AsyncClient() as client:
             assert (await client.get(f"{address}/die")).status_code == 502
@@ -313,7 +350,6 @@ async def test_an_app_that_crashes_later_is_started_again(tmp_path: Path) -> Non
         assert await read_page(address) == "hello"
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="this machine has no node")
 async def test_a_node_app_is_detected_and_runs(tmp_path: Path) -> None:
     async with running_platform(tmp_path) as api:
         deployment = await api.deploy({"package.json": "{}", "index.js": NODE}, runtime="node:20")
