@@ -10,6 +10,7 @@ from createos_mcp.errors import (
     CallError,
     ConnectionFailedError,
     InvalidArgumentsError,
+    NoPlatformHereError,
     PlatformNotStartedError,
     UnreadableAnswerError,
     UnresolvedNameError,
@@ -142,6 +143,10 @@ def _start(_: Operation) -> str:
     return "nothing was sent; read that log, or set CREATEOS_API_KEY to use the cloud instead."
 
 
+def _use_cloud(_: Operation) -> str:
+    return "nothing was sent; set CREATEOS_API_KEY to use the cloud instead."
+
+
 def _check_address(_: Operation) -> str:
     return "check that CREATEOS_API_URL is the address of a CreateOS API, then call again."
 
@@ -160,6 +165,7 @@ _AFTER: Mapping[type[BaseException], Callable[[Operation], str]] = {
     UnresolvedNameError: _choose,
     ConnectionFailedError: _connect,
     PlatformNotStartedError: _start,
+    NoPlatformHereError: _use_cloud,
     UnreadableAnswerError: _check_address,
     AnswerTooLargeError: _ask_for_less,
     CallError: _repeat,

@@ -15,7 +15,7 @@ import anyio
 from anyio import to_thread
 from typing_extensions import override
 
-from createos_mcp.errors import CreateosError, SettingError
+from createos_mcp.errors import CreateosError, NoPlatformHereError, SettingError
 from createos_mcp.settings import CLOUD_URL, Settings, flag
 from createos_mcp.target import Credentials, Target
 
@@ -173,6 +173,7 @@ def _locator(settings: Settings, environ: Mapping[str, str]) -> Callable[[], Awa
 
 
 def _start_platform(settings: Settings, environ: Mapping[str, str]) -> Target:
+    _refuse_other_systems()
     # Only a session that calls a tool of the local platform needs it.
     from createos_mcp import local  # noqa: PLC0415
 
@@ -180,6 +181,12 @@ def _start_platform(settings: Settings, environ: Mapping[str, str]) -> Target:
 
 
 def _manage_platform(command: str, settings: Settings, environ: Mapping[str, str]) -> int:
+    _refuse_other_systems()
     from createos_mcp import local  # noqa: PLC0415 - as above
 
     return local.COMMANDS[command](settings, environ)
+
+
+def _refuse_other_systems() -> None:
+    if sys.platform != "linux":
+        raise NoPlatformHereError(sys.platform)

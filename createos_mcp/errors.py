@@ -14,6 +14,7 @@
       - UnreadableAnswerError
       - AnswerTooLargeError
       - PlatformNotStartedError
+      - NoPlatformHereError
 """
 
 import re
@@ -163,6 +164,15 @@ class PlatformNotStartedError(BackendError):
 
     def __init__(self, reason: str, log_file: str) -> None:
         super().__init__(f"The local platform did not start: {reason}. Its log is {log_file}")
+
+
+class NoPlatformHereError(BackendError):
+    """The local platform does not run on this kind of machine."""
+
+    sent = False
+
+    def __init__(self, system: str) -> None:
+        super().__init__(f"The local platform runs on Linux, and this is {system}")
 
 
 def quote(text: str, *, limit_bytes: int = MESSAGE_BYTES) -> str:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from createos_mcp.cli import main
+
 
 def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """The command line with nothing on stdin, and with only these settings."""
@@ -94,6 +96,14 @@ def test_the_platform_is_started_shown_and_stopped(tmp_path: Path) -> None:
     assert (stopped.returncode, "has stopped" in stopped.stdout) == (0, True)
     assert "was not running" in run("platform", "stop", **own).stdout
     assert run("platform", "logs", **own).returncode == 0
+
+
+def test_on_another_system_than_linux_the_platform_says_what_to_use_instead(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert main(["platform", "start", "--data-dir", str(tmp_path)]) == 1
+    assert "runs on Linux" in capsys.readouterr().err
 
 
 def test_a_platform_that_cannot_start_is_explained_and_exits_with_1(tmp_path: Path) -> None:

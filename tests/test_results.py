@@ -17,6 +17,7 @@ from createos_mcp.errors import (
     ConnectionFailedError,
     ConnectionLostError,
     InvalidArgumentsError,
+    NoPlatformHereError,
     PlatformNotStartedError,
     TimedOutError,
     UnreadableAnswerError,
@@ -315,6 +316,7 @@ STEPS = [
     ("ListProjects", AnswerTooLargeError(20), "a smaller limit"),
     ("GetProject", AnswerTooLargeError(20), "single records"),
     ("CreateProject", PlatformNotStartedError("no room", "p.log"), "read that log"),
+    ("CreateProject", NoPlatformHereError("darwin"), "set CREATEOS_API_KEY"),
     ("CreateProject", InvalidArgumentsError([Problem(path="x", message="y")]), "nothing was sent"),
     ("GetProject", UnresolvedNameError("project_id", "x", "project", ["a"], found=0), "candidates"),
 ]

@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path("/sys/fs/cgroup")
 PARENT = "createos"
 MAX_PROCESSES = 512
 CPU_PERIOD_US = 100_000
@@ -28,7 +27,7 @@ class Limits:
 class ControlGroup:
     """The group of one app: one directory in version 2, one per controller in version 1."""
 
-    def __init__(self, name: str, root: Path = ROOT) -> None:
+    def __init__(self, name: str, root: Path) -> None:
         self._unified = (root / "cgroup.controllers").exists()
         self._directories = (
             [root / PARENT / name]

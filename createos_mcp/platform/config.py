@@ -1,6 +1,7 @@
 """How one platform is set up: plain values, read from the environment by whoever starts it."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from createos_mcp.platform.paths import DataDir
 
@@ -28,5 +29,7 @@ class PlatformConfig:
     max_api_keys: int = 10
     max_uploads_pending: int = 20
     """Deployments of one project that may wait or build at the same time."""
+    cgroup_root: Path = Path("/sys/fs/cgroup")
+    """Where control groups are; where none can be made, launchers watch their apps' memory."""
     isolation: str = "auto"
     """`auto` takes bubblewrap where it works; `none` runs plain processes."""

@@ -2,7 +2,6 @@
 
 import os
 import socket
-import sys
 from pathlib import Path
 
 TIMEOUT_S = 2.0
@@ -43,9 +42,6 @@ def _connect(run_dir: Path) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.settimeout(TIMEOUT_S)
     try:
-        if sys.platform != "linux":
-            connection.connect(str(run_dir / "control"))
-            return connection
         descriptor = os.open(run_dir, os.O_PATH)
         try:
             connection.connect(f"/proc/self/fd/{descriptor}/control")

@@ -4,16 +4,13 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import anyio
 import psutil
 
 from createos_mcp.platform.models import Instance, Json
 
-EXIT_POLL_S = 0.2
 KILLED = 137
 KILL_TIMEOUT_S = 5
 
@@ -49,11 +46,8 @@ def is_running(instance: Instance) -> bool:
 
 async def until_ended(instance: Instance) -> None:
     """Return once the launcher, and with it the app, has ended."""
-    if sys.platform == "linux":
-        with contextlib.suppress(ProcessLookupError):
-            await _until_readable(os.pidfd_open(instance.pid), instance)
-    while is_running(instance):  # noqa: ASYNC110 - other systems tell nobody of a stranger's end
-        await anyio.sleep(EXIT_POLL_S)
+    with contextlib.suppress(ProcessLookupError):
+        await _until_readable(os.pidfd_open(instance.pid), instance)
 
 
 async def _until_readable(pidfd: int, instance: Instance) -> None:

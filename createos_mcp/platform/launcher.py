@@ -1,12 +1,18 @@
 """Runs one app inside its sandbox; needs nothing but the standard library.
 
-Started as `launcher.py RUN_DIR LOG_FILE -- COMMAND...`, it stays until the app ends and outlives
-the platform. It keeps the app's output with the time of each line, writes the exit code to
+Started as `launcher.py RUN_DIR LOG_FILE [FLAGS] -- COMMAND...`, it stays until the app ends and
+outlives the platform. It keeps the app's output with the time of each line, writes the exit code to
 RUN_DIR/exit, and answers on the socket RUN_DIR/control, one request a connection:
 
     ports       a JSON list of the TCP ports that the app listens on
     socket      one byte, and with it a TCP socket that belongs to the app's network
     stop 10     ends the app: SIGTERM, and SIGKILL after so many seconds
+
+The flags:
+
+    --own-network      every process of the network belongs to the app
+    --outbound         wait for the network's way out
+    --memory-mb=500    end the app when it uses more, and write RUN_DIR/out-of-memory
 """
 
 import array
@@ -26,6 +32,7 @@ MAX_LINE_BYTES = 16384
 MAX_LOG_BYTES = 10 * 2**20
 OLD_LOGS = 2
 NETWORK_WAIT_S = 1.0
+MEMORY_POLL_S = 0.5
 LISTENING = "0A"
 
 
@@ -114,6 +121,16 @@ def session_of(leader: int) -> list[int]:
     return pids
 
 
+def memory_of(pids: list[int]) -> int:
+    """Bytes that processes hold for themselves; pages that they share with files do not count."""
+    pages = 0
+    for pid in pids:
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/statm") as statm:
+            resident, shared = statm.read().split()[1:3]
+            pages += int(resident) - int(shared)
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
 def wait_for_network() -> None:
     """Wait until the way out is there, for an app that uses it in its first moments."""
     deadline = time.monotonic() + NETWORK_WAIT_S
@@ -128,10 +145,12 @@ class Launcher:
     """The app, its output, and the socket by which the platform asks for it."""
 
     def __init__(
-        self, run_dir: str, log_file: str, command: list[str], *, own_network: bool
+        self, run_dir: str, log_file: str, command: list[str], flags: dict[str, str]
     ) -> None:
         self.run_dir = run_dir
-        self.own_network = own_network
+        self.own_network = "--own-network" in flags
+        self.max_bytes = int(flags.get("--memory-mb", 0)) * 2**20
+        self.look_at = 0.0
         self.log = Log(log_file)
         self.selector = selectors.DefaultSelector()
         self.kill_at: float | None = None
@@ -165,15 +184,31 @@ class Launcher:
         self.selector.register(self.output, selectors.EVENT_READ, self.keep_output)
         self.selector.register(self.wake_read, selectors.EVENT_READ, self.reap)
         while self.app.poll() is None:
-            timeout = None if self.kill_at is None else max(self.kill_at - time.monotonic(), 0)
-            for key, _ in self.selector.select(timeout):
+            for key, _ in self.selector.select(self.patience_s()):
                 key.data()
             if self.kill_at is not None and time.monotonic() >= self.kill_at:
                 self.signal(signal.SIGKILL)
+            if self.max_bytes and time.monotonic() >= self.look_at:
+                self.watch_memory()
         self.signal(signal.SIGKILL)
         self.keep_output()
         self.log.close()
-        self.write_exit_code(self.app.returncode)
+        code = self.app.returncode
+        self.write("exit", str(code if code >= 0 else 128 - code))
+
+    def patience_s(self) -> float | None:
+        """How long to wait for something to happen before looking at clock and memory."""
+        poll_s = MEMORY_POLL_S if self.max_bytes else None
+        if self.kill_at is None:
+            return poll_s
+        left_s = max(self.kill_at - time.monotonic(), 0)
+        return left_s if poll_s is None else min(left_s, poll_s)
+
+    def watch_memory(self) -> None:
+        self.look_at = time.monotonic() + MEMORY_POLL_S
+        if memory_of(session_of(self.app.pid)) > self.max_bytes:
+            self.write("out-of-memory", "")
+            self.signal(signal.SIGKILL)
 
     def reap(self) -> None:
         os.read(self.wake_read, 512)
@@ -229,20 +264,22 @@ class Launcher:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.app.pid, number)
 
-    def write_exit_code(self, code: int) -> None:
-        draft = os.path.join(self.run_dir, "exit.tmp")
+    def write(self, name: str, text: str) -> None:
+        """Write a file of the run directory, whole or not at all."""
+        draft = os.path.join(self.run_dir, f"{name}.tmp")
         with open(draft, "w") as file:
-            file.write(str(code if code >= 0 else 128 - code))
-        os.replace(draft, os.path.join(self.run_dir, "exit"))
+            file.write(text)
+        os.replace(draft, os.path.join(self.run_dir, name))
 
 
 def main(arguments: list[str]) -> None:
-    """Run the app; the way it is isolated is told by `--own-network` and `--outbound`."""
+    """Run the app that the arguments name."""
     options, command = arguments[: arguments.index("--")], arguments[arguments.index("--") + 1 :]
-    run_dir, log_file, *flags = options
+    run_dir, log_file, *given = options
+    flags = {name: value for name, _, value in (flag.partition("=") for flag in given)}
     if "--outbound" in flags:
         wait_for_network()
-    Launcher(run_dir, log_file, command, own_network="--own-network" in flags).run()
+    Launcher(run_dir, log_file, command, flags).run()
 
 
 if __name__ == "__main__":

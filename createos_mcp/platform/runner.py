@@ -53,6 +53,9 @@ SHARED_PORTS = (
     "PORT, or install bubblewrap."
 )
 
+GROUPED, WATCHED = "cgroup", "watched"
+"""How memory is limited: by a control group, or where there is none by the launcher."""
+
 _JOIN = 'for file in {files}; do echo $$ > "$file"; done; exec "$@"'
 
 
@@ -64,6 +67,7 @@ class Runner:
         self._sandbox = sandbox
         self._start_timeout_s = config.start_timeout_s
         self._stop_timeout_s = config.stop_timeout_s
+        self._cgroup_root = config.cgroup_root
         self._children: dict[int, list[subprocess.Popen[bytes]]] = {}
         self._python = Path(sys.executable).resolve()
 
@@ -78,7 +82,7 @@ class Runner:
             spec = replace(spec, port=_free_port())
         run_dir = self._prepare(spec)
         started = anyio.current_time()
-        group = ControlGroup(spec.deployment_id)
+        group = self._group(spec.deployment_id)
         limits = Limits(memory_mb=spec.memory_mb, cpu_millicores=spec.cpu_millicores)
         limited = await to_thread.run_sync(group.create, limits)
         process = await to_thread.run_sync(self._spawn, spec, run_dir, group if limited else None)
@@ -89,13 +93,13 @@ class Runner:
             run_dir=run_dir,
             port=spec.port,
             isolation=self._sandbox.name,
-            limits="cgroup" if limited else "advisory",
+            limits=GROUPED if limited else WATCHED,
         )
         try:
             return await self._until_it_answers(instance)
         except BaseException as error:
             with anyio.CancelScope(shield=True):
-                out_of_memory = group.was_out_of_memory()
+                out_of_memory = self.out_of_memory(instance)
                 await self._end(instance, grace_s=0)
                 ran_s = anyio.current_time() - started
                 await self._explain(error, spec, log, ran_s, out_of_memory=out_of_memory)
@@ -125,7 +129,7 @@ class Runner:
             with anyio.move_on_after(grace_s):
                 await until_ended(instance)
         await to_thread.run_sync(kill_tree, instance)
-        group = ControlGroup(instance.deployment_id)
+        group = self._group(instance.deployment_id)
         await to_thread.run_sync(group.kill)
         await to_thread.run_sync(group.remove)
         for child in self._children.pop(instance.pid, ()):
@@ -142,8 +146,12 @@ class Runner:
         return control.take_socket(instance.run_dir, family)
 
     def out_of_memory(self, instance: Instance) -> bool:
-        """Whether the system ended the app because it used more than its memory."""
-        return ControlGroup(instance.deployment_id).was_out_of_memory()
+        """Whether the app was ended because it used more than its memory."""
+        group = self._group(instance.deployment_id)
+        return (instance.run_dir / "out-of-memory").exists() or group.was_out_of_memory()
+
+    def _group(self, deployment_id: str) -> ControlGroup:
+        return ControlGroup(deployment_id, self._cgroup_root)
 
     def _prepare(self, spec: LaunchSpec) -> Path:
         run_dir = self._data_dir.run(spec.deployment_id)
@@ -189,6 +197,8 @@ class Runner:
         if self._sandbox.own_network:
             flags.append("--own-network")
             flags += ["--outbound"] if self._sandbox.outbound else []
+        if group is None:
+            flags.append(f"--memory-mb={spec.memory_mb}")
         launcher_file = Path(launcher.__file__)
         launched = (
             str(self._python),

@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,7 +117,7 @@ def detect_sandbox(isolation: str) -> Sandbox:
     Args:
         isolation: `auto` takes bubblewrap where it works, `none` never does.
     """
-    bwrap = shutil.which("bwrap") if isolation == "auto" and sys.platform == "linux" else None
+    bwrap = shutil.which("bwrap") if isolation == "auto" else None
     if bwrap is None or not _works(bwrap):
         return Sandbox(name="none", bwrap=None, slirp=None)
     slirp = shutil.which("slirp4netns") if Path("/dev/net/tun").exists() else None

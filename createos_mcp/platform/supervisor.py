@@ -201,7 +201,7 @@ class Supervisor:
     async def _record_crash(self, deployment_id: str, instance: Instance, exit_code: int) -> None:
         ended = f"exited with code {exit_code}"
         if self._runner.out_of_memory(instance):
-            ended = "was ended by the system, because it used more memory than it has"
+            ended = "was ended because it used more memory than it has"
         reason = f"The app {ended}; it is started again"
         self._instances.pop(deployment_id, None)
         await self._gateway.drain(instance, 0)
