@@ -110,6 +110,10 @@ def _repeat_or_look(operation: Operation, error: ApiError, references: Sequence[
     return f"repeating is safe; wait {pause}, then call again."
 
 
+def _go_to_the_cloud(_: Operation, __: ApiError, ___: Sequence[Reference]) -> str:
+    return "nothing was done; the cloud serves it, and CREATEOS_API_KEY leads there."
+
+
 _AFTER_STATUS: Mapping[int, Callable[[Operation, ApiError, Sequence[Reference]], str]] = {
     401: _authenticate,
     403: _ask_owner,
@@ -117,6 +121,7 @@ _AFTER_STATUS: Mapping[int, Callable[[Operation, ApiError, Sequence[Reference]],
     409: _choose_name,
     422: _await_state,
     429: _make_room,
+    501: _go_to_the_cloud,
 }
 """What helps after each status; other ones are to be corrected, or are the platform's fault."""
 

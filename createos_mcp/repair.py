@@ -149,11 +149,13 @@ def _read_array(schema: Schema, value: Json) -> Json:
             return read
         if isinstance(read, dict):
             value = read
-    item_kind = schema.get("items", {}).get("type")
+    items = schema.get("items", {})
+    item_kind = items.get("type")
     if isinstance(value, str) and item_kind == "string":
         return _UNREAD if not value.strip() or "," in value or value[0] in "[{" else [value]
     if isinstance(value, dict) and item_kind == "object":
-        return [value]
+        fits = _spellings(items.get("properties", value)) & _spellings(value)
+        return [value] if fits else _UNREAD
     return _UNREAD
 
 

@@ -303,6 +303,7 @@ STEPS = [
     ("CreateProject", ApiError(429, ""), "ListProjects shows what there is"),
     ("GetProject", ApiError(500, ""), "repeating is safe"),
     ("GetProject", ApiError(503, "", retry_after_s=9), "wait 9 s"),
+    ("CreateDeployment", ApiError(501, ""), "the cloud serves it"),
     ("CreateDomain", ApiError(503, ""), "call ListDomains to see what is there"),
     ("CreateProject", ApiError(200, "x"), "correct the arguments"),
     ("CreateProject", ApiError(413, ""), "correct the arguments"),

@@ -151,13 +151,17 @@ def _check_paths(paths: Iterable[str]) -> list[PurePosixPath]:
         for folder in path.parents[:-1]:
             key = folder.as_posix().casefold()
             if key in files or folders.setdefault(key, folder.as_posix()) != folder.as_posix():
-                raise UploadRefusedError(text, f"it meets {files.get(key) or folders[key]!r}")
+                raise UploadRefusedError(text, _meets(files.get(key) or folders[key]))
         key = text.casefold()
         if key in files or key in folders:
-            raise UploadRefusedError(text, f"it meets {files.get(key) or folders[key]!r}")
+            raise UploadRefusedError(text, _meets(files.get(key) or folders[key]))
         files[key] = text
         checked.append(path)
     return checked
+
+
+def _meets(other: str) -> str:
+    return f"it cannot be beside {other!r}, because one would take the other's place"
 
 
 def _check_path(text: str) -> PurePosixPath:

@@ -17,6 +17,7 @@ from anyio import to_thread
 from createos_mcp.platform import static_server
 from createos_mcp.platform.detection import Plan, make_plan
 from createos_mcp.platform.errors import BuildFailedError
+from createos_mcp.platform.frameworks import DOCKERFILE, FRAMEWORKS
 from createos_mcp.platform.models import BuildJob, Release
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.sandbox import Confinement, Sandbox
@@ -27,7 +28,6 @@ BuildLog: TypeAlias = Callable[[str, Sequence[str]], Awaitable[None]]
 
 SYSTEM_PATH = ("/usr/local/bin", "/usr/bin", "/bin")
 VENV = ".venv"
-SPA_FRAMEWORKS = frozenset({"reactjs-spa", "vuejs-spa"})
 
 PASSED_ON = re.compile(
     r"(https?|no|all)_proxy|ssl_cert_(file|dir)|node_extra_ca_certs|requests_ca_bundle|pip_cert"
@@ -92,10 +92,11 @@ class Builder:
             ) from error
 
     async def _build(self, job: BuildJob, log: BuildLog) -> Release:
-        if job.settings.get("hasDockerfile"):
+        if job.settings.get("hasDockerfile") or job.settings.get("runtime") == DOCKERFILE:
             raise BuildFailedError(
-                "hasDockerfile is set, and the local platform builds without Docker for now: "
-                "set it to false to build with a runtime."
+                "hasDockerfile or the runtime dockerfile is set, and the local platform builds "
+                "without Docker for now: "
+                "set hasDockerfile to false and a runtime such as node:20."
             )
         root = await to_thread.run_sync(_copy, job)
         plan = make_plan(root, job.settings)
@@ -177,7 +178,8 @@ class Builder:
             if not pages.is_dir() or not pages.resolve().is_relative_to(site.root.resolve()):
                 raise BuildFailedError(f"The build left no folder {plan.output_dir!r} to serve.")
             program = Path(static_server.__file__)
-            spa = ["--spa"] if site.job.settings.get("framework") in SPA_FRAMEWORKS else []
+            framework = FRAMEWORKS.get(site.job.settings.get("framework") or "")
+            spa = ["--spa"] if framework and framework.single_page else []
             python = str(Path(sys.executable).resolve())
             command = (python, "-IS", str(program), str(pages), *spa)
             readable = (*readable, Path(sys.base_prefix), program)

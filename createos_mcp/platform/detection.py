@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from createos_mcp.platform.errors import BuildFailedError
-from createos_mcp.platform.frameworks import DEFAULT_RUNTIMES, FRAMEWORKS
+from createos_mcp.platform.frameworks import DEFAULT_RUNTIMES, DETECTED, FRAMEWORKS
 from createos_mcp.platform.models import Json
 
 MARKERS: Mapping[str, str] = {
@@ -83,15 +83,12 @@ def make_plan(source: Path, settings: Mapping[str, Json]) -> Plan:
         BuildFailedError: There is nothing that tells how to run the app.
     """
     framework = settings.get("framework")
-    if framework is not None and framework not in FRAMEWORKS:
-        known = ", ".join(FRAMEWORKS)
-        raise BuildFailedError(f"The framework {framework!r} is not known. Known: {known}.")
     family, marker = _family(source, settings)
     found = _SUGGESTIONS[family](source, framework)
     runtime = settings.get("runtime")
     plan = replace(
         found,
-        runtime=runtime if runtime and runtime not in _OPEN_RUNTIMES else found.runtime,
+        runtime=runtime if runtime and runtime != DETECTED else found.runtime,
         install=settings.get("installCommand") or found.install,
         build=settings.get("buildCommand") or found.build,
         run=settings.get("runCommand") or found.run,
@@ -108,8 +105,6 @@ def make_plan(source: Path, settings: Mapping[str, Json]) -> Plan:
     return _with_flags(plan, settings)
 
 
-_OPEN_RUNTIMES = frozenset({"build-ai"})
-
 _LOOKED_FOR: Mapping[str, tuple[str, ...]] = {
     "node": ("a start script in package.json", *NODE_MAINS),
     "bun": ("a start script in package.json", *NODE_MAINS),
@@ -122,12 +117,8 @@ _LOOKED_FOR: Mapping[str, tuple[str, ...]] = {
 def _family(source: Path, settings: Mapping[str, Json]) -> tuple[str, str]:
     """The language, and what it was told by."""
     runtime = settings.get("runtime")
-    if runtime and runtime not in _OPEN_RUNTIMES:
-        family = runtime.partition(":")[0]
-        if family not in _SUGGESTIONS:
-            known = ", ".join(_SUGGESTIONS)
-            raise BuildFailedError(f"The runtime {runtime!r} is not known. Known: {known}.")
-        return family, f"runtime {runtime}"
+    if runtime and runtime != DETECTED:
+        return runtime.partition(":")[0], f"runtime {runtime}"
     if settings.get("framework"):
         return FRAMEWORKS[settings["framework"]].family, f"framework {settings['framework']}"
     for marker, family in MARKERS.items():

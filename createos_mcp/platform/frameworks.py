@@ -15,6 +15,9 @@ RUNTIMES: Mapping[str, tuple[str, ...]] = {
 }
 """Runtimes by language. Others of the same form, such as `python:3.13`, are tried as well."""
 
+DETECTED, DOCKERFILE = "build-ai", "dockerfile"
+"""Runtimes that leave the choice to the files of the app."""
+
 DEFAULT_RUNTIMES: Mapping[str, str] = {
     "node": "node:20",
     "golang": "golang:1.25",
@@ -33,15 +36,25 @@ class Framework:
     run: str | None = None
     output_dir: str | None = None
     """Folder of finished pages, for frameworks that need no server of their own."""
+    single_page: bool = False
+    """Whether the page answers at every path, so that its script can route."""
 
 
 FRAMEWORKS: Mapping[str, Framework] = {
     "nextjs": Framework(family="node", build="npm run build", run="npx next start -p $PORT"),
-    "reactjs-spa": Framework(family="node", build="npm run build", output_dir="dist"),
+    "reactjs-spa": Framework(
+        family="node", build="npm run build", output_dir="dist", single_page=True
+    ),
     "reactjs-ssr": Framework(family="node", build="npm run build", run="npm start"),
-    "vuejs-spa": Framework(family="node", build="npm run build", output_dir="dist"),
+    "vuejs-spa": Framework(
+        family="node", build="npm run build", output_dir="dist", single_page=True
+    ),
     "vuejs-ssr": Framework(family="node", build="npm run build", run="npm start"),
     "nuxtjs": Framework(family="node", build="npm run build", run="node .output/server/index.mjs"),
+    "vite-spa": Framework(
+        family="node", build="npm run build", output_dir="dist", single_page=True
+    ),
+    "vanilla-js": Framework(family="static"),
     "astro": Framework(family="node", build="npm run build", output_dir="dist"),
     "remix": Framework(family="node", build="npm run build", run="npm start"),
     "express": Framework(family="node"),

@@ -82,6 +82,10 @@ async def test_an_unknown_route_and_method_answer_in_the_envelope(tmp_path: Path
         ({"settings": {"port": "many"}}, "settings.port"),
         ({"type": "image", "settings": {"port": 80, "runtime": "node:20"}}, "settings.runtime"),
         ({"surprise": 1}, "surprise"),
+        ({"settings": {"runtime": "cobol:1"}}, "python:3.12"),
+        ({"settings": {"framework": "rails"}}, "django"),
+        ({"settings": {"runEnvs": {"A=B": "x"}}}, "runEnvs: 'A=B'"),
+        ({"settings": {"buildVars": {"A": "\0"}}}, "buildVars"),
     ],
 )
 async def test_a_bad_body_is_400_and_names_the_field(

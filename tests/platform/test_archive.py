@@ -66,7 +66,7 @@ def test_a_path_that_is_no_plain_file_below_the_upload_is_refused(
 def test_paths_that_meet_on_some_file_system_are_refused(
     paths: tuple[str, ...], tmp_path: Path
 ) -> None:
-    with pytest.raises(UploadRefusedError, match="meets"):
+    with pytest.raises(UploadRefusedError, match="beside"):
         write_text_files([{"path": path, "content": ""} for path in paths], tmp_path / "one")
     assert everything_below(tmp_path) == []
 
@@ -198,7 +198,7 @@ HOSTILE_ZIPS: dict[Callable[[], bytes], str] = {
     truncated: "not a zip",
     escaping: "'..'",
     absolute: "relative",
-    twice: "meets",
+    twice: "beside",
     empty: "not a zip",
     nonsense: "not a zip",
     too_large: "50 MB",

@@ -183,9 +183,8 @@ ODD_MANIFEST = '{"main": 7, "scripts": "x", "dependencies": [], "devDependencies
         ({"package.json": "{}"}, {"runtime": "node:20"}, ("runCommand", "index.js")),
         ({"package.json": ODD_MANIFEST}, {}, ("runCommand", "index.js")),
         ({"Cargo.toml": "package = 3"}, {}, ("runCommand", "Cargo.toml")),
-        ({"a": ""}, {"runtime": "cobol:1"}, ("cobol", "node")),
-        ({"a": ""}, {"framework": "rails"}, ("rails", "django")),
         ({"a": ""}, {"hasDockerfile": True}, ("hasDockerfile",)),
+        ({"a": ""}, {"runtime": "dockerfile"}, ("dockerfile", "node:20")),
     ],
     ids=[
         "nothing",
@@ -193,9 +192,8 @@ ODD_MANIFEST = '{"main": 7, "scripts": "x", "dependencies": [], "devDependencies
         "no-start",
         "odd-node",
         "odd-rust",
-        "runtime",
-        "framework",
         "docker",
+        "docker-runtime",
     ],
 )
 async def test_a_build_that_cannot_be_planned_says_what_is_missing(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from createos_mcp.operations import Json
 from createos_mcp.platform.api.calls import Call, Handlers, bounds, page
+from createos_mcp.platform.build_settings import check_settings
 from createos_mcp.platform.errors import InvalidRequestError
 from createos_mcp.platform.models import Project, ProjectStatus, ProjectType
 
@@ -40,6 +41,7 @@ async def check_name(call: Call) -> Json:
 async def create(call: Call) -> Json:
     """Store a project; its `production` environment listens when this returns."""
     arguments = call.arguments
+    check_settings(arguments["settings"])
     project, environment = await call.services.store.add_project(
         user_id=call.user.id,
         unique_name=arguments["uniqueName"],
@@ -90,6 +92,7 @@ async def update_settings(call: Call) -> Json:
     if project.status is not ProjectStatus.ACTIVE:
         raise InvalidRequestError(f"The project is {project.status}, not active.")
     given: Mapping[str, Json] = {k: v for k, v in call.arguments.items() if k != "project_id"}
+    check_settings(given)
     await call.services.store.set_project_settings(project.id, {**project.settings, **given})
     return "The settings are updated. They take effect with the next deployment."
 
