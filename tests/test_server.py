@@ -20,7 +20,7 @@ from createos_mcp.operations import Json
 from createos_mcp.server import build_server
 from createos_mcp.target import Credentials, Target
 from tests.apis import FakeApi, fake_api
-from tests.eras import Era, both_eras
+from tests.eras import HELLO, Era, both_eras
 
 CATALOG = load_catalog()
 ID = "3f0c9a52-0000-4000-8000-000000000001"
@@ -222,13 +222,6 @@ async def converse(server: Json, *calls: Json) -> list[Json]:
         ]
         tasks.cancel_scope.cancel()
     return answers
-
-
-HELLO = {
-    "protocolVersion": "2025-11-25",
-    "capabilities": {},
-    "clientInfo": {"name": "by-hand", "version": "1"},
-}
 
 
 async def test_a_cancelled_call_closes_its_request() -> None:

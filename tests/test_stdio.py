@@ -14,18 +14,13 @@ from mcp import Client, StdioServerParameters
 
 from createos_mcp.catalog import load_catalog
 from tests.apis import fake_api
-from tests.eras import Era, both_eras
+from tests.eras import HELLO, Era, both_eras
 
 Json: TypeAlias = Any
 
 COMMAND = [sys.executable, "-m", "createos_mcp"]
 ID = "3f0c9a52-0000-4000-8000-000000000001"
 KEY = "skp_top_secret"
-HELLO = {
-    "protocolVersion": "2025-11-25",
-    "capabilities": {},
-    "clientInfo": {"name": "by-hand", "version": "1"},
-}
 
 
 def environ(**settings: str) -> dict[str, str]:
