@@ -20,7 +20,7 @@ from createos_mcp.platform.errors import BuildFailedError
 from createos_mcp.platform.frameworks import DOCKERFILE, FRAMEWORKS
 from createos_mcp.platform.models import BuildJob, Release
 from createos_mcp.platform.paths import DataDir
-from createos_mcp.platform.sandbox import Confinement, Sandbox
+from createos_mcp.platform.sandbox import SYSTEM, Confinement, Sandbox
 from createos_mcp.platform.steps import run_step
 from createos_mcp.platform.toolchains import Toolchain, Toolchains
 
@@ -145,7 +145,7 @@ class Builder:
 
     def _readable(self, toolchain: Toolchain) -> tuple[Path, ...]:
         certificates = (Path(v) for v in self._passed_on.values() if v.startswith("/"))
-        outside = (c for c in certificates if c.exists() and not c.is_relative_to("/etc/ssl"))
+        outside = (c for c in certificates if c.exists() and not _is_of_system(c))
         return (*toolchain.readable, *outside)
 
     def _environ(self, job: BuildJob, root: Path, toolchain: Toolchain) -> dict[str, str]:
@@ -195,6 +195,10 @@ def _system_trust() -> dict[str, str]:
     """Let uv and npm trust whom the system trusts, as pip does: a company's own authority, too."""
     bundle = ssl.get_default_verify_paths().cafile
     return {"UV_SYSTEM_CERTS": "1", "NODE_EXTRA_CA_CERTS": bundle} if bundle else {}
+
+
+def _is_of_system(path: Path) -> bool:
+    return any(path.is_relative_to(directory) for directory in SYSTEM)
 
 
 def _copy(job: BuildJob) -> Path:

@@ -75,8 +75,10 @@ def kill_tree(instance: Instance) -> None:
     """End the launcher and what descends from it, when the reply to `stop` was not enough."""
     if not is_running(instance):
         return
-    leader = psutil.Process(instance.pid)
-    family = [*leader.children(recursive=True), leader]
+    family: list[psutil.Process] = []
+    with contextlib.suppress(psutil.NoSuchProcess):
+        leader = psutil.Process(instance.pid)
+        family += [*leader.children(recursive=True), leader]
     for process in family:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(signal.SIGKILL)

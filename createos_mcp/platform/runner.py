@@ -124,9 +124,8 @@ class Runner:
 
     async def _end(self, instance: Instance, *, grace_s: float) -> None:
         if is_running(instance):
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError), anyio.move_on_after(grace_s):
                 await to_thread.run_sync(control.ask, instance.run_dir, f"stop {grace_s}")
-            with anyio.move_on_after(grace_s):
                 await until_ended(instance)
         await to_thread.run_sync(kill_tree, instance)
         group = self._group(instance.deployment_id)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import IO
 
 import anyio
 import psutil
@@ -34,6 +35,8 @@ from createos_mcp.platform.sandbox import Sandbox, detect_sandbox
 from createos_mcp.platform.state import PlatformState, read_state, write_state
 from createos_mcp.platform.store import open_store
 from createos_mcp.platform.supervisor import Supervisor
+
+DESERTED_POLL_S = 2.0
 
 
 def utc_now() -> datetime:
@@ -101,13 +104,13 @@ async def open_platform(
 
 
 async def serve(config: PlatformConfig, environ: Mapping[str, str]) -> None:
-    """Serve the API and the apps until SIGTERM or SIGINT.
+    """Serve the API and the apps until SIGTERM or SIGINT, or until the data directory is deleted.
 
     Raises:
         StartupError: The data directory is in use or a port is taken.
     """
     config.data_dir.create()
-    with _only_one(config.data_dir.lock_file):
+    with _only_one(config.data_dir.lock_file) as lock:
         settled = _settle_ports(config)
         listener = _bind(settled.api_port)
         settled = replace(settled, api_port=listener.getsockname()[1])
@@ -116,8 +119,18 @@ async def serve(config: PlatformConfig, environ: Mapping[str, str]) -> None:
                 api = Listeners(app)
                 await api.serve(listener)
                 write_state(config.data_dir.state_file, _state(settled, gateway, sandbox))
-                await anext(signals)
+                async with anyio.create_task_group() as ends:
+                    ends.start_soon(_end_when_deserted, lock, ends.cancel_scope)
+                    await anext(signals)
+                    ends.cancel_scope.cancel()
                 await api.close_all()
+
+
+async def _end_when_deserted(lock: IO[str], scope: anyio.CancelScope) -> None:
+    """Nobody finds a platform again whose lock file was deleted, not even to stop it."""
+    while os.fstat(lock.fileno()).st_nlink:  # noqa: ASYNC110 - a deletion sends no event
+        await anyio.sleep(DESERTED_POLL_S)
+    scope.cancel()
 
 
 def _state(config: PlatformConfig, gateway: Gateway, sandbox: Sandbox) -> PlatformState:
@@ -133,14 +146,14 @@ def _state(config: PlatformConfig, gateway: Gateway, sandbox: Sandbox) -> Platfo
 
 
 @contextmanager
-def _only_one(lock_file: Path) -> Iterator[None]:
+def _only_one(lock_file: Path) -> Iterator[IO[str]]:
     with lock_file.open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             reason = f"another platform uses {lock_file.parent}"
             raise StartupError(reason) from error
-        yield
+        yield lock
 
 
 def _settle_ports(config: PlatformConfig) -> PlatformConfig:

@@ -118,6 +118,17 @@ async def test_an_app_is_detected_built_and_answers(
     await deploys(tmp_path, files, settings, page)
 
 
+async def test_an_agents_bare_environment_is_enough_to_install_and_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in os.environ.keys() - {"PATH", "HOME"}:
+        monkeypatch.delenv(name)
+    bare = dict(os.environ)
+    async with running_platform(tmp_path, variables=bare) as api:
+        deployment = await api.deploy(FLASK)
+        assert deployment["status"] == "deployed", await api.build_log(deployment)
+
+
 @pytest.mark.parametrize("runtime", ["node:20", "bun:1.3"])
 async def test_a_machine_without_node_and_npm_fetches_them_from_the_python_registry(
     runtime: str, tmp_path: Path

@@ -1,4 +1,6 @@
+import contextlib
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -152,6 +154,17 @@ async def test_a_killed_platform_finds_its_running_apps_again(tmp_path: Path) ->
     assert processes_of(tmp_path) == []
 
 
+async def test_a_platform_whose_directory_is_deleted_ends_with_its_apps(tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    async with daemon_client(root, environ()) as api:
+        deployment = await api.deploy({"main.py": ANSWERING})
+        assert deployment["status"] == "deployed", await api.build_log(deployment)
+        shutil.rmtree(root)
+        with anyio.fail_after(30):
+            while processes_of(root):
+                await anyio.sleep(0.1)
+
+
 async def test_a_build_that_a_crash_interrupted_is_finished(tmp_path: Path) -> None:
     gate = "while [ ! -e ../go ]; do sleep 0.05; done"
     async with stopped_at_the_end(tmp_path):
@@ -179,7 +192,8 @@ async def test_an_app_that_died_with_the_platform_is_started_again(tmp_path: Pat
         await kill(tmp_path)
         for process in psutil.process_iter(["cmdline"]):
             if str(tmp_path / "run") in " ".join(process.info["cmdline"] or ()):
-                process.kill()
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
         async with daemon_client(tmp_path, environ()) as api:
             live = await api.wait(deployment["projectId"], deployment["id"], "deployed")
             assert await read_page(live["extra"]["endpoint"]) != started
