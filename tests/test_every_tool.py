@@ -109,6 +109,7 @@ async def test_every_operation_that_the_platform_serves_does_what_it_says(
         await projects(agent, name)
         await uploads(agent, name)
         await deployments(agent, name)
+        await apps(agent, name)
         await endings(agent, name)
     assert agent.called == SERVED
 
@@ -190,6 +191,28 @@ async def deployments(agent: Agent, name: str) -> None:
         packed = (await client.get(link)).content
     with zipfile.ZipFile(io.BytesIO(packed)) as files:
         assert files.read("main.py").decode() == saying("as text")
+
+
+async def apps(agent: Agent, name: str) -> None:
+    async def members() -> list[str]:
+        listed = await agent.call("ListProjectsByApp", app_id=name)
+        return [project["uniqueName"] for project in listed["items"]]
+
+    project_id = (await agent.call("GetProject", project_id=name))["id"]
+    await agent.call("CreateApp", name=name, color="#00FF00")
+    await agent.call("AddProjectsToApp", app_id=name, projectIds=[project_id])
+    assert await members() == [name]
+    await agent.call("RemoveProjectsFromApp", app_id=name, projectIds=[project_id])
+    assert await members() == []
+    assert (await agent.call("ListServicesByApp", app_id=name))["items"] == []
+    for tool in ("AddServicesToApp", "RemoveServicesFromApp"):
+        assert project_id in await agent.refusal(tool, app_id=name, serviceIds=[project_id])
+    await agent.call("UpdateApp", app_id=name, name=f"{name}-2")
+    listed = (await agent.call("ListApps"))["items"]
+    assert (f"{name}-2", "#00FF00") in [(app["name"], app["color"]) for app in listed]
+    await agent.call("DeleteApp", app_id=f"{name}-2")
+    listed = (await agent.call("ListApps"))["items"]
+    assert f"{name}-2" not in [app["name"] for app in listed]
 
 
 async def endings(agent: Agent, name: str) -> None:

@@ -27,6 +27,7 @@ class PlatformConfig:
     """How long an app may take to end once it was asked to."""
     max_projects: int = 100
     max_api_keys: int = 10
+    max_apps: int = 100
     max_uploads_pending: int = 20
     """Deployments of one project that may wait or build at the same time."""
     cgroup_root: Path = Path("/sys/fs/cgroup")

@@ -87,6 +87,20 @@ class ApiKey:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Group:
+    """A named group of projects; the API calls it an app."""
+
+    id: str
+    user_id: str
+    name: str
+    description: str | None
+    color: str
+    """`#RRGGBB`."""
+    created_at: str
+    updated_at: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Project:
     """A project and the settings that its next deployment is built with."""
 

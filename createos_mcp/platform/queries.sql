@@ -84,6 +84,43 @@ CREATE TABLE secrets (
     value TEXT NOT NULL
 ) STRICT;
 
+-- migrate_2 --
+-- The API calls a group an app.
+CREATE TABLE groups (
+    id TEXT PRIMARY KEY,
+    user_id TEXT NOT NULL REFERENCES users (id),
+    name TEXT NOT NULL,
+    description TEXT,
+    color TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL
+) STRICT;
+CREATE INDEX groups_by_user ON groups (user_id);
+CREATE INDEX projects_by_app ON projects (app_id);
+CREATE TRIGGER groups_let_go AFTER DELETE ON groups
+BEGIN UPDATE projects SET app_id = NULL WHERE app_id = OLD.id; END;
+
+-- add_group --
+INSERT INTO groups VALUES (
+    :id, :user_id, :name, :description, :color, :created_at, :created_at
+);
+
+-- group --
+SELECT * FROM groups WHERE id = :id;
+
+-- groups --
+SELECT * FROM groups WHERE user_id = :user_id ORDER BY created_at, id;
+
+-- update_group --
+UPDATE groups SET name = :name, description = :description, color = :color, updated_at = :now
+WHERE id = :id;
+
+-- remove_group --
+DELETE FROM groups WHERE id = :id;
+
+-- group_project --
+UPDATE projects SET app_id = :app_id WHERE id = :id;
+
 -- first_user --
 SELECT * FROM users ORDER BY created_at LIMIT 1;
 

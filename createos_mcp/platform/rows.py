@@ -8,6 +8,7 @@ from createos_mcp.platform.models import (
     Deployment,
     DeploymentStatus,
     Environment,
+    Group,
     Json,
     LogLine,
     Project,
@@ -31,6 +32,19 @@ def api_key_of(row: sqlite3.Row) -> ApiKey:
         description=row["description"],
         expired_at=row["expired_at"],
         revoked_at=row["revoked_at"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
+
+
+def group_of(row: sqlite3.Row) -> Group:
+    """A row of `groups`."""
+    return Group(
+        id=row["id"],
+        user_id=row["user_id"],
+        name=row["name"],
+        description=row["description"],
+        color=row["color"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )

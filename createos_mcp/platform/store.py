@@ -14,6 +14,7 @@ from createos_mcp.platform.errors import (
     LimitReachedError,
     NameTakenError,
 )
+from createos_mcp.platform.groups import Groups
 from createos_mcp.platform.models import (
     TRANSITIONS,
     Deployment,
@@ -59,6 +60,7 @@ class Store:
         self, database: Database, *, app_ports: range, now: Callable[[], datetime]
     ) -> None:
         self.accounts = Accounts(database, now=now)
+        self.groups = Groups(database, now=now)
         self._database = database
         self._app_ports = app_ports
         self._now = now

@@ -17,7 +17,6 @@ _BY_GROUP: Mapping[str, str] = {
     "github": "a connection to GitHub or a git host",
     "analytics": "counters of the gateway's traffic",
     "security": "vulnerability scanners",
-    "apps": "groups of projects",
     "cronjobs": "a scheduler",
     "templates": "a shop of templates",
 }

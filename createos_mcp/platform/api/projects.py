@@ -42,6 +42,8 @@ async def create(call: Call) -> Json:
     """Store a project; its `production` environment listens when this returns."""
     arguments = call.arguments
     check_settings(arguments["settings"])
+    if "appId" in arguments:
+        await call.services.store.groups.get(call.user.id, arguments["appId"])
     project, environment = await call.services.store.add_project(
         user_id=call.user.id,
         unique_name=arguments["uniqueName"],

@@ -1,0 +1,122 @@
+"""Apps, as the API calls groups of projects: create, change, fill, list, delete."""
+
+from createos_mcp.operations import Json
+from createos_mcp.platform.api.calls import Call, Handlers, bounds, page
+from createos_mcp.platform.api.projects import view as project_view
+from createos_mcp.platform.errors import InvalidRequestError, NotFoundError
+from createos_mcp.platform.models import Group
+
+DEFAULT_COLOR = "#6B7280"
+
+
+def view(group: Group) -> dict[str, Json]:
+    """A group as the API shows it."""
+    return {
+        "id": group.id,
+        "userId": group.user_id,
+        "name": group.name,
+        "description": group.description,
+        "color": group.color,
+        "createdAt": group.created_at,
+        "updatedAt": group.updated_at,
+    }
+
+
+async def create(call: Call) -> Json:
+    """Store a group without members."""
+    group = await call.services.store.groups.add(
+        user_id=call.user.id,
+        name=call.arguments["name"],
+        description=call.arguments.get("description"),
+        color=call.arguments.get("color", DEFAULT_COLOR),
+        limit=call.services.config.max_apps,
+    )
+    return {"id": group.id}
+
+
+async def list_(call: Call) -> Json:
+    """All groups of the user."""
+    return [view(group) for group in await call.services.store.groups.of(call.user.id)]
+
+
+async def update(call: Call) -> Json:
+    """Change what is given; the rest stays."""
+    group = await _group(call)
+    await call.services.store.groups.update(
+        group.id,
+        name=call.arguments["name"],
+        description=call.arguments.get("description", group.description),
+        color=call.arguments.get("color", group.color),
+    )
+    return "The app is updated."
+
+
+async def delete(call: Call) -> Json:
+    """Forget a group; its projects stay."""
+    group = await _group(call)
+    await call.services.store.groups.remove(group.id)
+    return "The app is deleted. Its projects stay."
+
+
+async def add_projects(call: Call) -> Json:
+    """Put projects in; one that was in another app leaves that."""
+    group = await _group(call)
+    await call.services.store.groups.take_in(group, call.arguments["projectIds"])
+    return "The projects are in the app."
+
+
+async def remove_projects(call: Call) -> Json:
+    """Take projects out."""
+    group = await _group(call)
+    await call.services.store.groups.let_go(group, call.arguments["projectIds"])
+    return "The projects are no longer in the app."
+
+
+async def list_projects(call: Call) -> Json:
+    """A page of a group's projects."""
+    group = await _group(call)
+    limit, offset = bounds(call)
+    found, total = await call.services.store.projects(
+        call.user.id, limit=limit, offset=offset, app=group.id
+    )
+    return page(call, [project_view(project) for project in found], total)
+
+
+async def add_services(call: Call) -> Json:
+    """Refuse the first service: no operation of the API makes one, and none is on this machine."""
+    await _group(call)
+    for service_id in call.arguments["serviceIds"]:
+        raise NotFoundError("service", service_id)
+    return "The services are in the app."
+
+
+async def remove_services(call: Call) -> Json:
+    """Refuse the first service, since none is in any app."""
+    group = await _group(call)
+    for service_id in call.arguments["serviceIds"]:
+        raise InvalidRequestError(f"serviceIds: {service_id!r} is not in the app {group.name!r}.")
+    return "The services are no longer in the app."
+
+
+async def list_services(call: Call) -> Json:
+    """An empty page: there are no services on this machine."""
+    await _group(call)
+    return page(call, [], 0)
+
+
+async def _group(call: Call) -> Group:
+    return await call.services.store.groups.get(call.user.id, call.arguments["app_id"])
+
+
+HANDLERS: Handlers = {
+    "CreateApp": create,
+    "ListApps": list_,
+    "UpdateApp": update,
+    "DeleteApp": delete,
+    "AddProjectsToApp": add_projects,
+    "RemoveProjectsFromApp": remove_projects,
+    "ListProjectsByApp": list_projects,
+    "AddServicesToApp": add_services,
+    "RemoveServicesFromApp": remove_services,
+    "ListServicesByApp": list_services,
+}
