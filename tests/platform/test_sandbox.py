@@ -76,14 +76,14 @@ async def test_an_app_gets_port_and_its_variables_and_no_others_of_this_machine(
     assert not [name for name in environ if name.startswith("CREATEOS")]
 
 
-@pytest.mark.parametrize(
-    "changes", [{}, {"cgroup_root": Path("/nonexistent")}], ids=["by-system", "by-launcher"]
-)
+@pytest.mark.parametrize("watched", [False, True], ids=["by-system", "by-launcher"])
 async def test_an_app_that_takes_more_memory_than_it_has_is_ended_alone_and_the_log_says_so(
-    changes: dict[str, Json], tmp_path: Path
+    tmp_path: Path, *, watched: bool
 ) -> None:
-    async with running_platform(tmp_path, **changes) as api:
+    changes: Json = {"cgroup_root": tmp_path / "no-groups-here"} if watched else {}
+    async with running_platform(tmp_path / "data", **changes) as api:
         deployment = await api.deploy({"main.py": GREEDY})
+        assert deployment["extra"]["limits"] == "watched" or not watched
         neighbour = await api.deploy({"main.py": ANSWERING}, name="neighbour")
         await read_page(deployment["extra"]["endpoint"])
         crashing = await api.wait(deployment["projectId"], deployment["id"], "crashing")

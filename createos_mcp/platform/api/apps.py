@@ -83,19 +83,16 @@ async def list_projects(call: Call) -> Json:
 
 
 async def add_services(call: Call) -> Json:
-    """Refuse the first service: no operation of the API makes one, and none is on this machine."""
+    """Refuse every service: no operation of the API makes one, and none is on this machine."""
     await _group(call)
-    for service_id in call.arguments["serviceIds"]:
-        raise NotFoundError("service", service_id)
-    return "The services are in the app."
+    raise NotFoundError("service", ", ".join(call.arguments["serviceIds"]))
 
 
 async def remove_services(call: Call) -> Json:
-    """Refuse the first service, since none is in any app."""
+    """Refuse every service, since none is in any app."""
     group = await _group(call)
-    for service_id in call.arguments["serviceIds"]:
-        raise InvalidRequestError(f"serviceIds: {service_id!r} is not in the app {group.name!r}.")
-    return "The services are no longer in the app."
+    given = ", ".join(call.arguments["serviceIds"])
+    raise InvalidRequestError(f"serviceIds: {given!r} is not in the app {group.name!r}.")
 
 
 async def list_services(call: Call) -> Json:
