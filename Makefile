@@ -29,7 +29,7 @@ fmt: $(READY)
 # Versions and hashes only: no address of a registry goes into the lock.
 lock: $(READY)
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
-		--no-emit-index-url --group dev pyproject.toml --output-file requirements-dev.txt
+		--no-emit-index-url --group dev --extra otel pyproject.toml --output-file requirements-dev.txt
 
 $(READY): requirements-dev.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
