@@ -28,6 +28,18 @@ class PlatformConfig:
     max_projects: int = 100
     max_api_keys: int = 10
     max_apps: int = 100
+    max_environments: int = 20
+    """Environments of one project."""
+    max_deployed: int = 50
+    """Deployments of one user that may run at the same time."""
+    sleep_after_s: float = 1800
+    """How long an app is left running that nobody asks; 0 leaves it running for good."""
+    releases_kept: int = 5
+    """Newest releases of a project that stay built, besides those in use."""
+    cache_limit_mb: int = 5_000
+    """Size from which the package managers' caches are cleared."""
+    logs_kept_days: float = 7
+    """How long the logs of stopped and deleted deployments are kept."""
     max_uploads_pending: int = 20
     """Deployments of one project that may wait or build at the same time."""
     cgroup_root: Path = Path("/sys/fs/cgroup")

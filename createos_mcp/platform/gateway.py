@@ -1,7 +1,7 @@
 """The way in to apps: each address, by its port or host name, leads to one running app."""
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -23,6 +23,7 @@ class Site:
 
     hosts: tuple[str, ...]
     port: int
+    owner: str | None = None
 
     @property
     def keys(self) -> tuple[int | str, ...]:
@@ -43,7 +44,7 @@ class Gateway:
         self._wanted_port = port
         self._listeners = Listeners(self)
         self._targets: dict[int | str, Upstream | str] = {}
-        self._upstreams: dict[int, Upstream] = {}
+        self._upstreams: dict[str, Upstream] = {}
         self.port = 0
         """The shared port that is really listened on."""
 
@@ -72,11 +73,12 @@ class Gateway:
         for key in site.keys:
             self._targets.pop(key, None)
 
-    def publish(self, site: Site, instance: Instance) -> None:
+    def publish(self, site: Site, instances: Sequence[Instance]) -> None:
         """Let the next request for a site go to an instance; those in flight stay with theirs."""
-        upstream = self._upstreams.get(instance.pid)
+        instance = instances[0]
+        upstream = self._upstreams.get(instance.replica_id)
         if upstream is None:
-            upstream = self._upstreams[instance.pid] = Upstream(instance, self._open_socket)
+            upstream = self._upstreams[instance.replica_id] = Upstream(instance, self._open_socket)
         for key in site.keys:
             self._targets[key] = upstream
 
@@ -85,14 +87,27 @@ class Gateway:
         for key in site.keys:
             self._targets[key] = reason
 
-    async def drain(self, instance: Instance, timeout_s: float) -> None:
+    async def drain(self, instances: Sequence[Instance], timeout_s: float) -> None:
         """Wait until no request is in flight on an instance, or the time is over; then let go."""
-        upstream = self._upstreams.pop(instance.pid, None)
-        if upstream is None:
-            return
-        with anyio.move_on_after(timeout_s):
-            await upstream.idle()
-        await upstream.close()
+        for instance in instances:
+            upstream = self._upstreams.pop(instance.replica_id, None)
+            if upstream is None:
+                continue
+            with anyio.move_on_after(timeout_s):
+                await upstream.idle()
+            await upstream.close()
+
+    def hold(self, site: Site, wake) -> None:
+        async def w():
+            await wake()
+
+        self._holds = getattr(self, "_holds", {})
+        for key in site.keys:
+            self._targets[key] = "held"
+            self._holds[key] = w
+
+    def idle_s(self, site: Site) -> float | None:
+        return 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Forward one request or WebSocket."""

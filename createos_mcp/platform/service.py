@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import IO
 
 import anyio
-import psutil
 from starlette.applications import Starlette
 
 from createos_mcp.catalog import load_catalog
@@ -30,8 +29,12 @@ from createos_mcp.platform.downloads import Downloads
 from createos_mcp.platform.errors import StartupError
 from createos_mcp.platform.gateway import Gateway
 from createos_mcp.platform.listeners import Listeners, bind_loopback
+from createos_mcp.platform.processes import ProcessId
+from createos_mcp.platform.releases import Releases
 from createos_mcp.platform.runner import Runner
 from createos_mcp.platform.sandbox import Sandbox, detect_sandbox
+from createos_mcp.platform.settler import Settler
+from createos_mcp.platform.sleeper import Sleeper
 from createos_mcp.platform.state import PlatformState, read_state, write_state
 from createos_mcp.platform.store import open_store
 from createos_mcp.platform.supervisor import Supervisor
@@ -74,25 +77,41 @@ async def open_platform(
             supervisor = Supervisor(
                 store=store,
                 runner=runner,
-                gateway=gateway,
                 addresses=addresses,
                 config=config,
                 background=background,
             )
             # When this runs, every task that could start an app has ended.
             at_end.push_async_callback(supervisor.stop_all)
+            builder = Builder(data_dir=data_dir, environ=environ, sandbox=sandbox)
+            releases = Releases(store=store, builder=builder, config=config)
+            settler = Settler(
+                store=store,
+                releases=releases,
+                supervisor=supervisor,
+                addresses=addresses,
+                background=background,
+            )
             deployer = Deployer(
                 store=store,
-                builder=Builder(data_dir=data_dir, environ=environ, sandbox=sandbox),
+                releases=releases,
                 supervisor=supervisor,
+                settler=settler,
                 addresses=addresses,
                 config=config,
                 background=background,
             )
+            sleeper = Sleeper(
+                store=store, supervisor=supervisor, addresses=addresses, config=config
+            )
             await deployer.recover()
+            background.start(sleeper.run)
+            background.start(releases.keep_collecting)
             services = Services(
                 store=store,
                 deployments=deployer,
+                settler=settler,
+                supervisor=supervisor,
                 downloads=Downloads(secret=secret, now=now),
                 config=config,
                 now=now,
@@ -134,9 +153,11 @@ async def _end_when_deserted(lock: IO[str], scope: anyio.CancelScope) -> None:
 
 
 def _state(config: PlatformConfig, gateway: Gateway, sandbox: Sandbox) -> PlatformState:
+    process = ProcessId.of(os.getpid())
     return PlatformState(
-        pid=os.getpid(),
-        created=psutil.Process().create_time(),
+        pid=process.pid,
+        started=process.started,
+        boot_id=process.boot_id,
         version=version("createos-mcp"),
         api_port=config.api_port,
         gateway_port=gateway.port,

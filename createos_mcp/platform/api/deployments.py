@@ -8,14 +8,20 @@ from anyio import to_thread
 
 from createos_mcp.operations import Json
 from createos_mcp.platform.addresses import deployment_host, endpoint
-from createos_mcp.platform.api.calls import Call, Handler, Handlers, Services, bounds, page
+from createos_mcp.platform.api.calls import (
+    Call,
+    Handler,
+    Handlers,
+    Services,
+    bounds,
+    log_text,
+    page,
+)
+from createos_mcp.platform.app_logs import files_of
 from createos_mcp.platform.archive import unpack_zip, write_base64_files, write_text_files
 from createos_mcp.platform.errors import LimitReachedError, NotFoundError, WrongStateError
 from createos_mcp.platform.models import LIVE, Deployment, DeploymentStatus, ProjectType
 from createos_mcp.platform.names import new_id
-
-DEFAULT_SINCE_S = 60
-NOTHING_YET = "No log lines in that time."
 
 
 def view(deployment: Deployment, services: Services) -> dict[str, Json]:
@@ -41,12 +47,15 @@ def view(deployment: Deployment, services: Services) -> dict[str, Json]:
 def _extra(deployment: Deployment, services: Services) -> dict[str, Json]:
     if deployment.status not in LIVE or deployment.port is None:
         return {}
-    instance = deployment.instance or {}
+    instances = services.supervisor.instances_of(deployment.id)
+    kinds = {(instance.isolation, instance.limits) for instance in instances}
+    isolation, limits = next(iter(kinds), (None, None))
     return {
         "endpoint": endpoint(deployment.port),
         "hostEndpoint": f"http://{deployment_host(deployment.id)}:{services.gateway_port}",
-        "isolation": instance.get("isolation"),
-        "limits": instance.get("limits"),
+        "runningReplicas": len(instances),
+        "isolation": isolation,
+        "limits": limits,
     }
 
 
@@ -110,15 +119,15 @@ async def build_logs(call: Call) -> Json:
 
 
 async def app_logs(call: Call) -> Json:
-    """What the app printed lately, as one text."""
+    """What the app printed lately, as one text; also what one printed that runs no more."""
     deployment = await call.deployment()
-    if deployment.status not in LIVE:
+    files = files_of(call.services.config.data_dir.app_logs(deployment.id))
+    if not files and deployment.status not in LIVE:
         raise WrongStateError(
-            f"The deployment is {deployment.status}; only a deployed one has app logs. "
+            f"The deployment is {deployment.status} and has no app logs. "
             "The build log holds the last lines of an app that failed."
         )
-    since_s = call.arguments.get("since-seconds", DEFAULT_SINCE_S)
-    return await call.services.deployments.app_log(deployment, since_s) or NOTHING_YET
+    return await to_thread.run_sync(log_text, files, call.since_s)
 
 
 async def retrigger(call: Call) -> Json:
@@ -134,6 +143,12 @@ async def cancel(call: Call) -> Json:
     """Stop a deployment that waits or builds."""
     await call.services.deployments.cancel(await call.deployment())
     return "The deployment is cancelled."
+
+
+async def wake(call: Call) -> Json:
+    """Run a sleeping deployment again."""
+    await call.services.deployments.wake(await call.deployment())
+    return "The deployment is being woken."
 
 
 async def delete(call: Call) -> Json:
@@ -161,6 +176,7 @@ HANDLERS: Handlers = {
     "GetDeploymentLogs": app_logs,
     "RetriggerDeployment": retrigger,
     "CancelDeployment": cancel,
+    "WakeupDeployment": wake,
     "DeleteDeployment": delete,
     "DownloadDeployment": download,
 }
