@@ -1,7 +1,9 @@
 """How one platform is set up: plain values, read from the environment by whoever starts it."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import Field, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from createos_mcp.platform.paths import DataDir
 
@@ -46,3 +48,16 @@ class PlatformConfig:
     """Where control groups are; where none can be made, launchers watch their apps' memory."""
     isolation: str = "auto"
     """`auto` takes bubblewrap where it works; `none` runs plain processes."""
+
+
+def choices() -> Iterator[Field[Any]]:
+    """What can be chosen by a flag of the platform's process: numbers and words."""
+    return (choice for choice in fields(PlatformConfig) if choice.type in _READ_AS_TEXT)
+
+
+def flag_of(name: str) -> str:
+    """The flag of a choice, `--sleep-after-s`."""
+    return "--" + name.replace("_", "-")
+
+
+_READ_AS_TEXT = (int, float, str)
