@@ -94,6 +94,8 @@ class Builder:
             raise BuildFailedError(
                 f"The build did not finish within {minutes:g} minutes."
             ) from error
+        except OSError as error:
+            raise BuildFailedError(f"The build cannot use its files: {error}") from error
 
     async def end_strays(self) -> None:
         """End the processes of builds that an earlier run of the platform began."""

@@ -3,18 +3,20 @@
 import asyncio
 import re
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
-from createos_mcp.platform.errors import StartupError
+from createos_mcp.platform.errors import StartupError, StorageError
 
 Value: TypeAlias = str | int | None
 
 T = TypeVar("T")
+
+REMEDY = "restore it from a backup, or move it and its -wal and -shm files away to begin anew"
 
 _HEADING = re.compile(r"^-- (\w+) --$", re.MULTILINE)
 
@@ -49,14 +51,34 @@ class Database:
         self._connections: dict[ThreadPoolExecutor, sqlite3.Connection] = {}
 
     async def read(self, query: str, **values: Value) -> list[sqlite3.Row]:
-        """Run one statement that changes nothing."""
-        return await self._run(
-            self._reader, lambda connection: self._over(connection).run(query, **values)
-        )
+        """Run one statement that changes nothing.
+
+        Raises:
+            StorageError: The file cannot be read.
+        """
+        with self._told():
+            return await self._run(
+                self._reader, lambda connection: self._over(connection).run(query, **values)
+            )
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
-        """Run statements as one transaction; what it did is on disk when this returns."""
-        return await self._run(self._writer, lambda connection: self._commit(connection, work))
+        """Run statements as one transaction; what it did is on disk when this returns.
+
+        Raises:
+            StorageError: The disk is full or read-only; nothing was changed.
+        """
+        with self._told():
+            return await self._run(self._writer, lambda connection: self._commit(connection, work))
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Tell a caller what the disk refuses; a statement that does not fit is a fault of ours."""
+        try:
+            yield
+        except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
+            raise
+        except sqlite3.DatabaseError as error:
+            raise StorageError(self._path, str(error)) from error
 
     async def open(self) -> None:
         """Open the file, bringing it to the present schema.
@@ -71,7 +93,7 @@ class Database:
             await self._run(self._writer, self._migrate)
         except sqlite3.DatabaseError as error:
             reason = f"the database {self._path} cannot be used: {error}"
-            raise StartupError(reason) from error
+            raise StartupError(reason, REMEDY) from error
 
     async def close(self) -> None:
         """Finish what is under way and let go of the file."""
@@ -87,6 +109,9 @@ class Database:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA busy_timeout = 5000")
+        (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            raise sqlite3.DatabaseError(found)
         return connection
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
@@ -105,10 +130,12 @@ class Database:
         connection.execute("BEGIN IMMEDIATE")
         try:
             result = work(self._over(connection))
+            connection.execute("COMMIT")
         except BaseException:
-            connection.execute("ROLLBACK")
+            # A full disk makes SQLite roll back by itself.
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
             raise
-        connection.execute("COMMIT")
         return result
 
     async def _run(

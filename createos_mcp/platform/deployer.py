@@ -13,8 +13,9 @@ from createos_mcp.platform.errors import (
     AppExitedError,
     BuildFailedError,
     IllegalTransitionError,
-    LimitReachedError,
+    Refusal,
     StartFailedError,
+    StorageError,
     WrongStateError,
 )
 from createos_mcp.platform.models import (
@@ -119,9 +120,11 @@ class Deployer:
             project = await self._store.project_by_id(deployment.project_id)
             chosen = project.settings if project is not None else chosen
         again_id = new_id()
-        await to_thread.run_sync(
-            shutil.copytree, self._data_dir.source(deployment.id), self._data_dir.source(again_id)
-        )
+        source, copy = self._data_dir.source(deployment.id), self._data_dir.source(again_id)
+        try:
+            await to_thread.run_sync(shutil.copytree, source, copy)
+        except OSError as error:
+            raise StorageError(copy, str(error)) from error
         try:
             again = await self._store.add_deployment(
                 deployment_id=again_id,
@@ -130,8 +133,8 @@ class Deployer:
                 settings=chosen,
                 max_pending=self._config.max_uploads_pending,
             )
-        except LimitReachedError:
-            await to_thread.run_sync(shutil.rmtree, self._data_dir.source(again_id))
+        except Refusal:
+            await to_thread.run_sync(shutil.rmtree, copy)
             raise
         await self.submit(again)
         return again

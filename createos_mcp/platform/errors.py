@@ -9,6 +9,7 @@
     + TooLargeError             413
     + WrongStateError           422
     + LimitReachedError         429
+    + StorageError              500
     + NotServedError            501
   x StartupError                the platform itself cannot start
   x IllegalTransitionError      a change of state that the table does not allow: a fault of ours
@@ -18,6 +19,7 @@
     - AppNeverListenedError
 """
 
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -86,6 +88,18 @@ class LimitReachedError(Refusal):
 
     def __init__(self, what: str, limit: int) -> None:
         super().__init__(f"The limit of {limit} {what} is reached. Delete what is not needed.")
+
+
+class StorageError(Refusal):
+    """The disk does not take what must be kept; nothing of the request was."""
+
+    status = 500
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"{path} cannot be written: {reason}. Nothing was changed. "
+            "Free some space there or make it writable, then ask again."
+        )
 
 
 class NotServedError(Refusal):

@@ -74,7 +74,7 @@ class Releases:
             await anyio.sleep(COLLECT_EVERY_S)
 
     async def collect(self) -> None:
-        """Remove old releases that nothing runs on, logs past their time, and an overgrown cache."""
+        """Remove releases that nothing runs on, logs past their time, and an overgrown cache."""
         async with self._collecting:
             present = [*self._config.data_dir.releases.glob("*")]
             kept = await self._store.releases_in_use(self._config.releases_kept)

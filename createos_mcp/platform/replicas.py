@@ -1,12 +1,14 @@
 """The replicas of one set: started, watched, restarted when they crash, scaled, stopped."""
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import anyio
 
 from createos_mcp.platform.background import Background, Work
-from createos_mcp.platform.errors import StartFailedError
+from createos_mcp.platform.errors import StartFailedError, StorageError
 from createos_mcp.platform.instances import to_json
 from createos_mcp.platform.models import (
     DeploymentStatus,
@@ -20,6 +22,8 @@ from createos_mcp.platform.names import new_id
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.replica_sets import ReplicaSets
 from createos_mcp.platform.runner import BuildLog, Runner
+
+logger = logging.getLogger(__name__)
 
 RESTART_DELAYS_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 """Pauses before the restarts of a replica that keeps crashing; after the last it stays down."""
@@ -138,7 +142,10 @@ class Replicas:
         """End one replica and forget it."""
         with anyio.CancelScope(shield=True):
             await self._runner.stop(instance)
-            await self._rows.remove_replica(instance.replica_id)
+            try:
+                await self._rows.remove_replica(instance.replica_id)
+            except StorageError as error:
+                logger.warning("a replica that ended stays written down: %s", error)
 
     async def stop(self) -> None:
         """End every replica, also when the caller is cancelled."""
@@ -251,8 +258,9 @@ class Replicas:
     async def _comes_up(self, number: int) -> bool:
         try:
             instance = await self._start(number)
-        except StartFailedError as error:
-            await self._log("deploy", [str(error)])
+        except (StartFailedError, StorageError) as error:
+            with suppress(StorageError):
+                await self._log("deploy", [str(error)])
             self._down[number] = f"{error}; it is started again"
             self._starting.discard(number)
             await self._changed(self)

@@ -128,7 +128,10 @@ async def serve(config: PlatformConfig, environ: Mapping[str, str]) -> None:
     Raises:
         StartupError: The data directory is in use or a port is taken.
     """
-    config.data_dir.create()
+    try:
+        config.data_dir.create()
+    except OSError as error:
+        raise StartupError(f"{config.data_dir.root} cannot be used", str(error)) from error
     with _only_one(config.data_dir.lock_file) as lock:
         settled = _settle_ports(config)
         listener = _bind(settled.api_port)
@@ -168,7 +171,11 @@ def _state(config: PlatformConfig, gateway: Gateway, sandbox: Sandbox) -> Platfo
 
 @contextmanager
 def _only_one(lock_file: Path) -> Iterator[IO[str]]:
-    with lock_file.open("a") as lock:
+    try:
+        opened = lock_file.open("a")
+    except OSError as error:
+        raise StartupError(f"{lock_file.parent} cannot be written", str(error)) from error
+    with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 
@@ -11,6 +12,7 @@ from createos_mcp.platform.addresses import Addresses
 from createos_mcp.platform.background import Background
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.environments import DEFAULT_RESOURCES
+from createos_mcp.platform.errors import StorageError
 from createos_mcp.platform.models import (
     LIVE,
     Deployment,
@@ -268,7 +270,7 @@ class Supervisor:
             await self._publish(replicas)
 
     async def _rest(self, environment: Environment) -> None:
-        """Say at an environment's address why nothing runs there, or hold requests while it wakes."""
+        """Say at an address why nothing runs there, or hold requests while it wakes."""
         deployment = await self._store.deployment(environment.deployment_id or "")
         if environment.id in self._at or deployment is None:
             return
@@ -300,7 +302,8 @@ class Supervisor:
     async def _on_change(self, replicas: Replicas) -> None:
         if self._at.get(replicas.set.place) is replicas:
             await self._publish(replicas)
-            await self.show(replicas.set.deployment_id)
+            with suppress(StorageError):
+                await self.show(replicas.set.deployment_id)
 
     async def _retire(self, replicas: Replicas, reason: str) -> None:
         """Let requests in flight finish, then end a set that nothing leads to any more."""

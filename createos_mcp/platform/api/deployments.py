@@ -19,7 +19,7 @@ from createos_mcp.platform.api.calls import (
 )
 from createos_mcp.platform.app_logs import files_of
 from createos_mcp.platform.archive import unpack_zip, write_base64_files, write_text_files
-from createos_mcp.platform.errors import LimitReachedError, NotFoundError, WrongStateError
+from createos_mcp.platform.errors import NotFoundError, Refusal, StorageError, WrongStateError
 from createos_mcp.platform.models import LIVE, Deployment, DeploymentStatus, ProjectType
 from createos_mcp.platform.names import new_id
 
@@ -70,7 +70,10 @@ def _upload(kind: str, argument: str, write: Callable[[Json, Path], None]) -> Ha
             )
         deployment_id = new_id()
         source = call.services.config.data_dir.source(deployment_id)
-        await to_thread.run_sync(write, call.arguments[argument], source)
+        try:
+            await to_thread.run_sync(write, call.arguments[argument], source)
+        except OSError as error:
+            raise StorageError(source.parent, error.strerror or str(error)) from error
         try:
             deployment = await call.services.store.add_deployment(
                 deployment_id=deployment_id,
@@ -79,7 +82,7 @@ def _upload(kind: str, argument: str, write: Callable[[Json, Path], None]) -> Ha
                 settings=project.settings,
                 max_pending=call.services.config.max_uploads_pending,
             )
-        except LimitReachedError:
+        except Refusal:
             await to_thread.run_sync(shutil.rmtree, source)
             raise
         await call.services.deployments.submit(deployment)
