@@ -32,7 +32,8 @@ class Addresses:
 
     async def open_environment(self, environment: Environment, project: Project) -> None:
         """Listen on an environment's address, which answers 503 until something is published."""
-        await self._open(environment.id, environment_host(project, environment))
+        host = environment_host(project, environment)
+        await self._open(environment.id, host, counted_for=environment.id)
         self.withdraw(environment.id, "Nothing is deployed to this environment yet.")
 
     async def open_deployment(self, deployment: Deployment) -> None:
@@ -41,7 +42,7 @@ class Addresses:
 
     def publish(self, owner_id: str, instance: Instance) -> None:
         """Send the next requests for an address to a running app."""
-        self._gateway.publish(self._sites[owner_id], instance)
+        self._gateway.publish(self._sites[owner_id], [instance])
 
     def withdraw(self, owner_id: str, reason: str) -> None:
         """Answer 503 with the reason at an address."""
@@ -56,12 +57,12 @@ class Addresses:
             await self._gateway.close(site)
         await self._store.release_port(owner_id)
 
-    async def _open(self, owner_id: str, host: str) -> None:
+    async def _open(self, owner_id: str, host: str, *, counted_for: str | None = None) -> None:
         if owner_id in self._sites:
             return
         port = await self._store.port_of(owner_id)
         for attempt in range(PORT_ATTEMPTS):
-            site = Site(hosts=(host,), port=port)
+            site = Site(hosts=(host,), port=port, owner=counted_for)
             try:
                 await self._gateway.open(site)
             except OSError:

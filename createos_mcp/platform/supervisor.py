@@ -138,7 +138,7 @@ class Supervisor:
         instance = self._instances.get(deployment_id)
         self._addresses.withdraw(deployment_id, ASLEEP)
         if instance is not None:
-            await self._gateway.drain(instance, self._config.drain_timeout_s)
+            await self._gateway.drain([instance], self._config.drain_timeout_s)
         await self.stop(deployment_id)
         await self._store.move(deployment_id, DeploymentStatus.SLEEPING, reason=reason)
 
@@ -151,7 +151,7 @@ class Supervisor:
             instance = self._instances.pop(deployment_id, None)
             if instance is not None:
                 self._addresses.withdraw(deployment_id, STOPPED)
-                await self._gateway.drain(instance, 0)
+                await self._gateway.drain([instance], 0)
                 await self._runner.stop(instance)
                 await self._store.set_instance(deployment_id, None)
 
@@ -204,7 +204,7 @@ class Supervisor:
             ended = "was ended because it used more memory than it has"
         reason = f"The app {ended}; it is started again"
         self._instances.pop(deployment_id, None)
-        await self._gateway.drain(instance, 0)
+        await self._gateway.drain([instance], 0)
         await self._runner.stop(instance)
         await self._store.set_instance(deployment_id, None)
         deployment = await self._store.move(deployment_id, DeploymentStatus.CRASHING, reason=reason)

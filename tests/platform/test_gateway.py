@@ -110,10 +110,10 @@ async def app_behind_gateway() -> AsyncIterator[tuple[Gateway, Site, web.Applica
         isolation="none",
         limits="advisory",
     )
-    async with Gateway(open_socket=open_socket) as gateway:
+    async with Gateway(open_socket=open_socket, record=print) as gateway:
         site = Site(hosts=("production-app.localhost",), port=free_port())
         await gateway.open(site)
-        gateway.publish(site, instance)
+        gateway.publish(site, [instance])
         yield gateway, site, app
     await runner.cleanup()
 
@@ -252,7 +252,10 @@ async def test_a_withdrawn_site_answers_503_with_the_reason_as_page_or_json() ->
 
 
 async def test_an_app_that_does_not_listen_any_more_answers_502() -> None:
-    async with Gateway(open_socket=open_socket) as gateway, httpx2.AsyncClient() as client:
+    async with (
+        Gateway(open_socket=open_socket, record=print) as gateway,
+        httpx2.AsyncClient() as client,
+    ):
         site = Site(hosts=("x.localhost",), port=free_port())
         await gateway.open(site)
         gone = Instance(
@@ -264,7 +267,7 @@ async def test_an_app_that_does_not_listen_any_more_answers_502() -> None:
             isolation="none",
             limits="advisory",
         )
-        gateway.publish(site, gone)
+        gateway.publish(site, [gone])
         answer = await client.get(f"http://127.0.0.1:{site.port}/")
     assert answer.status_code == 502
 
@@ -291,7 +294,7 @@ async def test_draining_waits_for_the_request_in_flight() -> None:
                 gateway.withdraw(site, "another one serves")
 
                 async def drain() -> None:
-                    await gateway.drain(instance, 9)
+                    await gateway.drain([instance], 9)
                     drained.append("drained")
 
                 tasks.start_soon(drain)

@@ -11,6 +11,7 @@ from createos_mcp.platform.downloads import Downloads
 from createos_mcp.platform.errors import NotFoundError, WrongStateError
 from createos_mcp.platform.models import Deployment, Environment, Project, ProjectStatus, User
 from createos_mcp.platform.store import Store
+from createos_mcp.platform.traffic import Traffic
 
 
 class Deployments(Protocol):
@@ -32,6 +33,7 @@ class Services:
     store: Store
     deployments: Deployments
     downloads: Downloads
+    traffic: Traffic
     config: PlatformConfig
     now: Callable[[], datetime]
     gateway_port: int
@@ -84,6 +86,20 @@ class Call:
         if deployment is None or deployment.project_id != project.id:
             raise NotFoundError("deployment", deployment_id)
         return deployment
+
+    async def environment(self) -> Environment:
+        """The environment that the path names.
+
+        Raises:
+            NotFoundError: The project has no such environment.
+            WrongStateError: The project is not active.
+        """
+        project = await self.active_project()
+        environment_id = self.arguments["environment_id"]
+        for environment in await self.services.store.environments(project.id):
+            if environment.id == environment_id:
+                return environment
+        raise NotFoundError("environment", environment_id)
 
 
 Handler: TypeAlias = Callable[[Call], Awaitable[Json]]
