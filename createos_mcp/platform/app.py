@@ -13,7 +13,15 @@ from starlette.routing import Route
 from createos_mcp.catalog import Catalog
 from createos_mcp.operations import Json, Operation
 from createos_mcp.platform import unserved
-from createos_mcp.platform.api import account, api_keys, apps, deployments, environments, projects
+from createos_mcp.platform.api import (
+    account,
+    analytics,
+    api_keys,
+    apps,
+    deployments,
+    environments,
+    projects,
+)
 from createos_mcp.platform.api.calls import Call, Handlers, Services
 from createos_mcp.platform.archive import pack_zip
 from createos_mcp.platform.auth import authenticate
@@ -38,6 +46,7 @@ HANDLERS: Handlers = {
     **environments.HANDLERS,
     **apps.HANDLERS,
     **api_keys.HANDLERS,
+    **analytics.HANDLERS,
     **account.HANDLERS,
 }
 

@@ -27,6 +27,8 @@ class PlatformConfig:
     """How long requests in flight may take when another deployment takes over."""
     stop_timeout_s: float = 10
     """How long an app may take to end once it was asked to."""
+    traffic_retention_days: int = 7
+    """How long counts of requests are kept."""
     max_projects: int = 100
     max_api_keys: int = 10
     max_apps: int = 100

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from importlib.resources import files
@@ -39,12 +39,26 @@ class Transaction:
         """Execute a statement and return its rows."""
         return self._connection.execute(self._queries[query], values).fetchall()
 
+    def run_each(self, query: str, rows: Iterable[Mapping[str, Value]]) -> None:
+        """Execute a statement once for each set of values."""
+        self._connection.executemany(self._queries[query], rows)
+
 
 class Database:
-    """One database file, open while the platform runs."""
+    """One database file, open while the platform runs.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: The file, made if it is not there.
+        migrations: How the names of the statements begin that make the schema.
+        synchronous: `FULL`: what was written outlives a loss of power; `NORMAL`: it may be lost.
+    """
+
+    def __init__(
+        self, path: Path, *, migrations: str = "migrate_", synchronous: str = "FULL"
+    ) -> None:
         self._path = path
+        self._migrations = migrations
+        self._synchronous = synchronous
         self._queries = load_queries()
         self._writer = ThreadPoolExecutor(1, "database-writer")
         self._reader = ThreadPoolExecutor(1, "database-reader")
@@ -106,7 +120,7 @@ class Database:
         connection = sqlite3.connect(self._path, isolation_level=None)
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA synchronous = {self._synchronous}")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA busy_timeout = 5000")
         (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
@@ -115,7 +129,9 @@ class Database:
         return connection
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
-        migrations = [text for name, text in self._queries.items() if name.startswith("migrate_")]
+        migrations = [
+            text for name, text in self._queries.items() if name.startswith(self._migrations)
+        ]
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version > len(migrations):
             reason = f"the database {self._path} was written by a newer version of createos-mcp"
@@ -150,11 +166,17 @@ class Database:
 
 
 @asynccontextmanager
-async def open_database(path: Path) -> AsyncIterator[Database]:
-    """Open a database file for as long as the context lasts."""
-    database = Database(path)
-    await database.open()
+async def open_database(
+    path: Path, *, migrations: str = "migrate_", synchronous: str = "FULL"
+) -> AsyncIterator[Database]:
+    """Open a database file for as long as the context lasts; see `Database`.
+
+    Raises:
+        StartupError: The file is damaged or was written by a newer version.
+    """
+    database = Database(path, migrations=migrations, synchronous=synchronous)
     try:
+        await database.open()
         yield database
     finally:
         await database.close()

@@ -17,6 +17,8 @@
   x StartFailedError            ends a deployment in `error` or `crashing`
     - AppExitedError
     - AppNeverListenedError
+  x InstanceUnreachableError    no connection to an app: nothing was sent to it
+  x AnswerLostError             the connection to an app ended before its answer did
 """
 
 from pathlib import Path
@@ -149,3 +151,23 @@ class AppNeverListenedError(StartFailedError):
         super().__init__(
             f"The app did not listen on any port within {waited_s:g} s (PORT is {port})"
         )
+
+
+class InstanceUnreachableError(PlatformError):
+    """An app has ended or does not listen any more; another instance may take the request."""
+
+    def __init__(self) -> None:
+        super().__init__("The app does not accept connections. Its log says why.")
+
+
+class AnswerLostError(PlatformError):
+    """An app ended its connection before its answer was over.
+
+    Args:
+        on_kept_connection: Whether the connection had carried a request before: then the app may
+            have closed it for its age, and answer on a new one.
+    """
+
+    def __init__(self, *, on_kept_connection: bool) -> None:
+        super().__init__("The app ended the connection before its answer. Its log says why.")
+        self.on_kept_connection = on_kept_connection

@@ -16,6 +16,11 @@ class DataDir:
         return self.root / "platform.db"
 
     @property
+    def traffic(self) -> Path:
+        """SQLite database: counts of requests; may be deleted while the platform is stopped."""
+        return self.root / "traffic.db"
+
+    @property
     def key_file(self) -> Path:
         """The first user's API key, readable by its owner alone."""
         return self.root / "key"

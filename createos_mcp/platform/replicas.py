@@ -39,7 +39,7 @@ class Replicas:
         replica_set: What shall run.
         release: What was built of its deployment.
         log: Where the last words of a replica go that does not start.
-        changed: Told whenever a replica comes or goes by itself.
+        changed: Told whenever a replica comes or goes by itself, and which one has gone.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Replicas:
         data_dir: DataDir,
         background: Background,
         log: BuildLog,
-        changed: Callable[["Replicas"], Awaitable[None]],
+        changed: Callable[["Replicas", Instance | None], Awaitable[None]],
     ) -> None:
         self.set = replica_set
         self._release = release
@@ -236,8 +236,9 @@ class Replicas:
             ended = "was ended because it used more memory than it has"
         self._running.pop(number, None)
         self._down[number] = f"The app {ended}; it is started again"
-        await self.end(instance)
-        await self._changed(self)
+        with anyio.CancelScope(shield=True):
+            await self._changed(self, instance)
+            await self.end(instance)
         await self._restart(number)
 
     async def _begin(self, number: int) -> None:
@@ -253,7 +254,7 @@ class Replicas:
         failed = f"The app failed {self._crashes[number]} times in a row and is not started again"
         self._down[number] = failed
         self._lost.add(number)
-        await self._changed(self)
+        await self._changed(self, None)
 
     async def _comes_up(self, number: int) -> bool:
         try:
@@ -263,10 +264,10 @@ class Replicas:
                 await self._log("deploy", [str(error)])
             self._down[number] = f"{error}; it is started again"
             self._starting.discard(number)
-            await self._changed(self)
+            await self._changed(self, None)
             return False
         self._watch(number, instance)
-        await self._changed(self)
+        await self._changed(self, None)
         return True
 
     async def _abandon(self, number: int) -> None:

@@ -38,6 +38,7 @@ from createos_mcp.platform.sleeper import Sleeper
 from createos_mcp.platform.state import PlatformState, read_state, write_state
 from createos_mcp.platform.store import open_store
 from createos_mcp.platform.supervisor import Supervisor
+from createos_mcp.platform.traffic import open_traffic
 
 DESERTED_POLL_S = 2.0
 
@@ -63,16 +64,24 @@ async def open_platform(
     """
     data_dir = config.data_dir
     sandbox = detect_sandbox(config.isolation)
-    async with open_store(data_dir.database, app_ports=config.app_ports, now=now) as store:
+    async with (
+        open_store(data_dir.database, app_ports=config.app_ports, now=now) as store,
+        open_traffic(
+            data_dir.traffic, now=now, retention_days=config.traffic_retention_days
+        ) as traffic,
+    ):
         await ensure_first_key(store.accounts, data_dir.key_file)
         secret = await store.accounts.ensure_secret("downloads", secrets.token_urlsafe(32))
         runner = Runner(config=config, sandbox=sandbox)
         async with (
-            Gateway(open_socket=runner.open_socket, port=config.gateway_port) as gateway,
+            Gateway(
+                open_socket=runner.open_socket, record=traffic.record, port=config.gateway_port
+            ) as gateway,
             AsyncExitStack() as at_end,
             anyio.create_task_group() as tasks,
         ):
             background = Background(tasks)
+            background.start(traffic.run)
             addresses = Addresses(store=store, gateway=gateway)
             supervisor = Supervisor(
                 store=store,
@@ -113,6 +122,7 @@ async def open_platform(
                 settler=settler,
                 supervisor=supervisor,
                 downloads=Downloads(secret=secret, now=now),
+                traffic=traffic,
                 config=config,
                 now=now,
                 gateway_port=gateway.port,

@@ -299,11 +299,13 @@ class Supervisor:
         elif status is not DeploymentStatus.DEPLOYING:
             self._addresses.withdraw(owner_id, reason or STARTING)
 
-    async def _on_change(self, replicas: Replicas) -> None:
+    async def _on_change(self, replicas: Replicas, gone: Instance | None) -> None:
         if self._at.get(replicas.set.place) is replicas:
             await self._publish(replicas)
             with suppress(StorageError):
                 await self.show(replicas.set.deployment_id)
+        if gone is not None:
+            await self._addresses.drain([gone], 0)
 
     async def _retire(self, replicas: Replicas, reason: str) -> None:
         """Let requests in flight finish, then end a set that nothing leads to any more."""

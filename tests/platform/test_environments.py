@@ -196,7 +196,7 @@ async def test_a_change_of_memory_takes_new_replicas_without_a_failed_request(
 async def test_a_replica_that_crashes_is_shown_and_started_again_while_others_answer(
     tmp_path: Path,
 ) -> None:
-    mortal = WHO.replace("body =", "os._exit(9) if self.path == '/die' else None\n        body =")
+    mortal = WHO.replace("    def log_", "    def do_DELETE(self):\n        os._exit(9)\n    def log_")
     async with running_platform(tmp_path) as api:
         deployment = await api.deploy({"main.py": mortal})
         project_id = deployment["projectId"]
@@ -205,8 +205,7 @@ async def test_a_replica_that_crashes_is_shown_and_started_again_while_others_an
         present = production["resources"]
         await resize(api, project_id, production["id"], **{**present, "replicas": 2})
         async with httpx2.AsyncClient() as client:
-            assert (await client.post(f"{address}/die")).status_code == 501
-            assert (await client.get(f"{address}/die")).status_code == 502
+            assert (await client.delete(address)).status_code == 502
             crashing = await api.wait(project_id, deployment["id"], "crashing")
             assert "code 9" in crashing["reason"]
             for _ in range(5):

@@ -15,6 +15,7 @@ from createos_mcp.platform.models import Deployment, Environment, Project, Proje
 from createos_mcp.platform.settler import Settler
 from createos_mcp.platform.store import Store
 from createos_mcp.platform.supervisor import Supervisor
+from createos_mcp.platform.traffic import Traffic
 
 
 class Deployments(Protocol):
@@ -38,6 +39,7 @@ class Services:
     settler: Settler
     supervisor: Supervisor
     downloads: Downloads
+    traffic: Traffic
     config: PlatformConfig
     now: Callable[[], datetime]
     gateway_port: int
