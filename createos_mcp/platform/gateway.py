@@ -120,13 +120,16 @@ class Gateway:
     def hold(self, site: Site, wake: Wake) -> None:
         """Let requests wait until the site is published or withdrawn, for 60 seconds at most.
 
+        Those of a site that is held already go on waiting.
+
         Args:
             site: The address of an app that sleeps.
             wake: Started by the first request. When it raises, those that wait get 503, and the
                 next one starts it again.
         """
         route = self._by_port[site.port]
-        route.lead_to(Sleeping(route, wake, self._tasks))
+        if not isinstance(route.target, Sleeping):
+            route.lead_to(Sleeping(route, wake, self._tasks))
 
     async def drain(self, instances: Sequence[Instance], timeout_s: float) -> None:
         """Wait until nothing is in flight on these instances, or the time is over; then let go.

@@ -196,7 +196,9 @@ async def test_a_change_of_memory_takes_new_replicas_without_a_failed_request(
 async def test_a_replica_that_crashes_is_shown_and_started_again_while_others_answer(
     tmp_path: Path,
 ) -> None:
-    mortal = WHO.replace("    def log_", "    def do_DELETE(self):\n        os._exit(9)\n    def log_")
+    mortal = WHO.replace(
+        "    def log_", "    def do_DELETE(self):\n        os._exit(9)\n    def log_"
+    )
     async with running_platform(tmp_path) as api:
         deployment = await api.deploy({"main.py": mortal})
         project_id = deployment["projectId"]
