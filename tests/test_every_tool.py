@@ -109,6 +109,7 @@ async def test_every_operation_that_the_platform_serves_does_what_it_says(
         await projects(agent, name)
         await uploads(agent, name)
         await deployments(agent, name)
+        await environments(agent, name)
         await apps(agent, name)
         await endings(agent, name)
     assert agent.called == SERVED
@@ -191,6 +192,48 @@ async def deployments(agent: Agent, name: str) -> None:
         packed = (await client.get(link)).content
     with zipfile.ZipFile(io.BytesIO(packed)) as files:
         assert files.read("main.py").decode() == saying("as text")
+
+
+async def environments(agent: Agent, name: str) -> None:
+    staging = {"project_id": name, "environment_id": "staging"}
+
+    async def shown() -> Json:
+        with anyio.fail_after(PATIENCE_S):
+            while True:
+                listed = await agent.call("ListProjectEnvironments", project_id=name)
+                row = next(row for row in listed["items"] if row["uniqueName"] == "staging")
+                if row["status"] == "active":
+                    return row
+                await anyio.sleep(0.05)
+
+    free = {"project_id": name, "uniqueName": "staging"}
+    assert (await agent.call("CheckProjectEnvironmentUniqueName", **free))["isAvailable"]
+    await agent.call(
+        "CreateProjectEnvironment",
+        **free,
+        displayName="Staging",
+        resources={"cpu": 200, "memory": 512, "replicas": 1},
+        settings={"runEnvs": {}},
+    )
+    assert not (await agent.call("CheckProjectEnvironmentUniqueName", **free))["isAvailable"]
+    words = {"displayName": "Before live", "description": "Seen by us alone"}
+    await agent.call("UpdateProjectEnvironment", **staging, **words)
+    variables = {"runEnvs": {"GREETING": "in staging"}}
+    await agent.call("UpdateProjectEnvironmentEnvironmentVariables", **staging, **variables)
+    *_, first = (await agent.call("ListDeployments", project_id=name))["items"]
+    assert first["status"] == "sleeping"
+    await agent.call("WakeupDeployment", project_id=name, deployment_id=first["id"])
+    await agent.call("AssignDeploymentToProjectEnvironment", **staging, deploymentId=first["id"])
+    assert await read_page((await shown())["extra"]["endpoint"]) == "in staging"
+    two = {"cpu": 200, "memory": 512, "replicas": 2}
+    await agent.call("UpdateProjectEnvironmentResources", **staging, **two)
+    assert (await shown())["extra"]["runningReplicas"] == 2
+    log = (await agent.call("GetProjectEnvironmentLogs", **staging))["log"]
+    assert "asked for /" in log
+    await agent.call("DeleteProjectEnvironment", **staging)
+    with anyio.fail_after(PATIENCE_S):
+        while len((await agent.call("ListProjectEnvironments", project_id=name))["items"]) > 1:
+            await anyio.sleep(0.05)
 
 
 async def apps(agent: Agent, name: str) -> None:

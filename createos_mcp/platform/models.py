@@ -267,6 +267,11 @@ class ReplicaSet:
         """Owner of the address at which it answers: its environment, or its deployment."""
         return self.environment_id or self.deployment_id
 
+    @property
+    def count(self) -> int:
+        """How many replicas there shall be."""
+        return self.resources["replicas"]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Replica:

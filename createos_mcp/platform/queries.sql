@@ -200,13 +200,19 @@ SELECT * FROM projects WHERE id = :id;
 
 -- projects --
 -- A filter that is NULL does not filter; :app is 'null' for projects without an app.
-SELECT *, count(*) OVER () AS total FROM projects WHERE user_id = :user_id
-AND (:status IS NULL OR status = :status)
-AND (:type IS NULL OR type = :type)
-AND (:name IS NULL OR instr(lower(unique_name), lower(:name))
-    OR instr(lower(display_name), lower(:name)))
-AND (:app IS NULL OR (:app = 'null' AND app_id IS NULL) OR app_id = :app)
-ORDER BY created_at DESC, id LIMIT :limit OFFSET :offset;
+WITH matching AS MATERIALIZED (
+    SELECT rowid AS place, created_at FROM projects WHERE user_id = :user_id
+    AND (:status IS NULL OR status = :status)
+    AND (:type IS NULL OR type = :type)
+    AND (:name IS NULL OR instr(lower(unique_name), lower(:name))
+        OR instr(lower(display_name), lower(:name)))
+    AND (:app IS NULL OR (:app = 'null' AND app_id IS NULL) OR app_id = :app)
+)
+SELECT projects.*, (SELECT count(*) FROM matching) AS total FROM projects
+WHERE rowid IN (
+    SELECT place FROM matching ORDER BY created_at DESC, place DESC LIMIT :limit OFFSET :offset
+)
+ORDER BY created_at DESC, rowid DESC;
 
 -- count_projects --
 SELECT count(*) AS total FROM projects WHERE user_id = :user_id;
@@ -341,13 +347,14 @@ SELECT deployments.*, port FROM deployments LEFT JOIN ports ON owner_id = deploy
 WHERE deployments.id = :id;
 
 -- deployments --
-SELECT deployments.*, port, count(*) OVER () AS total
+SELECT deployments.*, port,
+(SELECT count(*) FROM deployments WHERE project_id = :project_id) AS total
 FROM deployments LEFT JOIN ports ON owner_id = deployments.id
 WHERE project_id = :project_id ORDER BY version DESC LIMIT :limit OFFSET :offset;
 
--- all_deployments --
+-- deployments_in --
 SELECT deployments.*, port FROM deployments LEFT JOIN ports ON owner_id = deployments.id
-ORDER BY created_at;
+WHERE status IN (SELECT value FROM json_each(:statuses)) ORDER BY created_at;
 
 -- count_pending --
 SELECT count(*) AS total FROM deployments

@@ -248,8 +248,8 @@ class Store:
 
     async def deployments_in(self, statuses: Collection[DeploymentStatus]) -> list[Deployment]:
         """Every user's deployments in any of these states, oldest first."""
-        rows = await self._database.read("all_deployments")
-        return [d for d in map(deployment_of, rows) if d.status in statuses]
+        rows = await self._database.read("deployments_in", statuses=json.dumps([*statuses]))
+        return [deployment_of(row) for row in rows]
 
     async def move(
         self, deployment_id: str, to: DeploymentStatus, *, reason: str | None = None
