@@ -1,8 +1,9 @@
 """A gateway in this process, and small apps on loopback behind it."""
 
+import asyncio
 import itertools
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,6 +52,32 @@ async def serving(app: web.Application) -> AsyncIterator[Instance]:
         yield instance_on(listener.getsockname()[1])
     finally:
         await runner.cleanup()
+
+
+Take = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def on_bare_sockets(take: Take) -> AsyncIterator[Instance]:
+    """An app that is given each connection as it comes, until it or the gateway ends it."""
+    taken: set[asyncio.Task[None]] = set()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await take(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        taken.add(asyncio.create_task(handle(reader, writer)))
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    yield instance_on(server.sockets[0].getsockname()[1])
+    server.close()
+    if taken:
+        await asyncio.wait(taken, timeout=5)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,15 @@ import httpx2
 import pytest
 from aiohttp import web
 
-from tests.platform.gateways import Entrance, entrance, free_port, instance_on, serving
+from createos_mcp.platform.models import Instance
+from tests.platform.gateways import (
+    Entrance,
+    entrance,
+    free_port,
+    instance_on,
+    on_bare_sockets,
+    serving,
+)
 
 SWITCHES = 50
 VISITORS = 32
@@ -196,17 +204,15 @@ async def test_an_instance_that_does_not_listen_is_passed_over_even_with_a_body(
 
 
 @asynccontextmanager
-async def hanging_up() -> AsyncIterator[tuple[int, list[bytes]]]:
-    """An app that reads a request and hangs up; gives its port and what it read."""
+async def hanging_up() -> AsyncIterator[tuple[Instance, list[bytes]]]:
+    """An app that reads a request and hangs up; gives it and what it read."""
     requests: list[bytes] = []
 
-    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def take(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         requests.append(await reader.readuntil(b"\r\n\r\n"))
-        writer.close()
 
-    server = await asyncio.start_server(take, "127.0.0.1", 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1], requests
+    async with on_bare_sockets(take) as instance:
+        yield instance, requests
 
 
 @pytest.mark.parametrize(
@@ -222,12 +228,12 @@ async def test_only_a_harmless_request_is_sent_again_when_an_app_dies_over_it(
     method: str, body: bytes, status: int, tries: int
 ) -> None:
     async with (
-        hanging_up() as (port, requests),
+        hanging_up() as (dying, requests),
         serving(named("one")) as one,
         entrance() as way,
         httpx2.AsyncClient() as client,
     ):
-        way.gateway.publish(way.site, [instance_on(port), one])
+        way.gateway.publish(way.site, [dying, one])
         answer = await client.request(method, f"{way.address}/whoami", content=body)
 
     assert (answer.status_code, len(requests)) == (status, tries)
@@ -241,7 +247,7 @@ async def test_a_request_is_sent_again_once_and_no_more() -> None:
         entrance() as way,
         httpx2.AsyncClient() as client,
     ):
-        way.gateway.publish(way.site, [instance_on(port) for port in (one, two, three)])
+        way.gateway.publish(way.site, [one, two, three])
         answer = await client.get(way.address)
 
     assert answer.status_code == 502
@@ -258,11 +264,13 @@ async def test_an_app_that_closed_a_kept_connection_is_asked_again_on_a_new_one(
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
         served += 1
         await reader.readuntil(b"\r\n\r\n")
-        writer.close()
 
-    server = await asyncio.start_server(take, "127.0.0.1", 0)
-    async with server, entrance() as way, httpx2.AsyncClient() as client:
-        way.gateway.publish(way.site, [instance_on(server.sockets[0].getsockname()[1])])
+    async with (
+        on_bare_sockets(take) as instance,
+        entrance() as way,
+        httpx2.AsyncClient() as client,
+    ):
+        way.gateway.publish(way.site, [instance])
         answers = [(await client.get(way.address)).text for _ in range(4)]
 
     assert answers == ["ok"] * 4
@@ -292,18 +300,38 @@ async def test_draining_cuts_what_is_left_when_the_time_is_over() -> None:
             assert connection.close_code == 1011
 
 
+async def test_connections_to_an_app_are_kept_and_used_again() -> None:
+    connections = 0
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        while True:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+
+    async with (
+        on_bare_sockets(take) as instance,
+        entrance() as way,
+        httpx2.AsyncClient() as client,
+    ):
+        way.gateway.publish(way.site, [instance])
+        for method in ("GET", "POST", "GET", "DELETE"):
+            assert (await client.request(method, way.address)).text == "ok"
+
+    assert connections == 1
+
+
 async def test_the_app_is_not_asked_any_longer_when_the_client_leaves() -> None:
     left = anyio.Event()
 
-    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def take(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         await reader.read()
         left.set()
-        writer.close()
 
-    server = await asyncio.start_server(take, "127.0.0.1", 0)
-    async with server, entrance() as way:
-        way.gateway.publish(way.site, [instance_on(server.sockets[0].getsockname()[1])])
+    async with on_bare_sockets(take) as instance, entrance() as way:
+        way.gateway.publish(way.site, [instance])
         with socket.create_connection(("127.0.0.1", way.site.port)) as client:
             client.sendall(b"GET /slow?a=1 HTTP/1.1\r\nhost: x\r\n\r\n")
         with anyio.fail_after(10):
@@ -356,19 +384,17 @@ async def test_answers_of_every_shape_end_where_they_end(
     method: str, path: str, status: int, text: str | None
 ) -> None:
     async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                writer.write(ANSWERS[head.split()[1]])
-                if head.split()[1] in {b"/until-close", b"/old"}:
-                    break
-        except asyncio.IncompleteReadError:
-            pass
-        writer.close()
+        asked = b""
+        while asked not in {b"/until-close", b"/old"}:
+            asked = (await reader.readuntil(b"\r\n\r\n")).split()[1]
+            writer.write(ANSWERS[asked])
 
-    server = await asyncio.start_server(take, "127.0.0.1", 0)
-    async with server, entrance() as way, httpx2.AsyncClient() as client:
-        way.gateway.publish(way.site, [instance_on(server.sockets[0].getsockname()[1])])
+    async with (
+        on_bare_sockets(take) as instance,
+        entrance() as way,
+        httpx2.AsyncClient() as client,
+    ):
+        way.gateway.publish(way.site, [instance])
         with anyio.fail_after(10):
             for _ in range(2):
                 answer = await client.request(method, f"{way.address}{path}")
