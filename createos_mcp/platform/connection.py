@@ -195,9 +195,10 @@ class Connection(asyncio.Protocol):
 
     def _is_head_too_large(self) -> bool:
         """Whether it is; what came with it may be the beginning of the body."""
-        return self._head_bytes > MAX_HEAD_BYTES and sum(
-            len(name) + len(value) for name, value in self._headers
-        ) > MAX_HEAD_BYTES
+        return (
+            self._head_bytes > MAX_HEAD_BYTES
+            and sum(len(name) + len(value) for name, value in self._headers) > MAX_HEAD_BYTES
+        )
 
     def _is_framed(self) -> bool:
         """Whether the answer says where it ends; otherwise the connection's end is its own."""
