@@ -109,6 +109,7 @@ async def test_every_operation_that_the_platform_serves_does_what_it_says(
         await projects(agent, name)
         await uploads(agent, name)
         await deployments(agent, name)
+        await analytics(agent, name)
         await environments(agent, name)
         await apps(agent, name)
         await endings(agent, name)
@@ -192,6 +193,29 @@ async def deployments(agent: Agent, name: str) -> None:
         packed = (await client.get(link)).content
     with zipfile.ZipFile(io.BytesIO(packed)) as files:
         assert files.read("main.py").decode() == saying("as text")
+
+
+async def analytics(agent: Agent, name: str) -> None:
+    """The pages that the steps before have read, and one that is not there."""
+    (environment,) = (await agent.call("ListProjectEnvironments", project_id=name))["items"]
+    async with httpx2.AsyncClient() as client:
+        await client.post(environment["extra"]["endpoint"] + "/orders/7?page=2")
+    figures = "GetProjectEnvironmentAnalytics"
+    place = {"project_id": name, "environment_id": environment["id"]}
+    total = (await agent.call(f"{figures}OverallRequests", **place))["total"]
+    distribution = (await agent.call("GetEnvAnalyticsReqDistribution", **place))["items"]
+    assert {"status": "501", "count": 1} in distribution
+    assert total == sum(row["count"] for row in distribution) > 1
+    assert (await agent.call(f"{figures}RPM", **place))["peak"] <= total
+    share = (await agent.call(f"{figures}SuccessPercentage", **place))["successPercentage"]
+    assert 0 < share < 100
+    hits = (await agent.call(f"{figures}TopHitPaths", **place))["items"]
+    assert {row["path"] for row in hits} == {"/", "/orders/{id}"}
+    failures = (await agent.call(f"{figures}TopErrorPaths", **place))["items"]
+    assert {"path": "/orders/{id}", "status": "501", "count": 1} in failures
+    points = (await agent.call(f"{figures}RequestsOverTime", **place))["items"]
+    assert sum(point["count"] for point in points) == total
+    assert (await agent.call(figures, **place))["overallRequests"]["total"] == total
 
 
 async def environments(agent: Agent, name: str) -> None:

@@ -14,6 +14,7 @@ import httpx2
 import psutil
 
 from createos_mcp.platform.config import PlatformConfig
+from createos_mcp.platform.gateway import Gateway
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.service import open_platform
 
@@ -44,6 +45,8 @@ class Api:
     client: httpx2.AsyncClient
     data_dir: Path
     gateway_port: int
+    gateway: Gateway | None = None
+    """The platform's own, where it runs in this process."""
 
     async def request(self, method: str, path: str, **options: Json) -> tuple[int, Json]:
         """Status and `data` of one call."""
@@ -151,4 +154,4 @@ async def running_platform(
             headers=headers,
             timeout=PATIENCE_S,
         ) as client:
-            yield Api(client=client, data_dir=root, gateway_port=gateway.port)
+            yield Api(client=client, data_dir=root, gateway_port=gateway.port, gateway=gateway)
