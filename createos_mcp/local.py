@@ -48,6 +48,7 @@ def _config(settings: Settings) -> PlatformConfig:
         data_dir=DataDir(settings.platform_dir),
         api_port=settings.platform_api_port,
         gateway_port=settings.platform_gateway_port,
+        dns_servers=settings.platform_dns_servers,
     )
 
 

@@ -26,6 +26,7 @@ def main() -> int:
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--api-port", type=int, default=0)
     parser.add_argument("--gateway-port", type=int, default=0)
+    parser.add_argument("--dns-servers", default="", help="addresses, separated by commas")
     parser.add_argument("--isolation", choices=("auto", "none"), default="auto")
     chosen = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, stream=sys.stderr)
@@ -33,6 +34,7 @@ def main() -> int:
         data_dir=DataDir(chosen.data_dir),
         api_port=chosen.api_port,
         gateway_port=chosen.gateway_port,
+        dns_servers=tuple(filter(None, chosen.dns_servers.split(","))),
         isolation=chosen.isolation,
     )
     try:

@@ -1,5 +1,7 @@
 """The addresses of environments and deployments: a host name and a port of its own for each."""
 
+from collections.abc import Sequence
+
 from createos_mcp.platform.gateway import Gateway, Site
 from createos_mcp.platform.models import Deployment, Environment, Instance, Project
 from createos_mcp.platform.store import Store
@@ -48,6 +50,13 @@ class Addresses:
         site = self._sites.get(owner_id)
         if site is not None:
             self._gateway.withdraw(site, reason)
+
+    async def set_domains(self, environment_id: str, names: Sequence[str]) -> None:
+        """Let an environment answer at these names, beside its own, and at no others."""
+        site = self._sites.get(environment_id)
+        if site is not None:
+            own, *_ = site.hosts
+            self._sites[environment_id] = self._gateway.rehost(site, (own, *names))
 
     async def close(self, owner_id: str) -> None:
         """Give an address back."""

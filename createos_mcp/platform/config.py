@@ -32,5 +32,7 @@ class PlatformConfig:
     """Deployments of one project that may wait or build at the same time."""
     cgroup_root: Path = Path("/sys/fs/cgroup")
     """Where control groups are; where none can be made, launchers watch their apps' memory."""
+    dns_servers: tuple[str, ...] = ()
+    """Who is asked about custom domains, `127.0.0.1:5353`; the system's resolver when empty."""
     isolation: str = "auto"
     """`auto` takes bubblewrap where it works; `none` runs plain processes."""

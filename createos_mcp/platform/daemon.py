@@ -105,6 +105,7 @@ def _command(config: PlatformConfig) -> list[str]:
         f"--data-dir={config.data_dir.root}",
         f"--api-port={config.api_port}",
         f"--gateway-port={config.gateway_port}",
+        f"--dns-servers={','.join(config.dns_servers)}",
     ]
 
 

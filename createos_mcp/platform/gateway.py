@@ -1,8 +1,8 @@
 """The way in to apps: each address, by its port or host name, leads to one running app."""
 
 import socket
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Self
 
 import anyio
@@ -84,6 +84,15 @@ class Gateway:
         """Answer 503 with the reason."""
         for key in site.keys:
             self._targets[key] = reason
+
+    def rehost(self, site: Site, hosts: Sequence[str]) -> Site:
+        """Give an open site other host names; what it leads to stays."""
+        renamed = replace(site, hosts=tuple(hosts))
+        for key in set(site.keys) - set(renamed.keys):
+            self._targets.pop(key, None)
+        for key in renamed.keys:
+            self._targets[key] = self._targets[site.port]
+        return renamed
 
     async def drain(self, instance: Instance, timeout_s: float) -> None:
         """Wait until no request is in flight on an instance, or the time is over; then let go."""

@@ -25,13 +25,17 @@ from createos_mcp.platform.auth import ensure_first_key
 from createos_mcp.platform.background import Background
 from createos_mcp.platform.builder import Builder
 from createos_mcp.platform.config import PlatformConfig
+from createos_mcp.platform.cron_requests import open_client
 from createos_mcp.platform.deployer import Deployer
+from createos_mcp.platform.dns_checks import DnsCheck
+from createos_mcp.platform.domain_routing import DomainRouting
 from createos_mcp.platform.downloads import Downloads
 from createos_mcp.platform.errors import StartupError
 from createos_mcp.platform.gateway import Gateway
 from createos_mcp.platform.listeners import Listeners, bind_loopback
 from createos_mcp.platform.runner import Runner
 from createos_mcp.platform.sandbox import Sandbox, detect_sandbox
+from createos_mcp.platform.scheduler import Scheduler
 from createos_mcp.platform.state import PlatformState, read_state, write_state
 from createos_mcp.platform.store import open_store
 from createos_mcp.platform.supervisor import Supervisor
@@ -66,6 +70,7 @@ async def open_platform(
         runner = Runner(config=config, sandbox=sandbox)
         async with (
             Gateway(open_socket=runner.open_socket, port=config.gateway_port) as gateway,
+            open_client() as client,
             AsyncExitStack() as at_end,
             anyio.create_task_group() as tasks,
         ):
@@ -89,13 +94,21 @@ async def open_platform(
                 config=config,
                 background=background,
             )
+            routing = DomainRouting(domains=store.domains, hosts=addresses)
             await deployer.recover()
+            await routing.restore()
+            scheduler = Scheduler(
+                cronjobs=store.cronjobs, client=client, background=background, now=now
+            )
+            background.start(scheduler.run)
             services = Services(
                 store=store,
                 deployments=deployer,
                 downloads=Downloads(secret=secret, now=now),
                 config=config,
                 now=now,
+                dns=DnsCheck(config.dns_servers),
+                routing=routing,
                 gateway_port=gateway.port,
             )
             app = create_app(catalog=load_catalog(), services=services)

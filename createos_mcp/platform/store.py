@@ -8,7 +8,9 @@ from datetime import datetime
 from pathlib import Path
 
 from createos_mcp.platform.accounts import Accounts
+from createos_mcp.platform.cronjobs import Cronjobs
 from createos_mcp.platform.database import Database, Transaction, open_database
+from createos_mcp.platform.domains import Domains
 from createos_mcp.platform.errors import (
     IllegalTransitionError,
     LimitReachedError,
@@ -61,6 +63,8 @@ class Store:
     ) -> None:
         self.accounts = Accounts(database, now=now)
         self.groups = Groups(database, now=now)
+        self.domains = Domains(database, now=now)
+        self.cronjobs = Cronjobs(database, now=now)
         self._database = database
         self._app_ports = app_ports
         self._now = now

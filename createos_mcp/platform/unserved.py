@@ -13,11 +13,9 @@ _BY_OPERATION: Mapping[str, str] = {
 _BY_GROUP: Mapping[str, str] = {
     "transfers": "several users on one platform",
     "environments": "several environments of one project",
-    "domains": "custom domains and their DNS checks",
     "github": "a connection to GitHub or a git host",
     "analytics": "counters of the gateway's traffic",
     "security": "vulnerability scanners",
-    "cronjobs": "a scheduler",
     "templates": "a shop of templates",
 }
 

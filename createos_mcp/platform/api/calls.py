@@ -7,6 +7,8 @@ from typing import Any, Protocol, TypeAlias
 
 from createos_mcp.operations import Arguments, Json, Operation
 from createos_mcp.platform.config import PlatformConfig
+from createos_mcp.platform.dns_checks import DnsCheck
+from createos_mcp.platform.domain_routing import DomainRouting
 from createos_mcp.platform.downloads import Downloads
 from createos_mcp.platform.errors import NotFoundError, WrongStateError
 from createos_mcp.platform.models import Deployment, Environment, Project, ProjectStatus, User
@@ -34,6 +36,8 @@ class Services:
     downloads: Downloads
     config: PlatformConfig
     now: Callable[[], datetime]
+    dns: DnsCheck
+    routing: DomainRouting
     gateway_port: int
     """Port of the addresses that are told apart by host name."""
 
