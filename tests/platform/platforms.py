@@ -22,6 +22,9 @@ Json: TypeAlias = Any
 
 PATIENCE_S = 60.0
 
+OWN_PORTS = range(20_000 + os.getpid() % 97 * 100, 30_000)
+"""Where this process looks for addresses first; several may test on one machine at once."""
+
 ANSWERING = """
 import http.server, os
 class Page(http.server.BaseHTTPRequestHandler):
@@ -152,7 +155,7 @@ async def running_platform(
     **changes: Json,
 ) -> AsyncIterator[Api]:
     """A platform over a directory; its apps are gone when this ends."""
-    config = replace(PlatformConfig(data_dir=DataDir(root)), **changes)
+    config = replace(PlatformConfig(data_dir=DataDir(root), app_ports=OWN_PORTS), **changes)
     config.data_dir.create()
     async with open_platform(config, dict(variables), now=now) as (app, gateway, _sandbox):
         headers = {"X-Api-Key": config.data_dir.key_file.read_text().strip()}

@@ -22,7 +22,7 @@ HANGING = ANSWERING.replace(
 async def deploy(api: Api, source: str = ANSWERING) -> tuple[str, str]:
     """A live app's project and environment."""
     deployment = await api.deploy({"main.py": source})
-    assert deployment["status"] == "deployed", deployment
+    assert deployment["status"] == "deployed", deployment["reason"]
     project_id: str = deployment["projectId"]
     return project_id, (await api.environment(project_id))["id"]
 
