@@ -1,7 +1,8 @@
 """Cron jobs: rows of what is to be called when, and of how each run went."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from createos_mcp.platform.database import Database, Transaction
@@ -16,6 +17,16 @@ KEPT_ACTIVITIES = 100
 SHOWN_ACTIVITIES = 10
 
 INTERRUPTED = "The platform ended before the run did; it is not repeated."
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Due:
+    """A moment of a job that has come."""
+
+    job: Cronjob
+    moment: datetime
+    skipped: str | None = None
+    """Why it is not run, if it is not."""
 
 
 class Cronjobs:
@@ -113,38 +124,20 @@ class Cronjobs:
         """Forget a job and its activities."""
         await self._database.write(lambda transaction: transaction.run("remove_cronjob", id=job_id))
 
-    async def claim(
-        self, job: Cronjob, moment: datetime, *, skipped: str | None = None
-    ) -> Activity | None:
-        """Write down that a moment has come, before anything is done about it.
-
-        Args:
-            job: As it was read; when it was changed since, nothing is claimed.
-            moment: When it is due.
-            skipped: Why it is not run, if it is not.
+    async def claim(self, due: Sequence[Due]) -> list[tuple[Due, Activity]]:
+        """Write down that moments have come, before anything is done about them.
 
         Returns:
-            The activity, or None when the moment is not to be run, in particular a second time.
+            What is to be run, with its activity: not what is skipped, was run before, or belongs
+            to a job that was changed since it was read.
         """
-        scheduled_at, now = text_of(moment), text_of(self._now())
+        if not due:
+            return []
+        now = text_of(self._now())
 
-        def work(transaction: Transaction) -> Activity | None:
-            present = transaction.run(
-                "pass_moment", id=job.id, updated_at=job.updated_at, moment=scheduled_at
-            )
-            if not present:
-                return None
-            added = transaction.run(
-                "add_activity",
-                id=new_id(),
-                cronjob_id=job.id,
-                scheduled_at=scheduled_at,
-                success=None if skipped is None else False,
-                log=skipped,
-                created_at=now,
-            )
-            transaction.run("forget_activities", cronjob_id=job.id, keep=KEPT_ACTIVITIES)
-            return activity_of(added[0]) if added else None
+        def work(transaction: Transaction) -> list[tuple[Due, Activity]]:
+            added = [(one, _add_activity(transaction, one, now)) for one in due]
+            return [(one, new) for one, new in added if new is not None and new.success is None]
 
         return await self._database.write(work)
 
@@ -180,3 +173,23 @@ class Cronjobs:
             lambda transaction: transaction.run(query, now=now, **values)
         )
         return bool(rows)
+
+
+def _add_activity(transaction: Transaction, due: Due, now: str) -> Activity | None:
+    """Pass a moment and note it, unless it was noted before or the job is another by now."""
+    job, scheduled_at = due.job, text_of(due.moment)
+    if not transaction.run(
+        "pass_moment", id=job.id, updated_at=job.updated_at, moment=scheduled_at
+    ):
+        return None
+    added = transaction.run(
+        "add_activity",
+        id=new_id(),
+        cronjob_id=job.id,
+        scheduled_at=scheduled_at,
+        success=None if due.skipped is None else False,
+        log=due.skipped,
+        created_at=now,
+    )
+    transaction.run("forget_activities", cronjob_id=job.id, keep=KEPT_ACTIVITIES)
+    return activity_of(added[0]) if added else None

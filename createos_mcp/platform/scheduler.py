@@ -9,7 +9,7 @@ import httpx2
 
 from createos_mcp.platform import cron_requests
 from createos_mcp.platform.background import Background
-from createos_mcp.platform.cronjobs import Cronjobs
+from createos_mcp.platform.cronjobs import Cronjobs, Due
 from createos_mcp.platform.models import Activity, Cronjob
 from createos_mcp.platform.names import moment_of
 from createos_mcp.platform.schedules import Schedule
@@ -45,7 +45,7 @@ class Scheduler:
         self._background = background
         self._now = now
         self._started_at = self._seen_at = now()
-        self._due: dict[tuple[str, str], datetime] = {}
+        self._next: dict[tuple[str, str], datetime] = {}
         self._running: dict[str, Activity] = {}
 
     async def run(self) -> None:
@@ -63,26 +63,33 @@ class Scheduler:
     async def run_due(self, moment: datetime) -> None:
         """Begin the runs that are due at a moment, which may be earlier than the last one."""
         if moment < self._seen_at:
-            self._due.clear()
+            self._next.clear()
         self._seen_at = moment
         self._started_at = min(self._started_at, moment)
         jobs = await self._cronjobs.scheduled()
         # Jobs that were changed or deleted are forgotten, and changed ones planned anew.
-        self._due = {key: self._due[key] for key in map(_key, jobs) if key in self._due}
-        for job in jobs:
-            await self._run_if_due(job, moment)
+        self._next = {key: self._next[key] for key in map(_key, jobs) if key in self._next}
+        due = [due for job in jobs if (due := self._due_of(job, moment)) is not None]
+        for one, activity in await self._cronjobs.claim(due):
+            self._running[one.job.id] = activity
+            self._background.start(self._run_one, one.job, activity)
 
-    async def _run_if_due(self, job: Cronjob, moment: datetime) -> None:
+    def _due_of(self, job: Cronjob, moment: datetime) -> Due | None:
         key = _key(job)
-        if key not in self._due:
-            self._due[key] = Schedule(job.schedule).after(self._over_at(job, moment))
-        if self._due[key] > moment:
-            return
+        if key not in self._next:
+            self._next[key] = Schedule(job.schedule).after(self._over_at(job, moment))
+        if self._next[key] > moment:
+            return None
         schedule = Schedule(job.schedule)
         latest = schedule.latest(moment)
-        self._due[key] = schedule.after(moment)
-        if moment - latest <= LATEST:
-            await self._begin(job, latest)
+        self._next[key] = schedule.after(moment)
+        if moment - latest > LATEST:
+            return None
+        running = self._running.get(job.id)
+        if running is None:
+            return Due(job=job, moment=latest)
+        reason = f"Skipped: the run of {running.scheduled_at} was still going."
+        return Due(job=job, moment=latest, skipped=reason)
 
     def _over_at(self, job: Cronjob, moment: datetime) -> datetime:
         """Until when moments are over: run or passed while nothing was there to run them."""
@@ -90,17 +97,6 @@ class Scheduler:
         if over_at > moment + WRONG_CLOCK:
             return self._started_at
         return max(over_at, self._started_at)
-
-    async def _begin(self, job: Cronjob, moment: datetime) -> None:
-        running = self._running.get(job.id)
-        if running is not None:
-            reason = f"Skipped: the run of {running.scheduled_at} was still going."
-            await self._cronjobs.claim(job, moment, skipped=reason)
-            return
-        activity = await self._cronjobs.claim(job, moment)
-        if activity is not None:
-            self._running[job.id] = activity
-            self._background.start(self._run_one, job, activity)
 
     async def _run_one(self, job: Cronjob, activity: Activity) -> None:
         try:

@@ -14,6 +14,7 @@ from anyio.abc import SocketStream
 
 from createos_mcp.platform.background import Background
 from createos_mcp.platform.cron_requests import open_client
+from createos_mcp.platform.cronjobs import Due
 from createos_mcp.platform.models import Activity, Json
 from createos_mcp.platform.scheduler import Scheduler
 from createos_mcp.platform.store import Store, open_store
@@ -322,9 +323,8 @@ async def test_a_hundred_activities_are_kept_and_ten_shown(tmp_path: Path) -> No
     async with bench(tmp_path) as b:
         job_id = await b.add_job("* * * * * *")
         (job,) = await b.store.cronjobs.scheduled()
-        moment = b.clock()
-        for second in range(1, 106):
-            await b.store.cronjobs.claim(job, moment + timedelta(seconds=second), skipped="test")
+        moments = [b.clock() + timedelta(seconds=second) for second in range(1, 106)]
+        await b.store.cronjobs.claim([Due(job=job, moment=m, skipped="test") for m in moments])
         assert len(await b.activities(job_id)) == 10
         assert (await b.moments(job_id))[-1] == "12:02:15"
         with closing(sqlite3.connect(tmp_path / "platform.db")) as database:
