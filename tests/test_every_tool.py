@@ -25,6 +25,7 @@ from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.unserved import need_of
 from tests.eras import Era, both_eras
+from tests.platform.dns_servers import Zone, dns_server
 from tests.platform.platforms import ANSWERING, PATIENCE_S, UNFINISHED, read_page, zip_of
 from tests.test_binding import CASES, CATALOG
 
@@ -79,6 +80,13 @@ def text_of(result: mcp_types.CallToolResult) -> str:
 
 
 @pytest.fixture(scope="module")
+def dns() -> Iterator[tuple[Zone, str]]:
+    """The DNS server that the platform of these tests asks, and its address."""
+    with dns_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Where the platform of these tests lives; it is stopped after them."""
     root = tmp_path_factory.mktemp("platform")
@@ -87,12 +95,12 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @asynccontextmanager
-async def launched(era: Era, data_dir: Path) -> AsyncIterator[Agent]:
+async def launched(era: Era, data_dir: Path, **variables: str) -> AsyncIterator[Agent]:
     others = {name: value for name, value in os.environ.items() if "CREATEOS" not in name}
     server = StdioServerParameters(
         command=sys.executable,
         args=["-m", "createos_mcp"],
-        env={**others, "CREATEOS_DATA_DIR": str(data_dir)},
+        env={**others, "CREATEOS_DATA_DIR": str(data_dir), **variables},
     )
     async with Client(server, mode=era) as client:
         yield Agent(client=client)
@@ -100,10 +108,11 @@ async def launched(era: Era, data_dir: Path) -> AsyncIterator[Agent]:
 
 @both_eras
 async def test_every_operation_that_the_platform_serves_does_what_it_says(
-    era: Era, data_dir: Path
+    era: Era, data_dir: Path, dns: tuple[Zone, str]
 ) -> None:
     name = f"every-tool-{era}"
-    async with launched(era, data_dir) as agent:
+    zone, server = dns
+    async with launched(era, data_dir, CREATEOS_PLATFORM_DNS_SERVERS=server) as agent:
         await account(agent)
         await api_keys(agent, name)
         await projects(agent, name)
@@ -112,6 +121,8 @@ async def test_every_operation_that_the_platform_serves_does_what_it_says(
         await analytics(agent, name)
         await environments(agent, name)
         await apps(agent, name)
+        await domains(agent, name, zone)
+        await cronjobs(agent, name)
         await endings(agent, name)
     assert agent.called == SERVED
 
@@ -280,6 +291,55 @@ async def apps(agent: Agent, name: str) -> None:
     await agent.call("DeleteApp", app_id=f"{name}-2")
     listed = (await agent.call("ListApps"))["items"]
     assert f"{name}-2" not in [app["name"] for app in listed]
+
+
+async def domains(agent: Agent, name: str, zone: Zone) -> None:
+    async def shown() -> Json:
+        (domain,) = (await agent.call("ListDomains", project_id=name))["items"]
+        return domain
+
+    host = f"{name}.example.com"
+    one = {"project_id": name, "domain_id": host}
+    (environment,) = (await agent.call("ListProjectEnvironments", project_id=name))["items"]
+    created = await agent.call("CreateDomain", project_id=name, name=host)
+    assert (created["status"], (await shown())["records"]) == ("pending", created["records"])
+    assert "no CNAME" in (await agent.call("RefreshDomain", **one))["message"]
+    zone.lines.append(f"{host}. 1 IN CNAME {created['records']['cname']}.")
+    assert "is verified" in (await agent.call("RefreshDomain", **one))["message"]
+    await agent.call("UpdateDomainEnvironment", **one, environmentId=environment["id"])
+    port = environment["extra"]["hostEndpoint"].rpartition(":")[2]
+    async with httpx2.AsyncClient() as client:
+        answer = await client.get(f"http://127.0.0.1:{port}", headers={"Host": host})
+    assert answer.text == "as set"
+    await agent.call("UpdateDomainEnvironment", **one)
+    assert (await shown())["environmentId"] is None
+    await agent.call("DeleteDomain", **one)
+    assert (await agent.call("ListDomains", project_id=name))["items"] == []
+
+
+async def cronjobs(agent: Agent, name: str) -> None:
+    one = {"project_id": name, "cronjob_id": name}
+    (environment,) = (await agent.call("ListProjectEnvironments", project_id=name))["items"]
+    await agent.call(
+        "CreateCronjob",
+        project_id=name,
+        environmentId=environment["id"],
+        name=name,
+        schedule="* * * * * *",
+        type="http",
+        settings={"path": "/tick", "method": "GET"},
+    )
+    with anyio.fail_after(PATIENCE_S):
+        while "as set" not in str(await agent.call("ListCronjobActivities", **one)):
+            await anyio.sleep(0.05)
+    await agent.call("SuspendCronjob", **one)
+    assert (await agent.call("GetCronjob", **one))["status"] == "suspended"
+    await agent.call("UnsuspendCronjob", **one)
+    await agent.call("UpdateCronjob", **one, name=f"{name}-2", schedule="@daily")
+    (job,) = (await agent.call("ListCronjobs", project_id=name))["items"]
+    assert (job["name"], job["schedule"], job["status"]) == (f"{name}-2", "@daily", "active")
+    await agent.call("DeleteCronjob", project_id=name, cronjob_id=f"{name}-2")
+    assert (await agent.call("ListCronjobs", project_id=name))["items"] == []
 
 
 async def endings(agent: Agent, name: str) -> None:

@@ -18,7 +18,9 @@ from createos_mcp.platform.api import (
     analytics,
     api_keys,
     apps,
+    cronjobs,
     deployments,
+    domains,
     environments,
     projects,
 )
@@ -44,6 +46,8 @@ HANDLERS: Handlers = {
     **projects.HANDLERS,
     **deployments.HANDLERS,
     **environments.HANDLERS,
+    **domains.HANDLERS,
+    **cronjobs.HANDLERS,
     **apps.HANDLERS,
     **api_keys.HANDLERS,
     **analytics.HANDLERS,

@@ -8,7 +8,9 @@ from datetime import datetime
 from pathlib import Path
 
 from createos_mcp.platform.accounts import Accounts
+from createos_mcp.platform.cronjobs import Cronjobs
 from createos_mcp.platform.database import Database, Transaction, open_database
+from createos_mcp.platform.domains import Domains
 from createos_mcp.platform.environments import DEFAULT_NAME, Environments
 from createos_mcp.platform.errors import (
     IllegalTransitionError,
@@ -59,6 +61,8 @@ class Store:
         self.ports = Ports(database, app_ports)
         self.environments = Environments(database, ports=self.ports, now=now)
         self.replica_sets = ReplicaSets(database)
+        self.domains = Domains(database, now=now)
+        self.cronjobs = Cronjobs(database, now=now)
         self._database = database
         self._now = now
 

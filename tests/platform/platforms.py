@@ -3,9 +3,10 @@
 import io
 import os
 import zipfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -16,11 +17,14 @@ import psutil
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.gateway import Gateway
 from createos_mcp.platform.paths import DataDir
-from createos_mcp.platform.service import open_platform
+from createos_mcp.platform.service import open_platform, utc_now
 
 Json: TypeAlias = Any
 
 PATIENCE_S = 60.0
+
+OWN_PORTS = range(20_000 + os.getpid() % 97 * 100, 30_000)
+"""Where this process looks for addresses first; several may test on one machine at once."""
 
 ANSWERING = """
 import http.server, os
@@ -110,6 +114,12 @@ class Api:
     async def environment(self, project_id: str) -> Json:
         return (await self.get(f"/v1/projects/{project_id}/environments"))[0]
 
+    async def until_gone(self, path: str) -> None:
+        """Return once nothing is at a path any more."""
+        with anyio.fail_after(PATIENCE_S):
+            while (await self.client.get(path)).status_code != 404:
+                await anyio.sleep(0.02)
+
 
 UNFINISHED = {"queue", "building", "deploying"}
 
@@ -141,12 +151,16 @@ def zip_of(files: Mapping[str, str | bytes]) -> bytes:
 
 @asynccontextmanager
 async def running_platform(
-    root: Path, variables: Mapping[str, str] = os.environ, **changes: Json
+    root: Path,
+    variables: Mapping[str, str] = os.environ,
+    *,
+    now: Callable[[], datetime] = utc_now,
+    **changes: Json,
 ) -> AsyncIterator[Api]:
     """A platform over a directory; its apps are gone when this ends."""
-    config = replace(PlatformConfig(data_dir=DataDir(root)), **changes)
+    config = replace(PlatformConfig(data_dir=DataDir(root), app_ports=OWN_PORTS), **changes)
     config.data_dir.create()
-    async with open_platform(config, dict(variables)) as (app, gateway, _sandbox):
+    async with open_platform(config, dict(variables), now=now) as (app, gateway, _sandbox):
         headers = {"X-Api-Key": config.data_dir.key_file.read_text().strip()}
         async with httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app=app),
