@@ -2,10 +2,11 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from itertools import count
 from urllib.request import ProxyHandler, Request, build_opener
 
+from createos_mcp.commands import Invocation
 from createos_mcp.errors import PlatformNotStartedError
 from createos_mcp.operations import Json
 from createos_mcp.platform import daemon
@@ -29,15 +30,15 @@ _ISOLATION = {
 }
 
 
-def locate(settings: Settings, environ: Mapping[str, str]) -> Target:
+def locate(invocation: Invocation) -> Target:
     """Where the platform is; starts it when it does not run. Blocks until it answers.
 
     Raises:
         PlatformNotStartedError: It did not come up.
     """
-    config = _config(settings)
+    config = _config(invocation.settings)
     try:
-        address = daemon.ensure_running(config, environ)
+        address = daemon.ensure_running(config, invocation.environ)
     except StartupError as error:
         raise PlatformNotStartedError(str(error), str(config.data_dir.log_file)) from error
     return Target(base_url=address.api_url, credentials=Credentials(api_key=address.api_key))
@@ -51,19 +52,22 @@ def _config(settings: Settings) -> PlatformConfig:
     )
 
 
-def _start(settings: Settings, environ: Mapping[str, str]) -> int:
-    locate(settings, environ)
-    return _status(settings, environ)
+def start(invocation: Invocation) -> int:
+    """Start the platform unless it runs, and show it."""
+    locate(invocation)
+    return show_status(invocation)
 
 
-def _stop(settings: Settings, _environ: Mapping[str, str]) -> int:
-    stopped = daemon.stop(_config(settings))
+def stop(invocation: Invocation) -> int:
+    """Stop the platform and its apps."""
+    stopped = daemon.stop(_config(invocation.settings))
     _say("The platform has stopped." if stopped else "The platform was not running.")
     return 0
 
 
-def _status(settings: Settings, _environ: Mapping[str, str]) -> int:
-    data_dir = _config(settings).data_dir
+def show_status(invocation: Invocation) -> int:
+    """Show where the platform listens and what it runs; 1 when it does not run."""
+    data_dir = _config(invocation.settings).data_dir
     state = daemon.running(data_dir)
     if state is None:
         _say(f"The platform is not running. Its files are in {data_dir.root}.")
@@ -79,23 +83,15 @@ def _status(settings: Settings, _environ: Mapping[str, str]) -> int:
     return 0
 
 
-def _logs(settings: Settings, _environ: Mapping[str, str]) -> int:
-    log_file = _config(settings).data_dir.log_file
+def show_log(invocation: Invocation) -> int:
+    """Show the end of the platform's own log."""
+    log_file = _config(invocation.settings).data_dir.log_file
     if not log_file.exists():
         _say(f"The platform has not run yet; its log will be {log_file}.")
         return 0
     for line in log_file.read_text(errors="replace").splitlines()[-LOG_LINES:]:
         _say(line)
     return 0
-
-
-COMMANDS: Mapping[str, Callable[[Settings, Mapping[str, str]], int]] = {
-    "start": _start,
-    "stop": _stop,
-    "status": _status,
-    "logs": _logs,
-}
-"""Subcommands of `createos-mcp platform`; each returns the exit code."""
 
 
 def _apps(state: PlatformState, data_dir: DataDir) -> Iterator[str]:
