@@ -53,8 +53,15 @@ class Command:
         return run
 
 
-GROUPS: Mapping[str, str] = {"platform": "run the local platform"}
+GROUPS: Mapping[str, str] = {
+    "platform": "run the local platform",
+    "platform user": "say who may use the local platform",
+}
 """Words that commands share, and what those commands have in common."""
+
+_AS_JSON = Argument(
+    name="--json", sentence="Answer with JSON, for programs.", options={"action": "store_true"}
+)
 
 COMMANDS: tuple[Command, ...] = (
     Command(
@@ -84,6 +91,20 @@ COMMANDS: tuple[Command, ...] = (
         name="platform logs",
         sentence="show the end of the platform's own log",
         run="createos_mcp.local:show_log",
+        is_of_platform=True,
+    ),
+    Command(
+        name="platform user add",
+        sentence="let another user in, and show their API key, this once",
+        run="createos_mcp.local_users:add",
+        arguments=(Argument(name="name", sentence="A name that no user has yet."), _AS_JSON),
+        is_of_platform=True,
+    ),
+    Command(
+        name="platform user list",
+        sentence="show who may use the local platform",
+        run="createos_mcp.local_users:show",
+        arguments=(_AS_JSON,),
         is_of_platform=True,
     ),
 )

@@ -36,7 +36,7 @@ def locate(invocation: Invocation) -> Target:
     Raises:
         PlatformNotStartedError: It did not come up.
     """
-    config = _config(invocation.settings)
+    config = config_of(invocation.settings)
     try:
         address = daemon.ensure_running(config, invocation.environ)
     except StartupError as error:
@@ -44,7 +44,8 @@ def locate(invocation: Invocation) -> Target:
     return Target(base_url=address.api_url, credentials=Credentials(api_key=address.api_key))
 
 
-def _config(settings: Settings) -> PlatformConfig:
+def config_of(settings: Settings) -> PlatformConfig:
+    """How the settings set the platform up."""
     return PlatformConfig(
         data_dir=DataDir(settings.platform_dir),
         api_port=settings.platform_api_port,
@@ -60,37 +61,37 @@ def start(invocation: Invocation) -> int:
 
 def stop(invocation: Invocation) -> int:
     """Stop the platform and its apps."""
-    stopped = daemon.stop(_config(invocation.settings))
-    _say("The platform has stopped." if stopped else "The platform was not running.")
+    stopped = daemon.stop(config_of(invocation.settings))
+    say("The platform has stopped." if stopped else "The platform was not running.")
     return 0
 
 
 def show_status(invocation: Invocation) -> int:
     """Show where the platform listens and what it runs; 1 when it does not run."""
-    data_dir = _config(invocation.settings).data_dir
+    data_dir = config_of(invocation.settings).data_dir
     state = daemon.running(data_dir)
     if state is None:
-        _say(f"The platform is not running. Its files are in {data_dir.root}.")
+        say(f"The platform is not running. Its files are in {data_dir.root}.")
         return 1
-    _say(f"API       {state.api_url}/v1  (OpenAPI: {state.api_url}/api-docs/openapi.json)")
-    _say(f"key       in {data_dir.key_file}")
-    _say(f"data      {data_dir.root}")
-    _say(f"process   {state.pid}, version {state.version}")
+    say(f"API       {state.api_url}/v1  (OpenAPI: {state.api_url}/api-docs/openapi.json)")
+    say(f"key       in {data_dir.key_file}")
+    say(f"data      {data_dir.root}")
+    say(f"process   {state.pid}, version {state.version}")
     network = "with" if state.outbound else "without"
-    _say(f"apps      run {_ISOLATION[state.isolation]}, {network} access to the network")
+    say(f"apps      run {_ISOLATION[state.isolation]}, {network} access to the network")
     for line in _apps(state, data_dir):
-        _say(line)
+        say(line)
     return 0
 
 
 def show_log(invocation: Invocation) -> int:
     """Show the end of the platform's own log."""
-    log_file = _config(invocation.settings).data_dir.log_file
+    log_file = config_of(invocation.settings).data_dir.log_file
     if not log_file.exists():
-        _say(f"The platform has not run yet; its log will be {log_file}.")
+        say(f"The platform has not run yet; its log will be {log_file}.")
         return 0
     for line in log_file.read_text(errors="replace").splitlines()[-LOG_LINES:]:
-        _say(line)
+        say(line)
     return 0
 
 
@@ -117,5 +118,6 @@ def _apps(state: PlatformState, data_dir: DataDir) -> Iterator[str]:
             return
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
+    """Write a line for whoever called the command."""
     sys.stdout.write(f"{line}\n")

@@ -13,7 +13,15 @@ from starlette.routing import Route
 from createos_mcp.catalog import Catalog
 from createos_mcp.operations import Json, Operation
 from createos_mcp.platform import unserved
-from createos_mcp.platform.api import account, api_keys, apps, deployments, environments, projects
+from createos_mcp.platform.api import (
+    account,
+    api_keys,
+    apps,
+    deployments,
+    environments,
+    projects,
+    transfers,
+)
 from createos_mcp.platform.api.calls import Call, Handlers, Services
 from createos_mcp.platform.archive import pack_zip
 from createos_mcp.platform.auth import authenticate
@@ -39,6 +47,7 @@ HANDLERS: Handlers = {
     **apps.HANDLERS,
     **api_keys.HANDLERS,
     **account.HANDLERS,
+    **transfers.HANDLERS,
 }
 
 SERVED = frozenset(HANDLERS)

@@ -33,8 +33,9 @@ from createos_mcp.platform.listeners import Listeners, bind_loopback
 from createos_mcp.platform.runner import Runner
 from createos_mcp.platform.sandbox import Sandbox, detect_sandbox
 from createos_mcp.platform.state import PlatformState, read_state, write_state
-from createos_mcp.platform.store import open_store
+from createos_mcp.platform.store import Store, open_store
 from createos_mcp.platform.supervisor import Supervisor
+from createos_mcp.platform.transfer_tokens import TransferTokens
 
 DESERTED_POLL_S = 2.0
 
@@ -62,7 +63,8 @@ async def open_platform(
     sandbox = detect_sandbox(config.isolation)
     async with open_store(data_dir.database, app_ports=config.app_ports, now=now) as store:
         await ensure_first_key(store.accounts, data_dir.key_file)
-        secret = await store.accounts.ensure_secret("downloads", secrets.token_urlsafe(32))
+        downloads = Downloads(secret=await _secret(store, "downloads"), now=now)
+        tokens = TransferTokens(secret=await _secret(store, "transfers"), now=now)
         runner = Runner(config=config, sandbox=sandbox)
         async with (
             Gateway(open_socket=runner.open_socket, port=config.gateway_port) as gateway,
@@ -93,7 +95,8 @@ async def open_platform(
             services = Services(
                 store=store,
                 deployments=deployer,
-                downloads=Downloads(secret=secret, now=now),
+                downloads=downloads,
+                transfer_tokens=tokens,
                 config=config,
                 now=now,
                 gateway_port=gateway.port,
@@ -101,6 +104,10 @@ async def open_platform(
             app = create_app(catalog=load_catalog(), services=services)
             yield app, gateway, sandbox
             tasks.cancel_scope.cancel()
+
+
+async def _secret(store: Store, name: str) -> str:
+    return await store.accounts.ensure_secret(name, secrets.token_urlsafe(32))
 
 
 async def serve(config: PlatformConfig, environ: Mapping[str, str]) -> None:

@@ -33,6 +33,7 @@ from createos_mcp.platform.rows import (
     log_line_of,
     project_of,
 )
+from createos_mcp.platform.transfers import Transfers
 
 DEFAULT_ENVIRONMENT = "production"
 DEFAULT_RESOURCES = {"cpu": 500, "memory": 1024, "replicas": 1}
@@ -61,6 +62,7 @@ class Store:
     ) -> None:
         self.accounts = Accounts(database, now=now)
         self.groups = Groups(database, now=now)
+        self.transfers = Transfers(database, now=now)
         self._database = database
         self._app_ports = app_ports
         self._now = now

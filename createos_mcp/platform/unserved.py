@@ -11,7 +11,6 @@ _BY_OPERATION: Mapping[str, str] = {
 }
 
 _BY_GROUP: Mapping[str, str] = {
-    "transfers": "several users on one platform",
     "environments": "several environments of one project",
     "domains": "custom domains and their DNS checks",
     "github": "a connection to GitHub or a git host",

@@ -11,6 +11,7 @@ from createos_mcp.platform.downloads import Downloads
 from createos_mcp.platform.errors import NotFoundError, WrongStateError
 from createos_mcp.platform.models import Deployment, Environment, Project, ProjectStatus, User
 from createos_mcp.platform.store import Store
+from createos_mcp.platform.transfer_tokens import TransferTokens
 
 
 class Deployments(Protocol):
@@ -32,6 +33,7 @@ class Services:
     store: Store
     deployments: Deployments
     downloads: Downloads
+    transfer_tokens: TransferTokens
     config: PlatformConfig
     now: Callable[[], datetime]
     gateway_port: int
