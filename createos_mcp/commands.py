@@ -72,7 +72,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         name="platform start",
         sentence="start the local platform unless it runs, and show where it listens",
-        run="createos_mcp.local:start",
+        run="createos_mcp.local_status:start",
         is_of_platform=True,
     ),
     Command(
@@ -84,7 +84,8 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         name="platform status",
         sentence="show where it listens and what it runs; exits with 1 when it does not run",
-        run="createos_mcp.local:show_status",
+        run="createos_mcp.local_status:show",
+        arguments=(_AS_JSON,),
         is_of_platform=True,
     ),
     Command(

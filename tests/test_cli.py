@@ -89,6 +89,9 @@ def test_the_platform_is_started_shown_and_stopped(tmp_path: Path) -> None:
     own = {"CREATEOS_DATA_DIR": str(tmp_path)}
     before = run("platform", "status", **own)
     assert (before.returncode, "not running" in before.stdout) == (1, True)
+    before = run("platform", "status", "--json", **own)
+    assert before.returncode == 1
+    assert json.loads(before.stdout) == {"running": False, "dataDir": str(tmp_path)}
     assert "has not run yet" in run("platform", "logs", **own).stdout
     try:
         started = run("platform", "start", **own)
@@ -96,6 +99,23 @@ def test_the_platform_is_started_shown_and_stopped(tmp_path: Path) -> None:
         assert "http://127.0.0.1:" in started.stdout
         assert run("platform", "start", **own).stdout == started.stdout
         assert run("platform", "status", **own).stdout == started.stdout
+        shown = json.loads(run("platform", "status", "--json", **own).stdout)
+        assert (shown["running"], shown["apps"]) == (True, [])
+        assert shown["apiUrl"] in started.stdout
+        project = {
+            "uniqueName": "shop-web",
+            "displayName": "Shop",
+            "type": "upload",
+            "source": {},
+            "settings": {"useBuildAI": True},
+        }
+        key = {"X-Api-Key": (tmp_path / "key").read_text().strip()}
+        httpx2.post(f"{shown['apiUrl']}/v1/projects", json=project, headers=key)
+        *_, head, row = run("platform", "status", **own).stdout.splitlines()
+        assert head.split()[:3] == ["APP", "STATE", "ADDRESS"]
+        assert row.split()[:2] == ["shop-web/production", "-"]
+        (app,) = json.loads(run("platform", "status", "--json", **own).stdout)["apps"]
+        assert (app["endpoint"] in row, app["user"]) == (True, "local")
         assert (tmp_path / "key").read_text().strip() not in started.stdout
     finally:
         stopped = run("platform", "stop", **own)

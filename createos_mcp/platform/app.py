@@ -33,6 +33,7 @@ from createos_mcp.platform.errors import (
     UnauthorizedError,
 )
 from createos_mcp.platform.openapi import describe
+from createos_mcp.platform.overview import overview
 from createos_mcp.platform.requests import read_arguments
 from createos_mcp.validation import Validation
 
@@ -61,7 +62,8 @@ def create_app(*, catalog: Catalog, services: Services) -> Starlette:
     """The API over the given parts.
 
     Every operation of the catalogue has a route; one without a handler answers 501 and says what
-    it needs. `/healthz` and `/api-docs/openapi.json` need no key.
+    it needs. `/healthz` and `/api-docs/openapi.json` need no key; `/status` needs that of the
+    machine's owner.
     """
     validation = Validation()
     operations = sorted(catalog.operations.values(), key=_fixed_paths_first)
@@ -69,6 +71,7 @@ def create_app(*, catalog: Catalog, services: Services) -> Starlette:
     routes = [
         Route("/healthz", _answer({"status": "ok"})),
         Route("/api-docs/openapi.json", _answer(document)),
+        Route("/status", _overview(services)),
         Route("/downloads/{deployment_id}", _download(services)),
         *(
             Route(
@@ -130,6 +133,14 @@ def _checkable(arguments: Mapping[str, Json]) -> Mapping[str, Json]:
 def _answer(document: Json) -> Endpoint:
     async def endpoint(_request: Request) -> Response:
         return JSONResponse(document)
+
+    return endpoint
+
+
+def _overview(services: Services) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        user = await authenticate(services.store.accounts, request.headers)
+        return JSONResponse({"status": "success", "data": await overview(user, services)})
 
     return endpoint
 

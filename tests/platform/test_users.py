@@ -193,3 +193,25 @@ def rows_about(root: Path, owned: Mapping[str, str]) -> list[tuple[str, Json]]:
             rows = database.execute(f"SELECT * FROM {table}")  # noqa: S608 - from its schema
             found += [(table, row) for row in rows if ids & set(row)]
     return sorted(found, key=repr)
+
+
+async def test_only_the_owner_of_the_machine_sees_what_all_users_run(tmp_path: Path) -> None:
+    async with running_platform(tmp_path) as api, another_user(api) as alice:
+        deployment = await alice.deploy({"index.html": "hers"}, "her-app")
+        await api.create_project("his-app")
+        assert (await alice.request("GET", "/status"))[0] == 403
+        assert (await alice.client.get("/status", headers={"X-Api-Key": ""})).status_code == 401
+        hers, his = sorted((await api.get("/status"))["apps"], key=lambda app: app["project"])
+        address = (await alice.environment(deployment["projectId"]))["extra"]["endpoint"]
+    assert (hers["user"], hers["project"], hers["environment"]) == (
+        "alice",
+        "her-app",
+        "production",
+    )
+    assert (hers["status"], hers["endpoint"]) == ("deployed", address)
+    assert hers["replicas"] == {"running": 1, "wanted": 1}
+    assert 2**20 < hers["memoryBytes"] < hers["memoryMb"] * 2**20
+    assert hers["isolation"] == deployment["extra"]["isolation"]
+    assert hers["limits"] == deployment["extra"]["limits"]
+    assert (his["user"], his["status"], his["memoryBytes"]) == ("local", None, 0)
+    assert his["replicas"] == {"running": 0, "wanted": 1}
