@@ -82,7 +82,7 @@ def create_app(*, catalog: Catalog, services: Services) -> Starlette:
             for operation in operations
         ),
     ]
-    return Starlette(
+    app = Starlette(
         routes=routes,
         exception_handlers={
             Refusal: _refuse,
@@ -90,6 +90,8 @@ def create_app(*, catalog: Catalog, services: Services) -> Starlette:
             Exception: _fail,
         },
     )
+    app.router.redirect_slashes = False
+    return app
 
 
 def _fixed_paths_first(operation: Operation) -> tuple[int, str]:

@@ -15,6 +15,9 @@ from createos_mcp.platform.models import LIVE, Deployment, DeploymentStatus, Pro
 from createos_mcp.platform.names import new_id
 
 DEFAULT_SINCE_S = 60
+MAX_SINCE_S = 10 * 366 * 24 * 3600
+"""Ten years are all there is, and a moment that can be calculated."""
+
 NOTHING_YET = "No log lines in that time."
 
 
@@ -117,7 +120,7 @@ async def app_logs(call: Call) -> Json:
             f"The deployment is {deployment.status}; only a deployed one has app logs. "
             "The build log holds the last lines of an app that failed."
         )
-    since_s = call.arguments.get("since-seconds", DEFAULT_SINCE_S)
+    since_s = min(call.arguments.get("since-seconds", DEFAULT_SINCE_S), MAX_SINCE_S)
     return await call.services.deployments.app_log(deployment, since_s) or NOTHING_YET
 
 
