@@ -4,7 +4,8 @@ from createos_mcp.platform.gateway import Gateway, Site
 from createos_mcp.platform.models import Deployment, Environment, Instance, Project
 from createos_mcp.platform.store import Store
 
-PORT_ATTEMPTS = 20
+PORT_ATTEMPTS = 500
+"""Other platforms of this machine count from the same port on, each with many addresses."""
 
 
 def environment_host(project: Project, environment: Environment) -> str:
