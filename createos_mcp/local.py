@@ -34,6 +34,10 @@ def config_of(settings: Settings) -> PlatformConfig:
         data_dir=DataDir(settings.platform_dir),
         api_port=settings.platform_api_port,
         gateway_port=settings.platform_gateway_port,
+        sleep_after_s=settings.platform_sleep_after_s,
+        max_deployed=settings.platform_max_deployed,
+        builds_at_once=settings.platform_builds_at_once,
+        logs_kept_days=settings.platform_logs_kept_days,
     )
 
 

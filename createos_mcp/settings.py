@@ -56,16 +56,16 @@ def _whole_number(least: int, most: int) -> Callable[[str], int]:
     return read
 
 
-def _seconds(most: float) -> Callable[[str], float]:
+def _number(unit: str, most: float, *, zero: bool = False) -> Callable[[str], float]:
     def read(raw: str) -> float:
-        expected = f"expected a number of seconds up to {most:g}, got {_show(raw)}"
+        expected = f"expected a number of {unit} up to {most:g}, got {_show(raw)}"
         try:
-            seconds = float(raw)
+            number = float(raw)
         except ValueError:
             raise ValueError(expected) from None
-        if not 0 < seconds <= most:
+        if not 0 <= number <= most or (number == 0 and not zero):
             raise ValueError(expected)
-        return seconds
+        return number
 
     return read
 
@@ -107,16 +107,17 @@ class Settings:
         ),
     )
     connect_timeout_s: float = field(
-        default=10.0, metadata=_row(_seconds(300), "Limit for making a connection.")
+        default=10.0, metadata=_row(_number("seconds", 300), "Limit for making a connection.")
     )
     read_timeout_s: float = field(
-        default=30.0, metadata=_row(_seconds(3600), "Limit for a silence of the API.")
+        default=30.0, metadata=_row(_number("seconds", 3600), "Limit for a silence of the API.")
     )
     upload_timeout_s: float = field(
-        default=300.0, metadata=_row(_seconds(3600), "The same while files are uploaded.")
+        default=300.0, metadata=_row(_number("seconds", 3600), "The same while files are uploaded.")
     )
     total_timeout_s: float = field(
-        default=60.0, metadata=_row(_seconds(7200), "Limit for a call with its repetitions.")
+        default=60.0,
+        metadata=_row(_number("seconds", 7200), "Limit for a call with its repetitions."),
     )
     attempts: int = field(
         default=4,
@@ -158,6 +159,30 @@ class Settings:
             _whole_number(0, _MAX_PORT),
             "Port at which the local platform tells apps apart by host name.",
             shown="a free one, then kept",
+        ),
+    )
+
+    platform_sleep_after_s: float = field(
+        default=1800.0,
+        metadata=_row(
+            _number("seconds", 31_536_000, zero=True),
+            "How long a local app runs that nobody asks; 0 lets it run for good.",
+        ),
+    )
+    platform_max_deployed: int = field(
+        default=50,
+        metadata=_row(
+            _whole_number(1, 1000), "Local deployments that run at once; then the oldest sleeps."
+        ),
+    )
+    platform_builds_at_once: int = field(
+        default=2, metadata=_row(_whole_number(1, 64), "Local builds that run at once.")
+    )
+    platform_logs_kept_days: float = field(
+        default=7.0,
+        metadata=_row(
+            _number("days", 3650),
+            "How long logs of stopped and deleted local deployments are kept.",
         ),
     )
 

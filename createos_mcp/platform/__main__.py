@@ -8,7 +8,7 @@ from pathlib import Path
 
 import anyio
 
-from createos_mcp.platform.config import PlatformConfig
+from createos_mcp.platform.config import PlatformConfig, choices, flag_of
 from createos_mcp.platform.errors import StartupError
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.service import serve
@@ -24,17 +24,12 @@ def main() -> int:
     """
     parser = argparse.ArgumentParser(prog="createos-mcp platform", description=__doc__)
     parser.add_argument("--data-dir", type=Path, required=True)
-    parser.add_argument("--api-port", type=int, default=0)
-    parser.add_argument("--gateway-port", type=int, default=0)
-    parser.add_argument("--isolation", choices=("auto", "none"), default="auto")
-    chosen = parser.parse_args()
+    for choice in choices():
+        parser.add_argument(flag_of(choice.name), type=choice.type, default=choice.default)
+    chosen = vars(parser.parse_args())
+    os.umask(0o077)
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, stream=sys.stderr)
-    config = PlatformConfig(
-        data_dir=DataDir(chosen.data_dir),
-        api_port=chosen.api_port,
-        gateway_port=chosen.gateway_port,
-        isolation=chosen.isolation,
-    )
+    config = PlatformConfig(**{**chosen, "data_dir": DataDir(chosen["data_dir"])})
     try:
         anyio.run(serve, config, dict(os.environ))
     except StartupError as error:

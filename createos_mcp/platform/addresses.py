@@ -1,16 +1,18 @@
 """The addresses of environments and deployments: a host name and a port of its own for each."""
 
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+
 from createos_mcp.platform.gateway import Gateway, Site
-from createos_mcp.platform.models import Deployment, Environment, Instance, Project
+from createos_mcp.platform.models import Environment, Instance
 from createos_mcp.platform.store import Store
 
 PORT_ATTEMPTS = 500
 """Other platforms of this machine count from the same port on, each with many addresses."""
 
 
-def environment_host(project: Project, environment: Environment) -> str:
+def environment_host(environment: Environment) -> str:
     """`production-my-app.localhost`; curl and browsers resolve it to this machine."""
-    return f"{environment.unique_name}-{project.unique_name}.localhost".lower()
+    return f"{environment.host}.localhost"
 
 
 def deployment_host(deployment_id: str) -> str:
@@ -31,18 +33,21 @@ class Addresses:
         self._gateway = gateway
         self._sites: dict[str, Site] = {}
 
-    async def open_environment(self, environment: Environment, project: Project) -> None:
+    async def open_environment(self, environment: Environment) -> None:
         """Listen on an environment's address, which answers 503 until something is published."""
-        await self._open(environment.id, environment_host(project, environment))
+        host = environment_host(environment)
+        await self._open(environment.id, host, environment.port, counted=True)
         self.withdraw(environment.id, "Nothing is deployed to this environment yet.")
 
-    async def open_deployment(self, deployment: Deployment) -> None:
+    async def open_deployment(self, deployment_id: str) -> None:
         """Listen on a deployment's own address."""
-        await self._open(deployment.id, deployment_host(deployment.id))
+        if deployment_id not in self._sites:
+            port = await self._store.ports.of(deployment_id)
+            await self._open(deployment_id, deployment_host(deployment_id), port, counted=False)
 
-    def publish(self, owner_id: str, instance: Instance) -> None:
-        """Send the next requests for an address to a running app."""
-        self._gateway.publish(self._sites[owner_id], instance)
+    def publish(self, owner_id: str, instances: Sequence[Instance]) -> None:
+        """Send the next requests for an address to these replicas."""
+        self._gateway.publish(self._sites[owner_id], instances)
 
     def withdraw(self, owner_id: str, reason: str) -> None:
         """Answer 503 with the reason at an address."""
@@ -50,25 +55,37 @@ class Addresses:
         if site is not None:
             self._gateway.withdraw(site, reason)
 
+    def hold(self, owner_id: str, wake: Callable[[], Awaitable[None]]) -> None:
+        """Let requests at an address wait, the first of which wakes what answers there."""
+        site = self._sites.get(owner_id)
+        if site is not None:
+            self._gateway.hold(site, wake)
+
+    async def drain(self, instances: Sequence[Instance], timeout_s: float) -> None:
+        """Return once nothing is in flight on replicas, or the time is over."""
+        await self._gateway.drain(instances, timeout_s)
+
+    def idle_s(self, owner_ids: Iterable[str]) -> float:
+        """Seconds since the last request at any of these addresses; 0 while one is in flight."""
+        sites = (self._sites[owner] for owner in owner_ids if owner in self._sites)
+        return min((self._gateway.idle_s(site) or 0 for site in sites), default=0)
+
     async def close(self, owner_id: str) -> None:
         """Give an address back."""
         site = self._sites.pop(owner_id, None)
         if site is not None:
             await self._gateway.close(site)
-        await self._store.release_port(owner_id)
+        await self._store.ports.release(owner_id)
 
-    async def _open(self, owner_id: str, host: str) -> None:
-        if owner_id in self._sites:
-            return
-        port = await self._store.port_of(owner_id)
+    async def _open(self, owner_id: str, host: str, port: int, *, counted: bool) -> None:
         for attempt in range(PORT_ATTEMPTS):
-            site = Site(hosts=(host,), port=port)
+            site = Site(hosts=(host,), port=port, owner=owner_id if counted else None)
             try:
                 await self._gateway.open(site)
             except OSError:
                 if attempt == PORT_ATTEMPTS - 1:
                     raise
-                port = await self._store.another_port_for(owner_id)
+                port = await self._store.ports.another_for(owner_id)
             else:
                 self._sites[owner_id] = site
                 return

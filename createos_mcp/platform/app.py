@@ -15,6 +15,7 @@ from createos_mcp.operations import Json, Operation
 from createos_mcp.platform import unserved
 from createos_mcp.platform.api import (
     account,
+    analytics,
     api_keys,
     apps,
     deployments,
@@ -47,6 +48,7 @@ HANDLERS: Handlers = {
     **environments.HANDLERS,
     **apps.HANDLERS,
     **api_keys.HANDLERS,
+    **analytics.HANDLERS,
     **account.HANDLERS,
     **transfers.HANDLERS,
 }

@@ -20,6 +20,7 @@ from createos_mcp.platform.errors import BuildFailedError
 from createos_mcp.platform.frameworks import DOCKERFILE, FRAMEWORKS
 from createos_mcp.platform.models import BuildJob, Release
 from createos_mcp.platform.paths import DataDir
+from createos_mcp.platform.processes import kill_tree, processes_by
 from createos_mcp.platform.sandbox import SYSTEM, Confinement, Sandbox
 from createos_mcp.platform.steps import run_step
 from createos_mcp.platform.toolchains import Toolchain, Toolchains
@@ -36,6 +37,9 @@ PASSED_ON = re.compile(
     re.IGNORECASE,
 )
 """Variables by which package managers reach their registries; a build gets no others."""
+
+BUILD_ID = "BUILD_ID"
+"""Variable by which a build's processes are found, wherever they went."""
 
 CACHES: Mapping[str, str] = {
     "npm_config_cache": "npm",
@@ -90,6 +94,14 @@ class Builder:
             raise BuildFailedError(
                 f"The build did not finish within {minutes:g} minutes."
             ) from error
+        except OSError as error:
+            raise BuildFailedError(f"The build cannot use its files: {error}") from error
+
+    async def end_strays(self) -> None:
+        """End the processes of builds that an earlier run of the platform began."""
+        for deployment_id in await to_thread.run_sync(processes_by, BUILD_ID):
+            if self._data_dir.source(deployment_id).is_dir():
+                await to_thread.run_sync(_end_processes_of, deployment_id)
 
     async def _build(self, job: BuildJob, log: BuildLog) -> Release:
         if job.settings.get("hasDockerfile") or job.settings.get("runtime") == DOCKERFILE:
@@ -133,12 +145,15 @@ class Builder:
             dies_with_parent=True,
         )
         confined = self._sandbox.confine(command, confinement)
-        exit_code = await run_step(
-            confined,
-            cwd=site.root,
-            environ=site.environ,
-            on_lines=lambda lines: site.log(stage, lines),
-        )
+        try:
+            exit_code = await run_step(
+                confined,
+                cwd=site.root,
+                environ=site.environ,
+                on_lines=lambda lines: site.log(stage, lines),
+            )
+        finally:
+            _end_processes_of(site.job.deployment_id)
         if exit_code:
             shown = command[-1] if command[0] == "/bin/sh" else shlex.join(command)
             raise BuildFailedError(f"The {stage} command exited with {exit_code}: {shown}")
@@ -166,6 +181,7 @@ class Builder:
             "NO_UPDATE_NOTIFIER": "1",
             **job.settings.get("buildVars", {}),
             **job.settings.get("buildFlags", {}),
+            BUILD_ID: job.deployment_id,
         }
 
     def _release(self, site: _Site, plan: Plan) -> Release:
@@ -189,6 +205,12 @@ class Builder:
             environ=_running_environ(site.root, site.toolchain),
             readable=readable,
         )
+
+
+def _end_processes_of(deployment_id: str) -> None:
+    """End what a build started and left behind, in whatever session it is."""
+    for pid in processes_by(BUILD_ID).get(deployment_id, ()):
+        kill_tree(pid)
 
 
 def _system_trust() -> dict[str, str]:

@@ -1,7 +1,9 @@
 """How one platform is set up: plain values, read from the environment by whoever starts it."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import Field, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from createos_mcp.platform.paths import DataDir
 
@@ -25,12 +27,39 @@ class PlatformConfig:
     """How long requests in flight may take when another deployment takes over."""
     stop_timeout_s: float = 10
     """How long an app may take to end once it was asked to."""
+    traffic_retention_days: int = 7
+    """How long counts of requests are kept."""
     max_projects: int = 100
     max_api_keys: int = 10
     max_apps: int = 100
+    max_environments: int = 20
+    """Environments of one project."""
+    max_deployed: int = 50
+    """Deployments of one user that may run at the same time."""
+    sleep_after_s: float = 1800
+    """How long an app is left running that nobody asks; 0 leaves it running for good."""
+    releases_kept: int = 5
+    """Newest releases of a project that stay built, besides those in use."""
+    cache_limit_mb: int = 5_000
+    """Size from which the package managers' caches are cleared."""
+    logs_kept_days: float = 7
+    """How long the logs of stopped and deleted deployments are kept."""
     max_uploads_pending: int = 20
     """Deployments of one project that may wait or build at the same time."""
     cgroup_root: Path = Path("/sys/fs/cgroup")
     """Where control groups are; where none can be made, launchers watch their apps' memory."""
     isolation: str = "auto"
     """`auto` takes bubblewrap where it works; `none` runs plain processes."""
+
+
+def choices() -> Iterator[Field[Any]]:
+    """What can be chosen by a flag of the platform's process: numbers and words."""
+    return (choice for choice in fields(PlatformConfig) if choice.type in _READ_AS_TEXT)
+
+
+def flag_of(name: str) -> str:
+    """The flag of a choice, `--sleep-after-s`."""
+    return "--" + name.replace("_", "-")
+
+
+_READ_AS_TEXT = (int, float, str)

@@ -14,7 +14,7 @@ from typing import IO
 
 import psutil
 
-from createos_mcp.platform.config import PlatformConfig
+from createos_mcp.platform.config import PlatformConfig, choices, flag_of
 from createos_mcp.platform.errors import StartupError
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.state import PlatformState, read_state
@@ -94,14 +94,14 @@ def _ends(state: PlatformState, within_s: float) -> bool:
 
 
 def _command(config: PlatformConfig) -> list[str]:
-    return [
-        sys.executable,
-        "-m",
-        "createos_mcp.platform",
-        f"--data-dir={config.data_dir.root}",
-        f"--api-port={config.api_port}",
-        f"--gateway-port={config.gateway_port}",
+    """The platform's own command line: one flag for each choice that is not the default."""
+    chosen = [
+        f"{flag_of(choice.name)}={getattr(config, choice.name)}"
+        for choice in choices()
+        if getattr(config, choice.name) != choice.default
     ]
+    command = [sys.executable, "-m", "createos_mcp.platform"]
+    return [*command, f"--data-dir={config.data_dir.root}", *chosen]
 
 
 def _without_our_settings(environ: Mapping[str, str]) -> dict[str, str]:

@@ -1,35 +1,42 @@
-"""A deployment's life, from queued to gone: builds it, takes it live, replaces what was there."""
+"""A deployment's life, from queued to gone: builds it, takes it live, and ends it."""
 
 import logging
 import shutil
-from collections import defaultdict
 from functools import partial
 
-import anyio
 from anyio import to_thread
 
 from createos_mcp.platform.addresses import Addresses
-from createos_mcp.platform.app_logs import tail
 from createos_mcp.platform.background import Background, Work
-from createos_mcp.platform.builder import Builder
 from createos_mcp.platform.config import PlatformConfig
-from createos_mcp.platform.errors import BuildFailedError, IllegalTransitionError, WrongStateError
+from createos_mcp.platform.errors import (
+    AppExitedError,
+    BuildFailedError,
+    IllegalTransitionError,
+    Refusal,
+    StartFailedError,
+    StorageError,
+    WrongStateError,
+)
 from createos_mcp.platform.models import (
-    BuildJob,
+    UNFINISHED,
     Deployment,
     DeploymentStatus,
     Environment,
+    EnvironmentStatus,
     Project,
     ProjectStatus,
-    release_to_json,
 )
 from createos_mcp.platform.names import new_id
+from createos_mcp.platform.releases import Releases
+from createos_mcp.platform.settler import Settler
 from createos_mcp.platform.store import Store
-from createos_mcp.platform.supervisor import Supervisor, build_log
+from createos_mcp.platform.supervisor import Supervisor
 
 logger = logging.getLogger(__name__)
 
 FAULT = "The platform failed; its log says why"
+DELETED = "Its deployment was deleted."
 
 
 class Deployer:
@@ -43,37 +50,41 @@ class Deployer:
         self,
         *,
         store: Store,
-        builder: Builder,
+        releases: Releases,
         supervisor: Supervisor,
+        settler: Settler,
         addresses: Addresses,
         config: PlatformConfig,
         background: Background,
     ) -> None:
         self._store = store
-        self._builder = builder
+        self._releases = releases
         self._supervisor = supervisor
+        self._settler = settler
         self._addresses = addresses
         self._config = config
         self._data_dir = config.data_dir
         self._background = background
-        self._build_slots = anyio.Semaphore(config.builds_at_once)
-        self._promotions: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
         self._work: dict[str, Work] = {}
 
     async def recover(self) -> None:
         """Go on where the last run of the platform ended, however it ended."""
-        for environment in await self._store.all_environments():
-            await self.open_environment(environment)
-        for deployment in await self._store.deployments_in(frozenset(DeploymentStatus)):
+        environments = await self._store.environments.all()
+        for environment in environments:
+            await self._addresses.open_environment(environment)
+        await self._releases.end_strays()
+        await self._supervisor.recover(environments)
+        for deployment in await self._store.deployments_in({*UNFINISHED, _TERMINATING}):
             await self._recover_one(deployment)
+        for environment in environments:
+            if environment.status is not EnvironmentStatus.ACTIVE:
+                self._settler.begin(environment)
         for project in await self._store.projects_in(ProjectStatus.DELETING):
             self._background.start(self._remove_project, project)
 
     async def open_environment(self, environment: Environment) -> None:
-        """Listen on the address of an environment."""
-        project = await self._store.project_by_id(environment.project_id)
-        if project is not None:
-            await self._addresses.open_environment(environment, project)
+        """Listen on the address of a new environment."""
+        await self._addresses.open_environment(environment)
 
     async def submit(self, deployment: Deployment) -> None:
         """Queue a deployment whose row and files are stored."""
@@ -109,16 +120,22 @@ class Deployer:
             project = await self._store.project_by_id(deployment.project_id)
             chosen = project.settings if project is not None else chosen
         again_id = new_id()
-        await to_thread.run_sync(
-            shutil.copytree, self._data_dir.source(deployment.id), self._data_dir.source(again_id)
-        )
-        again = await self._store.add_deployment(
-            deployment_id=again_id,
-            project_id=deployment.project_id,
-            source=deployment.source,
-            settings=chosen,
-            max_pending=self._config.max_uploads_pending,
-        )
+        source, copy = self._data_dir.source(deployment.id), self._data_dir.source(again_id)
+        try:
+            await to_thread.run_sync(shutil.copytree, source, copy)
+        except OSError as error:
+            raise StorageError(copy, str(error)) from error
+        try:
+            again = await self._store.add_deployment(
+                deployment_id=again_id,
+                project_id=deployment.project_id,
+                source=deployment.source,
+                settings=chosen,
+                max_pending=self._config.max_uploads_pending,
+            )
+        except Refusal:
+            await to_thread.run_sync(shutil.rmtree, copy)
+            raise
         await self.submit(again)
         return again
 
@@ -138,35 +155,44 @@ class Deployer:
         """Delete a project that is marked for it, and all that it owns, in the background."""
         self._background.start(self._remove_project, project)
 
-    async def app_log(self, deployment: Deployment, since_s: float) -> str:
-        """What the app wrote in the last `since_s` seconds."""
-        return await to_thread.run_sync(tail, self._data_dir.app_log(deployment.id), since_s)
+    async def wake(self, deployment: Deployment) -> None:
+        """Begin to run a sleeping deployment again.
+
+        Raises:
+            WrongStateError: It does not sleep.
+        """
+        if deployment.status is not DeploymentStatus.SLEEPING:
+            raise WrongStateError(
+                f"Only a sleeping deployment can be woken; this one is {deployment.status}."
+            )
+        if await self._store.show(deployment.id, DeploymentStatus.DEPLOYING, None):
+            self._background.start(self._wake, deployment)
+
+    async def _wake(self, deployment: Deployment) -> None:
+        """Run it where it belongs: in the environments that serve it, otherwise by itself."""
+        try:
+            await self._releases.ensure(deployment)
+        except BuildFailedError as error:
+            await self._fail(deployment.id, error)
+            return
+        environments = await self._store.environments.of(deployment.project_id)
+        places = [e.id for e in environments if e.deployment_id == deployment.id]
+        for place in places or [deployment.id]:
+            await self._supervisor.wake(place)
 
     async def _recover_one(self, deployment: Deployment) -> None:
-        match deployment.status:
-            case DeploymentStatus.QUEUE | DeploymentStatus.BUILDING | DeploymentStatus.DEPLOYING:
-                await self._supervisor.end_leftover(deployment)
-                await self.submit(deployment)
-            case DeploymentStatus.DEPLOYED | DeploymentStatus.CRASHING:
-                await self._supervisor.adopt(deployment)
-                self._background.start(self._resume, deployment)
-            case DeploymentStatus.TERMINATING:
-                self._background.start(self._remove, deployment)
-            case _:
-                await self._supervisor.end_leftover(deployment)
-
-    async def _resume(self, deployment: Deployment) -> None:
-        if not self._supervisor.runs(deployment.id):
-            await self._supervisor.resume(deployment.id)
-        if self._supervisor.runs(deployment.id):
-            await self._promote(deployment)
-            await self._retire_superseded(deployment.project_id)
+        if deployment.status is _TERMINATING:
+            self._background.start(self._remove, deployment)
+        elif deployment.live_at is None:
+            await self.submit(deployment)
+        elif not self._supervisor.runs(deployment.id):
+            self._background.start(self._wake, deployment)
 
     async def _deploy(self, deployment: Deployment) -> None:
         try:
             built = deployment.status is DeploymentStatus.DEPLOYING
             if built or await self._build(deployment):
-                await self._take_live(deployment)
+                await self._take_live(deployment.id)
         except IllegalTransitionError:
             raise
         except Exception:
@@ -178,88 +204,108 @@ class Deployer:
     async def _give_up(self, deployment_id: str) -> None:
         """End a deployment that a fault of the platform stopped, in the state it can end in."""
         for status in (DeploymentStatus.BUILD_ERROR, DeploymentStatus.ERROR):
-            try:
-                await self._store.move(deployment_id, status, reason=FAULT)
-            except IllegalTransitionError:
-                continue
-            return
+            if await self._store.show(deployment_id, status, FAULT):
+                return
 
     async def _build(self, deployment: Deployment) -> bool:
-        async with self._build_slots:
+        async with self._releases.slots:
             if deployment.status is DeploymentStatus.QUEUE:
                 await self._store.move(deployment.id, DeploymentStatus.BUILDING)
             try:
-                release = await self._builder.build(
-                    self._job(deployment), build_log(self._store, deployment.id)
-                )
+                await self._releases.build(deployment)
             except BuildFailedError as error:
                 await self._store.append_build_log(deployment.id, "build", [str(error)])
                 await self._store.move(
                     deployment.id, DeploymentStatus.BUILD_ERROR, reason=str(error)
                 )
                 return False
-        await self._store.set_release(deployment.id, release_to_json(release))
+        await self._store.move(deployment.id, DeploymentStatus.DEPLOYING)
         return True
 
-    def _job(self, deployment: Deployment) -> BuildJob:
-        return BuildJob(
-            deployment_id=deployment.id,
-            source_dir=self._data_dir.source(deployment.id),
-            release_dir=self._data_dir.release(deployment.id),
-            settings=deployment.settings,
-            timeout_s=self._config.build_timeout_s,
-        )
+    async def _take_live(self, deployment_id: str) -> None:
+        """Start it in each of its places, lead their addresses to it, and then call it deployed."""
+        deployment = await self._store.deployment(deployment_id)
+        if deployment is None:
+            return
+        environments = await self._store.environments.of(deployment.project_id)
+        taking = [environment.id for environment in environments if _takes_by_itself(environment)]
+        errors = []
+        for place in taking or [deployment.id]:
+            async with self._supervisor.lock(place):
+                try:
+                    await self._take_place(deployment, place)
+                except StartFailedError as error:
+                    errors.append(error)
+        said = [str(error) for error in errors]
+        await self._store.append_build_log(deployment_id, "deploy", said)
+        if errors and not self._supervisor.runs(deployment_id):
+            await self._fail(deployment_id, errors[0])
+        else:
+            await self._supervisor.show(deployment_id)
 
-    async def _take_live(self, deployment: Deployment) -> None:
-        """Start it, lead its environments to it, and only then call it deployed."""
-        if await self._supervisor.launch(deployment.id):
-            await self._promote(deployment)
-            await self._supervisor.go_live(deployment.id)
-            await self._retire_superseded(deployment.project_id)
+    async def _take_place(self, deployment: Deployment, place: str) -> None:
+        """Run a deployment in an environment, unless that has a newer one, or by itself."""
+        environment = await self._store.environments.get(place)
+        if environment is None:
+            if place == deployment.id:
+                await self._supervisor.replace(deployment, None)
+            return
+        held = await self._store.deployment(environment.deployment_id or "")
+        if _takes_by_itself(environment) and (held is None or held.version <= deployment.version):
+            await self._supervisor.replace(deployment, environment)
 
-    async def _promote(self, deployment: Deployment) -> None:
-        """Give a deployment to the environments that take each good one, unless a newer has it."""
-        async with self._promotions[deployment.project_id]:
-            for environment in await self._store.environments(deployment.project_id):
-                held_id = environment.deployment_id
-                held = await self._store.deployment(held_id) if held_id else None
-                newer = held is None or held.version <= deployment.version
-                if environment.is_auto_promote_enabled and newer:
-                    await self._supervisor.point(environment, deployment.id)
-
-    async def _retire_superseded(self, project_id: str) -> None:
-        """Let the apps sleep that no environment leads to any more."""
-        async with self._promotions[project_id]:
-            environments = await self._store.environments(project_id)
-            served = {environment.deployment_id for environment in environments}
-            for old in await self._store.deployments_of(project_id):
-                live = old.status is DeploymentStatus.DEPLOYED and self._supervisor.runs(old.id)
-                if live and old.id not in served:
-                    await self._supervisor.sleep(old.id, "A newer deployment has taken its place")
+    async def _fail(self, deployment_id: str, error: BuildFailedError | StartFailedError) -> None:
+        exited = isinstance(error, AppExitedError)
+        status = DeploymentStatus.CRASHING if exited else DeploymentStatus.ERROR
+        await self._store.show(deployment_id, status, str(error))
 
     async def _remove_project(self, project: Project) -> None:
         for deployment in await self._store.deployments_of(project.id):
-            if deployment.status is not DeploymentStatus.TERMINATING:
-                await self._store.move(deployment.id, DeploymentStatus.TERMINATING)
+            if deployment.status is not _TERMINATING:
+                await self._store.move(deployment.id, _TERMINATING)
             await self._remove(deployment)
-        for environment in await self._store.environments(project.id):
-            await self._addresses.close(environment.id)
+        for environment in await self._store.environments.of(project.id):
+            async with self._supervisor.lock(environment.id):
+                await self._settler.remove(environment)
         await self._store.remove_project(project.id)
 
     async def _remove(self, deployment: Deployment) -> None:
         await self._abandon(deployment.id)
-        await self._supervisor.stop(deployment.id)
-        await self._supervisor.end_leftover(deployment)
-        for environment in await self._store.environments(deployment.project_id):
-            if environment.deployment_id == deployment.id:
-                await self._store.point_environment(environment.id, None)
-                self._addresses.withdraw(environment.id, "Its deployment was deleted.")
+        for environment in await self._store.environments.of(deployment.project_id):
+            async with self._supervisor.lock(environment.id):
+                await self._take_from(environment.id, deployment.id)
+        async with self._supervisor.lock(deployment.id):
+            await self._supervisor.stop(deployment.id)
         await self._addresses.close(deployment.id)
+        await self._keep_build_log(deployment.id)
         for directory in self._data_dir.all_of(deployment.id):
             await to_thread.run_sync(partial(shutil.rmtree, directory, ignore_errors=True))
         await self._store.remove_deployment(deployment.id)
+
+    async def _take_from(self, environment_id: str, deployment_id: str) -> None:
+        environment = await self._store.environments.get(environment_id)
+        if environment is not None and environment.deployment_id == deployment_id:
+            await self._store.environments.empty(environment_id)
+            await self._supervisor.stop(deployment_id)
+            self._addresses.withdraw(environment_id, DELETED)
+
+    async def _keep_build_log(self, deployment_id: str) -> None:
+        """Leave a deleted deployment's build log beside what its replicas printed."""
+        lines = await self._store.build_log(deployment_id)
+        file = self._data_dir.app_logs(deployment_id) / "build.log"
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.write_text("".join(f"{line.ts} {line.log}\n" for line in lines))
 
     async def _abandon(self, deployment_id: str) -> None:
         work = self._work.get(deployment_id)
         if work is not None:
             await work.abandon()
+
+
+_TERMINATING = DeploymentStatus.TERMINATING
+
+
+def _takes_by_itself(environment: Environment) -> bool:
+    return environment.is_auto_promote_enabled and (
+        environment.status is not EnvironmentStatus.DELETING
+    )

@@ -11,6 +11,7 @@
     + TooLargeError             413
     + WrongStateError           422
     + LimitReachedError         429
+    + StorageError              500
     + NotServedError            501
   x UserNameError               a user cannot be called that
   x StartupError                the platform itself cannot start
@@ -19,8 +20,11 @@
   x StartFailedError            ends a deployment in `error` or `crashing`
     - AppExitedError
     - AppNeverListenedError
+  x InstanceUnreachableError    no connection to an app: nothing was sent to it
+  x AnswerLostError             the connection to an app ended before its answer did
 """
 
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -106,6 +110,18 @@ class LimitReachedError(Refusal):
         super().__init__(f"The limit of {limit} {what} is reached. Delete what is not needed.")
 
 
+class StorageError(Refusal):
+    """The disk does not take what must be kept; nothing of the request was."""
+
+    status = 500
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"{path} cannot be written: {reason}. Nothing was changed. "
+            "Free some space there or make it writable, then ask again."
+        )
+
+
 class NotServedError(Refusal):
     """The operation exists on the cloud and not yet here."""
 
@@ -163,3 +179,23 @@ class AppNeverListenedError(StartFailedError):
         super().__init__(
             f"The app did not listen on any port within {waited_s:g} s (PORT is {port})"
         )
+
+
+class InstanceUnreachableError(PlatformError):
+    """An app has ended or does not listen any more; another instance may take the request."""
+
+    def __init__(self) -> None:
+        super().__init__("The app does not accept connections. Its log says why.")
+
+
+class AnswerLostError(PlatformError):
+    """An app ended its connection before its answer was over.
+
+    Args:
+        on_kept_connection: Whether the connection had carried a request before: then the app may
+            have closed it for its age, and answer on a new one.
+    """
+
+    def __init__(self, *, on_kept_connection: bool) -> None:
+        super().__init__("The app ended the connection before its answer. Its log says why.")
+        self.on_kept_connection = on_kept_connection

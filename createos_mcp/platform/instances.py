@@ -1,53 +1,39 @@
-"""A running app from the outside: written down, found again, waited for, ended."""
+"""A running replica from the outside: written down, found again, waited for, ended."""
 
 import asyncio
 import contextlib
 import os
-import signal
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
-import psutil
-
+from createos_mcp.platform import processes
 from createos_mcp.platform.models import Instance, Json
+from createos_mcp.platform.processes import ProcessId
 
 KILLED = 137
-KILL_TIMEOUT_S = 5
 
 
 def to_json(instance: Instance) -> dict[str, Json]:
     """Write an instance down so that `adopt` finds it again."""
-    return {
-        "deployment_id": instance.deployment_id,
-        "pid": instance.pid,
-        "created": instance.created,
-        "run_dir": str(instance.run_dir),
-        "port": instance.port,
-        "isolation": instance.isolation,
-        "limits": instance.limits,
-    }
+    return {**asdict(instance), "run_dir": str(instance.run_dir)}
 
 
 def from_json(written: Mapping[str, Json]) -> Instance:
     """Read what `to_json` wrote."""
-    return Instance(**{**written, "run_dir": Path(written["run_dir"])})
+    process = ProcessId(**written["process"])
+    return Instance(**{**written, "process": process, "run_dir": Path(written["run_dir"])})
 
 
 def is_running(instance: Instance) -> bool:
-    """Whether the launcher runs; a process that got its pid later does not count."""
-    try:
-        process = psutil.Process(instance.pid)
-        if abs(process.create_time() - instance.created) > 1:
-            return False
-        return process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+    """Whether the launcher runs, and with it the app."""
+    return instance.process.is_running()
 
 
 async def until_ended(instance: Instance) -> None:
     """Return once the launcher, and with it the app, has ended."""
     with contextlib.suppress(ProcessLookupError):
-        await _until_readable(os.pidfd_open(instance.pid), instance)
+        await _until_readable(os.pidfd_open(instance.process.pid), instance)
 
 
 async def _until_readable(pidfd: int, instance: Instance) -> None:
@@ -73,13 +59,5 @@ def exit_code_of(instance: Instance) -> int:
 
 def kill_tree(instance: Instance) -> None:
     """End the launcher and what descends from it, when the reply to `stop` was not enough."""
-    if not is_running(instance):
-        return
-    family: list[psutil.Process] = []
-    with contextlib.suppress(psutil.NoSuchProcess):
-        leader = psutil.Process(instance.pid)
-        family += [*leader.children(recursive=True), leader]
-    for process in family:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.send_signal(signal.SIGKILL)
-    psutil.wait_procs(family, timeout=KILL_TIMEOUT_S)
+    if is_running(instance):
+        processes.kill_tree(instance.process.pid)

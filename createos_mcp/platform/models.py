@@ -6,6 +6,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from createos_mcp.platform.processes import ProcessId
+
 Json: TypeAlias = Any
 
 
@@ -44,7 +46,7 @@ _S = DeploymentStatus
 TRANSITIONS: Mapping[DeploymentStatus, frozenset[DeploymentStatus]] = {
     _S.QUEUE: frozenset({_S.BUILDING, _S.CANCELLED, _S.TERMINATING}),
     _S.BUILDING: frozenset({_S.DEPLOYING, _S.BUILD_ERROR, _S.CANCELLED, _S.TERMINATING}),
-    _S.DEPLOYING: frozenset({_S.DEPLOYED, _S.CRASHING, _S.ERROR, _S.TERMINATING}),
+    _S.DEPLOYING: frozenset({_S.DEPLOYED, _S.CRASHING, _S.ERROR, _S.SLEEPING, _S.TERMINATING}),
     _S.DEPLOYED: frozenset({_S.SLEEPING, _S.DEPLOYING, _S.CRASHING, _S.ERROR, _S.TERMINATING}),
     _S.SLEEPING: frozenset({_S.DEPLOYING, _S.TERMINATING}),
     _S.CRASHING: frozenset({_S.DEPLOYING, _S.DEPLOYED, _S.ERROR, _S.SLEEPING, _S.TERMINATING}),
@@ -59,7 +61,19 @@ UNFINISHED = frozenset({_S.QUEUE, _S.BUILDING, _S.DEPLOYING})
 """States that a deployment leaves by itself."""
 
 LIVE = frozenset({_S.DEPLOYED, _S.CRASHING})
-"""States in which an app process belongs to the deployment."""
+"""States in which replicas belong to the deployment."""
+
+ASSIGNABLE = frozenset({_S.DEPLOYED, _S.DEPLOYING, _S.CRASHING, _S.SLEEPING})
+"""States in which a deployment may be given to an environment."""
+
+
+class EnvironmentStatus(StrEnum):
+    """What an environment is busy with; spelled as on the wire."""
+
+    ACTIVE = "active"
+    PROMOTING = "promoting"
+    RESIZING = "resizing"
+    DELETING = "deleting"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -141,14 +155,20 @@ class Environment:
     display_name: str
     description: str | None
     branch: str | None
-    status: str
+    status: EnvironmentStatus
     is_auto_promote_enabled: bool
     resources: Mapping[str, int]
     """`{"cpu": 200, "memory": 512, "replicas": 1}`: millicores, MB, count."""
     settings: Mapping[str, Json]
-    """`{"runEnvs": {...}}`, laid over the project's."""
+    """`{"runEnvs": {...}}`, laid over the project's; `port` too where images run."""
     deployment_id: str | None
     """Deployment that answers at the environment's address."""
+    next_deployment_id: str | None
+    """Deployment that shall answer there, until it does."""
+    message: str | None
+    """Why what was wanted last did not come about."""
+    host: str
+    """First label of the environment's host name: `production-my-app`."""
     port: int
     """Port of the environment's own address on 127.0.0.1."""
     created_at: str
@@ -170,8 +190,8 @@ class Deployment:
     """Kind of upload: `files`, `base64`, `zip`."""
     settings: Mapping[str, Json]
     """The project's settings when the deployment was made."""
-    instance: Mapping[str, Json] | None
-    """What `runner` needs to find the running app again after a restart; None when none runs."""
+    live_at: str | None
+    """When it was deployed for the first time."""
     release: Mapping[str, Json] | None
     """What `builder` made, as `Release` writes it; None until it is built."""
     port: int | None
@@ -240,10 +260,41 @@ def release_from_json(written: Mapping[str, Json]) -> Release:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LaunchSpec:
-    """A release and the conditions that it runs under."""
+class ReplicaSet:
+    """What shall run of one deployment in one place, with the variables it was started with."""
 
+    id: str
     deployment_id: str
+    environment_id: str | None
+    """None for a deployment that runs at its own address alone."""
+    run_envs: Mapping[str, str] = field(repr=False)
+    port: int
+    """Port that the app is asked to listen on."""
+    resources: Mapping[str, int]
+    """`{"cpu": 200, "memory": 512, "replicas": 1}`."""
+
+    @property
+    def place(self) -> str:
+        """Owner of the address at which it answers: its environment, or its deployment."""
+        return self.environment_id or self.deployment_id
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Replica:
+    """One replica as it is stored; without an instance it was being started."""
+
+    id: str
+    set_id: str
+    number: int
+    """Counts from 1 within the set."""
+    instance: Mapping[str, Json] | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LaunchSpec:
+    """A release and the conditions that one replica of it runs under."""
+
+    replica_id: str
     release: Release
     run_envs: Mapping[str, str] = field(repr=False)
     """The user's variables."""
@@ -256,13 +307,11 @@ class LaunchSpec:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Instance:
-    """A running app: enough to reach it, stop it, and find it again after a restart."""
+    """A running replica: enough to reach it, stop it, and find it again after a restart."""
 
-    deployment_id: str
-    pid: int
+    replica_id: str
+    process: ProcessId
     """The launcher, leader of the app's session."""
-    created: float
-    """The launcher's start in seconds since the epoch: tells a reused pid from the real one."""
     run_dir: Path
     """Holds the launcher's socket and, once the app ended, its exit code."""
     port: int
@@ -270,4 +319,4 @@ class Instance:
     isolation: str
     """`bubblewrap` or `none`."""
     limits: str
-    """`cgroup` or `advisory`."""
+    """`cgroup` or `watched`."""

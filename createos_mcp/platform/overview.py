@@ -10,7 +10,6 @@ from createos_mcp.operations import Json
 from createos_mcp.platform.addresses import endpoint, environment_host
 from createos_mcp.platform.api.calls import Services
 from createos_mcp.platform.errors import ForbiddenError
-from createos_mcp.platform.instances import from_json
 from createos_mcp.platform.models import Deployment, Environment, Instance, Project, User
 from createos_mcp.platform.store import Store
 
@@ -31,7 +30,7 @@ async def overview(user: User, services: Services) -> Json:
         raise ForbiddenError("Only the owner of the machine sees all that runs on it.")
     names = {owner.id: owner.name for owner in await accounts.users()}
     apps = []
-    for environment in await services.store.all_environments():
+    for environment in await services.store.environments.all():
         project = await services.store.project_by_id(environment.project_id)
         if project is not None:
             owner = names[project.user_id]
@@ -41,9 +40,9 @@ async def overview(user: User, services: Services) -> Json:
 
 async def _app(environment: Environment, project: Project, owner: str, services: Services) -> Json:
     deployment = await _served_by(environment, services.store)
-    instances = instances_of(deployment)
+    instances = instances_of(environment, services)
     isolation, limits = _kinds(instances)
-    host = environment_host(project, environment)
+    host = environment_host(environment)
     return {
         "user": owner,
         "project": project.unique_name,
@@ -69,11 +68,10 @@ async def _served_by(environment: Environment, store: Store) -> Deployment | Non
     return await store.deployment(environment.deployment_id)
 
 
-def instances_of(deployment: Deployment | None) -> Sequence[Instance]:
+def instances_of(environment: Environment, services: Services) -> Sequence[Instance]:
     """The running replicas behind an environment: where their number and pids come from."""
-    if deployment is None or deployment.instance is None:
-        return ()
-    return (from_json(deployment.instance),)
+    replicas = services.supervisor.at(environment.id)
+    return replicas.instances if replicas is not None else ()
 
 
 def _kinds(instances: Sequence[Instance]) -> tuple[str | None, str | None]:
@@ -93,5 +91,5 @@ def _resident_bytes(instances: Sequence[Instance]) -> int:
 def _processes(instances: Sequence[Instance]) -> Iterator[psutil.Process]:
     for instance in instances:
         with contextlib.suppress(psutil.NoSuchProcess):
-            launcher = psutil.Process(instance.pid)
+            launcher = psutil.Process(instance.process.pid)
             yield from (launcher, *launcher.children(recursive=True))

@@ -16,6 +16,11 @@ class DataDir:
         return self.root / "platform.db"
 
     @property
+    def traffic(self) -> Path:
+        """SQLite database: counts of requests; may be deleted while the platform is stopped."""
+        return self.root / "traffic.db"
+
+    @property
     def key_file(self) -> Path:
         """The first user's API key, readable by its owner alone."""
         return self.root / "key"
@@ -53,23 +58,36 @@ class DataDir:
         """What was built of them."""
         return self.root / "releases" / deployment_id
 
-    def run(self, deployment_id: str) -> Path:
-        """The launcher's socket and exit code."""
-        return self.root / "run" / deployment_id
+    @property
+    def runs(self) -> Path:
+        """A directory for each running replica."""
+        return self.root / "run"
 
-    def app_log(self, deployment_id: str) -> Path:
-        """Output of the running app."""
-        return self.root / "logs" / deployment_id / "app.log"
+    def run(self, replica_id: str) -> Path:
+        """The launcher's socket and exit code."""
+        return self.runs / replica_id
+
+    @property
+    def releases(self) -> Path:
+        """A directory for each deployment that is built."""
+        return self.root / "releases"
+
+    @property
+    def logs(self) -> Path:
+        """A directory for each deployment, kept for some time after it is deleted."""
+        return self.root / "logs"
+
+    def app_logs(self, deployment_id: str) -> Path:
+        """What a deployment's replicas printed: a directory for each place."""
+        return self.logs / deployment_id
+
+    def app_log(self, deployment_id: str, place: str, number: int) -> Path:
+        """Output of one replica."""
+        return self.app_logs(deployment_id) / place / f"{number}.log"
 
     def all_of(self, deployment_id: str) -> tuple[Path, ...]:
-        """Every directory that belongs to a deployment."""
-        app_log = self.app_log(deployment_id)
-        return (
-            self.source(deployment_id),
-            self.release(deployment_id),
-            self.run(deployment_id),
-            app_log.parent,
-        )
+        """Every directory that ends with a deployment; its logs stay for some time."""
+        return self.source(deployment_id), self.release(deployment_id)
 
     def create(self) -> None:
         """Make the directory, for its owner alone."""

@@ -101,6 +101,44 @@ CREATE TRIGGER groups_let_go AFTER DELETE ON groups
 BEGIN UPDATE projects SET app_id = NULL WHERE app_id = OLD.id; END;
 
 -- migrate_3 --
+-- Several environments of a project each run replicas of a deployment, and so may a deployment
+-- that no environment serves (environment_id NULL). A row of replica_sets means: this shall run.
+ALTER TABLE environments ADD COLUMN host TEXT NOT NULL DEFAULT '';
+ALTER TABLE environments ADD COLUMN next_deployment_id TEXT;
+ALTER TABLE environments ADD COLUMN message TEXT;
+UPDATE environments SET host = (
+    SELECT lower(environments.unique_name || '-' || projects.unique_name)
+    FROM projects WHERE projects.id = project_id
+);
+UPDATE environments SET host = host || '-' || substr(id, 1, 8) WHERE EXISTS (
+    SELECT 1 FROM environments AS other
+    WHERE other.host = environments.host AND other.rowid < environments.rowid
+);
+CREATE UNIQUE INDEX environments_by_host ON environments (host);
+ALTER TABLE deployments ADD COLUMN live_at TEXT;
+UPDATE deployments SET live_at = updated_at WHERE status IN ('deployed', 'crashing', 'sleeping');
+ALTER TABLE deployments DROP COLUMN instance;
+CREATE TABLE replica_sets (
+    id TEXT PRIMARY KEY,
+    deployment_id TEXT NOT NULL REFERENCES deployments (id) ON DELETE CASCADE,
+    environment_id TEXT REFERENCES environments (id) ON DELETE CASCADE,
+    run_envs TEXT NOT NULL,
+    port INTEGER NOT NULL,
+    resources TEXT NOT NULL,
+    created_at TEXT NOT NULL
+) STRICT;
+CREATE INDEX replica_sets_by_deployment ON replica_sets (deployment_id);
+CREATE INDEX replica_sets_by_environment ON replica_sets (environment_id);
+-- Written before a process is started, so that a kill leaves nothing that cannot be found.
+CREATE TABLE replicas (
+    id TEXT PRIMARY KEY,
+    set_id TEXT NOT NULL REFERENCES replica_sets (id) ON DELETE CASCADE,
+    number INTEGER NOT NULL,
+    instance TEXT
+) STRICT;
+CREATE INDEX replicas_by_set ON replicas (set_id);
+
+-- migrate_4 --
 -- A token is good for one transfer; see transfers.py.
 CREATE UNIQUE INDEX users_by_name ON users (name COLLATE NOCASE);
 CREATE TABLE transfers (
@@ -228,26 +266,109 @@ INSERT INTO transfers VALUES (
 SELECT * FROM transfers WHERE project_id = :project_id ORDER BY rowid DESC;
 
 -- add_environment --
-INSERT INTO environments VALUES (
-    :id, :project_id, :unique_name, :display_name, :description, :branch, :status,
-    :is_auto_promote_enabled, :resources, :settings, NULL, :created_at, :created_at
+INSERT INTO environments (
+    id, project_id, unique_name, display_name, description, branch, status,
+    is_auto_promote_enabled, resources, settings, host, created_at, updated_at
+) VALUES (
+    :id, :project_id, :unique_name, :display_name, :description, :branch, 'active',
+    :is_auto_promote_enabled, :resources, :settings, :host, :created_at, :created_at
 );
+
+-- environment --
+SELECT environments.*, port FROM environments JOIN ports ON owner_id = environments.id
+WHERE environments.id = :id;
 
 -- environments --
 SELECT environments.*, port FROM environments JOIN ports ON owner_id = environments.id
-WHERE project_id = :project_id ORDER BY created_at;
+WHERE project_id = :project_id ORDER BY created_at, environments.rowid;
 
 -- all_environments --
 SELECT environments.*, port FROM environments JOIN ports ON owner_id = environments.id
-ORDER BY created_at;
+ORDER BY created_at, environments.rowid;
+
+-- environment_named --
+SELECT id FROM environments WHERE project_id = :project_id AND unique_name = :unique_name;
+
+-- environment_at --
+SELECT id FROM environments WHERE host = :host;
 
 -- point_environment --
-UPDATE environments SET deployment_id = :deployment_id, updated_at = :now WHERE id = :id;
+-- What was wanted is reached, unless something else is wanted by now.
+UPDATE environments SET deployment_id = :deployment_id, message = NULL, updated_at = :now,
+next_deployment_id = nullif(next_deployment_id, :deployment_id) WHERE id = :id;
+
+-- empty_environment --
+UPDATE environments SET deployment_id = NULL, updated_at = :now WHERE id = :id;
+
+-- want_deployment --
+UPDATE environments SET next_deployment_id = :deployment_id, status = 'promoting',
+message = NULL, updated_at = :now WHERE id = :id;
+
+-- give_up_deployment --
+UPDATE environments SET next_deployment_id = NULL, message = :message, updated_at = :now
+WHERE id = :id AND next_deployment_id = :deployment_id;
+
+-- set_environment_resources --
+UPDATE environments SET resources = :resources, message = NULL, updated_at = :now,
+status = CASE status WHEN 'active' THEN 'resizing' ELSE status END WHERE id = :id;
+
+-- reset_environment_resources --
+-- Only as long as nobody has asked for others meanwhile.
+UPDATE environments SET resources = :resources, message = :message, updated_at = :now
+WHERE id = :id AND resources = :refused;
+
+-- settle_environment --
+UPDATE environments SET status = 'active', updated_at = :now
+WHERE id = :id AND next_deployment_id IS NULL AND resources = :resources
+AND status IN ('promoting', 'resizing');
+
+-- set_environment_settings --
+UPDATE environments SET settings = :settings, updated_at = :now WHERE id = :id;
+
+-- update_environment --
+UPDATE environments SET display_name = :display_name, description = :description,
+branch = :branch, is_auto_promote_enabled = :is_auto_promote_enabled, updated_at = :now
+WHERE id = :id;
+
+-- mark_environment_deleting --
+UPDATE environments SET status = 'deleting', next_deployment_id = NULL, updated_at = :now
+WHERE id = :id;
+
+-- remove_environment --
+DELETE FROM environments WHERE id = :id;
+
+-- add_replica_set --
+INSERT INTO replica_sets VALUES (
+    :id, :deployment_id, :environment_id, :run_envs, :port, :resources, :created_at
+);
+
+-- replica_sets --
+SELECT * FROM replica_sets ORDER BY rowid;
+
+-- remove_replica_set --
+DELETE FROM replica_sets WHERE id = :id;
+
+-- resize_replica_set --
+UPDATE replica_sets SET resources = :resources WHERE id = :id;
+
+-- add_replica --
+INSERT INTO replicas VALUES (:id, :set_id, :number, NULL);
+
+-- replicas --
+SELECT * FROM replicas ORDER BY number;
+
+-- set_instance --
+UPDATE replicas SET instance = :instance WHERE id = :id;
+
+-- remove_replica --
+DELETE FROM replicas WHERE id = :id;
 
 -- add_deployment --
-INSERT INTO deployments
-SELECT :id, :project_id, coalesce(max(version), 0) + 1, :status, NULL, :source, :settings,
-NULL, NULL, :created_at, :created_at
+INSERT INTO deployments (
+    id, project_id, version, status, source, settings, created_at, updated_at
+)
+SELECT :id, :project_id, coalesce(max(version), 0) + 1, :status, :source, :settings,
+:created_at, :created_at
 FROM deployments WHERE project_id = :project_id;
 
 -- deployment --
@@ -268,13 +389,30 @@ SELECT count(*) AS total FROM deployments
 WHERE project_id = :project_id AND status IN ('queue', 'building');
 
 -- move_deployment --
-UPDATE deployments SET status = :status, reason = :reason, updated_at = :now WHERE id = :id;
+UPDATE deployments SET status = :status, reason = :reason, updated_at = :now,
+live_at = CASE :status WHEN 'deployed' THEN coalesce(live_at, :now) ELSE live_at END
+WHERE id = :id;
 
 -- set_release --
 UPDATE deployments SET release = :release WHERE id = :id;
 
--- set_instance --
-UPDATE deployments SET instance = :instance WHERE id = :id;
+-- releases_in_use --
+-- What runs, shall run, is being built, or is among the newest of its project.
+SELECT deployment_id AS id FROM replica_sets
+UNION SELECT deployment_id FROM environments WHERE deployment_id IS NOT NULL
+UNION SELECT next_deployment_id FROM environments WHERE next_deployment_id IS NOT NULL
+UNION SELECT id FROM deployments WHERE status IN ('queue', 'building', 'deploying')
+UNION SELECT id FROM (
+    SELECT id, row_number() OVER (PARTITION BY project_id ORDER BY version DESC) AS place
+    FROM deployments WHERE release IS NOT NULL
+) WHERE place <= :newest;
+
+-- all_deployment_ids --
+SELECT id FROM deployments;
+
+-- owners_of_deployments --
+SELECT deployments.id, user_id FROM deployments JOIN projects ON projects.id = project_id
+WHERE deployments.id IN (SELECT value FROM json_each(:ids));
 
 -- remove_deployment --
 DELETE FROM deployments WHERE id = :id;
@@ -306,3 +444,75 @@ SELECT value FROM secrets WHERE name = :name;
 
 -- add_secret --
 INSERT INTO secrets VALUES (:name, :value) ON CONFLICT (name) DO NOTHING;
+
+-- traffic_migrate_1 --
+-- In a file of its own: counts of requests, by second and, when those are old, by minute.
+CREATE TABLE traffic_seconds (
+    environment_id TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    status INTEGER NOT NULL,
+    path TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (environment_id, at, status, path)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE traffic_minutes (
+    environment_id TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    status INTEGER NOT NULL,
+    path TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (environment_id, at, status, path)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX traffic_seconds_by_time ON traffic_seconds (at);
+CREATE INDEX traffic_minutes_by_time ON traffic_minutes (at);
+CREATE VIEW traffic AS
+    SELECT * FROM traffic_seconds UNION ALL SELECT * FROM traffic_minutes;
+
+-- check_traffic --
+PRAGMA quick_check(1);
+
+-- count_traffic --
+INSERT INTO traffic_seconds (environment_id, at, status, path, count)
+VALUES (:environment_id, :at, :status, :path, :count)
+ON CONFLICT DO UPDATE SET count = count + excluded.count;
+
+-- roll_traffic --
+INSERT INTO traffic_minutes (environment_id, at, status, path, count)
+SELECT environment_id, at / 60 * 60, status, path, sum(count) FROM traffic_seconds
+WHERE at < :before GROUP BY environment_id, at / 60, status, path
+ON CONFLICT DO UPDATE SET count = count + excluded.count;
+
+-- forget_traffic_seconds --
+DELETE FROM traffic_seconds WHERE at < :before;
+
+-- forget_traffic_minutes --
+DELETE FROM traffic_minutes WHERE at < :before;
+
+-- traffic_patterns --
+SELECT DISTINCT environment_id, path FROM traffic WHERE at >= :since;
+
+-- traffic_statuses --
+SELECT status, sum(count) AS count FROM traffic
+WHERE environment_id = :environment_id AND at BETWEEN :start AND :end
+GROUP BY status ORDER BY count DESC, status;
+
+-- traffic_peak --
+SELECT coalesce(max(count), 0) AS count FROM (
+    SELECT sum(count) AS count FROM traffic
+    WHERE environment_id = :environment_id AND at BETWEEN :start AND :end GROUP BY at / 60
+);
+
+-- traffic_paths --
+SELECT path, sum(count) AS count FROM traffic
+WHERE environment_id = :environment_id AND at BETWEEN :start AND :end
+GROUP BY path ORDER BY count DESC, path LIMIT :limit;
+
+-- traffic_error_paths --
+SELECT path, status, sum(count) AS count FROM traffic
+WHERE environment_id = :environment_id AND at BETWEEN :start AND :end AND status >= 400
+GROUP BY path, status ORDER BY count DESC, path, status LIMIT :limit;
+
+-- traffic_points --
+SELECT at / :width_s * :width_s AS began, status / 100 AS class, sum(count) AS count FROM traffic
+WHERE environment_id = :environment_id AND at BETWEEN :start AND :end
+GROUP BY began, class ORDER BY began;

@@ -8,12 +8,15 @@ from createos_mcp.platform.models import (
     Deployment,
     DeploymentStatus,
     Environment,
+    EnvironmentStatus,
     Group,
     Json,
     LogLine,
     Project,
     ProjectStatus,
     ProjectType,
+    Replica,
+    ReplicaSet,
     Transfer,
     User,
 )
@@ -90,11 +93,14 @@ def environment_of(row: sqlite3.Row) -> Environment:
         display_name=row["display_name"],
         description=row["description"],
         branch=row["branch"],
-        status=row["status"],
+        status=EnvironmentStatus(row["status"]),
         is_auto_promote_enabled=bool(row["is_auto_promote_enabled"]),
         resources=json.loads(row["resources"]),
         settings=json.loads(row["settings"]),
         deployment_id=row["deployment_id"],
+        next_deployment_id=row["next_deployment_id"],
+        message=row["message"],
+        host=row["host"],
         port=row["port"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
@@ -111,11 +117,33 @@ def deployment_of(row: sqlite3.Row) -> Deployment:
         reason=row["reason"],
         source=row["source"],
         settings=json.loads(row["settings"]),
-        instance=_json_or_none(row["instance"]),
+        live_at=row["live_at"],
         release=_json_or_none(row["release"]),
         port=row["port"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+    )
+
+
+def replica_set_of(row: sqlite3.Row) -> ReplicaSet:
+    """A row of `replica_sets`."""
+    return ReplicaSet(
+        id=row["id"],
+        deployment_id=row["deployment_id"],
+        environment_id=row["environment_id"],
+        run_envs=json.loads(row["run_envs"]),
+        port=row["port"],
+        resources=json.loads(row["resources"]),
+    )
+
+
+def replica_of(row: sqlite3.Row) -> Replica:
+    """A row of `replicas`."""
+    return Replica(
+        id=row["id"],
+        set_id=row["set_id"],
+        number=row["number"],
+        instance=_json_or_none(row["instance"]),
     )
 
 

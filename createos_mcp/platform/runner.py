@@ -8,20 +8,19 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
 import anyio
-import psutil
 from anyio import to_thread
 
 from createos_mcp.platform import control, launcher
 from createos_mcp.platform.app_logs import last_lines
 from createos_mcp.platform.cgroups import ControlGroup, Limits
 from createos_mcp.platform.config import PlatformConfig
-from createos_mcp.platform.errors import AppExitedError, AppNeverListenedError
+from createos_mcp.platform.errors import AppExitedError, AppNeverListenedError, StartFailedError
 from createos_mcp.platform.instances import (
     exit_code_of,
     from_json,
@@ -31,6 +30,7 @@ from createos_mcp.platform.instances import (
     until_ended,
 )
 from createos_mcp.platform.models import Instance, Json, LaunchSpec
+from createos_mcp.platform.processes import ProcessId, kill_tree as kill_processes, processes_by
 from createos_mcp.platform.sandbox import Confinement, Sandbox
 
 BuildLog: TypeAlias = Callable[[str, Sequence[str]], Awaitable[None]]
@@ -56,6 +56,9 @@ SHARED_PORTS = (
 GROUPED, WATCHED = "cgroup", "watched"
 """How memory is limited: by a control group, or where there is none by the launcher."""
 
+REPLICA_ID = "REPLICA_ID"
+"""Variable by which a replica's processes are found, wherever they went."""
+
 _JOIN = 'for file in {files}; do echo $$ > "$file"; done; exec "$@"'
 
 
@@ -80,38 +83,54 @@ class Runner:
         """
         if not self._sandbox.own_network:
             spec = replace(spec, port=_free_port())
-        run_dir = self._prepare(spec)
         started = anyio.current_time()
-        group = self._group(spec.deployment_id)
+        instance = await self._begin(spec)
+        try:
+            return await self._until_it_answers(instance)
+        except BaseException as error:
+            with anyio.CancelScope(shield=True):
+                try:
+                    await self._explain(error, spec, log, instance, started)
+                finally:
+                    await self._end(instance, grace_s=0)
+            raise
+
+    async def _begin(self, spec: LaunchSpec) -> Instance:
+        group = self._group(spec.replica_id)
         limits = Limits(memory_mb=spec.memory_mb, cpu_millicores=spec.cpu_millicores)
-        limited = await to_thread.run_sync(group.create, limits)
-        process = await to_thread.run_sync(self._spawn, spec, run_dir, group if limited else None)
-        instance = Instance(
-            deployment_id=spec.deployment_id,
-            pid=process.pid,
-            created=psutil.Process(process.pid).create_time(),
+        try:
+            run_dir = self._prepare(spec)
+            limited = await to_thread.run_sync(group.create, limits)
+            process = await to_thread.run_sync(
+                self._spawn, spec, run_dir, group if limited else None
+            )
+        except OSError as error:
+            await to_thread.run_sync(group.remove)
+            raise StartFailedError(f"The app could not be started: {error}") from error
+        return Instance(
+            replica_id=spec.replica_id,
+            process=ProcessId.of(process.pid),
             run_dir=run_dir,
             port=spec.port,
             isolation=self._sandbox.name,
             limits=GROUPED if limited else WATCHED,
         )
-        try:
-            return await self._until_it_answers(instance)
-        except BaseException as error:
-            with anyio.CancelScope(shield=True):
-                out_of_memory = self.out_of_memory(instance)
-                await self._end(instance, grace_s=0)
-                ran_s = anyio.current_time() - started
-                await self._explain(error, spec, log, ran_s, out_of_memory=out_of_memory)
-            raise
 
     async def adopt(self, written: Mapping[str, Json]) -> Instance | None:
-        """The running app that `to_json` wrote down, or None when it has ended."""
+        """The running replica that `to_json` wrote down, or None when it has ended."""
         instance = from_json(written)
-        if is_running(instance):
-            return instance
-        await self._end(instance, grace_s=0)
-        return None
+        return instance if is_running(instance) else None
+
+    async def end_strays(self, replica_ids: Collection[str]) -> None:
+        """End whatever is left of replicas that nobody looks after any more."""
+        found = await to_thread.run_sync(processes_by, REPLICA_ID)
+        for replica_id in replica_ids:
+            group = self._group(replica_id)
+            for pid in found.get(replica_id, ()):
+                await to_thread.run_sync(kill_processes, pid)
+            await to_thread.run_sync(group.kill)
+            await to_thread.run_sync(group.remove)
+            shutil.rmtree(self._data_dir.run(replica_id), ignore_errors=True)
 
     async def wait(self, instance: Instance) -> int:
         """Return the app's exit code once it has ended."""
@@ -128,11 +147,12 @@ class Runner:
                 await to_thread.run_sync(control.ask, instance.run_dir, f"stop {grace_s}")
                 await until_ended(instance)
         await to_thread.run_sync(kill_tree, instance)
-        group = self._group(instance.deployment_id)
+        group = self._group(instance.replica_id)
         await to_thread.run_sync(group.kill)
         await to_thread.run_sync(group.remove)
-        for child in self._children.pop(instance.pid, ()):
+        for child in self._children.pop(instance.process.pid, ()):
             await to_thread.run_sync(child.wait, REAP_TIMEOUT_S)
+        shutil.rmtree(instance.run_dir, ignore_errors=True)
 
     def open_socket(self, instance: Instance, family: int) -> socket.socket:
         """A TCP socket, not yet connected, that belongs to the app's network.
@@ -146,14 +166,14 @@ class Runner:
 
     def out_of_memory(self, instance: Instance) -> bool:
         """Whether the app was ended because it used more than its memory."""
-        group = self._group(instance.deployment_id)
+        group = self._group(instance.replica_id)
         return (instance.run_dir / "out-of-memory").exists() or group.was_out_of_memory()
 
-    def _group(self, deployment_id: str) -> ControlGroup:
-        return ControlGroup(deployment_id, self._cgroup_root)
+    def _group(self, replica_id: str) -> ControlGroup:
+        return ControlGroup(replica_id, self._cgroup_root)
 
     def _prepare(self, spec: LaunchSpec) -> Path:
-        run_dir = self._data_dir.run(spec.deployment_id)
+        run_dir = self._data_dir.run(spec.replica_id)
         shutil.rmtree(run_dir, ignore_errors=True)
         run_dir.mkdir(mode=0o700, parents=True)
         (run_dir / "resolv.conf").write_text(RESOLVER)
@@ -233,6 +253,7 @@ class Runner:
             "TMPDIR": "/tmp",  # noqa: S108 - the sandbox has a private one
             **spec.run_envs,
             "PORT": str(spec.port),
+            REPLICA_ID: spec.replica_id,
         }
 
     async def _until_it_answers(self, instance: Instance) -> Instance:
@@ -274,16 +295,14 @@ class Runner:
         error: BaseException,
         spec: LaunchSpec,
         log: BuildLog,
-        ran_s: float,
-        *,
-        out_of_memory: bool,
+        instance: Instance,
+        started: float,
     ) -> None:
-        lines = last_lines(spec.log_file, ran_s, LAST_LINES)
+        """Put the app's last words into the build log."""
+        lines = last_lines(spec.log_file, anyio.current_time() - started, LAST_LINES)
         if isinstance(error, AppExitedError) and not lines:
-            lines = (
-                (self._data_dir.run(spec.deployment_id) / "launcher.log").read_text().splitlines()
-            )
-        if out_of_memory:
+            lines = (instance.run_dir / "launcher.log").read_text().splitlines()
+        if self.out_of_memory(instance):
             lines.append(f"The app used more than its {spec.memory_mb} MB of memory.")
         if not self._sandbox.own_network and any(_PORT_TAKEN.search(line) for line in lines):
             lines.append(SHARED_PORTS)

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import IO
 
 import anyio
-import psutil
 from starlette.applications import Starlette
 
 from createos_mcp.catalog import load_catalog
@@ -30,11 +29,16 @@ from createos_mcp.platform.downloads import Downloads
 from createos_mcp.platform.errors import StartupError
 from createos_mcp.platform.gateway import Gateway
 from createos_mcp.platform.listeners import Listeners, bind_loopback
+from createos_mcp.platform.processes import ProcessId
+from createos_mcp.platform.releases import Releases
 from createos_mcp.platform.runner import Runner
 from createos_mcp.platform.sandbox import Sandbox, detect_sandbox
+from createos_mcp.platform.settler import Settler
+from createos_mcp.platform.sleeper import Sleeper
 from createos_mcp.platform.state import PlatformState, read_state, write_state
 from createos_mcp.platform.store import Store, open_store
 from createos_mcp.platform.supervisor import Supervisor
+from createos_mcp.platform.traffic import open_traffic
 from createos_mcp.platform.transfer_tokens import TransferTokens
 
 DESERTED_POLL_S = 2.0
@@ -61,42 +65,67 @@ async def open_platform(
     """
     data_dir = config.data_dir
     sandbox = detect_sandbox(config.isolation)
-    async with open_store(data_dir.database, app_ports=config.app_ports, now=now) as store:
+    async with (
+        open_store(data_dir.database, app_ports=config.app_ports, now=now) as store,
+        open_traffic(
+            data_dir.traffic, now=now, retention_days=config.traffic_retention_days
+        ) as traffic,
+    ):
         await ensure_first_key(store.accounts, data_dir.key_file)
         downloads = Downloads(secret=await _secret(store, "downloads"), now=now)
         tokens = TransferTokens(secret=await _secret(store, "transfers"), now=now)
         runner = Runner(config=config, sandbox=sandbox)
         async with (
-            Gateway(open_socket=runner.open_socket, port=config.gateway_port) as gateway,
+            Gateway(
+                open_socket=runner.open_socket, record=traffic.record, port=config.gateway_port
+            ) as gateway,
             AsyncExitStack() as at_end,
             anyio.create_task_group() as tasks,
         ):
             background = Background(tasks)
+            background.start(traffic.run)
             addresses = Addresses(store=store, gateway=gateway)
             supervisor = Supervisor(
                 store=store,
                 runner=runner,
-                gateway=gateway,
                 addresses=addresses,
                 config=config,
                 background=background,
             )
             # When this runs, every task that could start an app has ended.
             at_end.push_async_callback(supervisor.stop_all)
+            builder = Builder(data_dir=data_dir, environ=environ, sandbox=sandbox)
+            releases = Releases(store=store, builder=builder, config=config)
+            settler = Settler(
+                store=store,
+                releases=releases,
+                supervisor=supervisor,
+                addresses=addresses,
+                background=background,
+            )
             deployer = Deployer(
                 store=store,
-                builder=Builder(data_dir=data_dir, environ=environ, sandbox=sandbox),
+                releases=releases,
                 supervisor=supervisor,
+                settler=settler,
                 addresses=addresses,
                 config=config,
                 background=background,
             )
+            sleeper = Sleeper(
+                store=store, supervisor=supervisor, addresses=addresses, config=config
+            )
             await deployer.recover()
+            background.start(sleeper.run)
+            background.start(releases.keep_collecting)
             services = Services(
                 store=store,
                 deployments=deployer,
+                settler=settler,
+                supervisor=supervisor,
                 downloads=downloads,
                 transfer_tokens=tokens,
+                traffic=traffic,
                 config=config,
                 now=now,
                 gateway_port=gateway.port,
@@ -116,7 +145,10 @@ async def serve(config: PlatformConfig, environ: Mapping[str, str]) -> None:
     Raises:
         StartupError: The data directory is in use or a port is taken.
     """
-    config.data_dir.create()
+    try:
+        config.data_dir.create()
+    except OSError as error:
+        raise StartupError(f"{config.data_dir.root} cannot be used", str(error)) from error
     with _only_one(config.data_dir.lock_file) as lock:
         settled = _settle_ports(config)
         listener = _bind(settled.api_port)
@@ -141,9 +173,11 @@ async def _end_when_deserted(lock: IO[str], scope: anyio.CancelScope) -> None:
 
 
 def _state(config: PlatformConfig, gateway: Gateway, sandbox: Sandbox) -> PlatformState:
+    process = ProcessId.of(os.getpid())
     return PlatformState(
-        pid=os.getpid(),
-        created=psutil.Process().create_time(),
+        pid=process.pid,
+        started=process.started,
+        boot_id=process.boot_id,
         version=version("createos-mcp"),
         api_port=config.api_port,
         gateway_port=gateway.port,
@@ -154,7 +188,11 @@ def _state(config: PlatformConfig, gateway: Gateway, sandbox: Sandbox) -> Platfo
 
 @contextmanager
 def _only_one(lock_file: Path) -> Iterator[IO[str]]:
-    with lock_file.open("a") as lock:
+    try:
+        opened = lock_file.open("a")
+    except OSError as error:
+        raise StartupError(f"{lock_file.parent} cannot be written", str(error)) from error
+    with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

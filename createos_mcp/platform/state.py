@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import psutil
+from createos_mcp.platform.processes import ProcessId
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -12,8 +12,9 @@ class PlatformState:
     """What one start of the platform wrote down; the ports are asked for again by the next."""
 
     pid: int
-    created: float
-    """Start of the process in seconds since the epoch: tells a reused pid from the real one."""
+    started: int
+    """Start of the process in clock ticks since the boot: tells a reused pid from the real one."""
+    boot_id: str
     version: str
     api_port: int
     gateway_port: int
@@ -29,14 +30,8 @@ class PlatformState:
 
     def is_alive(self) -> bool:
         """Whether the process that wrote this still runs."""
-        try:
-            process = psutil.Process(self.pid)
-            return (
-                abs(process.create_time() - self.created) < 1
-                and process.status() != psutil.STATUS_ZOMBIE
-            )
-        except psutil.NoSuchProcess:
-            return False
+        process = ProcessId(pid=self.pid, started=self.started, boot_id=self.boot_id)
+        return process.is_running()
 
 
 def read_state(file: Path) -> PlatformState | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from createos_mcp.platform.accounts import Accounts
 from createos_mcp.platform.database import Database, Transaction, open_database
+from createos_mcp.platform.environments import DEFAULT_NAME, Environments
 from createos_mcp.platform.errors import (
     IllegalTransitionError,
     LimitReachedError,
@@ -27,16 +28,10 @@ from createos_mcp.platform.models import (
     ProjectType,
 )
 from createos_mcp.platform.names import new_id, text_of
-from createos_mcp.platform.rows import (
-    deployment_of,
-    environment_of,
-    log_line_of,
-    project_of,
-)
+from createos_mcp.platform.ports import Ports
+from createos_mcp.platform.replica_sets import ReplicaSets
+from createos_mcp.platform.rows import deployment_of, log_line_of, project_of
 from createos_mcp.platform.transfers import Transfers
-
-DEFAULT_ENVIRONMENT = "production"
-DEFAULT_RESOURCES = {"cpu": 500, "memory": 1024, "replicas": 1}
 
 
 @asynccontextmanager
@@ -63,8 +58,10 @@ class Store:
         self.accounts = Accounts(database, now=now)
         self.groups = Groups(database, now=now)
         self.transfers = Transfers(database, now=now)
+        self.ports = Ports(database, app_ports)
+        self.environments = Environments(database, ports=self.ports, now=now)
+        self.replica_sets = ReplicaSets(database)
         self._database = database
-        self._app_ports = app_ports
         self._now = now
 
     async def add_project(
@@ -87,7 +84,7 @@ class Store:
             NameTakenError: The user has a project of that name.
             LimitReachedError: The user has `limit` projects.
         """
-        project_id, environment_id, now = new_id(), new_id(), text_of(self._now())
+        project_id, now = new_id(), text_of(self._now())
 
         def work(transaction: Transaction) -> tuple[Project, Environment]:
             if transaction.run("project_named", user_id=user_id, unique_name=unique_name):
@@ -109,24 +106,16 @@ class Store:
                 app_id=app_id,
                 created_at=now,
             )
-            transaction.run(
-                "add_environment",
-                id=environment_id,
+            environment = self.environments.insert(
+                transaction,
                 project_id=project_id,
-                unique_name=DEFAULT_ENVIRONMENT,
-                display_name=DEFAULT_ENVIRONMENT.capitalize(),
-                description=None,
-                branch=None,
-                status="active",
+                unique_name=DEFAULT_NAME,
+                display_name=DEFAULT_NAME.capitalize(),
                 is_auto_promote_enabled=True,
-                resources=json.dumps(DEFAULT_RESOURCES),
-                settings=json.dumps({"runEnvs": {}}),
-                created_at=now,
+                settings={"runEnvs": {}},
             )
-            self._claim_port(transaction, environment_id, skip=())
             project = project_of(transaction.run("project", id=project_id)[0])
-            environments = transaction.run("environments", project_id=project_id)
-            return project, environment_of(environments[0])
+            return project, environment
 
         return await self._database.write(work)
 
@@ -203,21 +192,6 @@ class Store:
     async def remove_project(self, project_id: str) -> None:
         """Forget a project and everything that belongs to it."""
         await self._write("remove_project", id=project_id)
-
-    async def environments(self, project_id: str) -> list[Environment]:
-        """A project's environments, oldest first."""
-        rows = await self._database.read("environments", project_id=project_id)
-        return [environment_of(row) for row in rows]
-
-    async def all_environments(self) -> list[Environment]:
-        """Every environment of every user."""
-        return [environment_of(row) for row in await self._database.read("all_environments")]
-
-    async def point_environment(self, environment_id: str, deployment_id: str | None) -> None:
-        """Record which deployment an environment serves."""
-        await self._write(
-            "point_environment", id=environment_id, deployment_id=deployment_id, now=...
-        )
 
     async def add_deployment(
         self,
@@ -299,14 +273,46 @@ class Store:
 
         return await self._database.write(work)
 
+    async def show(self, deployment_id: str, status: DeploymentStatus, reason: str | None) -> bool:
+        """Let a deployment's state say how its replicas are, where the table allows it.
+
+        Returns:
+            Whether it is in that state now.
+        """
+        now = text_of(self._now())
+
+        def work(transaction: Transaction) -> bool:
+            rows = transaction.run("deployment", id=deployment_id)
+            present = deployment_of(rows[0]) if rows else None
+            if present is None:
+                return False
+            if (present.status, present.reason) == (status, reason):
+                return True
+            if present.status != status and status not in TRANSITIONS[present.status]:
+                return False
+            transaction.run(
+                "move_deployment", id=deployment_id, status=status, reason=reason, now=now
+            )
+            return True
+
+        return await self._database.write(work)
+
     async def set_release(self, deployment_id: str, release: Mapping[str, Json]) -> None:
         """Record what was built."""
         await self._write("set_release", id=deployment_id, release=json.dumps(release))
 
-    async def set_instance(self, deployment_id: str, instance: Mapping[str, Json] | None) -> None:
-        """Record which process runs the deployment."""
-        written = None if instance is None else json.dumps(instance)
-        await self._write("set_instance", id=deployment_id, instance=written)
+    async def releases_in_use(self, newest: int) -> set[str]:
+        """Deployments whose release must stay: those in use, and the newest of each project."""
+        return {row["id"] for row in await self._database.read("releases_in_use", newest=newest)}
+
+    async def all_deployment_ids(self) -> set[str]:
+        """Every user's deployments."""
+        return {row["id"] for row in await self._database.read("all_deployment_ids")}
+
+    async def owners_of_deployments(self, ids: Collection[str]) -> Mapping[str, str]:
+        """Deployment to the user whose project it belongs to."""
+        rows = await self._database.read("owners_of_deployments", ids=json.dumps([*ids]))
+        return {row["id"]: row["user_id"] for row in rows}
 
     async def remove_deployment(self, deployment_id: str) -> None:
         """Forget a deployment and its build log."""
@@ -330,37 +336,6 @@ class Store:
         """The lines of a build log, without the first `skip`."""
         rows = await self._database.read("build_log", deployment_id=deployment_id, skip=skip)
         return [log_line_of(row) for row in rows]
-
-    async def port_of(self, owner_id: str) -> int:
-        """The port of an environment's or deployment's address, claimed now if it has none."""
-
-        def work(transaction: Transaction) -> int:
-            rows = transaction.run("port_of", owner_id=owner_id)
-            return rows[0]["port"] if rows else self._claim_port(transaction, owner_id, skip=())
-
-        return await self._database.write(work)
-
-    async def another_port_for(self, owner_id: str) -> int:
-        """Another port, when something else listens on the one that was claimed."""
-
-        def work(transaction: Transaction) -> int:
-            rows = transaction.run("port_of", owner_id=owner_id)
-            return self._claim_port(transaction, owner_id, skip=[row["port"] for row in rows])
-
-        return await self._database.write(work)
-
-    async def release_port(self, owner_id: str) -> None:
-        """Give a port back."""
-        await self._write("release_port", owner_id=owner_id)
-
-    def _claim_port(self, transaction: Transaction, owner_id: str, *, skip: Collection[int]) -> int:
-        used = {row["port"] for row in transaction.run("ports_in_use")} | set(skip)
-        after = max(skip, default=self._app_ports.start - 1)
-        free = next((p for p in self._app_ports if p > after and p not in used), None)
-        if free is None:
-            raise LimitReachedError("addresses", len(self._app_ports))
-        transaction.run("claim_port", port=free, owner_id=owner_id)
-        return free
 
     async def _write(self, query: str, **values: Json) -> None:
         """Run one statement; `now=...` stands for the present moment."""

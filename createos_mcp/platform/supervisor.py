@@ -1,38 +1,41 @@
-"""Keeps apps running: starts them, watches them, restarts what crashes, stops what must go."""
+"""Every replica set that runs, and which of them answers at which address."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
 
 import anyio
 
 from createos_mcp.platform.addresses import Addresses
-from createos_mcp.platform.background import Background, Work
+from createos_mcp.platform.background import Background
 from createos_mcp.platform.config import PlatformConfig
-from createos_mcp.platform.errors import AppExitedError, StartFailedError
-from createos_mcp.platform.gateway import Gateway
-from createos_mcp.platform.instances import to_json
+from createos_mcp.platform.environments import DEFAULT_RESOURCES
+from createos_mcp.platform.errors import StorageError
 from createos_mcp.platform.models import (
+    LIVE,
     Deployment,
     DeploymentStatus,
     Environment,
     Instance,
-    LaunchSpec,
+    Json,
+    ReplicaSet,
     release_from_json,
 )
+from createos_mcp.platform.names import text_of
+from createos_mcp.platform.replicas import Replicas
 from createos_mcp.platform.runner import BuildLog, Runner
 from createos_mcp.platform.store import Store
 
-RESTART_DELAYS_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
-"""Pauses before the restarts of an app that keeps crashing; after the last it stays down."""
-
-STEADY_AFTER_S = 60.0
-"""An app that ran this long starts again with the shortest pause."""
-
 DEFAULT_PORT = 3000
 
-BUILD_LOG_STAGE = "deploy"
+SUPERSEDED = "Another deployment has taken its place"
+ASLEEP = "The deployment is asleep; WakeupDeployment starts it."
+STARTING = "The app is being started."
+EMPTY = "Nothing is deployed to this environment."
 
-ASLEEP = "The deployment is asleep: another one has taken its place."
-STOPPED = "The deployment was stopped."
+_MAY_RUN = frozenset({*LIVE, DeploymentStatus.DEPLOYING})
 
 
 def build_log(store: Store, deployment_id: str) -> BuildLog:
@@ -45,10 +48,10 @@ def build_log(store: Store, deployment_id: str) -> BuildLog:
 
 
 class Supervisor:
-    """The apps of all live deployments.
+    """Starts replica sets in places, leads addresses to them, and lets them go.
 
-    Args:
-        background: Where the apps are watched.
+    A place is an environment, or a deployment at its own address; each has one set at most that
+    answers there. Whoever changes what a place runs holds its lock.
     """
 
     def __init__(
@@ -56,202 +59,278 @@ class Supervisor:
         *,
         store: Store,
         runner: Runner,
-        gateway: Gateway,
         addresses: Addresses,
         config: PlatformConfig,
         background: Background,
     ) -> None:
         self._store = store
         self._runner = runner
-        self._gateway = gateway
         self._addresses = addresses
         self._config = config
         self._background = background
-        self._instances: dict[str, Instance] = {}
-        self._watchers: dict[str, Work] = {}
-        self._crashes: dict[str, int] = {}
+        self._sets: dict[str, Replicas] = {}
+        self._at: dict[str, Replicas] = {}
+        self._locks: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
 
-    async def launch(self, deployment_id: str) -> bool:
-        """Start a built deployment's app, and answer at the deployment's own address.
+    def lock(self, place: str) -> anyio.Lock:
+        """Held while it changes what runs in a place."""
+        return self._locks[place]
 
-        It stays `deploying` until `go_live`; one that fails ends in the state of its failure.
-
-        Returns:
-            Whether the app answers.
-        """
-        deployment = await self._deploying(deployment_id)
-        try:
-            instance = await self._runner.start(
-                await self._spec(deployment), log=build_log(self._store, deployment_id)
-            )
-        except StartFailedError as error:
-            await self._fail(deployment_id, error)
-            return False
-        self._instances[deployment_id] = instance
-        await self._store.set_instance(deployment_id, to_json(instance))
-        await self._publish(deployment, instance)
-        return True
-
-    async def go_live(self, deployment_id: str) -> None:
-        """Call a launched deployment `deployed`, and watch its app from now on."""
-        await self._store.move(deployment_id, DeploymentStatus.DEPLOYED)
-        self._begin_watch(deployment_id)
-
-    async def adopt(self, deployment: Deployment) -> None:
-        """Find a live deployment's app again after a restart of the platform.
-
-        One whose app has ended is `deploying` from here on.
-        """
-        instance = await self._adopt(deployment)
-        if instance is None:
-            await self._deploying(deployment.id)
-            return
-        self._instances[deployment.id] = instance
-        await self._publish(deployment, instance)
-        if deployment.status is not DeploymentStatus.DEPLOYED:
-            await self._store.move(deployment.id, DeploymentStatus.DEPLOYED)
-        self._begin_watch(deployment.id)
-
-    async def resume(self, deployment_id: str) -> None:
-        """Start a deployment's app that did not outlive the platform, as after a crash."""
-        if await self.launch(deployment_id):
-            await self.go_live(deployment_id)
-        else:
-            await self._restart(deployment_id)
-
-    async def end_leftover(self, deployment: Deployment) -> None:
-        """End an app that outlived the platform in a state in which none should run."""
-        instance = await self._adopt(deployment)
-        if instance is not None:
-            await self._runner.stop(instance)
-        await self._store.set_instance(deployment.id, None)
-
-    async def point(self, environment: Environment, deployment_id: str) -> None:
-        """Let a live deployment answer at an environment's address."""
-        await self._store.point_environment(environment.id, deployment_id)
-        instance = self._instances.get(deployment_id)
-        if instance is not None:
-            self._addresses.publish(environment.id, instance)
-
-    async def sleep(self, deployment_id: str, reason: str) -> None:
-        """Let requests in flight finish, then stop the app and keep the deployment for later."""
-        instance = self._instances.get(deployment_id)
-        self._addresses.withdraw(deployment_id, ASLEEP)
-        if instance is not None:
-            await self._gateway.drain(instance, self._config.drain_timeout_s)
-        await self.stop(deployment_id)
-        await self._store.move(deployment_id, DeploymentStatus.SLEEPING, reason=reason)
-
-    async def stop(self, deployment_id: str) -> None:
-        """End a deployment's app, if one runs; the app ends also when the caller is cancelled."""
-        with anyio.CancelScope(shield=True):
-            # A watcher that starts its app again may leave another watcher behind.
-            while watcher := self._watchers.pop(deployment_id, None):
-                await watcher.abandon()
-            instance = self._instances.pop(deployment_id, None)
-            if instance is not None:
-                self._addresses.withdraw(deployment_id, STOPPED)
-                await self._gateway.drain(instance, 0)
-                await self._runner.stop(instance)
-                await self._store.set_instance(deployment_id, None)
-
-    async def stop_all(self) -> None:
-        """End every app; their deployments stay as they are and start again with the platform."""
-        async with anyio.create_task_group() as stops:
-            for deployment_id in list(self._instances):
-                stops.start_soon(self.stop, deployment_id)
+    def at(self, place: str) -> Replicas | None:
+        """What answers in a place."""
+        return self._at.get(place)
 
     def runs(self, deployment_id: str) -> bool:
-        """Whether a deployment's app runs now."""
-        return deployment_id in self._instances
+        """Whether a deployment has replicas anywhere."""
+        return any(r.set.deployment_id == deployment_id for r in self._at.values())
 
-    async def _deploying(self, deployment_id: str) -> Deployment:
-        deployment = await self._store.deployment(deployment_id)
-        if deployment is not None and deployment.status is DeploymentStatus.DEPLOYING:
-            return deployment
-        return await self._store.move(deployment_id, DeploymentStatus.DEPLOYING)
+    def running(self) -> list[Replicas]:
+        """Every set that answers somewhere, in the order in which they began to."""
+        return list(self._at.values())
 
-    async def _home(self, deployment: Deployment) -> Environment:
-        """The environment whose variables and resources the app runs with."""
-        environments = await self._store.environments(deployment.project_id)
-        served = [e for e in environments if e.deployment_id == deployment.id]
-        promoting = [e for e in environments if e.is_auto_promote_enabled]
-        return (served or promoting or environments)[0]
+    def instances_of(self, deployment_id: str) -> list[Instance]:
+        """The replicas of a deployment that answer now, in whatever place."""
+        sets = (r for r in self._at.values() if r.set.deployment_id == deployment_id)
+        return [instance for replicas in sets for instance in replicas.instances]
 
-    async def _publish(self, deployment: Deployment, instance: Instance) -> None:
-        await self._addresses.open_deployment(deployment)
-        self._addresses.publish(deployment.id, instance)
-        for environment in await self._served_by(deployment):
-            self._addresses.publish(environment.id, instance)
+    async def replace(self, deployment: Deployment, environment: Environment | None) -> None:
+        """Start a deployment in a place, lead its address there, and let go what was there.
 
-    def _begin_watch(self, deployment_id: str) -> None:
-        self._watchers[deployment_id] = self._background.start(
-            self._watch, deployment_id, self._instances[deployment_id]
-        )
+        Raises:
+            StartFailedError: It does not start; what was there goes on.
+        """
+        await self._show_start(deployment.id)
+        replicas = await self._add(deployment, environment)
+        try:
+            await replicas.launch()
+            if environment is not None:
+                await self._store.environments.point(environment.id, deployment.id)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self._forget(replicas)
+            raise
+        former = self._at.pop(replicas.set.place, None)
+        self._at[replicas.set.place] = replicas
+        await self._publish(replicas)
+        if former is not None:
+            self._background.start(self._retire, former, SUPERSEDED)
 
-    async def _watch(self, deployment_id: str, instance: Instance) -> None:
-        started_at = anyio.current_time()
-        exit_code = await self._runner.wait(instance)
-        if anyio.current_time() - started_at >= STEADY_AFTER_S:
-            self._crashes.pop(deployment_id, None)
-        with anyio.CancelScope(shield=True):
-            await self._record_crash(deployment_id, instance, exit_code)
-        await self._restart(deployment_id)
-
-    async def _record_crash(self, deployment_id: str, instance: Instance, exit_code: int) -> None:
-        ended = f"exited with code {exit_code}"
-        if self._runner.out_of_memory(instance):
-            ended = "was ended because it used more memory than it has"
-        reason = f"The app {ended}; it is started again"
-        self._instances.pop(deployment_id, None)
-        await self._gateway.drain(instance, 0)
-        await self._runner.stop(instance)
-        await self._store.set_instance(deployment_id, None)
-        deployment = await self._store.move(deployment_id, DeploymentStatus.CRASHING, reason=reason)
-        await self._withdraw(deployment, reason)
-
-    async def _restart(self, deployment_id: str) -> None:
-        crashes = self._crashes.get(deployment_id, 0)
-        for delay_s in RESTART_DELAYS_S[crashes:]:
-            crashes += 1
-            self._crashes[deployment_id] = crashes
-            await anyio.sleep(delay_s)
-            if await self.launch(deployment_id):
-                await self.go_live(deployment_id)
+    async def wake(self, place: str) -> None:
+        """Begin to run what belongs in a place, unless it runs; requests are held until it does."""
+        async with self.lock(place):
+            if place in self._at:
+                await self._publish(self._at[place])
                 return
-        reason = f"The app failed {crashes} times in a row and is not started again"
-        deployment = await self._store.move(deployment_id, DeploymentStatus.ERROR, reason=reason)
-        await self._withdraw(deployment, reason)
+            environment = await self._store.environments.get(place)
+            deployment_id = environment.deployment_id if environment else place
+            deployment = await self._store.deployment(deployment_id or "")
+            if deployment is None:
+                self._addresses.withdraw(place, EMPTY)
+                return
+            await self._show_start(deployment.id)
+            replicas = await self._add(deployment, environment)
+            self._at[place] = replicas
+            await self._hold(place)
+            await replicas.resume()
 
-    async def _withdraw(self, deployment: Deployment, reason: str) -> None:
-        self._addresses.withdraw(deployment.id, reason)
-        for environment in await self._served_by(deployment):
-            self._addresses.withdraw(environment.id, reason)
+    async def sleep(self, place: str, reason: str) -> None:
+        """Give back what a place uses; the next request there is held while it wakes."""
+        async with self.lock(place):
+            replicas = self._at.pop(place, None)
+            if replicas is not None:
+                await self._hold(place)
+                await self._retire(replicas, reason)
 
-    async def _served_by(self, deployment: Deployment) -> list[Environment]:
-        environments = await self._store.environments(deployment.project_id)
-        return [e for e in environments if e.deployment_id == deployment.id]
+    async def empty(self, place: str, reason: str) -> None:
+        """Let go what runs in a place, and answer 503 there. The caller holds its lock."""
+        self._addresses.withdraw(place, reason)
+        replicas = self._at.pop(place, None)
+        if replicas is not None:
+            await self._retire(replicas, SUPERSEDED)
 
-    async def _adopt(self, deployment: Deployment) -> Instance | None:
-        if deployment.instance is None:
-            return None
-        return await self._runner.adopt(deployment.instance)
+    async def scale(self, replicas: Replicas, count: int) -> None:
+        """Change the number of replicas where they run.
 
-    async def _spec(self, deployment: Deployment) -> LaunchSpec:
-        environment = await self._home(deployment)
+        Raises:
+            StartFailedError: A new one does not start; there are as many as before.
+        """
+        surplus = await replicas.scale(count)
+        await self._publish(replicas)
+        self._background.start(self._let_go, replicas, surplus)
+
+    async def stop(self, deployment_id: str) -> None:
+        """End all that runs of a deployment, at once."""
+        for replicas in [r for r in self._sets.values() if r.set.deployment_id == deployment_id]:
+            if self._at.get(replicas.set.place) is replicas:
+                del self._at[replicas.set.place]
+                self._addresses.withdraw(replicas.set.place, EMPTY)
+            await self._addresses.drain(replicas.instances, 0)
+            await self._forget(replicas)
+
+    async def stop_all(self) -> None:
+        """End every app; what shall run stays written down and starts again with the platform."""
+        async with anyio.create_task_group() as stops:
+            for replicas in self._sets.values():
+                stops.start_soon(replicas.stop)
+
+    async def recover(self, environments: Sequence[Environment]) -> None:
+        """Go on with what shall run: find what outlived the platform, start what did not."""
+        by_id = {environment.id: environment for environment in environments}
+        written: defaultdict[str, dict[int, tuple[str, Json]]] = defaultdict(dict)
+        for replica in await self._store.replica_sets.replicas():
+            written[replica.set_id][replica.number] = (replica.id, replica.instance)
+        deployments = {d.id: d for d in await self._store.deployments_in(_MAY_RUN)}
+        sets = await self._store.replica_sets.all()
+        wanted = {s.place: s for s in sets if self._is_wanted(s, deployments, by_id)}
+        for replica_set in sets:
+            if wanted.get(replica_set.place) == replica_set:
+                deployment = deployments[replica_set.deployment_id]
+                await self._resume(replica_set, deployment, written[replica_set.id])
+            else:
+                strays = [replica_id for replica_id, _ in written[replica_set.id].values()]
+                await self._runner.end_strays(strays)
+                await self._store.replica_sets.remove(replica_set.id)
+        for deployment in deployments.values():
+            if _has_run(deployment):
+                await self.show(deployment.id)
+        for environment in environments:
+            await self._rest(environment)
+
+    def _is_wanted(
+        self,
+        replica_set: ReplicaSet,
+        deployments: Mapping[str, Deployment],
+        environments: Mapping[str, Environment],
+    ) -> bool:
+        deployment = deployments.get(replica_set.deployment_id)
+        home = environments.get(replica_set.place)
+        belongs = home is None or home.deployment_id == replica_set.deployment_id
+        return deployment is not None and _has_run(deployment) and belongs
+
+    async def show(self, deployment_id: str, asleep: str = SUPERSEDED) -> None:
+        """Let a deployment's state say how its replicas are.
+
+        Args:
+            deployment_id: One that has been built.
+            asleep: Why it sleeps, if nothing of it runs.
+        """
+        states = [r.state for r in self.running() if r.set.deployment_id == deployment_id]
+        statuses = {status for status, _ in states}
+        if not states:
+            await self._store.show(deployment_id, DeploymentStatus.SLEEPING, asleep)
+        elif len(statuses) == 1:
+            await self._store.show(deployment_id, *states[0])
+        elif DeploymentStatus.CRASHING in statuses or DeploymentStatus.ERROR in statuses:
+            reason = next(reason for _, reason in states if reason)
+            await self._store.show(deployment_id, DeploymentStatus.CRASHING, reason)
+        else:
+            await self._store.show(deployment_id, DeploymentStatus.DEPLOYED, None)
+
+    async def _show_start(self, deployment_id: str) -> None:
+        if not self.runs(deployment_id):
+            await self._store.show(deployment_id, DeploymentStatus.DEPLOYING, None)
+
+    async def _add(self, deployment: Deployment, environment: Environment | None) -> Replicas:
+        own = environment.settings if environment is not None else {}
         settings = deployment.settings
-        return LaunchSpec(
+        replica_set = await self._store.replica_sets.add(
             deployment_id=deployment.id,
-            release=release_from_json(deployment.release or {}),
-            run_envs={**settings.get("runEnvs", {}), **environment.settings.get("runEnvs", {})},
-            port=settings.get("port") or DEFAULT_PORT,
-            memory_mb=environment.resources["memory"],
-            cpu_millicores=environment.resources["cpu"],
-            log_file=self._config.data_dir.app_log(deployment.id),
+            environment_id=environment.id if environment is not None else None,
+            run_envs={**settings.get("runEnvs", {}), **own.get("runEnvs", {})},
+            port=own.get("port") or settings.get("port") or DEFAULT_PORT,
+            resources=environment.resources if environment is not None else DEFAULT_RESOURCES,
+            created_at=text_of(datetime.now(UTC)),
         )
+        return self._run(replica_set, deployment)
 
-    async def _fail(self, deployment_id: str, error: StartFailedError) -> None:
-        await self._store.append_build_log(deployment_id, BUILD_LOG_STAGE, [str(error)])
-        exited = isinstance(error, AppExitedError)
-        status = DeploymentStatus.CRASHING if exited else DeploymentStatus.ERROR
-        await self._store.move(deployment_id, status, reason=str(error))
+    def _run(self, replica_set: ReplicaSet, deployment: Deployment) -> Replicas:
+        replicas = self._sets[replica_set.id] = Replicas(
+            replica_set,
+            release_from_json(deployment.release or {}),
+            rows=self._store.replica_sets,
+            runner=self._runner,
+            data_dir=self._config.data_dir,
+            background=self._background,
+            log=build_log(self._store, deployment.id),
+            changed=self._on_change,
+        )
+        return replicas
+
+    async def _resume(
+        self,
+        replica_set: ReplicaSet,
+        deployment: Deployment,
+        written: dict[int, tuple[str, Json]],
+    ) -> None:
+        replicas = self._run(replica_set, deployment)
+        self._at[replica_set.place] = replicas
+        await self._hold(replica_set.place)
+        await replicas.resume(written)
+        if replicas.instances:
+            await self._publish(replicas)
+
+    async def _rest(self, environment: Environment) -> None:
+        """Say at an address why nothing runs there, or hold requests while it wakes."""
+        deployment = await self._store.deployment(environment.deployment_id or "")
+        if environment.id in self._at or deployment is None:
+            return
+        if deployment.status is DeploymentStatus.ERROR:
+            self._addresses.withdraw(environment.id, deployment.reason or ASLEEP)
+        else:
+            await self._hold(environment.id)
+
+    async def _hold(self, place: str) -> None:
+        """Let requests at a place wait until something answers there."""
+        if await self._store.deployment(place) is not None:
+            await self._addresses.open_deployment(place)
+        self._addresses.hold(place, partial(self.wake, place))
+
+    async def _publish(self, replicas: Replicas) -> None:
+        place, deployment_id = replicas.set.place, replicas.set.deployment_id
+        await self._addresses.open_deployment(deployment_id)
+        self._lead(place, replicas)
+        if deployment_id not in self._at:
+            self._lead(deployment_id, replicas)
+
+    def _lead(self, owner_id: str, replicas: Replicas) -> None:
+        status, reason = replicas.state
+        if replicas.instances:
+            self._addresses.publish(owner_id, replicas.instances)
+        elif status is not DeploymentStatus.DEPLOYING:
+            self._addresses.withdraw(owner_id, reason or STARTING)
+
+    async def _on_change(self, replicas: Replicas, gone: Instance | None) -> None:
+        if self._at.get(replicas.set.place) is replicas:
+            await self._publish(replicas)
+            with suppress(StorageError):
+                await self.show(replicas.set.deployment_id)
+        if gone is not None:
+            await self._addresses.drain([gone], 0)
+
+    async def _retire(self, replicas: Replicas, reason: str) -> None:
+        """Let requests in flight finish, then end a set that nothing leads to any more."""
+        deployment_id = replicas.set.deployment_id
+        others = [r for r in self.running() if r.set.deployment_id == deployment_id]
+        if others:
+            await self._publish(others[0])
+        else:
+            self._addresses.withdraw(deployment_id, ASLEEP)
+        await self._addresses.drain(replicas.instances, self._config.drain_timeout_s)
+        await self._forget(replicas)
+        await self.show(deployment_id, reason)
+
+    async def _let_go(self, replicas: Replicas, surplus: Sequence[Instance]) -> None:
+        await self._addresses.drain(surplus, self._config.drain_timeout_s)
+        for instance in surplus:
+            await replicas.end(instance)
+
+    async def _forget(self, replicas: Replicas) -> None:
+        with anyio.CancelScope(shield=True):
+            await replicas.stop()
+            await self._store.replica_sets.remove(replicas.set.id)
+            self._sets.pop(replicas.set.id, None)
+
+
+def _has_run(deployment: Deployment) -> bool:
+    """Whether a deployment is past its first start; before that, its start is begun again."""
+    return deployment.status is not DeploymentStatus.DEPLOYING or deployment.live_at is not None

@@ -7,14 +7,11 @@ from createos_mcp.operations import Operation
 _BY_OPERATION: Mapping[str, str] = {
     "CreateDeployment": "a container engine to run images",
     "TriggerLatestDeployment": "a connection to GitHub or a git host",
-    "WakeupDeployment": "sleep and wake of idle apps",
 }
 
 _BY_GROUP: Mapping[str, str] = {
-    "environments": "several environments of one project",
     "domains": "custom domains and their DNS checks",
     "github": "a connection to GitHub or a git host",
-    "analytics": "counters of the gateway's traffic",
     "security": "vulnerability scanners",
     "cronjobs": "a scheduler",
     "templates": "a shop of templates",

@@ -257,7 +257,9 @@ async def test_deleting_a_deployment_takes_its_app_files_and_address(tmp_path: P
                 await anyio.sleep(0.02)
         with pytest.raises(httpx2.ConnectError):
             await read_page(deployment["extra"]["endpoint"])
-        assert not list(tmp_path.glob(f"*/{deployment_id}"))
+        kept = list(tmp_path.glob(f"*/{deployment_id}"))
+        assert kept == [tmp_path / "logs" / deployment_id]
+        assert "Building for python" in (kept[0] / "build.log").read_text()
         environment = await api.environment(project_id)
         assert environment["projectDeploymentId"] is None
         async with httpx2.AsyncClient() as client:
@@ -276,7 +278,7 @@ async def test_deleting_a_project_takes_all_that_it_owns(tmp_path: Path) -> None
                 await anyio.sleep(0.02)
         with pytest.raises(httpx2.ConnectError):
             await read_page(address)
-        assert not list(tmp_path.glob(f"*/{deployment['id']}"))
+        assert not list(tmp_path.glob(f"sources/{deployment['id']}"))
         assert (await api.get("/v1/projects"))["data"] == []
         assert await api.create_project()
 
@@ -314,7 +316,7 @@ async def test_an_app_that_is_being_replaced_ends_with_the_platform(tmp_path: Pa
         second_id = await api.upload(project_id, {"main.py": ANSWERING})
         await api.wait(project_id, second_id, "deployed")
         with anyio.fail_after(30):
-            while "stopped" not in await read_page(first["extra"]["endpoint"]):
+            while "asleep" not in await read_page(first["extra"]["endpoint"]):
                 await anyio.sleep(0.02)
     assert processes_of(tmp_path) == []
 
@@ -329,7 +331,7 @@ async def test_an_app_that_is_being_restarted_can_be_deleted(tmp_path: Path) -> 
         async with httpx2.AsyncClient() as client:
             await client.get(f"{deployment['extra']['endpoint']}/die")
         path = f"/v1/projects/{deployment['projectId']}/deployments/{deployment['id']}"
-        await api.wait(deployment["projectId"], deployment["id"], "deploying")
+        await api.wait(deployment["projectId"], deployment["id"], "crashing")
         await api.request("DELETE", path)
         with anyio.fail_after(30):
             while (await api.request("GET", path))[0] != 404:

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from createos_mcp.platform.gateway import Gateway, Site
 from createos_mcp.platform.models import Instance
+from createos_mcp.platform.processes import ProcessId
 
 
 def open_socket(_instance: Instance, family: int) -> socket.socket:
@@ -83,6 +84,17 @@ async def forbidden(_request: web.Request) -> web.Response:
     return web.Response(status=403, text="not for you")
 
 
+def instance_at(port: int, replica_id: str) -> Instance:
+    return Instance(
+        replica_id=replica_id,
+        process=ProcessId(pid=1, started=0, boot_id=""),
+        run_dir=Path("/nowhere"),
+        port=port,
+        isolation="none",
+        limits="watched",
+    )
+
+
 GO_ON = web.AppKey("go_on", anyio.Event)
 
 
@@ -101,19 +113,11 @@ async def app_behind_gateway() -> AsyncIterator[tuple[Gateway, Site, web.Applica
     await runner.setup()
     listener = socket.create_server(("127.0.0.1", 0))
     await web.SockSite(runner, listener).start()
-    instance = Instance(
-        deployment_id="d",
-        pid=1,
-        created=0,
-        run_dir=Path("/nowhere"),
-        port=listener.getsockname()[1],
-        isolation="none",
-        limits="advisory",
-    )
-    async with Gateway(open_socket=open_socket) as gateway:
+    instance = instance_at(listener.getsockname()[1], "replica-1")
+    async with Gateway(open_socket=open_socket, record=print) as gateway:
         site = Site(hosts=("production-app.localhost",), port=free_port())
         await gateway.open(site)
-        gateway.publish(site, instance)
+        gateway.publish(site, [instance])
         yield gateway, site, app
     await runner.cleanup()
 
@@ -252,34 +256,21 @@ async def test_a_withdrawn_site_answers_503_with_the_reason_as_page_or_json() ->
 
 
 async def test_an_app_that_does_not_listen_any_more_answers_502() -> None:
-    async with Gateway(open_socket=open_socket) as gateway, httpx2.AsyncClient() as client:
+    async with (
+        Gateway(open_socket=open_socket, record=print) as gateway,
+        httpx2.AsyncClient() as client,
+    ):
         site = Site(hosts=("x.localhost",), port=free_port())
         await gateway.open(site)
-        gone = Instance(
-            deployment_id="d",
-            pid=2,
-            created=0,
-            run_dir=Path("/nowhere"),
-            port=free_port(),
-            isolation="none",
-            limits="advisory",
-        )
-        gateway.publish(site, gone)
+        gone = instance_at(free_port(), "replica-2")
+        gateway.publish(site, [gone])
         answer = await client.get(f"http://127.0.0.1:{site.port}/")
     assert answer.status_code == 502
 
 
 async def test_draining_waits_for_the_request_in_flight() -> None:
     async with app_behind_gateway() as (gateway, site, app), httpx2.AsyncClient() as client:
-        instance = Instance(
-            deployment_id="d",
-            pid=1,
-            created=0,
-            run_dir=Path("/nowhere"),
-            port=0,
-            isolation="none",
-            limits="advisory",
-        )
+        instance = instance_at(0, "replica-1")
         drained: list[str] = []
         with anyio.fail_after(10):
             async with (
@@ -291,7 +282,7 @@ async def test_draining_waits_for_the_request_in_flight() -> None:
                 gateway.withdraw(site, "another one serves")
 
                 async def drain() -> None:
-                    await gateway.drain(instance, 9)
+                    await gateway.drain([instance], 9)
                     drained.append("drained")
 
                 tasks.start_soon(drain)

@@ -196,7 +196,8 @@ async def test_the_log_holds_no_token_even_of_a_transfer_that_fails_by_a_fault(
         project_id = await api.create_project()
         token = (await link_of(api, project_id))["token"]
         with closing(sqlite3.connect(tmp_path / "platform.db")) as database:
-            database.execute("DROP TABLE transfers")
+            database.execute("UPDATE projects SET settings = 'no JSON'")
+            database.commit()
         assert (await take_over(alice, project_id, token))[0] == 500
     log = (tmp_path / "platform.log").read_text()
     assert f"/v1/projects/{project_id}/transfer failed" in log

@@ -1,16 +1,21 @@
 """What a handler is given, and the questions that every handler asks."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from createos_mcp.operations import Arguments, Json, Operation
+from createos_mcp.platform.app_logs import last_moment, tail
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.downloads import Downloads
 from createos_mcp.platform.errors import NotFoundError, WrongStateError
 from createos_mcp.platform.models import Deployment, Environment, Project, ProjectStatus, User
+from createos_mcp.platform.settler import Settler
 from createos_mcp.platform.store import Store
+from createos_mcp.platform.supervisor import Supervisor
+from createos_mcp.platform.traffic import Traffic
 from createos_mcp.platform.transfer_tokens import TransferTokens
 
 
@@ -21,9 +26,9 @@ class Deployments(Protocol):
     async def cancel(self, deployment: Deployment) -> None: ...
     async def retrigger(self, deployment: Deployment, *, settings: str) -> Deployment: ...
     async def delete(self, deployment: Deployment) -> None: ...
+    async def wake(self, deployment: Deployment) -> None: ...
     async def delete_project(self, project: Project) -> None: ...
     async def open_environment(self, environment: Environment) -> None: ...
-    async def app_log(self, deployment: Deployment, since_s: float) -> str: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,8 +37,11 @@ class Services:
 
     store: Store
     deployments: Deployments
+    settler: Settler
+    supervisor: Supervisor
     downloads: Downloads
     transfer_tokens: TransferTokens
+    traffic: Traffic
     config: PlatformConfig
     now: Callable[[], datetime]
     gateway_port: int
@@ -73,6 +81,19 @@ class Call:
             raise WrongStateError(f"The project is {project.status}, not active.")
         return project
 
+    async def environment(self) -> Environment:
+        """The environment that the path names.
+
+        Raises:
+            NotFoundError: The project has no such environment.
+        """
+        project = await self.project()
+        environment_id = self.arguments["environment_id"]
+        environment = await self.services.store.environments.get(environment_id)
+        if environment is None or environment.project_id != project.id:
+            raise NotFoundError("environment", environment_id)
+        return environment
+
     async def deployment(self) -> Deployment:
         """The deployment that the path names.
 
@@ -87,6 +108,12 @@ class Call:
             raise NotFoundError("deployment", deployment_id)
         return deployment
 
+    @property
+    def since_s(self) -> int:
+        """How far back a log is asked for."""
+        since_s: int = self.arguments.get("since-seconds", DEFAULT_SINCE_S)
+        return min(since_s, MAX_SINCE_S)
+
 
 Handler: TypeAlias = Callable[[Call], Awaitable[Json]]
 """Does what an operation says and returns its `data`."""
@@ -94,6 +121,9 @@ Handler: TypeAlias = Callable[[Call], Awaitable[Json]]
 Handlers: TypeAlias = Mapping[str, Handler]
 
 DEFAULT_LIMIT = 10
+DEFAULT_SINCE_S = 60
+MAX_SINCE_S = 10 * 366 * 24 * 3600
+"""Ten years are all there is, and a moment that can be calculated."""
 
 
 def page(call: Call, rows: list[dict[str, Any]], total: int) -> Json:
@@ -106,3 +136,16 @@ def page(call: Call, rows: list[dict[str, Any]], total: int) -> Json:
 def bounds(call: Call) -> tuple[int, int]:
     """The limit and offset of a page, by default the first ten rows."""
     return call.arguments.get("limit", DEFAULT_LIMIT), call.arguments.get("offset", 0)
+
+
+def log_text(files: Sequence[Path], since_s: float) -> str:
+    """What was printed in the last `since_s` seconds, or a sentence that says why nothing."""
+    text = tail(files, since_s)
+    if text:
+        return text
+    last = last_moment(files)
+    if last is None:
+        return "No log lines yet."
+    return (
+        f"No log lines in the last {since_s:g} s; the newest is from {last}. Raise since-seconds."
+    )

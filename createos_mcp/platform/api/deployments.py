@@ -8,17 +8,20 @@ from anyio import to_thread
 
 from createos_mcp.operations import Json
 from createos_mcp.platform.addresses import deployment_host, endpoint
-from createos_mcp.platform.api.calls import Call, Handler, Handlers, Services, bounds, page
+from createos_mcp.platform.api.calls import (
+    Call,
+    Handler,
+    Handlers,
+    Services,
+    bounds,
+    log_text,
+    page,
+)
+from createos_mcp.platform.app_logs import files_of
 from createos_mcp.platform.archive import unpack_zip, write_base64_files, write_text_files
-from createos_mcp.platform.errors import LimitReachedError, NotFoundError, WrongStateError
+from createos_mcp.platform.errors import NotFoundError, Refusal, StorageError, WrongStateError
 from createos_mcp.platform.models import LIVE, Deployment, DeploymentStatus, ProjectType
 from createos_mcp.platform.names import new_id
-
-DEFAULT_SINCE_S = 60
-MAX_SINCE_S = 10 * 366 * 24 * 3600
-"""Ten years are all there is, and a moment that can be calculated."""
-
-NOTHING_YET = "No log lines in that time."
 
 
 def view(deployment: Deployment, services: Services) -> dict[str, Json]:
@@ -44,12 +47,15 @@ def view(deployment: Deployment, services: Services) -> dict[str, Json]:
 def _extra(deployment: Deployment, services: Services) -> dict[str, Json]:
     if deployment.status not in LIVE or deployment.port is None:
         return {}
-    instance = deployment.instance or {}
+    instances = services.supervisor.instances_of(deployment.id)
+    kinds = {(instance.isolation, instance.limits) for instance in instances}
+    isolation, limits = next(iter(kinds), (None, None))
     return {
         "endpoint": endpoint(deployment.port),
         "hostEndpoint": f"http://{deployment_host(deployment.id)}:{services.gateway_port}",
-        "isolation": instance.get("isolation"),
-        "limits": instance.get("limits"),
+        "runningReplicas": len(instances),
+        "isolation": isolation,
+        "limits": limits,
     }
 
 
@@ -64,7 +70,10 @@ def _upload(kind: str, argument: str, write: Callable[[Json, Path], None]) -> Ha
             )
         deployment_id = new_id()
         source = call.services.config.data_dir.source(deployment_id)
-        await to_thread.run_sync(write, call.arguments[argument], source)
+        try:
+            await to_thread.run_sync(write, call.arguments[argument], source)
+        except OSError as error:
+            raise StorageError(source.parent, error.strerror or str(error)) from error
         try:
             deployment = await call.services.store.add_deployment(
                 deployment_id=deployment_id,
@@ -73,7 +82,7 @@ def _upload(kind: str, argument: str, write: Callable[[Json, Path], None]) -> Ha
                 settings=project.settings,
                 max_pending=call.services.config.max_uploads_pending,
             )
-        except LimitReachedError:
+        except Refusal:
             await to_thread.run_sync(shutil.rmtree, source)
             raise
         await call.services.deployments.submit(deployment)
@@ -113,15 +122,15 @@ async def build_logs(call: Call) -> Json:
 
 
 async def app_logs(call: Call) -> Json:
-    """What the app printed lately, as one text."""
+    """What the app printed lately, as one text; also what one printed that runs no more."""
     deployment = await call.deployment()
-    if deployment.status not in LIVE:
+    files = files_of(call.services.config.data_dir.app_logs(deployment.id))
+    if not files and deployment.status not in LIVE:
         raise WrongStateError(
-            f"The deployment is {deployment.status}; only a deployed one has app logs. "
+            f"The deployment is {deployment.status} and has no app logs. "
             "The build log holds the last lines of an app that failed."
         )
-    since_s = min(call.arguments.get("since-seconds", DEFAULT_SINCE_S), MAX_SINCE_S)
-    return await call.services.deployments.app_log(deployment, since_s) or NOTHING_YET
+    return await to_thread.run_sync(log_text, files, call.since_s)
 
 
 async def retrigger(call: Call) -> Json:
@@ -137,6 +146,12 @@ async def cancel(call: Call) -> Json:
     """Stop a deployment that waits or builds."""
     await call.services.deployments.cancel(await call.deployment())
     return "The deployment is cancelled."
+
+
+async def wake(call: Call) -> Json:
+    """Run a sleeping deployment again."""
+    await call.services.deployments.wake(await call.deployment())
+    return "The deployment is being woken."
 
 
 async def delete(call: Call) -> Json:
@@ -164,6 +179,7 @@ HANDLERS: Handlers = {
     "GetDeploymentLogs": app_logs,
     "RetriggerDeployment": retrigger,
     "CancelDeployment": cancel,
+    "WakeupDeployment": wake,
     "DeleteDeployment": delete,
     "DownloadDeployment": download,
 }

@@ -1,14 +1,26 @@
-"""Environments: where a project's deployments answer."""
+"""Environments: where a project's deployments answer, with variables and resources of their own."""
+
+from collections.abc import Mapping
+
+from anyio import to_thread
 
 from createos_mcp.operations import Json
 from createos_mcp.platform.addresses import endpoint, environment_host
-from createos_mcp.platform.api.calls import Call, Handlers, Services
-from createos_mcp.platform.models import Environment, Project
+from createos_mcp.platform.api.calls import Call, Handlers, Services, log_text
+from createos_mcp.platform.app_logs import files_of
+from createos_mcp.platform.build_settings import check_settings
+from createos_mcp.platform.errors import InvalidRequestError, NotFoundError, WrongStateError
+from createos_mcp.platform.models import (
+    ASSIGNABLE,
+    Environment,
+    EnvironmentStatus,
+    Project,
+    ProjectType,
+)
 
 
-def view(environment: Environment, project: Project, services: Services) -> dict[str, Json]:
+def view(environment: Environment, services: Services) -> dict[str, Json]:
     """An environment as the API shows it; `extra.endpoint` is its address."""
-    host = environment_host(project, environment)
     return {
         "id": environment.id,
         "projectId": environment.project_id,
@@ -23,19 +35,174 @@ def view(environment: Environment, project: Project, services: Services) -> dict
         "settings": environment.settings,
         "extra": {
             "endpoint": endpoint(environment.port),
-            "hostEndpoint": f"http://{host}:{services.gateway_port}",
+            "hostEndpoint": f"http://{environment_host(environment)}:{services.gateway_port}",
             "customDomains": [],
+            "message": environment.message,
+            **_running(environment, services),
         },
         "createdAt": environment.created_at,
         "updatedAt": environment.updated_at,
     }
 
 
+def _running(environment: Environment, services: Services) -> dict[str, Json]:
+    """How many replicas answer now, and how they are kept apart and limited."""
+    replicas = services.supervisor.at(environment.id)
+    instances = replicas.instances if replicas is not None else []
+    kinds = {(instance.isolation, instance.limits) for instance in instances}
+    isolation, limits = next(iter(kinds), (None, None))
+    return {"runningReplicas": len(instances), "isolation": isolation, "limits": limits}
+
+
+async def check_name(call: Call) -> Json:
+    """Whether the project has no environment of that name."""
+    project = await call.project()
+    name = call.arguments["uniqueName"]
+    return {"isAvailable": await call.services.store.environments.is_free(project.id, name)}
+
+
+async def create(call: Call) -> Json:
+    """Store an environment; it listens when this returns."""
+    project = await call.active_project()
+    arguments = call.arguments
+    _check_branch(project, arguments)
+    check_settings(arguments["settings"])
+    environment = await call.services.store.environments.add(
+        project_id=project.id,
+        unique_name=arguments["uniqueName"],
+        display_name=arguments["displayName"],
+        description=arguments.get("description"),
+        branch=arguments.get("branch"),
+        is_auto_promote_enabled=arguments.get("isAutoPromoteEnabled", False),
+        resources=arguments["resources"],
+        settings={"runEnvs": {}, **arguments["settings"]},
+        limit=call.services.config.max_environments,
+    )
+    await call.services.deployments.open_environment(environment)
+    return {"id": environment.id}
+
+
+def _check_branch(project: Project, arguments: Mapping[str, Json]) -> None:
+    if project.type is ProjectType.VCS and "branch" not in arguments:
+        raise InvalidRequestError(
+            "branch: an environment of a vcs project needs the branch that it follows."
+        )
+
+
 async def list_(call: Call) -> Json:
     """All environments of a project."""
     project = await call.active_project()
-    environments = await call.services.store.environments(project.id)
-    return [view(environment, project, call.services) for environment in environments]
+    environments = await call.services.store.environments.of(project.id)
+    return [view(environment, call.services) for environment in environments]
 
 
-HANDLERS: Handlers = {"ListProjectEnvironments": list_}
+async def update(call: Call) -> Json:
+    """Change what is given; the rest stays."""
+    environment = await changeable(call)
+    arguments = call.arguments
+    await call.services.store.environments.update(
+        environment.id,
+        display_name=arguments["displayName"],
+        description=arguments["description"],
+        branch=arguments.get("branch", environment.branch),
+        is_auto_promote_enabled=arguments.get(
+            "isAutoPromoteEnabled", environment.is_auto_promote_enabled
+        ),
+    )
+    return "The environment is updated."
+
+
+async def set_variables(call: Call) -> Json:
+    """Replace all variables; what is started from now on gets them."""
+    project = await call.active_project()
+    environment = await changeable(call)
+    settings: dict[str, Json] = {"runEnvs": call.arguments["runEnvs"]}
+    if "port" in call.arguments:
+        if project.type is not ProjectType.IMAGE:
+            raise InvalidRequestError(
+                f"port: this is the setting of image projects; the {project.type} project's own "
+                "port is changed with UpdateProjectSettings."
+            )
+        settings["port"] = call.arguments["port"]
+    check_settings(settings)
+    await call.services.store.environments.set_settings(
+        environment.id, {**environment.settings, **settings}
+    )
+    return (
+        "The variables are replaced. They take effect with the next deployment or start: "
+        "assign the present deployment again to restart it with them."
+    )
+
+
+async def set_resources(call: Call) -> Json:
+    """Change CPU, memory and replicas; requests go on being answered meanwhile."""
+    environment = await changeable(call)
+    resources = {name: call.arguments[name] for name in ("cpu", "memory", "replicas")}
+    await call.services.store.environments.set_resources(environment.id, resources)
+    call.services.settler.begin(environment)
+    return "The environment is being resized; it is active again when that is done."
+
+
+async def assign(call: Call) -> Json:
+    """Let another deployment answer; the one before goes on until it does."""
+    environment = await changeable(call)
+    deployment_id = call.arguments["deploymentId"]
+    deployment = await call.services.store.deployment(deployment_id)
+    if deployment is None or deployment.project_id != environment.project_id:
+        raise NotFoundError("deployment", deployment_id)
+    if deployment.status not in ASSIGNABLE:
+        raise WrongStateError(
+            f"The deployment is {deployment.status}; one that is "
+            f"{', '.join(sorted(ASSIGNABLE))} can be assigned."
+        )
+    await call.services.store.environments.want(environment.id, deployment.id)
+    call.services.settler.begin(environment)
+    return "The deployment is being assigned; the environment is active again when it answers."
+
+
+async def delete(call: Call) -> Json:
+    """Mark an environment for deletion; what runs in it goes in the background."""
+    environment = await changeable(call)
+    await call.services.store.environments.mark_deleting(environment.id)
+    call.services.settler.begin(environment)
+    return "The environment is being deleted."
+
+
+async def logs(call: Call) -> Json:
+    """What the replicas printed lately, as one text."""
+    await call.active_project()
+    environment = await call.environment()
+    if environment.deployment_id is None:
+        raise WrongStateError(
+            "No deployment is assigned to this environment, so it has no logs. "
+            "AssignDeploymentToProjectEnvironment gives it one."
+        )
+    directory = call.services.config.data_dir.app_logs(environment.deployment_id) / environment.id
+    return await to_thread.run_sync(log_text, files_of(directory), call.since_s)
+
+
+async def changeable(call: Call) -> Environment:
+    """The environment that the path names, unless it or its project is being deleted.
+
+    Raises:
+        NotFoundError: The project has no such environment.
+        WrongStateError: It is being deleted, or the project is not active.
+    """
+    await call.active_project()
+    environment = await call.environment()
+    if environment.status is EnvironmentStatus.DELETING:
+        raise WrongStateError("The environment is being deleted.")
+    return environment
+
+
+HANDLERS: Handlers = {
+    "CheckProjectEnvironmentUniqueName": check_name,
+    "CreateProjectEnvironment": create,
+    "ListProjectEnvironments": list_,
+    "UpdateProjectEnvironment": update,
+    "UpdateProjectEnvironmentEnvironmentVariables": set_variables,
+    "UpdateProjectEnvironmentResources": set_resources,
+    "AssignDeploymentToProjectEnvironment": assign,
+    "DeleteProjectEnvironment": delete,
+    "GetProjectEnvironmentLogs": logs,
+}
