@@ -4,35 +4,30 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from difflib import get_close_matches
-from functools import partial
 from importlib.metadata import version
-from typing import NoReturn
+from typing import Any, NoReturn, TypeAlias
 
-import anyio
-from anyio import to_thread
 from typing_extensions import override
 
+from createos_mcp.commands import COMMANDS, GROUPS, Command, Invocation
 from createos_mcp.errors import CreateosError, NoPlatformHereError, SettingError
-from createos_mcp.settings import CLOUD_URL, Settings, flag
-from createos_mcp.target import Credentials, Target
+from createos_mcp.settings import Settings, flag
 
 DESCRIPTION = """\
 MCP server for CreateOS. Without arguments it serves one client over stdin and stdout.
 With CREATEOS_API_KEY set, calls go to the CreateOS cloud; without, to a platform on this machine.
 """
 
+EPILOG = (
+    "Each flag has a variable: --read-timeout-s is CREATEOS_READ_TIMEOUT_S. "
+    "CREATEOS_API_KEY and CREATEOS_ACCESS_TOKEN have no flag, since flags are public."
+)
+
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
-
-PLATFORM_COMMANDS = {
-    "start": "start the local platform unless it runs, and show where it listens",
-    "stop": "stop the local platform and its apps; they start again with it",
-    "status": "show where it listens and what it runs; exits with 1 when it does not run",
-    "logs": "show the end of the platform's own log",
-}
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -44,6 +39,9 @@ class _Parser(argparse.ArgumentParser):
     @override
     def error(self, message: str) -> NoReturn:
         self.exit(EXIT_USAGE, f"{self.prog}: {message}\nSee {self.prog} --help.\n")
+
+
+_AddParser: TypeAlias = Callable[..., _Parser]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,13 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     _refuse_unknown_flags(parser, typed)
     given = vars(parser.parse_args(typed))
-    command: Callable[[Settings, Mapping[str, str]], int] = given.pop("run")
-    flags = {name: value for name, value in given.items() if value is not None}
-    environ = dict(os.environ)
+    command: Command = given.pop("command")
     try:
-        settings = Settings.from_environ(environ, flags)
-        _log_to_stderr(settings.log_level)
-        return command(settings, environ)
+        return _run(command, given)
     except SettingError as error:
         sys.stderr.write(f"createos-mcp: {error}\n")
         return EXIT_USAGE
@@ -76,11 +70,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_INTERRUPTED
 
 
+def _run(command: Command, given: Mapping[str, Any]) -> int:
+    environ = dict(os.environ)
+    chosen = {setting.name for setting in fields(Settings)}
+    settings = Settings.from_environ(environ, {k: v for k, v in given.items() if k in chosen})
+    _log_to_stderr(settings.log_level)
+    if command.is_of_platform and sys.platform != "linux":
+        raise NoPlatformHereError(sys.platform)
+    own = {k: v for k, v in given.items() if k not in chosen}
+    return command.load()(Invocation(settings=settings, environ=environ, given=own))
+
+
 def _refuse_unknown_flags(parser: argparse.ArgumentParser, typed: Sequence[str]) -> None:
     """Name a mistyped flag; argparse would complain about what follows it."""
-    known = {flag(setting.name) for setting in fields(Settings) if not setting.metadata["secret"]}
-    known |= {"--help", "--version"}
+    known = {"--help", "--version", *_flags()}
     for name in (argument.partition("=")[0] for argument in typed):
+        if name == "--":
+            return
         if name.startswith("--") and name not in known:
             near = get_close_matches(name, known, n=1)
             parser.error(
@@ -88,7 +94,35 @@ def _refuse_unknown_flags(parser: argparse.ArgumentParser, typed: Sequence[str])
             )
 
 
+def _flags() -> Iterator[str]:
+    for setting in fields(Settings):
+        if not setting.metadata["secret"]:
+            yield flag(setting.name)
+    for command in COMMANDS:
+        yield from (a.name for a in command.arguments if a.name.startswith("--"))
+
+
 def _parser() -> argparse.ArgumentParser:
+    options = _options()
+    parser = _Parser(
+        prog="createos-mcp",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        parents=[options],
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=version("createos-mcp"))
+    below: dict[str, _AddParser] = {"": parser.add_subparsers(metavar="COMMAND").add_parser}
+    for command in COMMANDS:
+        target = _add(below, command, options) if command.name else parser
+        for argument in command.arguments:
+            target.add_argument(argument.name, help=argument.sentence, **argument.options)
+        target.set_defaults(command=command)
+    return parser
+
+
+def _options() -> _Parser:
     options = _Parser(add_help=False, allow_abbrev=False)
     for setting in fields(Settings):
         if not setting.metadata["secret"]:
@@ -99,94 +133,37 @@ def _parser() -> argparse.ArgumentParser:
                 help=f"{setting.metadata['sentence']} Default: "
                 f"{setting.metadata['shown'] or setting.default}.",
             )
-    parser = _Parser(
-        prog="createos-mcp",
-        description=DESCRIPTION,
-        epilog="Each flag has a variable: --read-timeout-s is CREATEOS_READ_TIMEOUT_S. "
-        "CREATEOS_API_KEY and CREATEOS_ACCESS_TOKEN have no flag, since flags are public.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    return options
+
+
+def _add(below: dict[str, _AddParser], command: Command, options: _Parser) -> _Parser:
+    """A parser for one command, below those of the words before its last."""
+    group, _, word = command.name.rpartition(" ")
+    return _group(below, group)(
+        word,
+        help=command.sentence,
+        description=command.sentence,
         parents=[options],
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=version("createos-mcp"))
-    parser.set_defaults(run=_serve)
-    platform = parser.add_subparsers(metavar="COMMAND", parser_class=_Parser).add_parser(
-        "platform", help="run the local platform", allow_abbrev=False
-    )
-    commands = platform.add_subparsers(
-        metavar="|".join(PLATFORM_COMMANDS), required=True, parser_class=_Parser
-    )
-    for name, sentence in PLATFORM_COMMANDS.items():
-        command = commands.add_parser(
-            name, help=sentence, description=sentence, parents=[options], allow_abbrev=False
-        )
-        command.set_defaults(run=partial(_manage_platform, name))
-    return parser
+
+
+def _group(below: dict[str, _AddParser], name: str) -> _AddParser:
+    if name not in below:
+        above, _, word = name.rpartition(" ")
+        parser = _group(below, above)(word, help=GROUPS[name], allow_abbrev=False)
+        below[name] = parser.add_subparsers(metavar=_words_below(name), required=True).add_parser
+    return below[name]
+
+
+def _words_below(group: str) -> str:
+    """What may follow the words of a group: `start|stop|status|logs`."""
+    prefix = f"{group} "
+    below = [c.name.removeprefix(prefix) for c in COMMANDS if c.name.startswith(prefix)]
+    return "|".join(dict.fromkeys(name.partition(" ")[0] for name in below))
 
 
 def _log_to_stderr(level: str) -> None:
     logging.basicConfig(level=level.upper(), format=LOG_FORMAT, stream=sys.stderr)
     for name in LOGGERS_WITH_ADDRESSES:
         logging.getLogger(name).setLevel(logging.WARNING)
-
-
-def _serve(settings: Settings, environ: Mapping[str, str]) -> int:
-    # What MCP needs takes most of a start; the platform's commands do without it.
-    from createos_mcp.backend import Backend  # noqa: PLC0415
-    from createos_mcp.catalog import load_catalog  # noqa: PLC0415
-    from createos_mcp.server import build_server  # noqa: PLC0415
-    from createos_mcp.transports import serve_stdio  # noqa: PLC0415
-
-    locate = _locator(settings, environ)
-
-    async def serve() -> None:
-        async with Backend(
-            locate,
-            connect_timeout_s=settings.connect_timeout_s,
-            read_timeout_s=settings.read_timeout_s,
-            upload_timeout_s=settings.upload_timeout_s,
-            total_timeout_s=settings.total_timeout_s,
-            attempts=settings.attempts,
-            max_answer_bytes=settings.max_answer_bytes,
-        ) as backend:
-            await serve_stdio(
-                build_server(
-                    load_catalog(), backend, result_budget_bytes=settings.result_budget_bytes
-                )
-            )
-
-    anyio.run(serve)
-    return 0
-
-
-def _locator(settings: Settings, environ: Mapping[str, str]) -> Callable[[], Awaitable[Target]]:
-    """Where calls go: known at once, or found by starting the local platform when first needed."""
-    if settings.is_local:
-        return lambda: to_thread.run_sync(partial(_start_platform, settings, environ))
-    credentials = Credentials(api_key=settings.api_key, access_token=settings.access_token)
-    target = Target(base_url=settings.api_url or CLOUD_URL, credentials=credentials)
-
-    async def known() -> Target:
-        return target
-
-    return known
-
-
-def _start_platform(settings: Settings, environ: Mapping[str, str]) -> Target:
-    _refuse_other_systems()
-    # Only a session that calls a tool of the local platform needs it.
-    from createos_mcp import local  # noqa: PLC0415
-
-    return local.locate(settings, environ)
-
-
-def _manage_platform(command: str, settings: Settings, environ: Mapping[str, str]) -> int:
-    _refuse_other_systems()
-    from createos_mcp import local  # noqa: PLC0415 - as above
-
-    return local.COMMANDS[command](settings, environ)
-
-
-def _refuse_other_systems() -> None:
-    if sys.platform != "linux":
-        raise NoPlatformHereError(sys.platform)

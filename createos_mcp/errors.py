@@ -3,6 +3,7 @@
 * CreateosError
   x SettingError
   x CatalogError
+  x UserRefusedError
   x CallError
     + InvalidArgumentsError
     + UnresolvedNameError
@@ -51,6 +52,10 @@ class CatalogError(CreateosError):
         super().__init__(f"{file}: {reason}")
         self.file = file
         self.reason = reason
+
+
+class UserRefusedError(CreateosError):
+    """The local platform's users cannot be shown or changed as asked."""
 
 
 class CallError(CreateosError):

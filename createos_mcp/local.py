@@ -1,49 +1,35 @@
-"""The local platform as the command line and the backend see it: found, started, stopped, shown."""
+"""The local platform as the command line and the backend see it: found, started, stopped."""
 
-import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from itertools import count
-from urllib.request import ProxyHandler, Request, build_opener
 
+from createos_mcp.commands import Invocation
 from createos_mcp.errors import PlatformNotStartedError
-from createos_mcp.operations import Json
 from createos_mcp.platform import daemon
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.errors import StartupError
 from createos_mcp.platform.paths import DataDir
-from createos_mcp.platform.state import PlatformState
 from createos_mcp.settings import Settings
 from createos_mcp.target import Credentials, Target
 
 LOG_LINES = 200
-REQUEST_TIMEOUT_S = 10
-PAGE = 20
-"""Projects per request: as many as the API gives at once."""
-
-_NOTHING = {"status": "nothing deployed"}
-
-_ISOLATION = {
-    "bubblewrap": "each in a sandbox of its own",
-    "none": "as plain processes; install bubblewrap for a sandbox of its own for each",
-}
 
 
-def locate(settings: Settings, environ: Mapping[str, str]) -> Target:
+def locate(invocation: Invocation) -> Target:
     """Where the platform is; starts it when it does not run. Blocks until it answers.
 
     Raises:
         PlatformNotStartedError: It did not come up.
     """
-    config = _config(settings)
+    config = config_of(invocation.settings)
     try:
-        address = daemon.ensure_running(config, environ)
+        address = daemon.ensure_running(config, invocation.environ)
     except StartupError as error:
         raise PlatformNotStartedError(str(error), str(config.data_dir.log_file)) from error
     return Target(base_url=address.api_url, credentials=Credentials(api_key=address.api_key))
 
 
-def _config(settings: Settings) -> PlatformConfig:
+def config_of(settings: Settings) -> PlatformConfig:
+    """How the settings set the platform up."""
     return PlatformConfig(
         data_dir=DataDir(settings.platform_dir),
         api_port=settings.platform_api_port,
@@ -56,75 +42,24 @@ def _config(settings: Settings) -> PlatformConfig:
     )
 
 
-def _start(settings: Settings, environ: Mapping[str, str]) -> int:
-    locate(settings, environ)
-    return _status(settings, environ)
-
-
-def _stop(settings: Settings, _environ: Mapping[str, str]) -> int:
-    stopped = daemon.stop(_config(settings))
-    _say("The platform has stopped." if stopped else "The platform was not running.")
+def stop(invocation: Invocation) -> int:
+    """Stop the platform and its apps."""
+    stopped = daemon.stop(config_of(invocation.settings))
+    say("The platform has stopped." if stopped else "The platform was not running.")
     return 0
 
 
-def _status(settings: Settings, _environ: Mapping[str, str]) -> int:
-    data_dir = _config(settings).data_dir
-    state = daemon.running(data_dir)
-    if state is None:
-        _say(f"The platform is not running. Its files are in {data_dir.root}.")
-        return 1
-    _say(f"API       {state.api_url}/v1  (OpenAPI: {state.api_url}/api-docs/openapi.json)")
-    _say(f"key       in {data_dir.key_file}")
-    _say(f"data      {data_dir.root}")
-    _say(f"process   {state.pid}, version {state.version}")
-    network = "with" if state.outbound else "without"
-    _say(f"apps      run {_ISOLATION[state.isolation]}, {network} access to the network")
-    for line in _apps(state, data_dir):
-        _say(line)
-    return 0
-
-
-def _logs(settings: Settings, _environ: Mapping[str, str]) -> int:
-    log_file = _config(settings).data_dir.log_file
+def show_log(invocation: Invocation) -> int:
+    """Show the end of the platform's own log."""
+    log_file = config_of(invocation.settings).data_dir.log_file
     if not log_file.exists():
-        _say(f"The platform has not run yet; its log will be {log_file}.")
+        say(f"The platform has not run yet; its log will be {log_file}.")
         return 0
     for line in log_file.read_text(errors="replace").splitlines()[-LOG_LINES:]:
-        _say(line)
+        say(line)
     return 0
 
 
-COMMANDS: Mapping[str, Callable[[Settings, Mapping[str, str]], int]] = {
-    "start": _start,
-    "stop": _stop,
-    "status": _status,
-    "logs": _logs,
-}
-"""Subcommands of `createos-mcp platform`; each returns the exit code."""
-
-
-def _apps(state: PlatformState, data_dir: DataDir) -> Iterator[str]:
-    """A line for each environment: what it is, where it answers, how its deployment is."""
-    key = data_dir.key_file.read_text().strip()
-    opener = build_opener(ProxyHandler({}))
-
-    def get(path: str) -> Json:
-        request = Request(f"{state.api_url}/v1/{path}", headers={"X-Api-Key": key})  # noqa: S310 - loopback
-        with opener.open(request, timeout=REQUEST_TIMEOUT_S) as answer:
-            return json.load(answer)["data"]
-
-    for offset in count(step=PAGE):
-        page = get(f"projects?limit={PAGE}&offset={offset}")
-        for project in page["data"]:
-            path = f"projects/{project['id']}"
-            for environment in get(f"{path}/environments"):
-                name = f"{project['uniqueName']}/{environment['uniqueName']}"
-                deployment = environment["projectDeploymentId"]
-                shown = get(f"{path}/deployments/{deployment}") if deployment else _NOTHING
-                yield f"          {name}  {environment['extra']['endpoint']}  {shown['status']}"
-        if offset + PAGE >= page["pagination"]["total"]:
-            return
-
-
-def _say(line: str) -> None:
+def say(line: str) -> None:
+    """Write a line for whoever called the command."""
     sys.stdout.write(f"{line}\n")

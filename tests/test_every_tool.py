@@ -8,7 +8,7 @@ import sys
 import zipfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -28,6 +28,7 @@ from tests.eras import Era, both_eras
 from tests.platform.dns_servers import Zone, dns_server
 from tests.platform.platforms import ANSWERING, PATIENCE_S, UNFINISHED, read_page, zip_of
 from tests.test_binding import CASES, CATALOG
+from tests.test_cli import run
 
 Json: TypeAlias = Any
 
@@ -96,14 +97,30 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @asynccontextmanager
 async def launched(era: Era, data_dir: Path, **variables: str) -> AsyncIterator[Agent]:
+    async with connected(era, {"CREATEOS_DATA_DIR": str(data_dir), **variables}) as agent:
+        yield agent
+
+
+@asynccontextmanager
+async def connected(era: Era, settings: Mapping[str, str]) -> AsyncIterator[Agent]:
     others = {name: value for name, value in os.environ.items() if "CREATEOS" not in name}
     server = StdioServerParameters(
         command=sys.executable,
         args=["-m", "createos_mcp"],
-        env={**others, "CREATEOS_DATA_DIR": str(data_dir), **variables},
+        env={**others, **settings},
     )
     async with Client(server, mode=era) as client:
         yield Agent(client=client)
+
+
+@asynccontextmanager
+async def another_agent(era: Era, data_dir: Path, agent: Agent) -> AsyncIterator[Agent]:
+    """The agent of a user who is added now, and whose calls count as the first one's."""
+    command = ("platform", "user", "add", f"other-{era}", "--json")
+    added = json.loads(run(*command, CREATEOS_DATA_DIR=str(data_dir)).stdout)
+    client = {"CREATEOS_API_URL": added["apiUrl"], "CREATEOS_API_KEY": added["apiKey"]}
+    async with connected(era, client) as other:
+        yield replace(other, called=agent.called)
 
 
 @both_eras
@@ -123,6 +140,8 @@ async def test_every_operation_that_the_platform_serves_does_what_it_says(
         await apps(agent, name)
         await domains(agent, name, zone)
         await cronjobs(agent, name)
+        async with another_agent(era, data_dir, agent) as other:
+            await transfers(agent, other, name)
         await endings(agent, name)
     assert agent.called == SERVED
 
@@ -340,6 +359,21 @@ async def cronjobs(agent: Agent, name: str) -> None:
     assert (job["name"], job["schedule"], job["status"]) == (f"{name}-2", "@daily", "active")
     await agent.call("DeleteCronjob", project_id=name, cronjob_id=f"{name}-2")
     assert (await agent.call("ListCronjobs", project_id=name))["items"] == []
+
+
+async def transfers(agent: Agent, other: Agent, name: str) -> None:
+    """There and back again."""
+    project_id = (await agent.call("GetProject", project_id=name))["id"]
+    for giver, receiver in ((agent, other), (other, agent)):
+        link = await giver.call("GetProjectTransferUri", project_id=name)
+        handed = {"project_id": project_id, "token": link["token"]}
+        await receiver.call("TransferProject", **handed)
+        assert name in await giver.refusal("GetProject", project_id=name)
+        assert "used" in await giver.refusal("TransferProject", **handed)
+    listed = (await agent.call("ListProjectTransferHistory", project_id=name))["items"]
+    last, first = [(row["fromUserId"], row["toUserId"]) for row in listed]
+    assert last == first[::-1]
+    assert await agent.page(name) == "as set"
 
 
 async def endings(agent: Agent, name: str) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from createos_mcp.platform.database import Database, Transaction
+from createos_mcp.platform.errors import NameTakenError
 from createos_mcp.platform.models import ApiKey, User
 from createos_mcp.platform.names import new_id, text_of
 from createos_mcp.platform.rows import api_key_of, user_of
@@ -28,6 +29,40 @@ class Accounts:
             return user_of(rows[0])
 
         return await self._database.write(work)
+
+    async def add_user(self, *, name: str, email: str, key_name: str, secret_hash: str) -> User:
+        """Store a user together with their first key.
+
+        Raises:
+            NameTakenError: A user is called that, upper and lower case alike.
+        """
+        user_id, key_id, now = new_id(), new_id(), text_of(self._now())
+
+        def work(transaction: Transaction) -> User:
+            if transaction.run("user_named", name=name):
+                raise NameTakenError("user", name)
+            transaction.run("add_user", id=user_id, name=name, email=email, created_at=now)
+            transaction.run(
+                "add_key",
+                id=key_id,
+                user_id=user_id,
+                name=key_name,
+                description=None,
+                secret_hash=secret_hash,
+                expired_at=None,
+                created_at=now,
+            )
+            return user_of(transaction.run("user_named", name=name)[0])
+
+        return await self._database.write(work)
+
+    async def first_user(self) -> User:
+        """The owner of the machine, who is there from the platform's first start on."""
+        return user_of((await self._database.read("first_user"))[0])
+
+    async def users(self) -> list[User]:
+        """Everyone, in the order in which they were added."""
+        return [user_of(row) for row in await self._database.read("users")]
 
     async def ensure_secret(self, name: str, value: str) -> str:
         """A secret of the platform itself: the one stored, or this value, stored now."""

@@ -7,6 +7,7 @@ from createos_mcp.platform.models import Environment, Instance
 from createos_mcp.platform.store import Store
 
 PORT_ATTEMPTS = 500
+"""Other platforms of this machine count from the same port on, each with many addresses."""
 
 
 def environment_host(environment: Environment) -> str:

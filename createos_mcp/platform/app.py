@@ -23,6 +23,7 @@ from createos_mcp.platform.api import (
     domains,
     environments,
     projects,
+    transfers,
 )
 from createos_mcp.platform.api.calls import Call, Handlers, Services
 from createos_mcp.platform.archive import pack_zip
@@ -35,6 +36,7 @@ from createos_mcp.platform.errors import (
     UnauthorizedError,
 )
 from createos_mcp.platform.openapi import describe
+from createos_mcp.platform.overview import overview
 from createos_mcp.platform.requests import read_arguments
 from createos_mcp.validation import Validation
 
@@ -52,6 +54,7 @@ HANDLERS: Handlers = {
     **api_keys.HANDLERS,
     **analytics.HANDLERS,
     **account.HANDLERS,
+    **transfers.HANDLERS,
 }
 
 SERVED = frozenset(HANDLERS)
@@ -65,7 +68,8 @@ def create_app(*, catalog: Catalog, services: Services) -> Starlette:
     """The API over the given parts.
 
     Every operation of the catalogue has a route; one without a handler answers 501 and says what
-    it needs. `/healthz` and `/api-docs/openapi.json` need no key.
+    it needs. `/healthz` and `/api-docs/openapi.json` need no key; `/status` needs that of the
+    machine's owner.
     """
     validation = Validation()
     operations = sorted(catalog.operations.values(), key=_fixed_paths_first)
@@ -73,6 +77,7 @@ def create_app(*, catalog: Catalog, services: Services) -> Starlette:
     routes = [
         Route("/healthz", _answer({"status": "ok"})),
         Route("/api-docs/openapi.json", _answer(document)),
+        Route("/status", _overview(services)),
         Route("/downloads/{deployment_id}", _download(services)),
         *(
             Route(
@@ -83,7 +88,7 @@ def create_app(*, catalog: Catalog, services: Services) -> Starlette:
             for operation in operations
         ),
     ]
-    return Starlette(
+    app = Starlette(
         routes=routes,
         exception_handlers={
             Refusal: _refuse,
@@ -91,6 +96,8 @@ def create_app(*, catalog: Catalog, services: Services) -> Starlette:
             Exception: _fail,
         },
     )
+    app.router.redirect_slashes = False
+    return app
 
 
 def _fixed_paths_first(operation: Operation) -> tuple[int, str]:
@@ -134,6 +141,14 @@ def _checkable(arguments: Mapping[str, Json]) -> Mapping[str, Json]:
 def _answer(document: Json) -> Endpoint:
     async def endpoint(_request: Request) -> Response:
         return JSONResponse(document)
+
+    return endpoint
+
+
+def _overview(services: Services) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        user = await authenticate(services.store.accounts, request.headers)
+        return JSONResponse({"status": "success", "data": await overview(user, services)})
 
     return endpoint
 

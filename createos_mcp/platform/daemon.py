@@ -60,11 +60,7 @@ def running(data_dir: DataDir) -> PlatformState | None:
 def start(config: PlatformConfig, environ: Mapping[str, str]) -> PlatformState:
     """Start the platform unless it runs, and wait until it answers."""
     data_dir = config.data_dir
-    try:
-        data_dir.create()
-    except OSError as error:
-        raise StartupError(f"{data_dir.root} cannot be used: {error.strerror}") from error
-    with _exclusive(data_dir.root / "start.lock"):
+    with holding_starts(data_dir):
         state = running(data_dir)
         if state is not None:
             return state
@@ -168,7 +164,16 @@ def _answers(port: int) -> bool:
 
 
 @contextmanager
-def _exclusive(file: Path) -> Iterator[None]:
-    with file.open("a") as lock:
+def holding_starts(data_dir: DataDir) -> Iterator[None]:
+    """Make the directory, wait until no platform is starting there, and let none start meanwhile.
+
+    Raises:
+        StartupError: The directory cannot be used.
+    """
+    try:
+        data_dir.create()
+    except OSError as error:
+        raise StartupError(f"{data_dir.root} cannot be used: {error.strerror}") from error
+    with (data_dir.root / "start.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

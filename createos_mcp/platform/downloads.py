@@ -2,12 +2,15 @@
 
 import hashlib
 import hmac
+import re
 from collections.abc import Callable
 from datetime import datetime
 
 from createos_mcp.platform.errors import NotFoundError
 
 VALID_S = 3600
+
+_EXPIRES = re.compile("[0-9]{1,12}")
 
 
 class Downloads:
@@ -34,8 +37,9 @@ class Downloads:
         Raises:
             NotFoundError: The link was not signed here, or its hour is over.
         """
-        good = expires.isdecimal() and hmac.compare_digest(
-            self._sign(deployment_id, int(expires)).encode(), signature.encode()
+        good = _EXPIRES.fullmatch(expires) and hmac.compare_digest(
+            self._sign(deployment_id, int(expires)).encode(),
+            signature.encode(errors="surrogatepass"),
         )
         if not good or int(expires) < self._now().timestamp():
             raise NotFoundError("valid download link", deployment_id)

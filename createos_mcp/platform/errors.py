@@ -4,6 +4,8 @@
   x Refusal                     becomes a failure answer of the API, with its status
     + InvalidRequestError       400
     + UnauthorizedError         401
+    + TransferTokenError        401
+    + ForbiddenError            403
     + NotFoundError             404
     + NameTakenError            409
     + TooLargeError             413
@@ -13,6 +15,7 @@
     + LimitReachedError         429
     + StorageError              500
     + NotServedError            501
+  x UserNameError               a user cannot be called that
   x StartupError                the platform itself cannot start
   x IllegalTransitionError      a change of state that the table does not allow: a fault of ours
   x BuildFailedError            ends a deployment in `build_error`
@@ -50,6 +53,21 @@ class UnauthorizedError(Refusal):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"{reason}. Send a valid API key in the X-Api-Key header.")
+
+
+class TransferTokenError(Refusal):
+    """A transfer token was not made here, is over, or was used."""
+
+    status = 401
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The transfer token {reason}. Ask the project's owner for a new one.")
+
+
+class ForbiddenError(Refusal):
+    """The caller is known, and this is not theirs to do."""
+
+    status = 403
 
 
 class NotFoundError(Refusal):
@@ -134,6 +152,16 @@ class NotServedError(Refusal):
 
     def __init__(self, operation: str, needs: str) -> None:
         super().__init__(f"{operation} is not served by the local platform: it needs {needs}.")
+
+
+class UserNameError(PlatformError):
+    """A user's name is of a form that is not allowed."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name!r} is no name of a user: take 1 to 48 letters, digits, dots, underscores "
+            "and hyphens"
+        )
 
 
 class StartupError(PlatformError):

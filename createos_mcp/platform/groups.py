@@ -1,5 +1,6 @@
 """Groups of projects, which the API calls apps."""
 
+import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -87,9 +88,7 @@ class Groups:
 
         def work(transaction: Transaction) -> None:
             for project_id in project_ids:
-                rows = transaction.run("project", id=project_id)
-                if not rows or rows[0]["user_id"] != group.user_id:
-                    raise NotFoundError("project", project_id)
+                _project(transaction, group, project_id)
                 transaction.run("group_project", id=project_id, app_id=group.id)
 
         await self._database.write(work)
@@ -98,13 +97,13 @@ class Groups:
         """Take projects out of a group: all of them or none.
 
         Raises:
-            InvalidRequestError: One is not in it.
+            NotFoundError: The user has no such project.
+            InvalidRequestError: One is not in the group.
         """
 
         def work(transaction: Transaction) -> None:
             for project_id in project_ids:
-                rows = transaction.run("project", id=project_id)
-                if not rows or rows[0]["app_id"] != group.id:
+                if _project(transaction, group, project_id)["app_id"] != group.id:
                     raise InvalidRequestError(
                         f"projectIds: {project_id!r} is not in the app {group.name!r}; "
                         "ListProjectsByApp shows what is."
@@ -112,3 +111,11 @@ class Groups:
                 transaction.run("group_project", id=project_id, app_id=None)
 
         await self._database.write(work)
+
+
+def _project(transaction: Transaction, group: Group, project_id: str) -> sqlite3.Row:
+    """A project of the one whose group that is."""
+    rows = transaction.run("project", id=project_id)
+    if not rows or rows[0]["user_id"] != group.user_id:
+        raise NotFoundError("project", project_id)
+    return rows[0]

@@ -149,6 +149,17 @@ class Project:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Transfer:
+    """A change of a project's owner."""
+
+    id: str
+    project_id: str
+    from_user_id: str
+    to_user_id: str
+    created_at: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Environment:
     """A place of a project that serves one deployment at one address."""
 

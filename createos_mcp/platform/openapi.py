@@ -6,6 +6,8 @@ from importlib.metadata import version
 
 from createos_mcp.catalog import Catalog
 from createos_mcp.operations import Json, Operation
+from createos_mcp.platform.answers import data_schema
+from createos_mcp.platform.errors import UnauthorizedError
 
 OPENAPI_VERSION = "3.1.0"
 
@@ -15,6 +17,18 @@ _FAILURE = {
     "type": "object",
     "properties": {"status": {"const": "fail"}, "data": {"type": "string"}},
     "required": ["status", "data"],
+    "additionalProperties": False,
+}
+
+_DESCRIPTION = (
+    "The REST API of CreateOS as this machine serves it. An answer is "
+    '`{"status": "success", "data": ...}` or `{"status": "fail", "data": "what is wrong"}`.'
+)
+
+_TOO_LARGE = {413: "the body is too large"}
+_NOT_SERVED = {501: "not served by this platform"}
+_CHALLENGE = {
+    "WWW-Authenticate": {"description": "how to authenticate", "schema": {"type": "string"}}
 }
 
 
@@ -27,11 +41,16 @@ def describe(catalog: Catalog, *, served: Collection[str]) -> Mapping[str, Json]
     for operation in catalog.operations.values():
         methods = paths.setdefault(operation.http.path, {})
         methods[operation.http.method.lower()] = _operation(
-            operation, served=operation.name in served
+            operation, catalog, served=operation.name in served
         )
     return {
         "openapi": OPENAPI_VERSION,
-        "info": {"title": "CreateOS", "version": version("createos-mcp")},
+        "info": {
+            "title": "CreateOS",
+            "version": version("createos-mcp"),
+            "description": _DESCRIPTION,
+        },
+        "servers": [{"url": "/"}],
         "paths": paths,
         "components": {
             "schemas": {"Failure": _FAILURE},
@@ -41,14 +60,14 @@ def describe(catalog: Catalog, *, served: Collection[str]) -> Mapping[str, Json]
     }
 
 
-def _operation(operation: Operation, *, served: bool) -> dict[str, Json]:
+def _operation(operation: Operation, catalog: Catalog, *, served: bool) -> dict[str, Json]:
     described: dict[str, Json] = {
         "operationId": operation.name,
         "summary": operation.title,
         "description": operation.description,
         "tags": [operation.group],
         "parameters": _parameters(operation),
-        "responses": _responses(operation, served=served),
+        "responses": _responses(operation, catalog, served=served),
     }
     body = _body(operation)
     if body is not None:
@@ -82,7 +101,7 @@ def _body(operation: Operation) -> Json:
         content = {"multipart/form-data": {"schema": {**schema, "properties": parts}}}
     else:
         content = {"application/json": {"schema": schema}}
-    return {"required": True, "content": content}
+    return {"required": bool(schema["required"]), "content": content}
 
 
 def _body_schema(operation: Operation) -> dict[str, Json]:
@@ -96,18 +115,37 @@ def _body_schema(operation: Operation) -> dict[str, Json]:
     }
 
 
-def _responses(operation: Operation, *, served: bool) -> dict[str, Json]:
-    failure = {"application/json": {"schema": {"$ref": "#/components/schemas/Failure"}}}
-    failures = {
-        str(status): {"description": meaning, "content": failure}
-        for status, meaning in operation.http.errors.items()
-    }
-    if not served:
-        failures["501"] = {"description": "not served by this platform", "content": failure}
+def _responses(operation: Operation, catalog: Catalog, *, served: bool) -> dict[str, Json]:
     success = {
         "type": "object",
-        "properties": {"status": {"const": "success"}, "data": {}},
+        "properties": {
+            "status": {"const": "success"},
+            "data": data_schema(operation, catalog.operations),
+        },
         "required": ["status", "data"],
+        "additionalProperties": False,
     }
     answer = {"description": "done", "content": {"application/json": {"schema": success}}}
-    return {str(operation.http.success): answer, **failures}
+    failures = _failures(operation, served=served)
+    return {
+        str(operation.http.success): answer,
+        **{str(status): _failure(status, failures[status]) for status in sorted(failures)},
+    }
+
+
+def _failures(operation: Operation, *, served: bool) -> dict[int, str]:
+    """What each failure status means: those of the contract, and those of this platform."""
+    found = dict(operation.http.errors)
+    if operation.http.empty_on is not None:
+        found[operation.http.empty_on] = "there are none"
+    if operation.http.body != "none":
+        found |= _TOO_LARGE
+    return found if served else found | _NOT_SERVED
+
+
+def _failure(status: int, meaning: str) -> dict[str, Json]:
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Failure"}}}
+    described: dict[str, Json] = {"description": meaning, "content": content}
+    if status == UnauthorizedError.status:
+        described["headers"] = _CHALLENGE
+    return described

@@ -285,6 +285,19 @@ UPDATE cronjob_activities SET success = 0, log = :log WHERE success IS NULL;
 SELECT * FROM cronjob_activities WHERE cronjob_id = :cronjob_id
 ORDER BY number DESC LIMIT :limit;
 
+-- migrate_6 --
+-- A token is good for one transfer; see transfers.py.
+CREATE UNIQUE INDEX users_by_name ON users (name COLLATE NOCASE);
+CREATE TABLE transfers (
+    id TEXT PRIMARY KEY,
+    token_id TEXT NOT NULL UNIQUE,
+    project_id TEXT NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
+    from_user_id TEXT NOT NULL REFERENCES users (id),
+    to_user_id TEXT NOT NULL REFERENCES users (id),
+    created_at TEXT NOT NULL
+) STRICT;
+CREATE INDEX transfers_by_project ON transfers (project_id);
+
 -- add_group --
 INSERT INTO groups VALUES (
     :id, :user_id, :name, :description, :color, :created_at, :created_at
@@ -307,7 +320,14 @@ DELETE FROM groups WHERE id = :id;
 UPDATE projects SET app_id = :app_id WHERE id = :id;
 
 -- first_user --
-SELECT * FROM users ORDER BY created_at LIMIT 1;
+-- The first row written, whatever the clock said since.
+SELECT * FROM users ORDER BY rowid LIMIT 1;
+
+-- users --
+SELECT * FROM users ORDER BY rowid;
+
+-- user_named --
+SELECT * FROM users WHERE name = :name COLLATE NOCASE;
 
 -- add_user --
 INSERT INTO users VALUES (:id, :name, :email, :created_at);
@@ -382,6 +402,21 @@ SELECT * FROM projects WHERE status = :status ORDER BY created_at;
 
 -- remove_project --
 DELETE FROM projects WHERE id = :id;
+
+-- give_project --
+-- An app belongs to one user, so that the project leaves its app.
+UPDATE projects SET user_id = :user_id, app_id = NULL, updated_at = :now WHERE id = :id;
+
+-- transfer_by_token --
+SELECT * FROM transfers WHERE token_id = :token_id;
+
+-- add_transfer --
+INSERT INTO transfers VALUES (
+    :id, :token_id, :project_id, :from_user_id, :to_user_id, :created_at
+);
+
+-- transfers --
+SELECT * FROM transfers WHERE project_id = :project_id ORDER BY rowid DESC;
 
 -- add_environment --
 INSERT INTO environments (

@@ -1,16 +1,25 @@
 """Reads an HTTP request into an operation's flat arguments."""
 
 import json
+import math
+import re
 from collections.abc import Mapping
+from typing import NoReturn
 
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.types import Message
 
 from createos_mcp.operations import Arguments, Json, Operation, Schema
 from createos_mcp.platform.errors import InvalidRequestError, TooLargeError
 
 MAX_BODY_BYTES = 100 * 2**20
+
+MAX_DIGITS = 18
+"""Of a number in a query: SQLite's integers have 63 bits."""
+
+_ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 _BOOLEANS = {"true": True, "false": False}
 
@@ -29,7 +38,7 @@ async def read_arguments(operation: Operation, request: Request) -> Arguments:
     for argument, wire_name in operation.http.query.items():
         if wire_name in request.query_params:
             value = request.query_params[wire_name]
-            arguments[argument] = _read_text(properties[argument], value)
+            arguments[argument] = _read_text(argument, properties[argument], value)
     if operation.http.body == "json":
         arguments.update(_without_nulls(operation.input_schema, await _read_json(request)))
     if operation.http.body == "multipart":
@@ -37,50 +46,80 @@ async def read_arguments(operation: Operation, request: Request) -> Arguments:
     return arguments
 
 
-def _read_text(schema: Schema, text: str) -> Json:
+def _read_text(name: str, schema: Schema, text: str) -> Json:
     """A query value as its schema's type, or as it came for validation to report."""
     if schema["type"] == "integer":
         digits = text.removeprefix("-")
-        return int(text) if digits.isascii() and digits.isdecimal() else text
+        if not (digits.isascii() and digits.isdecimal()):
+            return text
+        if len(digits) > MAX_DIGITS:
+            raise InvalidRequestError(f"{name}: give a number of at most {MAX_DIGITS} digits.")
+        return int(text)
     if schema["type"] == "boolean":
         return _BOOLEANS.get(text, text)
     return text
 
 
 async def _read_json(request: Request) -> Mapping[str, Json]:
-    content = await _read_body(request)
+    content = await _bounded(request).body()
     try:
-        body = json.loads(content or b"{}")
+        text = content.decode()
+        body = json.loads(text or "{}", parse_constant=_refuse_number, parse_float=_finite)
+        if _ESCAPED_SURROGATE.search(text):
+            json.dumps(body, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
-        raise InvalidRequestError(f"The body is not JSON: {error}.") from error
+        raise InvalidRequestError(f"The body is not JSON: {_reason(error)}.") from error
     if not isinstance(body, dict):
         raise InvalidRequestError("The body is not a JSON object.")
     return body
 
 
-async def _read_body(request: Request) -> bytes:
-    chunks = []
+def _refuse_number(text: str) -> NoReturn:
+    """JSON has neither NaN nor an infinity, https://www.rfc-editor.org/rfc/rfc8259#section-6."""
+    raise ValueError(f"{text} is no number that can be kept")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _refuse_number(text)
+
+
+def _reason(error: Exception) -> str:
+    """Python's own sentence, but for half of a pair, which it would repeat."""
+    if isinstance(error, UnicodeEncodeError):
+        return r"an escape such as \ud83d stands for half of a character; send both halves"
+    return str(error)
+
+
+def _bounded(request: Request) -> Request:
+    """The same request; reading more of its body than the limit raises TooLargeError."""
     size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
+
+    async def receive() -> Message:
+        nonlocal size
+        message = await request.receive()
+        size += len(message.get("body", b""))
         if size > MAX_BODY_BYTES:
             raise TooLargeError(MAX_BODY_BYTES)
-        chunks.append(chunk)
-    return b"".join(chunks)
+        return message
+
+    return Request(request.scope, receive)
 
 
 async def _read_parts(request: Request) -> Arguments:
-    if int(request.headers.get("content-length") or 0) > MAX_BODY_BYTES:
-        raise TooLargeError(MAX_BODY_BYTES)
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         raise InvalidRequestError("The body must be multipart/form-data with one part.")
     parts: Arguments = {}
     try:
-        async with request.form(max_files=1, max_fields=1) as form:
+        async with _bounded(request).form(max_files=1, max_fields=1) as form:
             for name, part in form.multi_items():
+                # The sender chooses the charset of names; some decode to halves of characters.
+                name.encode()
                 parts[name] = await part.read() if isinstance(part, UploadFile) else part.encode()
     except HTTPException as error:
         raise InvalidRequestError(f"The multipart body cannot be read: {error.detail}.") from error
+    except UnicodeError as error:
+        raise InvalidRequestError("The multipart body names its parts in no charset.") from error
     return parts
 
 

@@ -22,6 +22,7 @@ from createos_mcp.platform.models import (
     ProjectType,
     Replica,
     ReplicaSet,
+    Transfer,
     User,
 )
 
@@ -74,6 +75,17 @@ def project_of(row: sqlite3.Row) -> Project:
         app_id=row["app_id"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+    )
+
+
+def transfer_of(row: sqlite3.Row) -> Transfer:
+    """A row of `transfers`; the token's id stays behind."""
+    return Transfer(
+        id=row["id"],
+        project_id=row["project_id"],
+        from_user_id=row["from_user_id"],
+        to_user_id=row["to_user_id"],
+        created_at=row["created_at"],
     )
 
 

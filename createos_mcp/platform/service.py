@@ -40,9 +40,10 @@ from createos_mcp.platform.scheduler import Scheduler
 from createos_mcp.platform.settler import Settler
 from createos_mcp.platform.sleeper import Sleeper
 from createos_mcp.platform.state import PlatformState, read_state, write_state
-from createos_mcp.platform.store import open_store
+from createos_mcp.platform.store import Store, open_store
 from createos_mcp.platform.supervisor import Supervisor
 from createos_mcp.platform.traffic import open_traffic
+from createos_mcp.platform.transfer_tokens import TransferTokens
 
 DESERTED_POLL_S = 2.0
 
@@ -75,7 +76,8 @@ async def open_platform(
         ) as traffic,
     ):
         await ensure_first_key(store.accounts, data_dir.key_file)
-        secret = await store.accounts.ensure_secret("downloads", secrets.token_urlsafe(32))
+        downloads = Downloads(secret=await _secret(store, "downloads"), now=now)
+        tokens = TransferTokens(secret=await _secret(store, "transfers"), now=now)
         runner = Runner(config=config, sandbox=sandbox)
         async with (
             Gateway(
@@ -133,7 +135,8 @@ async def open_platform(
                 deployments=deployer,
                 settler=settler,
                 supervisor=supervisor,
-                downloads=Downloads(secret=secret, now=now),
+                downloads=downloads,
+                transfer_tokens=tokens,
                 traffic=traffic,
                 config=config,
                 now=now,
@@ -144,6 +147,10 @@ async def open_platform(
             app = create_app(catalog=load_catalog(), services=services)
             yield app, gateway, sandbox
             tasks.cancel_scope.cancel()
+
+
+async def _secret(store: Store, name: str) -> str:
+    return await store.accounts.ensure_secret(name, secrets.token_urlsafe(32))
 
 
 async def serve(config: PlatformConfig, environ: Mapping[str, str]) -> None:

@@ -33,6 +33,7 @@ from createos_mcp.platform.names import new_id, text_of
 from createos_mcp.platform.ports import Ports
 from createos_mcp.platform.replica_sets import ReplicaSets
 from createos_mcp.platform.rows import deployment_of, log_line_of, project_of
+from createos_mcp.platform.transfers import Transfers
 
 
 @asynccontextmanager
@@ -58,6 +59,7 @@ class Store:
     ) -> None:
         self.accounts = Accounts(database, now=now)
         self.groups = Groups(database, now=now)
+        self.transfers = Transfers(database, now=now)
         self.ports = Ports(database, app_ports)
         self.environments = Environments(database, ports=self.ports, now=now)
         self.replica_sets = ReplicaSets(database)

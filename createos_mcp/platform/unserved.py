@@ -10,7 +10,6 @@ _BY_OPERATION: Mapping[str, str] = {
 }
 
 _BY_GROUP: Mapping[str, str] = {
-    "transfers": "several users on one platform",
     "github": "a connection to GitHub or a git host",
     "security": "vulnerability scanners",
     "templates": "a shop of templates",

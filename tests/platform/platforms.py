@@ -5,7 +5,7 @@ import os
 import zipfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -18,6 +18,7 @@ from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.gateway import Gateway
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.service import open_platform, utc_now
+from createos_mcp.platform.users import add_user
 
 Json: TypeAlias = Any
 
@@ -51,6 +52,7 @@ class Api:
     gateway_port: int
     gateway: Gateway | None = None
     """The platform's own, where it runs in this process."""
+    transport: httpx2.AsyncBaseTransport = field(default_factory=httpx2.AsyncHTTPTransport)
 
     async def request(self, method: str, path: str, **options: Json) -> tuple[int, Json]:
         """Status and `data` of one call."""
@@ -100,6 +102,12 @@ class Api:
         except TimeoutError:
             raise AssertionError(f"still {deployment}") from None
 
+    async def gone(self, project_id: str) -> None:
+        """Wait until a deleted project does not exist any more."""
+        with anyio.fail_after(PATIENCE_S):
+            while (await self.request("GET", f"/v1/projects/{project_id}"))[0] != 404:
+                await anyio.sleep(0.02)
+
     async def deploy(
         self, files: Mapping[str, str], name: str = "demo-app", **settings: Json
     ) -> Json:
@@ -119,6 +127,23 @@ class Api:
         with anyio.fail_after(PATIENCE_S):
             while (await self.client.get(path)).status_code != 404:
                 await anyio.sleep(0.02)
+
+
+@asynccontextmanager
+async def another_user(api: Api, name: str = "alice") -> AsyncIterator[Api]:
+    """The same platform with the key of a user who is added now."""
+    _, key = await add_user(DataDir(api.data_dir), name)
+    async with _client(api.transport, str(api.client.base_url), key) as client:
+        yield replace(api, client=client)
+
+
+def _client(transport: httpx2.AsyncBaseTransport, base_url: str, key: str) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(
+        transport=transport,
+        base_url=base_url,
+        headers={"X-Api-Key": key},
+        timeout=PATIENCE_S,
+    )
 
 
 UNFINISHED = {"queue", "building", "deploying"}
@@ -161,11 +186,13 @@ async def running_platform(
     config = replace(PlatformConfig(data_dir=DataDir(root), app_ports=OWN_PORTS), **changes)
     config.data_dir.create()
     async with open_platform(config, dict(variables), now=now) as (app, gateway, _sandbox):
-        headers = {"X-Api-Key": config.data_dir.key_file.read_text().strip()}
-        async with httpx2.AsyncClient(
-            transport=httpx2.ASGITransport(app=app),
-            base_url="http://platform.test",
-            headers=headers,
-            timeout=PATIENCE_S,
-        ) as client:
-            yield Api(client=client, data_dir=root, gateway_port=gateway.port, gateway=gateway)
+        transport = httpx2.ASGITransport(app=app)
+        key = config.data_dir.key_file.read_text().strip()
+        async with _client(transport, "http://platform.test", key) as client:
+            yield Api(
+                client=client,
+                data_dir=root,
+                gateway_port=gateway.port,
+                gateway=gateway,
+                transport=transport,
+            )

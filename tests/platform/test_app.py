@@ -64,6 +64,17 @@ async def test_the_openapi_document_describes_every_route_and_needs_no_key(
     assert body["required"] == catalog.operations["CreateProject"].input_schema["required"]
     assert "501" in described["CreateDeployment"]["responses"]
     assert "501" not in described["CreateProject"]["responses"]
+    assert answer_schema(described["ListProjects"])["properties"]["data"]["type"] == "array"
+    assert answer_schema(described["ListApps"])["type"] == "array"
+    assert answer_schema(described["DeleteApp"]) == {"type": "string"}
+    assert answer_schema(described["GetDeploymentLogs"]) == {"type": "string"}
+    assert "uniqueName" in answer_schema(described["GetProject"])["required"]
+
+
+def answer_schema(described: Json) -> Json:
+    """The schema of `data` in a successful answer."""
+    content = described["responses"]["200"]["content"]["application/json"]
+    return content["schema"]["properties"]["data"]
 
 
 async def test_an_unknown_route_and_method_answer_in_the_envelope(tmp_path: Path) -> None:

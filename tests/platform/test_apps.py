@@ -64,7 +64,11 @@ async def test_all_projects_of_a_call_move_or_none(tmp_path: Path) -> None:
         assert await members(api, shop) == []
         await api.request("POST", path, json={"projectIds": [one]})
         status, message = await api.request("POST", f"{path}/remove", json=mixed)
-        assert (status, NOWHERE in message) == (400, True)
+        assert (status, NOWHERE in message) == (404, True)
+        outside = await api.create_project("outside")
+        mixed = {"projectIds": [one, outside]}
+        status, message = await api.request("POST", f"{path}/remove", json=mixed)
+        assert (status, outside in message) == (400, True)
         assert await members(api, shop) == ["demo-app"]
 
 

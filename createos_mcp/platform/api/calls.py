@@ -18,6 +18,7 @@ from createos_mcp.platform.settler import Settler
 from createos_mcp.platform.store import Store
 from createos_mcp.platform.supervisor import Supervisor
 from createos_mcp.platform.traffic import Traffic
+from createos_mcp.platform.transfer_tokens import TransferTokens
 
 
 class Deployments(Protocol):
@@ -41,6 +42,7 @@ class Services:
     settler: Settler
     supervisor: Supervisor
     downloads: Downloads
+    transfer_tokens: TransferTokens
     traffic: Traffic
     config: PlatformConfig
     now: Callable[[], datetime]
@@ -120,7 +122,7 @@ class Call:
     def since_s(self) -> int:
         """How far back a log is asked for."""
         since_s: int = self.arguments.get("since-seconds", DEFAULT_SINCE_S)
-        return since_s
+        return min(since_s, MAX_SINCE_S)
 
 
 Handler: TypeAlias = Callable[[Call], Awaitable[Json]]
@@ -130,6 +132,8 @@ Handlers: TypeAlias = Mapping[str, Handler]
 
 DEFAULT_LIMIT = 10
 DEFAULT_SINCE_S = 60
+MAX_SINCE_S = 10 * 366 * 24 * 3600
+"""Ten years are all there is, and a moment that can be calculated."""
 
 
 def page(call: Call, rows: list[dict[str, Any]], total: int) -> Json:

@@ -1,0 +1,111 @@
+"""The commands of the command line: one row each, with the code that it runs."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any, TypeAlias
+
+from createos_mcp.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Invocation:
+    """One run of a command: what was chosen, and what the command was given."""
+
+    settings: Settings
+    environ: Mapping[str, str]
+    given: Mapping[str, Any] = field(default_factory=dict)
+    """Values of the command's own arguments, by their names: `{"json": True}` for `--json`."""
+
+
+Run: TypeAlias = Callable[[Invocation], int]
+"""Does what a command says and returns the process's exit code."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Argument:
+    """What one command takes beside the settings."""
+
+    name: str
+    """`--json` for a flag, `name` for a place."""
+    sentence: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Keywords of `argparse.ArgumentParser.add_argument`: `{"action": "store_true"}`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Command:
+    """One command."""
+
+    name: str
+    """Its words: `platform start`; empty for what runs without a command."""
+    sentence: str
+    run: str
+    """Place of its `Run`, `module:function`, imported when it is called: serving starts fast."""
+    arguments: tuple[Argument, ...] = ()
+    is_of_platform: bool = False
+    """Whether it works with the local platform, and so on Linux alone."""
+
+    def load(self) -> Run:
+        """Import what the command runs."""
+        module, _, function = self.run.partition(":")
+        run: Run = getattr(import_module(module), function)
+        return run
+
+
+GROUPS: Mapping[str, str] = {
+    "platform": "run the local platform",
+    "platform user": "say who may use the local platform",
+}
+"""Words that commands share, and what those commands have in common."""
+
+_AS_JSON = Argument(
+    name="--json", sentence="Answer with JSON, for programs.", options={"action": "store_true"}
+)
+
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        name="",
+        sentence="serve one client over stdin and stdout",
+        run="createos_mcp.stdio:serve",
+    ),
+    Command(
+        name="platform start",
+        sentence="start the local platform unless it runs, and show where it listens",
+        run="createos_mcp.local_status:start",
+        is_of_platform=True,
+    ),
+    Command(
+        name="platform stop",
+        sentence="stop the local platform and its apps; they start again with it",
+        run="createos_mcp.local:stop",
+        is_of_platform=True,
+    ),
+    Command(
+        name="platform status",
+        sentence="show where it listens and what it runs; exits with 1 when it does not run",
+        run="createos_mcp.local_status:show",
+        arguments=(_AS_JSON,),
+        is_of_platform=True,
+    ),
+    Command(
+        name="platform logs",
+        sentence="show the end of the platform's own log",
+        run="createos_mcp.local:show_log",
+        is_of_platform=True,
+    ),
+    Command(
+        name="platform user add",
+        sentence="let another user in, and show their API key, this once",
+        run="createos_mcp.local_users:add",
+        arguments=(Argument(name="name", sentence="A name that no user has yet."), _AS_JSON),
+        is_of_platform=True,
+    ),
+    Command(
+        name="platform user list",
+        sentence="show who may use the local platform",
+        run="createos_mcp.local_users:show",
+        arguments=(_AS_JSON,),
+        is_of_platform=True,
+    ),
+)

@@ -1,0 +1,60 @@
+"""Transfers: an owner makes a token, another user takes the project over with it."""
+
+from createos_mcp.operations import Json
+from createos_mcp.platform.api.calls import Call, Handlers
+from createos_mcp.platform.errors import ForbiddenError, InvalidRequestError
+from createos_mcp.platform.models import ProjectStatus, Transfer
+from createos_mcp.platform.names import text_of
+
+
+def view(transfer: Transfer) -> dict[str, Json]:
+    """A change of owner as the API shows it."""
+    return {
+        "id": transfer.id,
+        "projectId": transfer.project_id,
+        "fromUserId": transfer.from_user_id,
+        "toUserId": transfer.to_user_id,
+        "createdAt": transfer.created_at,
+        "updatedAt": transfer.created_at,
+    }
+
+
+async def make_link(call: Call) -> Json:
+    """A token for one transfer, and the address that takes it."""
+    project = await call.project()
+    if project.status is not ProjectStatus.ACTIVE:
+        raise InvalidRequestError(f"The project is {project.status}, not active.")
+    token, expires_at = call.services.transfer_tokens.issue(project.id, call.user.id)
+    base_url = f"http://127.0.0.1:{call.services.config.api_port}"
+    return {
+        "token": token,
+        "frontendUri": f"{base_url}/v1/projects/{project.id}/transfer?token={token}",
+        "expiresAt": text_of(expires_at),
+    }
+
+
+async def accept(call: Call) -> Json:
+    """Make the caller the owner of the token's project.
+
+    The token is read first: who has none does not learn which projects there are.
+    """
+    token = call.services.transfer_tokens.read(call.arguments["token"])
+    if token.project_id != call.arguments["project_id"]:
+        raise ForbiddenError("The transfer token is for another project.")
+    await call.services.store.transfers.accept(
+        token, call.user.id, limit=call.services.config.max_projects
+    )
+    return "The project is yours now, with its environments, deployments and addresses."
+
+
+async def history(call: Call) -> Json:
+    """A project's changes of owner, newest first."""
+    project = await call.project()
+    return [view(transfer) for transfer in await call.services.store.transfers.of(project.id)]
+
+
+HANDLERS: Handlers = {
+    "GetProjectTransferUri": make_link,
+    "TransferProject": accept,
+    "ListProjectTransferHistory": history,
+}

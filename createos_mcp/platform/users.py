@@ -1,0 +1,50 @@
+"""Users of a platform, added and listed by the owner of its files, whether it runs or not."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+from createos_mcp.platform.accounts import Accounts
+from createos_mcp.platform.auth import FIRST_KEY, ensure_first_key, hash_of, new_key
+from createos_mcp.platform.database import open_database
+from createos_mcp.platform.errors import UserNameError
+from createos_mcp.platform.models import User
+from createos_mcp.platform.paths import DataDir
+
+_NAME = re.compile(r"[a-zA-Z0-9._-]{1,48}")
+
+
+async def add_user(data_dir: DataDir, name: str) -> tuple[User, str]:
+    """Make a user, and a key of theirs that is returned here and never again.
+
+    A running platform lets them in at once. In a directory that no platform has used yet, its
+    owner is made first.
+
+    Raises:
+        UserNameError: The name is empty, too long, or holds other characters.
+        NameTakenError: Another user has it.
+    """
+    if not _NAME.fullmatch(name):
+        raise UserNameError(name)
+    key = new_key()
+    async with _open_accounts(data_dir) as accounts:
+        await ensure_first_key(accounts, data_dir.key_file)
+        user = await accounts.add_user(
+            name=name, email=f"{name}@localhost", key_name=FIRST_KEY, secret_hash=hash_of(key)
+        )
+    return user, key
+
+
+async def list_users(data_dir: DataDir) -> list[User]:
+    """Everyone, the owner first; nobody before the platform's first start."""
+    if not data_dir.database.exists():
+        return []
+    async with _open_accounts(data_dir) as accounts:
+        return await accounts.users()
+
+
+@asynccontextmanager
+async def _open_accounts(data_dir: DataDir) -> AsyncIterator[Accounts]:
+    async with open_database(data_dir.database) as database:
+        yield Accounts(database, now=lambda: datetime.now(UTC))

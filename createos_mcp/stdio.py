@@ -1,0 +1,63 @@
+"""The server over stdio, put together: settings, backend, catalogue, transport."""
+
+import sys
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import anyio
+from anyio import to_thread
+
+from createos_mcp.backend import Backend
+from createos_mcp.catalog import load_catalog
+from createos_mcp.commands import Invocation
+from createos_mcp.errors import NoPlatformHereError
+from createos_mcp.server import build_server
+from createos_mcp.settings import CLOUD_URL
+from createos_mcp.target import Credentials, Target
+from createos_mcp.transports import serve_stdio
+
+
+def serve(invocation: Invocation) -> int:
+    """Serve one client until its end of the pipe is closed."""
+    anyio.run(_serve, invocation)
+    return 0
+
+
+async def _serve(invocation: Invocation) -> None:
+    settings = invocation.settings
+    async with Backend(
+        locator(invocation),
+        connect_timeout_s=settings.connect_timeout_s,
+        read_timeout_s=settings.read_timeout_s,
+        upload_timeout_s=settings.upload_timeout_s,
+        total_timeout_s=settings.total_timeout_s,
+        attempts=settings.attempts,
+        max_answer_bytes=settings.max_answer_bytes,
+    ) as backend:
+        server = build_server(
+            load_catalog(), backend, result_budget_bytes=settings.result_budget_bytes
+        )
+        await serve_stdio(server)
+
+
+def locator(invocation: Invocation) -> Callable[[], Awaitable[Target]]:
+    """Where calls go: known at once, or found by starting the local platform when first needed."""
+    settings = invocation.settings
+    if settings.is_local:
+        return lambda: to_thread.run_sync(partial(_start_platform, invocation))
+    credentials = Credentials(api_key=settings.api_key, access_token=settings.access_token)
+    target = Target(base_url=settings.api_url or CLOUD_URL, credentials=credentials)
+
+    async def known() -> Target:
+        return target
+
+    return known
+
+
+def _start_platform(invocation: Invocation) -> Target:
+    if sys.platform != "linux":
+        raise NoPlatformHereError(sys.platform)
+    # Only a session that calls a tool of the local platform needs it.
+    from createos_mcp import local  # noqa: PLC0415
+
+    return local.locate(invocation)

@@ -1,0 +1,273 @@
+"""The platform against a small model of it: random sequences of calls, no difference allowed."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeAlias
+
+import anyio
+import httpx2
+import pytest
+from hypothesis import HealthCheck, Phase, settings, strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from typing_extensions import override
+
+from createos_mcp.platform import daemon
+from createos_mcp.platform.config import PlatformConfig
+from createos_mcp.platform.paths import DataDir
+from createos_mcp.platform.users import add_user
+
+Json: TypeAlias = Any
+
+NAMES = st.sampled_from(["shop-web", "Shop-Web", "blog-web", "wiki-web"])
+WHICH = st.integers(0, 11)
+"""Picks one of what is there, whatever its number."""
+
+PORTS = st.sampled_from([0, 3000, 8080])
+"""0 is none; below 1024 an app that is not root may not listen."""
+
+UPLOADS = {
+    "works": ({"path": "index.html", "content": "x"}, "deployed"),
+    "fails": ({"path": "notes.txt", "content": "x"}, "build_error"),
+}
+PATIENCE_S = 60
+
+
+@dataclass(kw_only=True)
+class Deployment:
+    id: str
+    version: int
+    status: str
+
+
+@dataclass(kw_only=True)
+class Project:
+    id: str
+    owner: "Owner"
+    name: str
+    shown_as: str
+    settings: dict[str, Json]
+    environments: dict[str, str | None] = field(default_factory=lambda: {"production": None})
+    """Name to the deployment that is served there."""
+    deployments: list[Deployment] = field(default_factory=list)
+    """Oldest first."""
+    owners: list[str] = field(default_factory=list)
+    """Those before the present one, newest first."""
+
+    @property
+    def path(self) -> str:
+        return f"/v1/projects/{self.id}"
+
+    @property
+    def next_version(self) -> int:
+        return max((d.version for d in self.deployments), default=0) + 1
+
+
+class Owner:
+    """A user as they meet the platform."""
+
+    def __init__(self, config: PlatformConfig, url: str, name: str) -> None:
+        user, key = anyio.run(add_user, config.data_dir, name)
+        self.id = user.id
+        self.client = httpx2.Client(base_url=url, headers={"X-Api-Key": key}, timeout=PATIENCE_S)
+
+    def call(self, method: str, path: str, body: Json = None) -> tuple[int, Json]:
+        answer = self.client.request(method, path, json=body)
+        return answer.status_code, answer.json()["data"]
+
+    def get(self, path: str) -> Json:
+        status, data = self.call("GET", path)
+        assert status == 200, data
+        return data
+
+    def eventually(self, path: str, holds: Callable[[int, Json], bool]) -> None:
+        """Wait for what happens in the background."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not holds(*(answer := self.call("GET", path))):
+            assert time.monotonic() < deadline, answer
+            time.sleep(0.01)
+
+
+class Platform(RuleBasedStateMachine):
+    config: ClassVar[PlatformConfig]
+    url: ClassVar[str]
+    runs: ClassVar[int] = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        Platform.runs += 1
+        self.owners = [Owner(self.config, self.url, f"{n}-{self.runs}") for n in ("one", "two")]
+        self.projects: list[Project] = []
+
+    @override
+    def teardown(self) -> None:
+        for project in self.projects:
+            project.owner.call("DELETE", project.path)
+        for owner in self.owners:
+            owner.client.close()
+
+    def named(self, owner: Owner, name: str) -> list[Project]:
+        return [p for p in self.projects if p.owner is owner and p.name.lower() == name.lower()]
+
+    @rule(name=NAMES, which=WHICH)
+    def create_project(self, name: str, which: int) -> None:
+        owner = self.owners[which % 2]
+        body = {"uniqueName": name, "displayName": name, "type": "upload", "source": {}}
+        chosen = {"useBuildAI": True}
+        taken = self.named(owner, name)
+        _, free = owner.call("POST", "/v1/projects/available-unique-name", {"uniqueName": name})
+        assert free == {"isAvailable": not taken}
+        status, data = owner.call("POST", "/v1/projects", {**body, "settings": chosen})
+        assert status == (409 if taken else 201), data
+        if not taken:
+            self.projects.append(
+                Project(id=data["id"], owner=owner, name=name, shown_as=name, settings=chosen)
+            )
+
+    @precondition(lambda self: self.projects)
+    @rule(which=WHICH, shown_as=st.sampled_from(["First name", "Second name"]))
+    def rename(self, which: int, shown_as: str) -> None:
+        project = self.projects[which % len(self.projects)]
+        assert project.owner.call("PUT", project.path, {"displayName": shown_as})[0] == 200
+        project.shown_as = shown_as
+
+    @precondition(lambda self: self.projects)
+    @rule(
+        which=WHICH,
+        port=PORTS,
+        variables=st.sampled_from([{}, {"A": "1"}]),
+    )
+    def change_settings(self, which: int, port: int, variables: Json) -> None:
+        project = self.projects[which % len(self.projects)]
+        given = {"port": port, "runEnvs": variables}
+        status, _ = project.owner.call("PUT", f"{project.path}/settings", given)
+        assert status == (200 if port else 400)
+        if port:
+            project.settings = {**project.settings, **given}
+
+    @precondition(lambda self: self.projects)
+    @rule(which=WHICH, kind=st.sampled_from(sorted(UPLOADS)))
+    def upload(self, which: int, kind: str) -> None:
+        project = self.projects[which % len(self.projects)]
+        file, ends_as = UPLOADS[kind]
+        status, data = project.owner.call(
+            "PUT", f"{project.path}/deployments/files", {"files": [file]}
+        )
+        assert status == 200, data
+        path = f"{project.path}/deployments/{data['id']}"
+        project.owner.eventually(path, lambda _, shown: shown["status"] == ends_as)
+        assert project.owner.get(path)["versionNumber"] == project.next_version
+        if ends_as == "deployed":
+            for other in project.deployments:
+                other.status = "sleeping" if other.status == "deployed" else other.status
+            project.environments = dict.fromkeys(project.environments, data["id"])
+        made = Deployment(id=data["id"], version=project.next_version, status=ends_as)
+        project.deployments.append(made)
+
+    @precondition(lambda self: any(project.deployments for project in self.projects))
+    @rule(which=WHICH)
+    def cancel_what_has_ended(self, which: int) -> None:
+        project, deployment = self.some_deployment(which)
+        path = f"{project.path}/deployments/{deployment.id}/cancel"
+        assert project.owner.call("POST", path)[0] == 422
+
+    @precondition(lambda self: any(project.deployments for project in self.projects))
+    @rule(which=WHICH)
+    def delete_deployment(self, which: int) -> None:
+        project, deployment = self.some_deployment(which)
+        path = f"{project.path}/deployments/{deployment.id}"
+        assert project.owner.call("DELETE", path)[0] == 200
+        project.owner.eventually(path, lambda status, _: status == 404)
+        project.deployments.remove(deployment)
+        for name, served in project.environments.items():
+            project.environments[name] = None if served == deployment.id else served
+
+    def some_deployment(self, which: int) -> tuple[Project, Deployment]:
+        found = [(project, d) for project in self.projects for d in project.deployments]
+        return found[which % len(found)]
+
+    @precondition(lambda self: self.projects)
+    @rule(which=WHICH)
+    def hand_over(self, which: int) -> None:
+        project = self.projects[which % len(self.projects)]
+        giver = project.owner
+        receiver = next(owner for owner in self.owners if owner is not giver)
+        token = giver.get(f"{project.path}/transfer-uri")["token"]
+        taken = self.named(receiver, project.name)
+        status, data = receiver.call("GET", f"{project.path}/transfer?token={token}")
+        assert status == (409 if taken else 200), data
+        if not taken:
+            project.owner = receiver
+            project.owners.insert(0, giver.id)
+
+    @precondition(lambda self: self.projects)
+    @rule(which=WHICH)
+    def delete_project(self, which: int) -> None:
+        project = self.projects.pop(which % len(self.projects))
+        assert project.owner.call("DELETE", project.path)[0] == 200
+        project.owner.eventually(project.path, lambda status, _: status == 404)
+
+    @invariant()
+    def each_owner_sees_their_projects_and_no_others(self) -> None:
+        for owner in self.owners:
+            page = owner.get("/v1/projects?limit=20")
+            expected = [p for p in self.projects if p.owner is owner]
+            assert {row["id"] for row in page["data"]} == {p.id for p in expected}
+            assert page["pagination"]["total"] == len(expected)
+            assert owner.get("/v1/quotas")["projects"]["current"] == len(expected)
+
+    @invariant()
+    def each_project_is_as_it_was_made_and_changed(self) -> None:
+        for project in self.projects:
+            shown = project.owner.get(project.path)
+            assert shown["uniqueName"] == project.name
+            assert shown["displayName"] == project.shown_as
+            assert shown["settings"] == project.settings
+            history = project.owner.get(f"{project.path}/transfer-history")
+            assert [row["fromUserId"] for row in history] == project.owners
+
+    @invariant()
+    def each_deployment_has_its_state_and_each_environment_its_deployment(self) -> None:
+        for project in self.projects:
+            expected = [(d.id, d.status) for d in reversed(project.deployments)]
+            project.owner.eventually(f"{project.path}/deployments?limit=20", lists(expected))
+            environments = project.owner.get(f"{project.path}/environments")
+            served = {e["uniqueName"]: e["projectDeploymentId"] for e in environments}
+            assert served == project.environments
+
+
+def lists(expected: list[tuple[str, str]]) -> Callable[[int, Json], bool]:
+    """Whether a page shows these deployments in these states."""
+    return lambda _, page: [(row["id"], row["status"]) for row in page["data"]] == expected
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    Platform.config = PlatformConfig(data_dir=DataDir(tmp_path_factory.mktemp("model")))
+    try:
+        Platform.url = daemon.ensure_running(Platform.config, {"PATH": "/usr/bin:/bin"}).api_url
+        yield
+    finally:
+        daemon.stop(Platform.config)
+
+
+@pytest.mark.usefixtures("platform")
+def test_the_platform_does_what_its_model_does() -> None:
+    run_state_machine_as_test(
+        Platform,
+        settings=settings(
+            phases=[Phase.generate],  # to shrink would take longer than to read
+            max_examples=8,
+            stateful_step_count=15,
+            derandomize=True,
+            database=None,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
