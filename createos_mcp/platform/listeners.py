@@ -5,7 +5,11 @@ import socket
 from typing import Any
 
 import uvicorn
+from typing_extensions import override
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
+
+from createos_mcp.platform.gathering import GatheringTransport
 
 BACKLOG = 2048
 MAX_WEBSOCKET_BYTES = 64 * 2**20
@@ -31,6 +35,12 @@ def bind_loopback(port: int) -> socket.socket:
     return listener
 
 
+class _Protocol(HttpToolsProtocol):
+    @override
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(GatheringTransport(transport))  # type: ignore[arg-type]
+
+
 class Listeners:
     """Ports of 127.0.0.1 on which one ASGI app answers.
 
@@ -41,7 +51,7 @@ class Listeners:
     def __init__(self, app: Any) -> None:  # noqa: ANN401 - uvicorn's own type for an app
         self._config = uvicorn.Config(
             app,
-            http="httptools",
+            http=_Protocol,
             ws="websockets-sansio",
             ws_max_size=MAX_WEBSOCKET_BYTES,
             lifespan="off",
@@ -93,7 +103,4 @@ class Listeners:
             task.cancel()
 
     def _protocol(self) -> asyncio.Protocol:
-        protocol: asyncio.Protocol = self._config.http_protocol_class(  # type: ignore[call-arg]
-            config=self._config, server_state=self._state, app_state={}
-        )
-        return protocol
+        return _Protocol(config=self._config, server_state=self._state, app_state={})
