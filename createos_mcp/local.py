@@ -38,6 +38,7 @@ def config_of(settings: Settings) -> PlatformConfig:
         max_deployed=settings.platform_max_deployed,
         builds_at_once=settings.platform_builds_at_once,
         logs_kept_days=settings.platform_logs_kept_days,
+        dns_servers=settings.platform_dns_servers,
     )
 
 

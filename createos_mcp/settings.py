@@ -7,8 +7,10 @@ A setting `read_timeout_s` is the variable `CREATEOS_READ_TIMEOUT_S` and the fla
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from difflib import get_close_matches
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
 
@@ -54,6 +56,23 @@ def _whole_number(least: int, most: int) -> Callable[[str], int]:
         return int(raw)
 
     return read
+
+
+def _addresses(raw: str) -> tuple[str, ...]:
+    addresses = tuple(part.strip() for part in raw.split(","))
+    for address in addresses:
+        try:
+            parts = urlsplit(f"//{address}")
+            ip_address(parts.hostname or "")
+            usable = parts.netloc == address and parts.port != 0 and "@" not in address
+        except ValueError:
+            usable = False
+        if not usable:
+            raise ValueError(
+                "expected addresses such as 192.0.2.1, 127.0.0.1:5353 or [::1]:53, "
+                f"separated by commas, got {_show(address)}"
+            )
+    return addresses
 
 
 def _number(unit: str, most: float, *, zero: bool = False) -> Callable[[str], float]:
@@ -159,6 +178,14 @@ class Settings:
             _whole_number(0, _MAX_PORT),
             "Port at which the local platform tells apps apart by host name.",
             shown="a free one, then kept",
+        ),
+    )
+    platform_dns_servers: tuple[str, ...] = field(
+        default=(),
+        metadata=_row(
+            _addresses,
+            "DNS servers that the local platform asks about custom domains, separated by commas.",
+            shown="the system's",
         ),
     )
 

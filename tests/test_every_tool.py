@@ -25,6 +25,7 @@ from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.unserved import need_of
 from tests.eras import Era, both_eras
+from tests.platform.dns_servers import Zone, dns_server
 from tests.platform.platforms import ANSWERING, PATIENCE_S, UNFINISHED, read_page, zip_of
 from tests.test_binding import CASES, CATALOG
 from tests.test_cli import run
@@ -80,6 +81,13 @@ def text_of(result: mcp_types.CallToolResult) -> str:
 
 
 @pytest.fixture(scope="module")
+def dns() -> Iterator[tuple[Zone, str]]:
+    """The DNS server that the platform of these tests asks, and its address."""
+    with dns_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Where the platform of these tests lives; it is stopped after them."""
     root = tmp_path_factory.mktemp("platform")
@@ -88,8 +96,8 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @asynccontextmanager
-async def launched(era: Era, data_dir: Path) -> AsyncIterator[Agent]:
-    async with connected(era, {"CREATEOS_DATA_DIR": str(data_dir)}) as agent:
+async def launched(era: Era, data_dir: Path, **variables: str) -> AsyncIterator[Agent]:
+    async with connected(era, {"CREATEOS_DATA_DIR": str(data_dir), **variables}) as agent:
         yield agent
 
 
@@ -117,16 +125,21 @@ async def another_agent(era: Era, data_dir: Path, agent: Agent) -> AsyncIterator
 
 @both_eras
 async def test_every_operation_that_the_platform_serves_does_what_it_says(
-    era: Era, data_dir: Path
+    era: Era, data_dir: Path, dns: tuple[Zone, str]
 ) -> None:
     name = f"every-tool-{era}"
-    async with launched(era, data_dir) as agent:
+    zone, server = dns
+    async with launched(era, data_dir, CREATEOS_PLATFORM_DNS_SERVERS=server) as agent:
         await account(agent)
         await api_keys(agent, name)
         await projects(agent, name)
         await uploads(agent, name)
         await deployments(agent, name)
+        await analytics(agent, name)
+        await environments(agent, name)
         await apps(agent, name)
+        await domains(agent, name, zone)
+        await cronjobs(agent, name)
         async with another_agent(era, data_dir, agent) as other:
             await transfers(agent, other, name)
         await endings(agent, name)
@@ -212,6 +225,71 @@ async def deployments(agent: Agent, name: str) -> None:
         assert files.read("main.py").decode() == saying("as text")
 
 
+async def analytics(agent: Agent, name: str) -> None:
+    """The pages that the steps before have read, and one that is not there."""
+    (environment,) = (await agent.call("ListProjectEnvironments", project_id=name))["items"]
+    async with httpx2.AsyncClient() as client:
+        await client.post(environment["extra"]["endpoint"] + "/orders/7?page=2")
+    figures = "GetProjectEnvironmentAnalytics"
+    place = {"project_id": name, "environment_id": environment["id"]}
+    total = (await agent.call(f"{figures}OverallRequests", **place))["total"]
+    distribution = (await agent.call("GetEnvAnalyticsReqDistribution", **place))["items"]
+    assert {"status": "501", "count": 1} in distribution
+    assert total == sum(row["count"] for row in distribution) > 1
+    assert (await agent.call(f"{figures}RPM", **place))["peak"] <= total
+    share = (await agent.call(f"{figures}SuccessPercentage", **place))["successPercentage"]
+    assert 0 < share < 100
+    hits = (await agent.call(f"{figures}TopHitPaths", **place))["items"]
+    assert {row["path"] for row in hits} == {"/", "/orders/{id}"}
+    failures = (await agent.call(f"{figures}TopErrorPaths", **place))["items"]
+    assert {"path": "/orders/{id}", "status": "501", "count": 1} in failures
+    points = (await agent.call(f"{figures}RequestsOverTime", **place))["items"]
+    assert sum(point["count"] for point in points) == total
+    assert (await agent.call(figures, **place))["overallRequests"]["total"] == total
+
+
+async def environments(agent: Agent, name: str) -> None:
+    staging = {"project_id": name, "environment_id": "staging"}
+
+    async def shown() -> Json:
+        with anyio.fail_after(PATIENCE_S):
+            while True:
+                listed = await agent.call("ListProjectEnvironments", project_id=name)
+                row = next(row for row in listed["items"] if row["uniqueName"] == "staging")
+                if row["status"] == "active":
+                    return row
+                await anyio.sleep(0.05)
+
+    free = {"project_id": name, "uniqueName": "staging"}
+    assert (await agent.call("CheckProjectEnvironmentUniqueName", **free))["isAvailable"]
+    await agent.call(
+        "CreateProjectEnvironment",
+        **free,
+        displayName="Staging",
+        resources={"cpu": 200, "memory": 512, "replicas": 1},
+        settings={"runEnvs": {}},
+    )
+    assert not (await agent.call("CheckProjectEnvironmentUniqueName", **free))["isAvailable"]
+    words = {"displayName": "Before live", "description": "Seen by us alone"}
+    await agent.call("UpdateProjectEnvironment", **staging, **words)
+    variables = {"runEnvs": {"GREETING": "in staging"}}
+    await agent.call("UpdateProjectEnvironmentEnvironmentVariables", **staging, **variables)
+    *_, first = (await agent.call("ListDeployments", project_id=name))["items"]
+    assert first["status"] == "sleeping"
+    await agent.call("WakeupDeployment", project_id=name, deployment_id=first["id"])
+    await agent.call("AssignDeploymentToProjectEnvironment", **staging, deploymentId=first["id"])
+    assert await read_page((await shown())["extra"]["endpoint"]) == "in staging"
+    two = {"cpu": 200, "memory": 512, "replicas": 2}
+    await agent.call("UpdateProjectEnvironmentResources", **staging, **two)
+    assert (await shown())["extra"]["runningReplicas"] == 2
+    log = (await agent.call("GetProjectEnvironmentLogs", **staging))["log"]
+    assert "asked for /" in log
+    await agent.call("DeleteProjectEnvironment", **staging)
+    with anyio.fail_after(PATIENCE_S):
+        while len((await agent.call("ListProjectEnvironments", project_id=name))["items"]) > 1:
+            await anyio.sleep(0.05)
+
+
 async def apps(agent: Agent, name: str) -> None:
     async def members() -> list[str]:
         listed = await agent.call("ListProjectsByApp", app_id=name)
@@ -232,6 +310,55 @@ async def apps(agent: Agent, name: str) -> None:
     await agent.call("DeleteApp", app_id=f"{name}-2")
     listed = (await agent.call("ListApps"))["items"]
     assert f"{name}-2" not in [app["name"] for app in listed]
+
+
+async def domains(agent: Agent, name: str, zone: Zone) -> None:
+    async def shown() -> Json:
+        (domain,) = (await agent.call("ListDomains", project_id=name))["items"]
+        return domain
+
+    host = f"{name}.example.com"
+    one = {"project_id": name, "domain_id": host}
+    (environment,) = (await agent.call("ListProjectEnvironments", project_id=name))["items"]
+    created = await agent.call("CreateDomain", project_id=name, name=host)
+    assert (created["status"], (await shown())["records"]) == ("pending", created["records"])
+    assert "no CNAME" in (await agent.call("RefreshDomain", **one))["message"]
+    zone.lines.append(f"{host}. 1 IN CNAME {created['records']['cname']}.")
+    assert "is verified" in (await agent.call("RefreshDomain", **one))["message"]
+    await agent.call("UpdateDomainEnvironment", **one, environmentId=environment["id"])
+    port = environment["extra"]["hostEndpoint"].rpartition(":")[2]
+    async with httpx2.AsyncClient() as client:
+        answer = await client.get(f"http://127.0.0.1:{port}", headers={"Host": host})
+    assert answer.text == "as set"
+    await agent.call("UpdateDomainEnvironment", **one)
+    assert (await shown())["environmentId"] is None
+    await agent.call("DeleteDomain", **one)
+    assert (await agent.call("ListDomains", project_id=name))["items"] == []
+
+
+async def cronjobs(agent: Agent, name: str) -> None:
+    one = {"project_id": name, "cronjob_id": name}
+    (environment,) = (await agent.call("ListProjectEnvironments", project_id=name))["items"]
+    await agent.call(
+        "CreateCronjob",
+        project_id=name,
+        environmentId=environment["id"],
+        name=name,
+        schedule="* * * * * *",
+        type="http",
+        settings={"path": "/tick", "method": "GET"},
+    )
+    with anyio.fail_after(PATIENCE_S):
+        while "as set" not in str(await agent.call("ListCronjobActivities", **one)):
+            await anyio.sleep(0.05)
+    await agent.call("SuspendCronjob", **one)
+    assert (await agent.call("GetCronjob", **one))["status"] == "suspended"
+    await agent.call("UnsuspendCronjob", **one)
+    await agent.call("UpdateCronjob", **one, name=f"{name}-2", schedule="@daily")
+    (job,) = (await agent.call("ListCronjobs", project_id=name))["items"]
+    assert (job["name"], job["schedule"], job["status"]) == (f"{name}-2", "@daily", "active")
+    await agent.call("DeleteCronjob", project_id=name, cronjob_id=f"{name}-2")
+    assert (await agent.call("ListCronjobs", project_id=name))["items"] == []
 
 
 async def transfers(agent: Agent, other: Agent, name: str) -> None:

@@ -26,6 +26,7 @@ def test_every_setting_is_read_from_its_variable_and_a_flag_wins() -> None:
         "CREATEOS_LOG_LEVEL": "DEBUG",
         "CREATEOS_DATA_DIR": "/srv/createos",
         "CREATEOS_PLATFORM_API_PORT": "8080",
+        "CREATEOS_PLATFORM_DNS_SERVERS": "192.0.2.1, 127.0.0.1:5353,[::1]:53,[2001:db8::1]",
     }
     settings = Settings.from_environ(given, {"attempts": "3"})
     assert settings.read_timeout_s == 5.5
@@ -33,6 +34,8 @@ def test_every_setting_is_read_from_its_variable_and_a_flag_wins() -> None:
     assert settings.log_level == "debug"
     assert settings.platform_dir == Path("/srv/createos")
     assert settings.platform_api_port == 8080
+    servers = ("192.0.2.1", "127.0.0.1:5353", "[::1]:53", "[2001:db8::1]")
+    assert settings.platform_dns_servers == servers
 
 
 @pytest.mark.parametrize(
@@ -53,6 +56,12 @@ def test_every_setting_is_read_from_its_variable_and_a_flag_wins() -> None:
         ({"CREATEOS_LOG_LEVEL": "loud"}, ("debug", "'loud'")),
         ({"CREATEOS_DATA_DIR": "relative"}, ("absolute path", "'relative'")),
         ({"CREATEOS_PLATFORM_API_PORT": "70000"}, ("65535",)),
+        ({"CREATEOS_PLATFORM_DNS_SERVERS": "dns.example.com"}, ("[::1]:53", "dns.example.com")),
+        ({"CREATEOS_PLATFORM_DNS_SERVERS": "192.0.2.1,"}, ("separated by commas", "''")),
+        ({"CREATEOS_PLATFORM_DNS_SERVERS": "192.0.2.1:0"}, ("192.0.2.1:0",)),
+        ({"CREATEOS_PLATFORM_DNS_SERVERS": "192.0.2.1:70000"}, ("192.0.2.1:70000",)),
+        ({"CREATEOS_PLATFORM_DNS_SERVERS": "192.0.2.1/24"}, ("192.0.2.1/24",)),
+        ({"CREATEOS_PLATFORM_DNS_SERVERS": "me@192.0.2.1"}, ("me@192.0.2.1",)),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused_by_name_and_remedy(

@@ -4,11 +4,12 @@ import argparse
 import logging
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 import anyio
 
-from createos_mcp.platform.config import PlatformConfig, choices, flag_of
+from createos_mcp.platform.config import PlatformConfig, choices, read_choice
 from createos_mcp.platform.errors import StartupError
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.service import serve
@@ -24,8 +25,8 @@ def main() -> int:
     """
     parser = argparse.ArgumentParser(prog="createos-mcp platform", description=__doc__)
     parser.add_argument("--data-dir", type=Path, required=True)
-    for choice in choices():
-        parser.add_argument(flag_of(choice.name), type=choice.type, default=choice.default)
+    for flag, choice in choices().items():
+        parser.add_argument(flag, type=partial(read_choice, choice), default=choice.default)
     chosen = vars(parser.parse_args())
     os.umask(0o077)
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, stream=sys.stderr)

@@ -70,6 +70,13 @@ class Addresses:
         sites = (self._sites[owner] for owner in owner_ids if owner in self._sites)
         return min((self._gateway.idle_s(site) or 0 for site in sites), default=0)
 
+    async def set_domains(self, environment_id: str, names: Sequence[str]) -> None:
+        """Let an environment answer at these names, beside its own, and at no others."""
+        site = self._sites.get(environment_id)
+        if site is not None:
+            own, *_ = site.hosts
+            self._sites[environment_id] = self._gateway.rehost(site, (own, *names))
+
     async def close(self, owner_id: str) -> None:
         """Give an address back."""
         site = self._sites.pop(owner_id, None)

@@ -1,6 +1,6 @@
 """How one platform is set up: plain values, read from the environment by whoever starts it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -48,18 +48,31 @@ class PlatformConfig:
     """Deployments of one project that may wait or build at the same time."""
     cgroup_root: Path = Path("/sys/fs/cgroup")
     """Where control groups are; where none can be made, launchers watch their apps' memory."""
+    dns_servers: tuple[str, ...] = ()
+    """Who is asked about custom domains, `127.0.0.1:5353`; the system's resolver when empty."""
     isolation: str = "auto"
     """`auto` takes bubblewrap where it works; `none` runs plain processes."""
 
 
-def choices() -> Iterator[Field[Any]]:
-    """What can be chosen by a flag of the platform's process: numbers and words."""
-    return (choice for choice in fields(PlatformConfig) if choice.type in _READ_AS_TEXT)
+_READERS: Mapping[Any, Callable[[str], Any]] = {
+    int: int,
+    float: float,
+    str: str,
+    tuple[str, ...]: lambda text: tuple(filter(None, text.split(","))),
+}
 
 
-def flag_of(name: str) -> str:
-    """The flag of a choice, `--sleep-after-s`."""
-    return "--" + name.replace("_", "-")
+def choices() -> Mapping[str, Field[Any]]:
+    """What can be chosen by a flag of the platform's process: `--sleep-after-s` and its field."""
+    fitting = (choice for choice in fields(PlatformConfig) if choice.type in _READERS)
+    return {"--" + choice.name.replace("_", "-"): choice for choice in fitting}
 
 
-_READ_AS_TEXT = (int, float, str)
+def read_choice(choice: Field[Any], text: str) -> object:
+    """The value that a flag's text stands for."""
+    return _READERS[choice.type](text)
+
+
+def write_choice(value: object) -> str:
+    """The text that `read_choice` reads as this value."""
+    return ",".join(value) if isinstance(value, tuple) else str(value)

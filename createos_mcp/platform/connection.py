@@ -160,7 +160,7 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """Parser: the head is there; that of an interim answer (1xx) is not the one."""
-        if self._begun:
+        if self._begun or self._is_head_too_large():
             return
         status = self._parser.get_status_code()
         self._is_interim = status < FIRST_FINAL_STATUS
@@ -192,6 +192,13 @@ class Connection(asyncio.Protocol):
             lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
         )
         return parser
+
+    def _is_head_too_large(self) -> bool:
+        """Whether it is; what came with it may be the beginning of the body."""
+        return (
+            self._head_bytes > MAX_HEAD_BYTES
+            and sum(len(name) + len(value) for name, value in self._headers) > MAX_HEAD_BYTES
+        )
 
     def _is_framed(self) -> bool:
         """Whether the answer says where it ends; otherwise the connection's end is its own."""

@@ -14,7 +14,7 @@ from typing import IO
 
 import psutil
 
-from createos_mcp.platform.config import PlatformConfig, choices, flag_of
+from createos_mcp.platform.config import PlatformConfig, choices, write_choice
 from createos_mcp.platform.errors import StartupError
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.state import PlatformState, read_state
@@ -96,8 +96,8 @@ def _ends(state: PlatformState, within_s: float) -> bool:
 def _command(config: PlatformConfig) -> list[str]:
     """The platform's own command line: one flag for each choice that is not the default."""
     chosen = [
-        f"{flag_of(choice.name)}={getattr(config, choice.name)}"
-        for choice in choices()
+        f"{flag}={write_choice(getattr(config, choice.name))}"
+        for flag, choice in choices().items()
         if getattr(config, choice.name) != choice.default
     ]
     command = [sys.executable, "-m", "createos_mcp.platform"]

@@ -183,9 +183,11 @@ class Deployer:
     async def _recover_one(self, deployment: Deployment) -> None:
         if deployment.status is _TERMINATING:
             self._background.start(self._remove, deployment)
+        elif self._supervisor.runs(deployment.id):
+            await self._supervisor.show(deployment.id)
         elif deployment.live_at is None:
             await self.submit(deployment)
-        elif not self._supervisor.runs(deployment.id):
+        else:
             self._background.start(self._wake, deployment)
 
     async def _deploy(self, deployment: Deployment) -> None:

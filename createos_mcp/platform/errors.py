@@ -10,6 +10,8 @@
     + NameTakenError            409
     + TooLargeError             413
     + WrongStateError           422
+    + DomainTakenError          422
+    + ProjectFullError          422
     + LimitReachedError         429
     + StorageError              500
     + NotServedError            501
@@ -99,6 +101,27 @@ class WrongStateError(Refusal):
     """The resource's type or state does not allow the action."""
 
     status = 422
+
+
+class DomainTakenError(Refusal):
+    """A domain leads to one project of the platform."""
+
+    status = 422
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"name: the domain {name!r} is on this platform already. "
+            "Choose another, or delete it where it is."
+        )
+
+
+class ProjectFullError(Refusal):
+    """A project has as many of something as it may have."""
+
+    status = 422
+
+    def __init__(self, what: str, limit: int) -> None:
+        super().__init__(f"A project may have {limit} {what}. Delete one that is not needed.")
 
 
 class LimitReachedError(Refusal):

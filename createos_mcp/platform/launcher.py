@@ -11,7 +11,7 @@ RUN_DIR/exit, and answers on the socket RUN_DIR/control, one request a connectio
 The flags:
 
     --own-network      every process of the network belongs to the app
-    --outbound         wait for the network's way out
+    --outbound=FD      the network is set up: say so there, and wait for its way out
     --memory-mb=500    end the app when it uses more, and write RUN_DIR/out-of-memory
 """
 
@@ -131,8 +131,10 @@ def memory_of(pids: list[int]) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def wait_for_network() -> None:
+def wait_for_network(ready_fd: int) -> None:
     """Wait until the way out is there, for an app that uses it in its first moments."""
+    os.write(ready_fd, b"r")
+    os.close(ready_fd)
     deadline = time.monotonic() + NETWORK_WAIT_S
     while time.monotonic() < deadline:
         with open("/proc/net/dev") as devices:
@@ -278,7 +280,7 @@ def main(arguments: list[str]) -> None:
     run_dir, log_file, *given = options
     flags = {name: value for name, _, value in (flag.partition("=") for flag in given)}
     if "--outbound" in flags:
-        wait_for_network()
+        wait_for_network(int(flags["--outbound"]))
     Launcher(run_dir, log_file, command, flags).run()
 
 

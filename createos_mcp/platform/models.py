@@ -76,6 +76,20 @@ class EnvironmentStatus(StrEnum):
     DELETING = "deleting"
 
 
+class DomainStatus(StrEnum):
+    """A domain is `active` once its DNS leads here; no certificate is issued in between."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+
+
+class CronjobStatus(StrEnum):
+    """Whether a cron job runs at its moments."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class User:
     """Who owns what. The first user is made at the platform's first start."""
@@ -201,6 +215,63 @@ class Deployment:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Domain:
+    """A custom host name of a project."""
+
+    id: str
+    project_id: str
+    environment_id: str | None
+    """Environment that answers at the name once it is active."""
+    name: str
+    """As DNS has it: lower case, `xn--` labels, no dot at the end."""
+    status: DomainStatus
+    token: str
+    """What the domain's TXT record has to hold."""
+    message: str | None
+    """What the last check found, or what is to be done first."""
+    failed_verification_count: int
+    last_failed_verified_at: str | None
+    created_at: str
+    updated_at: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cronjob:
+    """A request that an environment gets again and again."""
+
+    id: str
+    project_id: str
+    environment_id: str
+    environment_port: int
+    name: str
+    schedule: str
+    """Cron expression in UTC, `*/5 * * * *`; with six fields the first counts seconds."""
+    status: CronjobStatus
+    settings: Mapping[str, Json]
+    """`{"path": "/tick", "method": "POST", "headers": {...}, "body": "", "timeoutInSeconds": 5}`"""
+    suspended_at: str | None
+    over_at: str
+    """No moment up to this one is run any more: the last that was due, or the job's own change."""
+    created_at: str
+    updated_at: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Activity:
+    """One moment at which a cron job was due."""
+
+    id: str
+    cronjob_id: str
+    scheduled_at: str
+    success: bool | None
+    """None while the run is under way."""
+    status_code: int | None
+    log: str | None
+    """The beginning of the answer, or why there is none."""
+    created_at: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class LogLine:
     """One line of a build log."""
 
@@ -277,6 +348,11 @@ class ReplicaSet:
     def place(self) -> str:
         """Owner of the address at which it answers: its environment, or its deployment."""
         return self.environment_id or self.deployment_id
+
+    @property
+    def count(self) -> int:
+        """How many replicas there shall be."""
+        return self.resources["replicas"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

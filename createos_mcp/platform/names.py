@@ -12,3 +12,8 @@ def new_id() -> str:
 def text_of(moment: datetime) -> str:
     """A moment in UTC with milliseconds and `Z`; such texts sort as the moments do."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def moment_of(text: str) -> datetime:
+    """The moment that `text_of` wrote."""
+    return datetime.fromisoformat(text)

@@ -139,6 +139,54 @@ CREATE TABLE replicas (
 CREATE INDEX replicas_by_set ON replicas (set_id);
 
 -- migrate_4 --
+-- One name leads to one place on this machine, whoever owns it.
+CREATE TABLE domains (
+    id TEXT PRIMARY KEY,
+    project_id TEXT NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
+    environment_id TEXT REFERENCES environments (id) ON DELETE SET NULL,
+    name TEXT NOT NULL UNIQUE,
+    status TEXT NOT NULL,
+    token TEXT NOT NULL,
+    message TEXT,
+    failed_verification_count INTEGER NOT NULL,
+    last_failed_verified_at TEXT,
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL
+) STRICT;
+CREATE INDEX domains_by_project ON domains (project_id);
+CREATE INDEX domains_by_environment ON domains (environment_id);
+
+-- migrate_5 --
+CREATE TABLE cronjobs (
+    id TEXT PRIMARY KEY,
+    project_id TEXT NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
+    environment_id TEXT NOT NULL REFERENCES environments (id) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    schedule TEXT NOT NULL,
+    status TEXT NOT NULL,
+    settings TEXT NOT NULL,
+    suspended_at TEXT,
+    over_at TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL
+) STRICT;
+CREATE INDEX cronjobs_by_project ON cronjobs (project_id);
+CREATE INDEX cronjobs_by_environment ON cronjobs (environment_id);
+-- The number tells the order of runs, also when the clock was wrong; a moment is run once.
+CREATE TABLE cronjob_activities (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    cronjob_id TEXT NOT NULL REFERENCES cronjobs (id) ON DELETE CASCADE,
+    scheduled_at TEXT NOT NULL,
+    success INTEGER,
+    status_code INTEGER,
+    log TEXT,
+    created_at TEXT NOT NULL,
+    UNIQUE (cronjob_id, scheduled_at)
+) STRICT;
+CREATE INDEX cronjob_activities_unfinished ON cronjob_activities (cronjob_id) WHERE success IS NULL;
+
+-- migrate_6 --
 -- A token is good for one transfer; see transfers.py.
 CREATE UNIQUE INDEX users_by_name ON users (name COLLATE NOCASE);
 CREATE TABLE transfers (
@@ -150,6 +198,105 @@ CREATE TABLE transfers (
     created_at TEXT NOT NULL
 ) STRICT;
 CREATE INDEX transfers_by_project ON transfers (project_id);
+
+-- add_domain --
+INSERT INTO domains VALUES (
+    :id, :project_id, :environment_id, :name, :status, :token, :message, 0, NULL,
+    :created_at, :created_at
+) RETURNING *;
+
+-- domain_named --
+SELECT * FROM domains WHERE name = :name;
+
+-- domain --
+SELECT * FROM domains WHERE project_id = :project_id AND id = :id;
+
+-- domains --
+SELECT * FROM domains WHERE project_id = :project_id ORDER BY created_at, id;
+
+-- routed_domains --
+SELECT * FROM domains WHERE status = 'active' AND environment_id = :environment_id
+ORDER BY created_at, id;
+
+-- routed_environments --
+SELECT DISTINCT environment_id FROM domains
+WHERE status = 'active' AND environment_id IS NOT NULL;
+
+-- verify_domain --
+UPDATE domains SET status = 'active', message = :message, updated_at = :now
+WHERE id = :id AND status = 'pending';
+
+-- fail_domain --
+UPDATE domains SET message = :message, last_failed_verified_at = :now, updated_at = :now,
+failed_verification_count = failed_verification_count + 1
+WHERE id = :id AND status = 'pending';
+
+-- assign_domain --
+UPDATE domains SET environment_id = :environment_id, updated_at = :now WHERE id = :id;
+
+-- remove_domain --
+DELETE FROM domains WHERE id = :id;
+
+-- add_cronjob --
+INSERT INTO cronjobs VALUES (
+    :id, :project_id, :environment_id, :name, :schedule, :status, :settings, NULL,
+    :created_at, :created_at, :created_at
+);
+
+-- cronjob --
+SELECT cronjobs.*, port FROM cronjobs JOIN ports ON owner_id = environment_id
+WHERE project_id = :project_id AND id = :id;
+
+-- cronjobs --
+SELECT cronjobs.*, port FROM cronjobs JOIN ports ON owner_id = environment_id
+WHERE project_id = :project_id ORDER BY created_at, id;
+
+-- scheduled_cronjobs --
+SELECT cronjobs.*, port FROM cronjobs JOIN ports ON owner_id = environment_id
+JOIN projects ON projects.id = project_id
+WHERE cronjobs.status = 'active' AND projects.status = 'active';
+
+-- update_cronjob --
+UPDATE cronjobs SET name = :name, schedule = :schedule, settings = :settings,
+over_at = max(over_at, :now), updated_at = :now WHERE id = :id;
+
+-- suspend_cronjob --
+UPDATE cronjobs SET status = 'suspended', suspended_at = :now, updated_at = :now
+WHERE id = :id AND status = 'active' RETURNING id;
+
+-- unsuspend_cronjob --
+UPDATE cronjobs SET status = 'active', suspended_at = NULL, over_at = max(over_at, :now),
+updated_at = :now WHERE id = :id AND status = 'suspended' RETURNING id;
+
+-- remove_cronjob --
+DELETE FROM cronjobs WHERE id = :id;
+
+-- pass_moment --
+-- Nothing when the job was changed, suspended or deleted since it was read.
+UPDATE cronjobs SET over_at = :moment
+WHERE id = :id AND status = 'active' AND updated_at = :updated_at RETURNING id;
+
+-- add_activity --
+INSERT INTO cronjob_activities (id, cronjob_id, scheduled_at, success, log, created_at)
+VALUES (:id, :cronjob_id, :scheduled_at, :success, :log, :created_at)
+ON CONFLICT (cronjob_id, scheduled_at) DO NOTHING RETURNING *;
+
+-- forget_activities --
+DELETE FROM cronjob_activities WHERE cronjob_id = :cronjob_id AND number NOT IN (
+    SELECT number FROM cronjob_activities WHERE cronjob_id = :cronjob_id
+    ORDER BY number DESC LIMIT :keep
+);
+
+-- finish_activity --
+UPDATE cronjob_activities SET success = :success, status_code = :status_code, log = :log
+WHERE id = :id;
+
+-- close_activities --
+UPDATE cronjob_activities SET success = 0, log = :log WHERE success IS NULL;
+
+-- activities --
+SELECT * FROM cronjob_activities WHERE cronjob_id = :cronjob_id
+ORDER BY number DESC LIMIT :limit;
 
 -- add_group --
 INSERT INTO groups VALUES (
@@ -220,13 +367,19 @@ SELECT * FROM projects WHERE id = :id;
 
 -- projects --
 -- A filter that is NULL does not filter; :app is 'null' for projects without an app.
-SELECT *, count(*) OVER () AS total FROM projects WHERE user_id = :user_id
-AND (:status IS NULL OR status = :status)
-AND (:type IS NULL OR type = :type)
-AND (:name IS NULL OR instr(lower(unique_name), lower(:name))
-    OR instr(lower(display_name), lower(:name)))
-AND (:app IS NULL OR (:app = 'null' AND app_id IS NULL) OR app_id = :app)
-ORDER BY created_at DESC, id LIMIT :limit OFFSET :offset;
+WITH matching AS MATERIALIZED (
+    SELECT rowid AS place, created_at FROM projects WHERE user_id = :user_id
+    AND (:status IS NULL OR status = :status)
+    AND (:type IS NULL OR type = :type)
+    AND (:name IS NULL OR instr(lower(unique_name), lower(:name))
+        OR instr(lower(display_name), lower(:name)))
+    AND (:app IS NULL OR (:app = 'null' AND app_id IS NULL) OR app_id = :app)
+)
+SELECT projects.*, (SELECT count(*) FROM matching) AS total FROM projects
+WHERE rowid IN (
+    SELECT place FROM matching ORDER BY created_at DESC, place DESC LIMIT :limit OFFSET :offset
+)
+ORDER BY created_at DESC, rowid DESC;
 
 -- count_projects --
 SELECT count(*) AS total FROM projects WHERE user_id = :user_id;
@@ -376,13 +529,14 @@ SELECT deployments.*, port FROM deployments LEFT JOIN ports ON owner_id = deploy
 WHERE deployments.id = :id;
 
 -- deployments --
-SELECT deployments.*, port, count(*) OVER () AS total
+SELECT deployments.*, port,
+(SELECT count(*) FROM deployments WHERE project_id = :project_id) AS total
 FROM deployments LEFT JOIN ports ON owner_id = deployments.id
 WHERE project_id = :project_id ORDER BY version DESC LIMIT :limit OFFSET :offset;
 
--- all_deployments --
+-- deployments_in --
 SELECT deployments.*, port FROM deployments LEFT JOIN ports ON owner_id = deployments.id
-ORDER BY created_at;
+WHERE status IN (SELECT value FROM json_each(:statuses)) ORDER BY created_at;
 
 -- count_pending --
 SELECT count(*) AS total FROM deployments

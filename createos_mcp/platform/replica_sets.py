@@ -1,7 +1,7 @@
 """Replica sets: what shall run, written down before it does."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from createos_mcp.platform.database import Database, Transaction
 from createos_mcp.platform.models import Json, Replica, ReplicaSet
@@ -73,6 +73,17 @@ class ReplicaSets:
     async def remove_replica(self, replica_id: str) -> None:
         """Forget a replica whose processes are gone."""
         await self._write("remove_replica", id=replica_id)
+
+    async def clear_away(self, set_ids: Collection[str], replica_ids: Collection[str]) -> None:
+        """Forget sets and replicas that are left from an earlier run of the platform."""
+
+        def work(transaction: Transaction) -> None:
+            for replica_id in replica_ids:
+                transaction.run("remove_replica", id=replica_id)
+            for set_id in set_ids:
+                transaction.run("remove_replica_set", id=set_id)
+
+        await self._database.write(work)
 
     async def _write(self, query: str, **values: str | int | None) -> None:
         def work(transaction: Transaction) -> None:

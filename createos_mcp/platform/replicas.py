@@ -1,7 +1,7 @@
 """The replicas of one set: started, watched, restarted when they crash, scaled, stopped."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
@@ -13,7 +13,6 @@ from createos_mcp.platform.instances import to_json
 from createos_mcp.platform.models import (
     DeploymentStatus,
     Instance,
-    Json,
     LaunchSpec,
     Release,
     ReplicaSet,
@@ -92,27 +91,19 @@ class Replicas:
         Raises:
             StartFailedError: One does not; none of them runs any more.
         """
-        await self._start_all(range(1, self.set.resources["replicas"] + 1))
+        await self._start_all(range(1, self.set.count + 1))
 
-    async def resume(
-        self, written: Mapping[int, tuple[str, Mapping[str, Json] | None]] | None = None
-    ) -> None:
+    def resume(self, living: Mapping[int, Instance] | None = None) -> None:
         """Begin to run without waiting for it; a replica that fails is tried again.
 
         Args:
-            written: Number of a replica to its id and recorded instance: those that outlived the
-                platform are found again.
+            living: Replicas by their number that outlived the platform.
         """
-        known = written or {}
-        surplus = [known[n][0] for n in known if n > self.set.resources["replicas"]]
-        await self._clear_away(surplus)
-        for number in range(1, self.set.resources["replicas"] + 1):
-            replica_id, recorded = known.get(number, ("", None))
-            instance = await self._runner.adopt(recorded) if recorded else None
-            if instance is not None:
-                self._watch(number, instance)
+        found = living or {}
+        for number in range(1, self.set.count + 1):
+            if number in found:
+                self._watch(number, found[number])
             else:
-                await self._clear_away([replica_id] if replica_id else [])
                 self._starting.add(number)
                 self._watchers[number] = self._background.start(self._begin, number)
 
@@ -125,7 +116,7 @@ class Replicas:
         Raises:
             StartFailedError: A new one does not start; there are as many as before.
         """
-        present = self.set.resources["replicas"]
+        present = self.set.count
         await self._start_all(range(present + 1, count + 1))
         surplus = []
         for number in range(count + 1, present + 1):
@@ -157,12 +148,6 @@ class Replicas:
                     stops.start_soon(self.end, instance)
             self._running.clear()
             self._leaving.clear()
-
-    async def _clear_away(self, replica_ids: Sequence[str]) -> None:
-        if replica_ids:
-            await self._runner.end_strays(replica_ids)
-        for replica_id in replica_ids:
-            await self._rows.remove_replica(replica_id)
 
     async def _start_all(self, numbers: range) -> None:
         """Start some replicas at the same time: all of them, or none."""

@@ -4,9 +4,14 @@ import json
 import sqlite3
 
 from createos_mcp.platform.models import (
+    Activity,
     ApiKey,
+    Cronjob,
+    CronjobStatus,
     Deployment,
     DeploymentStatus,
+    Domain,
+    DomainStatus,
     Environment,
     EnvironmentStatus,
     Group,
@@ -144,6 +149,54 @@ def replica_of(row: sqlite3.Row) -> Replica:
         set_id=row["set_id"],
         number=row["number"],
         instance=_json_or_none(row["instance"]),
+    )
+
+
+def domain_of(row: sqlite3.Row) -> Domain:
+    """A row of `domains`."""
+    return Domain(
+        id=row["id"],
+        project_id=row["project_id"],
+        environment_id=row["environment_id"],
+        name=row["name"],
+        status=DomainStatus(row["status"]),
+        token=row["token"],
+        message=row["message"],
+        failed_verification_count=row["failed_verification_count"],
+        last_failed_verified_at=row["last_failed_verified_at"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
+
+
+def cronjob_of(row: sqlite3.Row) -> Cronjob:
+    """A row of `cronjobs` with the port of its environment."""
+    return Cronjob(
+        id=row["id"],
+        project_id=row["project_id"],
+        environment_id=row["environment_id"],
+        environment_port=row["port"],
+        name=row["name"],
+        schedule=row["schedule"],
+        status=CronjobStatus(row["status"]),
+        settings=json.loads(row["settings"]),
+        suspended_at=row["suspended_at"],
+        over_at=row["over_at"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
+
+
+def activity_of(row: sqlite3.Row) -> Activity:
+    """A row of `cronjob_activities`."""
+    return Activity(
+        id=row["id"],
+        cronjob_id=row["cronjob_id"],
+        scheduled_at=row["scheduled_at"],
+        success=None if row["success"] is None else bool(row["success"]),
+        status_code=row["status_code"],
+        log=row["log"],
+        created_at=row["created_at"],
     )
 
 

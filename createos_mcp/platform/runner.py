@@ -9,9 +9,10 @@ import socket
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import IO, TypeAlias
 
 import anyio
 from anyio import to_thread
@@ -183,39 +184,48 @@ class Runner:
     def _spawn(
         self, spec: LaunchSpec, run_dir: Path, group: ControlGroup | None
     ) -> subprocess.Popen[bytes]:
-        info_read, info_write = os.pipe()
-        exit_read, exit_write = os.pipe()
-        slirp = self._sandbox.slirp
-        launcher_log = os.open(run_dir / "launcher.log", os.O_WRONLY | os.O_CREAT, 0o600)
-        try:
-            command = self._command(spec, run_dir, group, info_write if slirp else None)
+        with ExitStack() as opened:
+            pipes = {name: _pipe(opened) for name in ("info", "ready", "exit")}
+            launcher_log = opened.enter_context((run_dir / "launcher.log").open("wb"))
             process = subprocess.Popen(
-                command,
+                self._command(spec, run_dir, group, pipes),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=launcher_log,
                 cwd=spec.release.root,
                 env=self._environ(spec),
                 start_new_session=True,
-                pass_fds=(info_write, exit_write),
+                pass_fds=[writing.fileno() for _, writing in pipes.values()],
             )
             self._children[process.pid] = [process]
-            os.close(info_write)
-            confined_pid = _read_pid(info_read) if slirp else None
-            if slirp and confined_pid:
-                self._children[process.pid].append(_start_slirp(slirp, confined_pid, exit_read))
-        finally:
-            for descriptor in (info_read, exit_read, exit_write, launcher_log):
-                os.close(descriptor)
+            for _, writing in pipes.values():
+                writing.close()
+            self._connect(process.pid, {name: reading for name, (reading, _) in pipes.items()})
         return process
 
+    def _connect(self, pid: int, reading: Mapping[str, IO[bytes]]) -> None:
+        """Give an app's network a way out, once the network is set up.
+
+        slirp4netns brings the loopback up, which bubblewrap then could not do any more.
+        """
+        slirp = self._sandbox.slirp
+        confined_pid = _read_pid(reading["info"]) if slirp else None
+        if slirp and confined_pid and reading["ready"].read(1):
+            slirped = _start_slirp(slirp, confined_pid, reading["exit"].fileno())
+            self._children[pid].append(slirped)
+
     def _command(
-        self, spec: LaunchSpec, run_dir: Path, group: ControlGroup | None, info_fd: int | None
+        self,
+        spec: LaunchSpec,
+        run_dir: Path,
+        group: ControlGroup | None,
+        pipes: Mapping[str, tuple[IO[bytes], IO[bytes]]],
     ) -> tuple[str, ...]:
         flags = []
+        slirp = self._sandbox.slirp is not None
         if self._sandbox.own_network:
             flags.append("--own-network")
-            flags += ["--outbound"] if self._sandbox.outbound else []
+            flags += [f"--outbound={pipes['ready'][1].fileno()}"] if slirp else []
         if group is None:
             flags.append(f"--memory-mb={spec.memory_mb}")
         launcher_file = Path(launcher.__file__)
@@ -237,7 +247,7 @@ class Runner:
             readable=(*spec.release.readable, Path(sys.base_prefix), launcher_file),
             replaced=(resolver,) if own else (),
             own_network=own,
-            info_fd=info_fd,
+            info_fd=pipes["info"][1].fileno() if slirp else None,
         )
         confined = self._sandbox.confine(launched, confinement)
         if group is None:
@@ -344,11 +354,20 @@ def _start_slirp(slirp: str, pid: int, exit_fd: int) -> subprocess.Popen[bytes]:
     )
 
 
-def _read_pid(info_fd: int) -> int | None:
+def _pipe(opened: ExitStack) -> tuple[IO[bytes], IO[bytes]]:
+    """Both ends of a pipe, closed with the stack."""
+    reading, writing = os.pipe()
+    return (
+        opened.enter_context(os.fdopen(reading, "rb", buffering=0)),
+        opened.enter_context(os.fdopen(writing, "wb", buffering=0)),
+    )
+
+
+def _read_pid(info: IO[bytes]) -> int | None:
     """The confined process's pid, from what bubblewrap writes in pieces; None when it failed."""
     text = b""
     while not text.rstrip().endswith(b"}"):
-        piece = os.read(info_fd, 4096)
+        piece = info.read(4096)
         if not piece:
             return None
         text += piece

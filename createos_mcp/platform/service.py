@@ -24,7 +24,10 @@ from createos_mcp.platform.auth import ensure_first_key
 from createos_mcp.platform.background import Background
 from createos_mcp.platform.builder import Builder
 from createos_mcp.platform.config import PlatformConfig
+from createos_mcp.platform.cron_requests import open_client
 from createos_mcp.platform.deployer import Deployer
+from createos_mcp.platform.dns_checks import DnsCheck
+from createos_mcp.platform.domain_routing import DomainRouting
 from createos_mcp.platform.downloads import Downloads
 from createos_mcp.platform.errors import StartupError
 from createos_mcp.platform.gateway import Gateway
@@ -33,6 +36,7 @@ from createos_mcp.platform.processes import ProcessId
 from createos_mcp.platform.releases import Releases
 from createos_mcp.platform.runner import Runner
 from createos_mcp.platform.sandbox import Sandbox, detect_sandbox
+from createos_mcp.platform.scheduler import Scheduler
 from createos_mcp.platform.settler import Settler
 from createos_mcp.platform.sleeper import Sleeper
 from createos_mcp.platform.state import PlatformState, read_state, write_state
@@ -79,6 +83,7 @@ async def open_platform(
             Gateway(
                 open_socket=runner.open_socket, record=traffic.record, port=config.gateway_port
             ) as gateway,
+            open_client() as client,
             AsyncExitStack() as at_end,
             anyio.create_task_group() as tasks,
         ):
@@ -118,6 +123,13 @@ async def open_platform(
             await deployer.recover()
             background.start(sleeper.run)
             background.start(releases.keep_collecting)
+            routing = DomainRouting(domains=store.domains, hosts=addresses)
+            await deployer.recover()
+            await routing.restore()
+            scheduler = Scheduler(
+                cronjobs=store.cronjobs, client=client, background=background, now=now
+            )
+            background.start(scheduler.run)
             services = Services(
                 store=store,
                 deployments=deployer,
@@ -128,6 +140,8 @@ async def open_platform(
                 traffic=traffic,
                 config=config,
                 now=now,
+                dns=DnsCheck(config.dns_servers),
+                routing=routing,
                 gateway_port=gateway.port,
             )
             app = create_app(catalog=load_catalog(), services=services)

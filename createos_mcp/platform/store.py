@@ -8,7 +8,9 @@ from datetime import datetime
 from pathlib import Path
 
 from createos_mcp.platform.accounts import Accounts
+from createos_mcp.platform.cronjobs import Cronjobs
 from createos_mcp.platform.database import Database, Transaction, open_database
+from createos_mcp.platform.domains import Domains
 from createos_mcp.platform.environments import DEFAULT_NAME, Environments
 from createos_mcp.platform.errors import (
     IllegalTransitionError,
@@ -61,6 +63,8 @@ class Store:
         self.ports = Ports(database, app_ports)
         self.environments = Environments(database, ports=self.ports, now=now)
         self.replica_sets = ReplicaSets(database)
+        self.domains = Domains(database, now=now)
+        self.cronjobs = Cronjobs(database, now=now)
         self._database = database
         self._now = now
 
@@ -250,8 +254,8 @@ class Store:
 
     async def deployments_in(self, statuses: Collection[DeploymentStatus]) -> list[Deployment]:
         """Every user's deployments in any of these states, oldest first."""
-        rows = await self._database.read("all_deployments")
-        return [d for d in map(deployment_of, rows) if d.status in statuses]
+        rows = await self._database.read("deployments_in", statuses=json.dumps([*statuses]))
+        return [deployment_of(row) for row in rows]
 
     async def move(
         self, deployment_id: str, to: DeploymentStatus, *, reason: str | None = None

@@ -19,7 +19,7 @@ from createos_mcp.platform.models import (
     DeploymentStatus,
     Environment,
     Instance,
-    Json,
+    Replica,
     ReplicaSet,
     release_from_json,
 )
@@ -131,7 +131,7 @@ class Supervisor:
             replicas = await self._add(deployment, environment)
             self._at[place] = replicas
             await self._hold(place)
-            await replicas.resume()
+            replicas.resume()
 
     async def sleep(self, place: str, reason: str) -> None:
         """Give back what a place uses; the next request there is held while it wakes."""
@@ -175,37 +175,38 @@ class Supervisor:
 
     async def recover(self, environments: Sequence[Environment]) -> None:
         """Go on with what shall run: find what outlived the platform, start what did not."""
-        by_id = {environment.id: environment for environment in environments}
-        written: defaultdict[str, dict[int, tuple[str, Json]]] = defaultdict(dict)
-        for replica in await self._store.replica_sets.replicas():
-            written[replica.set_id][replica.number] = (replica.id, replica.instance)
         deployments = {d.id: d for d in await self._store.deployments_in(_MAY_RUN)}
+        homes = {environment.id: environment for environment in environments}
         sets = await self._store.replica_sets.all()
-        wanted = {s.place: s for s in sets if self._is_wanted(s, deployments, by_id)}
-        for replica_set in sets:
-            if wanted.get(replica_set.place) == replica_set:
-                deployment = deployments[replica_set.deployment_id]
-                await self._resume(replica_set, deployment, written[replica_set.id])
-            else:
-                strays = [replica_id for replica_id, _ in written[replica_set.id].values()]
-                await self._runner.end_strays(strays)
-                await self._store.replica_sets.remove(replica_set.id)
+        wanted = {s.place: s for s in sets if _is_wanted(s, deployments, homes)}
+        written = await self._store.replica_sets.replicas()
+        living = await self._living(written, {s.id: s for s in wanted.values()})
+        for replica_set in wanted.values():
+            found = living.get(replica_set.id, {})
+            await self._resume(replica_set, deployments[replica_set.deployment_id], found)
+        kept = {i.replica_id for found in living.values() for i in found.values()}
+        strays = [replica.id for replica in written if replica.id not in kept]
+        unwanted = [s.id for s in sets if s not in wanted.values()]
+        await self._runner.end_strays(strays)
+        await self._store.replica_sets.clear_away(unwanted, strays)
         for deployment in deployments.values():
-            if _has_run(deployment):
+            if deployment.live_at is not None or self.runs(deployment.id):
                 await self.show(deployment.id)
         for environment in environments:
             await self._rest(environment)
 
-    def _is_wanted(
-        self,
-        replica_set: ReplicaSet,
-        deployments: Mapping[str, Deployment],
-        environments: Mapping[str, Environment],
-    ) -> bool:
-        deployment = deployments.get(replica_set.deployment_id)
-        home = environments.get(replica_set.place)
-        belongs = home is None or home.deployment_id == replica_set.deployment_id
-        return deployment is not None and _has_run(deployment) and belongs
+    async def _living(
+        self, written: Sequence[Replica], sets: Mapping[str, ReplicaSet]
+    ) -> Mapping[str, Mapping[int, Instance]]:
+        """Replicas of these sets that outlived the platform, by set and number."""
+        living: defaultdict[str, dict[int, Instance]] = defaultdict(dict)
+        for replica in written:
+            home = sets.get(replica.set_id)
+            if home is not None and replica.instance and replica.number <= home.count:
+                instance = await self._runner.adopt(replica.instance)
+                if instance is not None:
+                    living[replica.set_id][replica.number] = instance
+        return living
 
     async def show(self, deployment_id: str, asleep: str = SUPERSEDED) -> None:
         """Let a deployment's state say how its replicas are.
@@ -257,16 +258,13 @@ class Supervisor:
         return replicas
 
     async def _resume(
-        self,
-        replica_set: ReplicaSet,
-        deployment: Deployment,
-        written: dict[int, tuple[str, Json]],
+        self, replica_set: ReplicaSet, deployment: Deployment, living: Mapping[int, Instance]
     ) -> None:
         replicas = self._run(replica_set, deployment)
         self._at[replica_set.place] = replicas
         await self._hold(replica_set.place)
-        await replicas.resume(written)
-        if replicas.instances:
+        replicas.resume(living)
+        if living:
             await self._publish(replicas)
 
     async def _rest(self, environment: Environment) -> None:
@@ -331,6 +329,15 @@ class Supervisor:
             self._sets.pop(replicas.set.id, None)
 
 
-def _has_run(deployment: Deployment) -> bool:
-    """Whether a deployment is past its first start; before that, its start is begun again."""
-    return deployment.status is not DeploymentStatus.DEPLOYING or deployment.live_at is not None
+def _is_wanted(
+    replica_set: ReplicaSet,
+    deployments: Mapping[str, Deployment],
+    homes: Mapping[str, Environment],
+) -> bool:
+    """Whether a set goes on after a restart; one that had not been led to is begun anew."""
+    deployment = deployments.get(replica_set.deployment_id)
+    if deployment is None:
+        return False
+    if replica_set.environment_id is None:
+        return deployment.live_at is not None
+    return homes[replica_set.environment_id].deployment_id == deployment.id

@@ -10,10 +10,8 @@ _BY_OPERATION: Mapping[str, str] = {
 }
 
 _BY_GROUP: Mapping[str, str] = {
-    "domains": "custom domains and their DNS checks",
     "github": "a connection to GitHub or a git host",
     "security": "vulnerability scanners",
-    "cronjobs": "a scheduler",
     "templates": "a shop of templates",
 }
 

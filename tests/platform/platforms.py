@@ -15,6 +15,7 @@ import httpx2
 import psutil
 
 from createos_mcp.platform.config import PlatformConfig
+from createos_mcp.platform.gateway import Gateway
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.service import open_platform, utc_now
 from createos_mcp.platform.users import add_user
@@ -22,6 +23,9 @@ from createos_mcp.platform.users import add_user
 Json: TypeAlias = Any
 
 PATIENCE_S = 60.0
+
+OWN_PORTS = range(20_000 + os.getpid() % 97 * 100, 30_000)
+"""Where this process looks for addresses first; several may test on one machine at once."""
 
 ANSWERING = """
 import http.server, os
@@ -47,6 +51,8 @@ class Api:
     data_dir: Path
     gateway_port: int
     transport: httpx2.AsyncBaseTransport = field(default_factory=httpx2.AsyncHTTPTransport)
+    gateway: Gateway | None = None
+    """The platform's own, where it runs in this process."""
 
     async def request(self, method: str, path: str, **options: Json) -> tuple[int, Json]:
         """Status and `data` of one call."""
@@ -96,12 +102,6 @@ class Api:
         except TimeoutError:
             raise AssertionError(f"still {deployment}") from None
 
-    async def gone(self, project_id: str) -> None:
-        """Wait until a deleted project does not exist any more."""
-        with anyio.fail_after(PATIENCE_S):
-            while (await self.request("GET", f"/v1/projects/{project_id}"))[0] != 404:
-                await anyio.sleep(0.02)
-
     async def deploy(
         self, files: Mapping[str, str], name: str = "demo-app", **settings: Json
     ) -> Json:
@@ -115,6 +115,12 @@ class Api:
 
     async def environment(self, project_id: str) -> Json:
         return (await self.get(f"/v1/projects/{project_id}/environments"))[0]
+
+    async def until_gone(self, path: str) -> None:
+        """Return once nothing is at a path any more."""
+        with anyio.fail_after(PATIENCE_S):
+            while (await self.client.get(path)).status_code != 404:
+                await anyio.sleep(0.02)
 
 
 @asynccontextmanager
@@ -171,10 +177,16 @@ async def running_platform(
     **changes: Json,
 ) -> AsyncIterator[Api]:
     """A platform over a directory; its apps are gone when this ends."""
-    config = replace(PlatformConfig(data_dir=DataDir(root)), **changes)
+    config = replace(PlatformConfig(data_dir=DataDir(root), app_ports=OWN_PORTS), **changes)
     config.data_dir.create()
     async with open_platform(config, dict(variables), now=now) as (app, gateway, _sandbox):
         transport = httpx2.ASGITransport(app=app)
         key = config.data_dir.key_file.read_text().strip()
         async with _client(transport, "http://platform.test", key) as client:
-            yield Api(client=client, data_dir=root, gateway_port=gateway.port, transport=transport)
+            yield Api(
+                client=client,
+                data_dir=root,
+                gateway_port=gateway.port,
+                transport=transport,
+                gateway=gateway,
+            )

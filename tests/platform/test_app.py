@@ -62,7 +62,7 @@ async def test_the_openapi_document_describes_every_route_and_needs_no_key(
     assert described.keys() == catalog.operations.keys()
     body = described["CreateProject"]["requestBody"]["content"]["application/json"]["schema"]
     assert body["required"] == catalog.operations["CreateProject"].input_schema["required"]
-    assert "501" in described["CreateCronjob"]["responses"]
+    assert "501" in described["CreateDeployment"]["responses"]
     assert "501" not in described["CreateProject"]["responses"]
     assert answer_schema(described["ListProjects"])["properties"]["data"]["type"] == "array"
     assert answer_schema(described["ListApps"])["type"] == "array"

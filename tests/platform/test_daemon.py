@@ -3,10 +3,11 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import stat
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import anyio
@@ -19,7 +20,7 @@ from createos_mcp.platform import daemon
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.errors import StartupError
 from createos_mcp.platform.paths import DataDir
-from tests.platform.platforms import ANSWERING, Api, processes_of, read_page
+from tests.platform.platforms import ANSWERING, Api, Json, processes_of, read_page
 
 WHO = ANSWERING.replace('os.environ.get("GREETING", "hello")', "START").replace(
     "import http.server, os", "import http.server, os, time\nSTART = str(time.time())"
@@ -218,3 +219,35 @@ async def test_a_platform_that_cannot_start_says_why(tmp_path: Path) -> None:
         config = PlatformConfig(data_dir=DataDir(tmp_path), api_port=port)
         with pytest.raises(StartupError, match=f"port {port} is taken"):
             await to_thread.run_sync(daemon.ensure_running, config, environ())
+
+
+async def test_a_killed_platform_runs_no_moment_of_a_cron_job_twice(tmp_path: Path) -> None:
+    async def activities(api: Api, path: str, count: int) -> list[Json]:
+        with anyio.fail_after(60):
+            while len(found := await api.get(f"{path}/activities")) < count:
+                await anyio.sleep(0.02)
+        return list(found)
+
+    async with stopped_at_the_end(tmp_path):
+        async with daemon_client(tmp_path, environ()) as api:
+            deployment = await api.deploy({"main.py": ANSWERING})
+            project = f"/v1/projects/{deployment['projectId']}"
+            job = {
+                "environmentId": (await api.environment(deployment["projectId"]))["id"],
+                "name": "tick",
+                "schedule": "* * * * * *",
+                "type": "http",
+                "settings": {"path": "/tick", "method": "GET"},
+            }
+            _, data = await api.request("POST", f"{project}/cronjobs", json=job)
+            path = f"{project}/cronjobs/{data['id']}"
+            before = await activities(api, path, 2)
+        await kill(tmp_path)
+        async with daemon_client(tmp_path, environ()) as api:
+            await activities(api, path, len(before) + 2)
+            await api.request("POST", f"{path}/suspend")
+            log = f"{project}/deployments/{deployment['id']}/deployment-logs?since-seconds=600"
+            asked = (await api.get(log)).count("asked for /tick")
+        with closing(sqlite3.connect(tmp_path / "platform.db")) as database:
+            (moments,) = database.execute("SELECT count(*) FROM cronjob_activities").fetchone()
+        assert 0 < asked <= moments

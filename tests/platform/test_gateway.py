@@ -1,7 +1,6 @@
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import aiohttp
 import anyio
@@ -10,12 +9,7 @@ import pytest
 from aiohttp import web
 
 from createos_mcp.platform.gateway import Gateway, Site
-from createos_mcp.platform.models import Instance
-from createos_mcp.platform.processes import ProcessId
-
-
-def open_socket(_instance: Instance, family: int) -> socket.socket:
-    return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+from tests.platform.gateways import entrance, free_port, instance_on, serving
 
 
 async def echo(request: web.Request) -> web.Response:
@@ -84,17 +78,6 @@ async def forbidden(_request: web.Request) -> web.Response:
     return web.Response(status=403, text="not for you")
 
 
-def instance_at(port: int, replica_id: str) -> Instance:
-    return Instance(
-        replica_id=replica_id,
-        process=ProcessId(pid=1, started=0, boot_id=""),
-        run_dir=Path("/nowhere"),
-        port=port,
-        isolation="none",
-        limits="watched",
-    )
-
-
 GO_ON = web.AppKey("go_on", anyio.Event)
 
 
@@ -109,23 +92,9 @@ async def app_behind_gateway() -> AsyncIterator[tuple[Gateway, Site, web.Applica
     app.router.add_get("/picture", picture)
     app.router.add_get("/forbidden", forbidden)
     app.router.add_route("*", "/{path:.*}", echo)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    listener = socket.create_server(("127.0.0.1", 0))
-    await web.SockSite(runner, listener).start()
-    instance = instance_at(listener.getsockname()[1], "replica-1")
-    async with Gateway(open_socket=open_socket, record=print) as gateway:
-        site = Site(hosts=("production-app.localhost",), port=free_port())
-        await gateway.open(site)
-        gateway.publish(site, [instance])
-        yield gateway, site, app
-    await runner.cleanup()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
+    async with serving(app) as instance, entrance() as way:
+        way.gateway.publish(way.site, [instance])
+        yield way.gateway, way.site, app
 
 
 async def test_a_request_reaches_the_app_as_it_was_sent() -> None:
@@ -256,41 +225,10 @@ async def test_a_withdrawn_site_answers_503_with_the_reason_as_page_or_json() ->
 
 
 async def test_an_app_that_does_not_listen_any_more_answers_502() -> None:
-    async with (
-        Gateway(open_socket=open_socket, record=print) as gateway,
-        httpx2.AsyncClient() as client,
-    ):
-        site = Site(hosts=("x.localhost",), port=free_port())
-        await gateway.open(site)
-        gone = instance_at(free_port(), "replica-2")
-        gateway.publish(site, [gone])
-        answer = await client.get(f"http://127.0.0.1:{site.port}/")
+    async with entrance() as way, httpx2.AsyncClient() as client:
+        way.gateway.publish(way.site, [instance_on(free_port())])
+        answer = await client.get(way.address)
     assert answer.status_code == 502
-
-
-async def test_draining_waits_for_the_request_in_flight() -> None:
-    async with app_behind_gateway() as (gateway, site, app), httpx2.AsyncClient() as client:
-        instance = instance_at(0, "replica-1")
-        drained: list[str] = []
-        with anyio.fail_after(10):
-            async with (
-                client.stream("GET", f"http://127.0.0.1:{site.port}/events") as answer,
-                anyio.create_task_group() as tasks,
-            ):
-                chunks = answer.aiter_text()
-                await anext(chunks)
-                gateway.withdraw(site, "another one serves")
-
-                async def drain() -> None:
-                    await gateway.drain([instance], 9)
-                    drained.append("drained")
-
-                tasks.start_soon(drain)
-                await anyio.wait_all_tasks_blocked()
-                assert drained == []
-                app[GO_ON].set()
-                assert await anext(chunks) == "data: two\n\n"
-        assert drained == ["drained"]
 
 
 async def test_a_closed_site_frees_its_port() -> None:

@@ -9,6 +9,8 @@ from typing import Any, Protocol, TypeAlias
 from createos_mcp.operations import Arguments, Json, Operation
 from createos_mcp.platform.app_logs import last_moment, tail
 from createos_mcp.platform.config import PlatformConfig
+from createos_mcp.platform.dns_checks import DnsCheck
+from createos_mcp.platform.domain_routing import DomainRouting
 from createos_mcp.platform.downloads import Downloads
 from createos_mcp.platform.errors import NotFoundError, WrongStateError
 from createos_mcp.platform.models import Deployment, Environment, Project, ProjectStatus, User
@@ -44,6 +46,8 @@ class Services:
     traffic: Traffic
     config: PlatformConfig
     now: Callable[[], datetime]
+    dns: DnsCheck
+    routing: DomainRouting
     gateway_port: int
     """Port of the addresses that are told apart by host name."""
 
@@ -87,8 +91,14 @@ class Call:
         Raises:
             NotFoundError: The project has no such environment.
         """
-        project = await self.project()
-        environment_id = self.arguments["environment_id"]
+        return await self.environment_of(await self.project(), self.arguments["environment_id"])
+
+    async def environment_of(self, project: Project, environment_id: str) -> Environment:
+        """An environment of a project.
+
+        Raises:
+            NotFoundError: The project has no such environment.
+        """
         environment = await self.services.store.environments.get(environment_id)
         if environment is None or environment.project_id != project.id:
             raise NotFoundError("environment", environment_id)

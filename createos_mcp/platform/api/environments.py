@@ -1,6 +1,6 @@
 """Environments: where a project's deployments answer, with variables and resources of their own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from anyio import to_thread
 
@@ -19,7 +19,9 @@ from createos_mcp.platform.models import (
 )
 
 
-def view(environment: Environment, services: Services) -> dict[str, Json]:
+def view(
+    environment: Environment, services: Services, custom_domains: Sequence[str]
+) -> dict[str, Json]:
     """An environment as the API shows it; `extra.endpoint` is its address."""
     return {
         "id": environment.id,
@@ -36,7 +38,7 @@ def view(environment: Environment, services: Services) -> dict[str, Json]:
         "extra": {
             "endpoint": endpoint(environment.port),
             "hostEndpoint": f"http://{environment_host(environment)}:{services.gateway_port}",
-            "customDomains": [],
+            "customDomains": list(custom_domains),
             "message": environment.message,
             **_running(environment, services),
         },
@@ -93,7 +95,11 @@ async def list_(call: Call) -> Json:
     """All environments of a project."""
     project = await call.active_project()
     environments = await call.services.store.environments.of(project.id)
-    return [view(environment, call.services) for environment in environments]
+    domains = call.services.store.domains
+    return [
+        view(environment, call.services, await domains.routed_to(environment.id))
+        for environment in environments
+    ]
 
 
 async def update(call: Call) -> Json:

@@ -1,0 +1,171 @@
+"""Cron jobs: create, change, pause, delete, and how their runs went."""
+
+from collections.abc import Mapping
+
+from createos_mcp.operations import Json
+from createos_mcp.platform.api.calls import Call, Handlers
+from createos_mcp.platform.cron_requests import check_request
+from createos_mcp.platform.errors import InvalidRequestError, WrongStateError
+from createos_mcp.platform.models import (
+    Activity,
+    Cronjob,
+    Environment,
+    EnvironmentStatus,
+    Project,
+)
+from createos_mcp.platform.schedules import Schedule
+
+HTTP = "http"
+
+
+def view(job: Cronjob) -> dict[str, Json]:
+    """A cron job as the API shows it."""
+    return {
+        "id": job.id,
+        "projectId": job.project_id,
+        "environmentId": job.environment_id,
+        "name": job.name,
+        "schedule": job.schedule,
+        "type": HTTP,
+        "status": job.status,
+        "settings": job.settings,
+        "metadata": None,
+        "suspendedAt": job.suspended_at,
+        "suspendedByOwner": None if job.suspended_at is None else True,
+        "suspendText": None,
+        "userRequestTerminatedAt": None,
+        "createdAt": job.created_at,
+        "updatedAt": job.updated_at,
+    }
+
+
+def activity_view(activity: Activity) -> dict[str, Json]:
+    """A run as the API shows it."""
+    return {
+        "id": activity.id,
+        "cronJobId": activity.cronjob_id,
+        "scheduledAt": activity.scheduled_at,
+        "success": activity.success,
+        "statusCode": activity.status_code,
+        "log": activity.log,
+        "createdAt": activity.created_at,
+    }
+
+
+async def create(call: Call) -> Json:
+    """Store a job, which runs from its next moment on."""
+    project = await call.active_project()
+    if call.arguments["type"] != HTTP:
+        raise InvalidRequestError(
+            f"type: the local platform runs jobs of the type {HTTP!r}, "
+            f"not {call.arguments['type']!r}."
+        )
+    schedule = _checked_schedule(call)
+    settings = _checked_settings(call)
+    if settings is None:
+        raise InvalidRequestError(
+            f"settings: required for the type {HTTP!r}, an object with path and method."
+        )
+    environment = await _environment(call, project)
+    job_id = await call.services.store.cronjobs.add(
+        project_id=project.id,
+        environment_id=environment.id,
+        name=call.arguments["name"],
+        schedule=schedule,
+        settings=settings,
+    )
+    return {"id": job_id}
+
+
+async def list_(call: Call) -> Json:
+    """All cron jobs of a project."""
+    project = await call.project()
+    return [view(job) for job in await call.services.store.cronjobs.of(project.id)]
+
+
+async def get(call: Call) -> Json:
+    """One cron job."""
+    return view(await _job(call))
+
+
+async def update(call: Call) -> Json:
+    """Change a job; settings that are left out stay."""
+    job = await _job(call)
+    settings = _checked_settings(call)
+    await call.services.store.cronjobs.update(
+        job.id,
+        name=call.arguments["name"],
+        schedule=_checked_schedule(call),
+        settings=job.settings if settings is None else settings,
+    )
+    return "The cron job is updated. It runs next as its schedule says from now on."
+
+
+async def suspend(call: Call) -> Json:
+    """Pause a job."""
+    job = await _job(call)
+    await call.services.store.cronjobs.suspend(job.id)
+    return "The cron job is suspended."
+
+
+async def unsuspend(call: Call) -> Json:
+    """Let a paused job run again; what it missed stays missed."""
+    job = await _job(call)
+    await call.services.store.cronjobs.unsuspend(job.id)
+    return "The cron job runs again from its next moment on."
+
+
+async def delete(call: Call) -> Json:
+    """Forget a job and its activities."""
+    job = await _job(call)
+    await call.services.store.cronjobs.remove(job.id)
+    return "The cron job is deleted."
+
+
+async def list_activities(call: Call) -> Json:
+    """The last ten runs of a job, newest first."""
+    job = await _job(call)
+    return [
+        activity_view(activity)
+        for activity in await call.services.store.cronjobs.activities(job.id)
+    ]
+
+
+async def _job(call: Call) -> Cronjob:
+    project = await call.project()
+    return await call.services.store.cronjobs.get(project.id, call.arguments["cronjob_id"])
+
+
+async def _environment(call: Call, project: Project) -> Environment:
+    """The environment that the arguments name, which has to serve something."""
+    environment = await call.environment_of(project, call.arguments["environmentId"])
+    if environment.status is EnvironmentStatus.DELETING or environment.deployment_id is None:
+        raise WrongStateError(
+            f"environmentId: environment inactive: deploy to {environment.unique_name!r} first."
+        )
+    return environment
+
+
+def _checked_schedule(call: Call) -> str:
+    schedule: str = call.arguments["schedule"]
+    Schedule(schedule)
+    return schedule
+
+
+def _checked_settings(call: Call) -> Mapping[str, Json] | None:
+    settings: Mapping[str, Json] | None = call.arguments.get("settings")
+    if settings is not None:
+        check_request(settings)
+    return settings
+
+
+HANDLERS: Handlers = {
+    "CreateCronjob": create,
+    "ListCronjobs": list_,
+    "GetCronjob": get,
+    "UpdateCronjob": update,
+    "SuspendCronjob": suspend,
+    "UnsuspendCronjob": unsuspend,
+    "DeleteCronjob": delete,
+    "ListCronjobActivities": list_activities,
+}
