@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("tokens.py", "stdio.py", "gateway.py", "deploy.py")
+BENCHMARKS = ("tokens.py", "stdio.py", "gateway.py", "capacity.py", "deploy.py", "faults/kill.py")
 
 
 def main() -> int:
