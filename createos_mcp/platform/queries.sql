@@ -186,6 +186,19 @@ CREATE TABLE cronjob_activities (
 ) STRICT;
 CREATE INDEX cronjob_activities_unfinished ON cronjob_activities (cronjob_id) WHERE success IS NULL;
 
+-- migrate_6 --
+-- A token is good for one transfer; see transfers.py.
+CREATE UNIQUE INDEX users_by_name ON users (name COLLATE NOCASE);
+CREATE TABLE transfers (
+    id TEXT PRIMARY KEY,
+    token_id TEXT NOT NULL UNIQUE,
+    project_id TEXT NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
+    from_user_id TEXT NOT NULL REFERENCES users (id),
+    to_user_id TEXT NOT NULL REFERENCES users (id),
+    created_at TEXT NOT NULL
+) STRICT;
+CREATE INDEX transfers_by_project ON transfers (project_id);
+
 -- add_domain --
 INSERT INTO domains VALUES (
     :id, :project_id, :environment_id, :name, :status, :token, :message, 0, NULL,
@@ -284,19 +297,6 @@ UPDATE cronjob_activities SET success = 0, log = :log WHERE success IS NULL;
 -- activities --
 SELECT * FROM cronjob_activities WHERE cronjob_id = :cronjob_id
 ORDER BY number DESC LIMIT :limit;
-
--- migrate_6 --
--- A token is good for one transfer; see transfers.py.
-CREATE UNIQUE INDEX users_by_name ON users (name COLLATE NOCASE);
-CREATE TABLE transfers (
-    id TEXT PRIMARY KEY,
-    token_id TEXT NOT NULL UNIQUE,
-    project_id TEXT NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
-    from_user_id TEXT NOT NULL REFERENCES users (id),
-    to_user_id TEXT NOT NULL REFERENCES users (id),
-    created_at TEXT NOT NULL
-) STRICT;
-CREATE INDEX transfers_by_project ON transfers (project_id);
 
 -- add_group --
 INSERT INTO groups VALUES (

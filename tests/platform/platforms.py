@@ -50,9 +50,9 @@ class Api:
     client: httpx2.AsyncClient
     data_dir: Path
     gateway_port: int
+    transport: httpx2.AsyncBaseTransport = field(default_factory=httpx2.AsyncHTTPTransport)
     gateway: Gateway | None = None
     """The platform's own, where it runs in this process."""
-    transport: httpx2.AsyncBaseTransport = field(default_factory=httpx2.AsyncHTTPTransport)
 
     async def request(self, method: str, path: str, **options: Json) -> tuple[int, Json]:
         """Status and `data` of one call."""
@@ -101,12 +101,6 @@ class Api:
                     await anyio.sleep(0.02)
         except TimeoutError:
             raise AssertionError(f"still {deployment}") from None
-
-    async def gone(self, project_id: str) -> None:
-        """Wait until a deleted project does not exist any more."""
-        with anyio.fail_after(PATIENCE_S):
-            while (await self.request("GET", f"/v1/projects/{project_id}"))[0] != 404:
-                await anyio.sleep(0.02)
 
     async def deploy(
         self, files: Mapping[str, str], name: str = "demo-app", **settings: Json
@@ -193,6 +187,6 @@ async def running_platform(
                 client=client,
                 data_dir=root,
                 gateway_port=gateway.port,
-                gateway=gateway,
                 transport=transport,
+                gateway=gateway,
             )

@@ -160,7 +160,7 @@ async def test_a_transfer_that_is_refused_leaves_the_token_good(tmp_path: Path) 
         status, message = await take_over(alice, project_id, token)
         assert (status, "1 projects" in message) == (429, True)
         await alice.request("DELETE", f"/v1/projects/{other}")
-        await alice.gone(other)
+        await alice.until_gone(f"/v1/projects/{other}")
         assert (await take_over(alice, project_id, token))[0] == 200
 
 
@@ -173,7 +173,7 @@ async def test_a_project_that_is_gone_is_404_and_one_being_deleted_is_400(tmp_pa
         status, message = await api.request("GET", f"/v1/projects/{project_id}/transfer-uri")
         assert (status, "deleting" in message) == (400, True)
         assert (await take_over(alice, project_id, token))[0] == 400
-        await api.gone(project_id)
+        await api.until_gone(f"/v1/projects/{project_id}")
         assert (await take_over(alice, project_id, token))[0] == 404
 
 

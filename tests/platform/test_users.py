@@ -1,5 +1,6 @@
 """Several users on one platform: each sees and changes what is theirs, and nothing else."""
 
+import json
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -85,7 +86,9 @@ async def test_two_users_may_use_the_same_names(tmp_path: Path) -> None:
 async def test_what_one_user_owns_does_not_exist_for_another_in_any_operation(
     tmp_path: Path,
 ) -> None:
-    async with running_platform(tmp_path) as api, another_user(api) as other:
+    # A clock that stands still, so that no cron job changes anything meanwhile.
+    moment = datetime.now(UTC).replace(minute=2)
+    async with running_platform(tmp_path, now=lambda: moment) as api, another_user(api) as other:
         foreign, own = await belongings(api, "theirs"), await belongings(other, "mine")
         before = rows_about(tmp_path, foreign)
         for operation, arguments in CALLS:
@@ -120,17 +123,18 @@ async def belongings(api: Api, name: str) -> dict[str, str]:
         "app": app["id"],
         "API key": created["id"],
     }
-    return {**owned, **await further_belongings(api, owned)}
+    return {**owned, **await further_belongings(api, name, owned)}
 
 
-async def further_belongings(api: Api, owned: Mapping[str, str]) -> dict[str, str]:
+async def further_belongings(api: Api, name: str, owned: Mapping[str, str]) -> dict[str, str]:
     """A resource of each other kind that has a `Create...` of its own: `CreateCronjob`."""
     made: dict[str, str] = {}
     for kind in {reference.resource for reference in CATALOG.references} - owned.keys():
         word = kind.replace(" ", "").lower()
         for operation, arguments in CALLS:
             if operation.name.startswith("Create") and operation.name.lower().endswith(word):
-                answer = await send(api, operation, with_ids(arguments, owned))
+                named = json.loads(json.dumps(arguments).replace("shop", name))
+                answer = await send(api, operation, with_ids(named, owned))
                 assert answer.is_success, (operation.name, answer.text)
                 made[kind] = answer.json()["data"]["id"]
     return made
