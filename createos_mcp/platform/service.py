@@ -120,16 +120,14 @@ async def open_platform(
             sleeper = Sleeper(
                 store=store, supervisor=supervisor, addresses=addresses, config=config
             )
-            await deployer.recover()
-            background.start(sleeper.run)
-            background.start(releases.keep_collecting)
             routing = DomainRouting(domains=store.domains, hosts=addresses)
-            await deployer.recover()
-            await routing.restore()
             scheduler = Scheduler(
                 cronjobs=store.cronjobs, client=client, background=background, now=now
             )
-            background.start(scheduler.run)
+            await deployer.recover()
+            await routing.restore()
+            for work in (sleeper.run, releases.keep_collecting, scheduler.run):
+                background.start(work)
             services = Services(
                 store=store,
                 deployments=deployer,
