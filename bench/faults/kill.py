@@ -43,15 +43,16 @@ async def torment(root: Path, kills: int, seed: int) -> list[str]:
     load = Load(config, ledger, random.Random(seed + 1))  # noqa: S311
     try:
         await start(config)
-        addresses = [await load.deploy(f"steady-{number}") for number in range(APPS)]
-        await load.learn()
+        for number in range(APPS):
+            await load.deploy(f"steady-{number}")
         async with anyio.create_task_group() as tasks:
             for work in (load.write, load.write, load.deploy_more, load.visit):
                 tasks.start_soon(work)
             for _ in range(kills):
                 await anyio.sleep(chance.uniform(*PAUSES_S))
                 kill(config)
-                waits_s.append(await serve_again(config, addresses))
+                waits_s.append(await serve_again(config, load))
+                print(f"kill {len(waits_s)}: served again after {waits_s[-1]:.2f} s", flush=True)
             tasks.cancel_scope.cancel()
         found = [*await ledger.settle(config, QUIET_WITHIN_S), *late(waits_s)]
         print(
@@ -80,12 +81,12 @@ def kill(config: PlatformConfig) -> None:
         process.wait(10)
 
 
-async def serve_again(config: PlatformConfig, addresses: list[str]) -> float:
+async def serve_again(config: PlatformConfig, load: Load) -> float:
     """Seconds from the platform's start until every app answers."""
     started = time.monotonic()
     await start(config)
     async with httpx2.AsyncClient(timeout=30) as client:
-        for address in addresses:
+        for address in await load.addresses():
             while not await answers(client, address):  # noqa: ASYNC110 - an app sends no event
                 await anyio.sleep(0.01)
     return time.monotonic() - started

@@ -22,6 +22,7 @@ class Ledger:
     def __init__(self) -> None:
         self._made: list[str] = []
         self._standing: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+        self._written: set[str] = set()
         self.acknowledged = 0
 
     def made(self, path: str) -> None:
@@ -37,6 +38,7 @@ class Ledger:
         """A write was acknowledged: nothing that was tried before it may be stored any more."""
         tried = self._standing[path]
         self._standing[path] = tried[tried.index(body) :]
+        self._written.add(path)
         self.acknowledged += 1
 
     async def settle(self, config: PlatformConfig, within_s: float) -> list[str]:
@@ -49,8 +51,8 @@ class Ledger:
                 answer = await client.get(path)
                 if answer.status_code != httpx2.codes.OK:
                     found.append(f"acknowledged and gone: {path} ({answer.status_code})")
-            for path, bodies in self._standing.items():
-                found += await _check(client, path, bodies)
+            for path in self._written:
+                found += await _check(client, path, self._standing[path])
         return found
 
     def replica_ids(self, root: Path) -> set[str]:

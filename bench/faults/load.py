@@ -29,6 +29,7 @@ http.server.ThreadingHTTPServer(("", int(os.environ["PORT"])), Page).serve_forev
 UNFINISHED = {"queue", "building", "deploying"}
 BACK_AFTER_S = 0.05
 PAUSE_S = 0.02
+DEPLOY_PAUSE_S = 1.0
 
 
 def client_of(config: PlatformConfig) -> httpx2.AsyncClient:
@@ -58,12 +59,11 @@ class Load:
         self._chance = chance
         self._projects: list[str] = []
         self._environments: dict[str, str] = {}
-        self._addresses: list[str] = []
         self._count = 0
         self.visits = 0
 
-    async def deploy(self, name: str) -> str:
-        """Deploy an app, and return its address once it answers."""
+    async def deploy(self, name: str) -> None:
+        """Deploy an app, and return once it answers."""
         async with client_of(self._config) as client:
             project_id = await self._create(client, name)
             deployment_id = await self._upload(client, project_id)
@@ -75,17 +75,17 @@ class Load:
                 await anyio.sleep(0.05)
             if shown["status"] != "deployed":
                 raise RuntimeError(f"the app of the load does not run: {shown}")
-            listed = (await client.get(f"{path}/environments")).json()["data"]
-        address: str = listed[0]["extra"]["endpoint"]
-        self._addresses.append(address)
-        return address
+            (environment,) = (await client.get(f"{path}/environments")).json()["data"]
+            self._environments[project_id] = environment["id"]
 
-    async def learn(self) -> None:
-        """Remember the environments of all projects so far."""
+    async def addresses(self) -> list[str]:
+        """Where the deployed apps answer, as the platform tells it now."""
+        found = []
         async with client_of(self._config) as client:
-            for project_id in self._projects:
+            for project_id in self._environments:
                 answer = await client.get(f"/v1/projects/{project_id}/environments")
-                self._environments[project_id] = answer.json()["data"][0]["id"]
+                found += [row["extra"]["endpoint"] for row in answer.json()["data"]]
+        return found
 
     async def write(self) -> None:
         """Change this and that for as long as the load lasts."""
@@ -99,8 +99,9 @@ class Load:
         """Ask the apps for their pages."""
 
         async def once(_: httpx2.AsyncClient) -> None:
+            address = self._chance.choice(await self.addresses())
             async with httpx2.AsyncClient(timeout=10) as visitor:
-                await visitor.get(self._chance.choice(self._addresses))
+                await visitor.get(address)
                 self.visits += 1
 
         await self._again_and_again(once)
@@ -145,7 +146,7 @@ class Load:
                 place = f"{path}/environments/{self._environments[project_id]}"
                 wanted = {"deploymentId": self._chance.choice(fit)}
                 await client.post(f"{place}/assign-deployment", json=wanted)
-        await anyio.sleep(0.3)
+        await anyio.sleep(DEPLOY_PAUSE_S)
 
     async def _create(self, client: httpx2.AsyncClient, name: str) -> str:
         project = {"uniqueName": name, "displayName": name, "type": "upload", "source": {}}
