@@ -16,6 +16,7 @@ BESIDE_THE_PACKAGE = Path(__file__).parent.parent / "tool_schemas"
 """Where a checkout has them."""
 
 SECRETS_FILE = "secrets.json"
+SYNONYMS_FILE = "synonyms.json"
 ON_REQUEST_FILE = "on_request.json"
 REFERENCES_FILE = "references.json"
 INSTRUCTIONS_FILE = "instructions.md"
@@ -29,6 +30,8 @@ class Catalog:
     references: tuple[Reference, ...]
     secrets: SecretMembers
     """Which members of answers hold secrets."""
+    synonyms: Mapping[str, tuple[str, ...]]
+    """Words that people use to those of the catalogue, for searching."""
     on_request: frozenset[str]
     """Groups whose tools are listed only where they are asked for."""
     instructions: str
@@ -69,6 +72,7 @@ def load_catalog(root: Path | None = None) -> Catalog:
         operations=operations,
         references=SchemaFile(root, root / REFERENCES_FILE).read_references(operations),
         secrets=SchemaFile(root, root / SECRETS_FILE).read_secret_members(),
+        synonyms=SchemaFile(root, root / SYNONYMS_FILE).read_synonyms(),
         on_request=SchemaFile(root, root / ON_REQUEST_FILE).read_names(),
         instructions=(root / INSTRUCTIONS_FILE).read_text(encoding="utf-8").strip(),
     )

@@ -3,9 +3,14 @@
 * CreateosError
   x SettingError
   x CatalogError
+  x SelectionError
   x CallError
     + InvalidArgumentsError
     + UnresolvedNameError
+    + DeclinedError
+    + UnconfirmedError
+    + AnswerNeededError
+    + KeyFileError
     + ApiError
     + BackendError
       - ConnectionFailedError
@@ -20,7 +25,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from createos_mcp.operations import Problem
+from createos_mcp.operations import Problem, Question
 
 MESSAGE_BYTES = 2_000
 """How much of a text from outside one of our sentences quotes."""
@@ -53,6 +58,14 @@ class CatalogError(CreateosError):
         self.reason = reason
 
 
+class SelectionError(CreateosError):
+    """A caller asks for tools that do not exist or that the operator does not offer."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        super().__init__(f"{source}: {reason}")
+        self.source = source
+
+
 class CallError(CreateosError):
     """A call failed in a way that the model can act on; it becomes a tool result."""
 
@@ -79,6 +92,45 @@ class UnresolvedNameError(CallError):
         )
         self.argument = argument
         self.candidates = tuple(candidates)
+
+
+class DeclinedError(CallError):
+    """A person was asked and did not allow the call."""
+
+    def __init__(self, operation: str, action: str, typed: str) -> None:
+        answers = {
+            "decline": "the person declined",
+            "cancel": "the person closed the question without an answer",
+            "accept": "the name was not typed as it is" if typed else "the box was not ticked",
+        }
+        super().__init__(f"{operation} was not done: {answers.get(action, action)}")
+
+
+class UnconfirmedError(CallError):
+    """A person has to allow the call, and this client cannot ask one."""
+
+    def __init__(self, operation: str) -> None:
+        super().__init__(
+            f"{operation} cannot be undone, and this client cannot ask a person (it does not "
+            "support elicitation). Nothing was done"
+        )
+
+
+class AnswerNeededError(CallError):
+    """The client has to put a question to a person and call again; no failure."""
+
+    def __init__(self, question: Question, state: str) -> None:
+        super().__init__(question.text)
+        self.question = question
+        self.state = state
+
+
+class KeyFileError(CallError):
+    """A new secret has no file to go to, so it was not made."""
+
+    def __init__(self, directory: str, reason: str) -> None:
+        super().__init__(f"No file for the new secret can be made in {directory}: {reason}")
+        self.directory = directory
 
 
 class ApiError(CallError):

@@ -1,6 +1,6 @@
 """The nouns of the contract: an operation as `tool_schemas/` defines it, and a bound call."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -151,6 +151,10 @@ class Operation(Tool):
     issues: Mapping[str, Handover] = field(default_factory=dict)
     """Members of the answer that hold a secret made by this call."""
     confirmation: Confirmation | None = None
+
+
+Fetch: TypeAlias = Callable[[Operation, Arguments], Awaitable[Json]]
+"""Calls an operation with ids in place of names and returns its `data`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

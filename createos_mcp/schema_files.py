@@ -166,6 +166,11 @@ class SchemaFile:
         entry = self._object(self._json, "the file", _SECRET_KEYS, {})
         return SecretMembers(**{name: tuple(entry[name]) for name in _SECRET_KEYS})
 
+    def read_synonyms(self) -> Mapping[str, tuple[str, ...]]:
+        """What `synonyms.json` says: words that people use to words of the catalogue."""
+        entry = self._object(self._json, "the file", {}, dict.fromkeys(self._json, list))
+        return {word: tuple(meant) for word, meant in entry.items()}
+
     def read_names(self) -> frozenset[str]:
         """The texts of a file that is a list of them."""
         if not isinstance(self._json, list):

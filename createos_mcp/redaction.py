@@ -1,0 +1,174 @@
+"""Redaction: secrets taken out of everything that leaves a call."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+
+from createos_mcp.operations import Json, Problem, SecretMembers
+
+MASK = "********"
+
+_LEAST_CHARACTERS = 6
+"""A shorter value is too common for its every occurrence to be masked."""
+
+_WORD = re.compile(r"[^a-z0-9]")
+
+
+class SecretTable:
+    """Which members and which texts are secrets, for all calls."""
+
+    def __init__(self, members: SecretMembers) -> None:
+        self._maps = _spellings(members.maps)
+        self._values = _spellings(members.values)
+        self._public = _spellings(members.public)
+        self._plain = _spellings(members.plain)
+        self.ordinary = frozenset(members.ordinary)
+        self.pattern = re.compile("|".join(f"(?:{pattern})" for pattern in members.patterns))
+
+    def is_map(self, name: str) -> bool:
+        """Whether each value in this member is a secret."""
+        return _spell(name) in self._maps
+
+    def is_value(self, name: str) -> bool:
+        """Whether this member is a secret."""
+        return _spell(name) in self._values
+
+    def is_public(self, name: str) -> bool:
+        """Whether nothing in this member is a secret."""
+        return _spell(name) in self._public
+
+    def is_plain(self, name: str) -> bool:
+        """Whether this member is shown though a secret may have the same value."""
+        return _spell(name) in self._plain
+
+
+class Redaction:
+    """The secrets of one call, by the members that hold them and by their values.
+
+    Args:
+        table: Which members hold secrets.
+        reveal: The one variable that the caller wants in clear.
+        shown: Members that the caller is given in clear, because the call made them.
+    """
+
+    def __init__(
+        self, table: SecretTable, *, reveal: str | None = None, shown: frozenset[str] = frozenset()
+    ) -> None:
+        self._table = table
+        self._reveal = reveal
+        self._shown = shown
+        self._seen: set[str] = set()
+        self._kept: set[str] = set()
+
+    def learn(self, value: Json) -> None:
+        """Remember the secrets in arguments or an answer, so that they are known elsewhere."""
+        for name, secret in _secrets(self._table, value):
+            if name == self._reveal or name in self._shown:
+                self._kept.add(secret)
+            elif len(secret) >= _LEAST_CHARACTERS and secret.lower() not in self._table.ordinary:
+                self._seen.add(secret)
+                self.__dict__.pop("_known", None)
+
+    def mask(self, value: Json) -> Json:
+        """The same value with a mask in place of each secret."""
+        self.learn(value)
+        return self._mask(value, plain=False)
+
+    def mask_text(self, text: str) -> str:
+        """A text without the secrets that were seen, and without what looks like one."""
+        known = self._known.sub(MASK, text) if self._known else text
+        return self._table.pattern.sub(self._mask_pattern, known)
+
+    @cached_property
+    def _known(self) -> re.Pattern[str] | None:
+        """Matches the longest secret first, so that no end of one is left."""
+        secrets = sorted(self._seen - self._kept, key=len, reverse=True)
+        return re.compile("|".join(map(re.escape, secrets))) if secrets else None
+
+    def _mask_pattern(self, match: re.Match[str]) -> str:
+        return match[0] if any(match[0] in kept for kept in self._kept) else MASK
+
+    def _mask(self, value: Json, *, plain: bool) -> Json:
+        if isinstance(value, str):
+            return value if plain else self.mask_text(value)
+        if isinstance(value, list):
+            return [self._mask(item, plain=plain) for item in value]
+        if isinstance(value, dict):
+            return {name: self._mask_member(name, held) for name, held in value.items()}
+        return value
+
+    def _mask_member(self, name: str, held: Json) -> Json:
+        if name in self._shown or self._table.is_public(name):
+            return held
+        if self._table.is_map(name):
+            return _map_leaves(held, self._mask_secret)
+        if self._table.is_value(name) and not isinstance(held, bool | dict | list):
+            return self._mask_secret(name, held)
+        return self._mask(held, plain=self._table.is_plain(name))
+
+    def _mask_secret(self, name: str, held: Json) -> Json:
+        return held if held is None or held == "" or name == self._reveal else MASK
+
+
+def find_masks(table: SecretTable, arguments: Mapping[str, Json]) -> list[Problem]:
+    """Report masks that come back as values: they would overwrite what they stand for."""
+    message = (
+        "this is the mask that stands for a secret, not its value; give the value itself, "
+        "or read it with reveal"
+    )
+    return [
+        Problem(path=name, message=message)
+        for name, secret in _secrets(table, arguments)
+        if secret == MASK
+    ]
+
+
+def _secrets(table: SecretTable, value: Json) -> Iterator[tuple[str, str]]:
+    """Name and value of every secret in a value."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _secrets(table, item)
+    if not isinstance(value, dict):
+        return
+    for name, held in value.items():
+        if table.is_public(name):
+            continue
+        if table.is_map(name):
+            yield from _leaves(name, held)
+        elif table.is_value(name) and isinstance(held, str):
+            yield name, held
+        else:
+            yield from _secrets(table, held)
+
+
+def _leaves(name: str, value: Json) -> Iterator[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+
+    def keep(leaf: str, held: Json) -> Json:
+        if held is not None and not isinstance(held, bool):
+            found.append((leaf, str(held)))
+        return held
+
+    _map_leaves(value, keep, name)
+    yield from found
+
+
+def _map_leaves(value: Json, change: Callable[[str, Json], Json], name: str = "") -> Json:
+    """Change each scalar; the name of a variable may stand beside its value: `{"name", "value"}`."""
+    if isinstance(value, list):
+        return [_map_leaves(item, change, name) for item in value]
+    if not isinstance(value, dict):
+        return change(name, value)
+    label = value.get("name", value.get("key"))
+    if isinstance(label, str) and "value" in value:
+        return {**value, "value": _map_leaves(value["value"], change, label)}
+    return {member: _map_leaves(held, change, member) for member, held in value.items()}
+
+
+def _spell(name: str) -> str:
+    """`apiKey`, `api_key` and `API-Key` are one spelling."""
+    return _WORD.sub("", name.lower())
+
+
+def _spellings(names: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(map(_spell, names))
