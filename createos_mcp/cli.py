@@ -122,13 +122,19 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+_SWITCH: Mapping[str, Any] = {"action": "store_const", "const": "true"}
+_VALUE: Mapping[str, Any] = {"metavar": "VALUE"}
+"""How argparse takes a setting that is on or off, and any other."""
+
+
 def _options() -> _Parser:
     options = _Parser(add_help=False, allow_abbrev=False)
     for setting in fields(Settings):
         if not setting.metadata["secret"]:
+            kind = _SWITCH if setting.default is False else _VALUE
             options.add_argument(
                 flag(setting.name),
-                metavar="VALUE",
+                **kind,
                 default=argparse.SUPPRESS,
                 help=f"{setting.metadata['sentence']} Default: "
                 f"{setting.metadata['shown'] or setting.default}.",

@@ -16,7 +16,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from createos_mcp.errors import AnswerNeededError, DeclinedError, UnconfirmedError
 from createos_mcp.operations import Arguments, Json, Operation, Question
-from createos_mcp.policy import Unasked
+from createos_mcp.settings import Unasked
 
 Context: TypeAlias = ServerRequestContext[Any, Any]
 
@@ -153,8 +153,8 @@ def _form(question: Question) -> dict[str, Json]:
     if question.typed:
         field = {"type": "string", "title": f"Type {question.typed} to confirm"}
         return {"type": "object", "properties": {_TYPED: field}, "required": [_TYPED]}
-    field = {"type": "boolean", "title": "Yes, do it", "default": False}
-    return {"type": "object", "properties": {_YES: field}, "required": [_YES]}
+    box = {"type": "boolean", "title": "Yes, do it", "default": False}
+    return {"type": "object", "properties": {_YES: box}, "required": [_YES]}
 
 
 def _allows(content: Mapping[str, Json], question: Question) -> bool:

@@ -2,8 +2,8 @@
 
 * CreateosError
   x SettingError
+    + SelectionError
   x CatalogError
-  x SelectionError
   x CallError
     + InvalidArgumentsError
     + UnresolvedNameError
@@ -58,12 +58,8 @@ class CatalogError(CreateosError):
         self.reason = reason
 
 
-class SelectionError(CreateosError):
+class SelectionError(SettingError):
     """A caller asks for tools that do not exist or that the operator does not offer."""
-
-    def __init__(self, source: str, reason: str) -> None:
-        super().__init__(f"{source}: {reason}")
-        self.source = source
 
 
 class CallError(CreateosError):

@@ -44,6 +44,7 @@ class Frame:
         boundary = secrets.token_hex(_BOUNDARY_BYTES)
         self._start = f"<untrusted {boundary}>"
         self._end = f"</untrusted {boundary}>"
+        self.is_used = False
 
     @property
     def notice(self) -> str:
@@ -57,7 +58,9 @@ class Frame:
 
     def wrap(self, text: str, *, seam: str = "") -> str:
         """Put a text between the marks; what looks like a mark in it is defused."""
-        return f"{self._start}{seam}{_MARKER.sub(r'‹\1', text)}{seam}{self._end}"
+        self.is_used = True
+        defused = _MARKER.sub(r"‹\1", text)
+        return f"{self._start}{seam}{defused}{seam}{self._end}"
 
     def wrap_members(self, value: Json, names: Collection[str]) -> Json:
         """Wrap every text at any depth within the members of these names."""

@@ -82,6 +82,10 @@ class Tool:
     output_schema: Schema
     aliases: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
+    answer: AnswerKind = "data"
+    """`log` answers are lines for reading and reach the model as plain text."""
+    untrusted: tuple[str, ...] = ()
+    """Members of the answer, at any depth, that hold text of other people. A log always does."""
     keywords: str = ""
     """Words that people use for it and its description does not; for searching alone."""
 
@@ -142,12 +146,8 @@ class Operation(Tool):
     """A tool that is one operation of the REST API."""
 
     http: Endpoint
-    answer: AnswerKind = "data"
-    """`log` answers are lines for reading and reach the model as plain text."""
     summary: tuple[str, ...] = ()
     """Members of a list's rows that are shown, `extra.endpoint`; empty for all."""
-    untrusted: tuple[str, ...] = ()
-    """Members of the answer, at any depth, that hold text of other people. A log always does."""
     issues: Mapping[str, Handover] = field(default_factory=dict)
     """Members of the answer that hold a secret made by this call."""
     confirmation: Confirmation | None = None

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from typing import Literal, TypeAlias
 
 from createos_mcp.catalog import Catalog
 from createos_mcp.errors import ApiError, CallError, quote
@@ -17,9 +16,6 @@ from createos_mcp.operations import (
     Operation,
     Question,
 )
-
-Unasked: TypeAlias = Literal["proceed", "refuse"]
-"""What becomes of a call that a person should allow when the client cannot ask one."""
 
 _NOT_FOUND = 404
 _SHOWN_BYTES = 100

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from typing import Self
 
 from createos_mcp.errors import SelectionError
 from createos_mcp.operations import Reference, Schema, Tool
@@ -33,6 +34,17 @@ class Selection:
     project: str | None = None
     """Name or id of the one project that all calls are about."""
 
+    def override(self, other: Self) -> Self:
+        """The same with what the other one says; exclusions and read-only add up."""
+        return replace(
+            other,
+            toolsets=other.toolsets or (frozenset() if other.tools else self.toolsets),
+            tools=other.tools or (frozenset() if other.toolsets else self.tools),
+            exclude_tools=self.exclude_tools | other.exclude_tools,
+            read_only=self.read_only or other.read_only,
+            project=other.project or self.project,
+        )
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Source:
@@ -51,6 +63,13 @@ HEADERS = Source(
     exclude_tools="X-MCP-Exclude-Tools",
     read_only="X-MCP-Readonly",
     project="X-MCP-Project",
+)
+SETTINGS = Source(
+    toolsets="CREATEOS_TOOLSETS (--toolsets)",
+    tools="CREATEOS_TOOLS (--tools)",
+    exclude_tools="CREATEOS_EXCLUDE_TOOLS (--exclude-tools)",
+    read_only="CREATEOS_READ_ONLY (--read-only)",
+    project="CREATEOS_PROJECT (--project)",
 )
 QUERY = Source(
     toolsets="toolsets",
@@ -92,14 +111,18 @@ def split_names(text: str) -> frozenset[str]:
 class Choice:
     """The tools of one caller."""
 
-    listed: Mapping[str, Tool]
-    """By name, in the order of the list, as the caller sees them."""
     reached: Mapping[str, Tool]
-    """By name and alias, with those that only a search finds."""
+    """By name and alias; those that are not listed too."""
+    shown: Mapping[str, Tool]
+    """The same by name, without the arguments that are filled in."""
+    listed: tuple[str, ...]
     project: str | None
-    has_search: bool
-    """Whether the search tools are listed: they are where more is reached than is listed."""
     read_only: bool
+
+    @property
+    def has_search(self) -> bool:
+        """Whether there are tools that only a search finds."""
+        return len(self.listed) < len(self.shown)
 
 
 class Toolsets:
@@ -172,15 +195,12 @@ class Toolsets:
         }
         limit = self._reach(bound)
         reached = [t for name, t in allowed.items() if name in limit & self._reach(wanted)]
-        first = wanted if wanted.toolsets or wanted.tools else bound
-        listed = self._list(first)
-        by_any_name = {name: tool for tool in reached for name in (tool.name, *tool.aliases)}
-        shown = {tool.name: self._pin(tool, project) for tool in reached if tool.name in listed}
+        listed = self._list(wanted if wanted.toolsets or wanted.tools else bound)
         return Choice(
-            listed=shown,
-            reached={name: self._pin(tool, project) for name, tool in by_any_name.items()},
+            reached={name: tool for tool in reached for name in (*tool.aliases, tool.name)},
+            shown={tool.name: self._pin(tool, project) for tool in reached},
+            listed=tuple(tool.name for tool in reached if tool.name in listed),
             project=project,
-            has_search=len(shown) < len(reached),
             read_only=read_only,
         )
 
@@ -218,7 +238,7 @@ class Toolsets:
 
     def pinned_arguments(self, tool: Tool) -> frozenset[str]:
         """Arguments of a tool that hold a project."""
-        return self._of_project & self._tools[tool.name].input_schema["properties"].keys()
+        return self._of_project.intersection(tool.input_schema["properties"])
 
 
 def _without(schema: Schema, names: frozenset[str]) -> Schema:
