@@ -183,8 +183,8 @@ class Call:
         """
         self.current = operation
         ids = await self._calls.references.resolve(arguments, self._fetch)
-        question = await self._calls.policy.question(operation, ids, self._fetch)
-        if question is not None:
+        if self._calls.confirmations.must_ask(self._ballot, operation):
+            question = await self._calls.policy.question(operation, ids, self._fetch)
             await self._calls.confirmations.require(self._ballot, operation, ids, question)
         return summarise(operation.summary, await self._hand_over(operation, ids))
 

@@ -83,6 +83,19 @@ class Confirmations:
         self._unasked = unasked
         self._used: dict[str, float] = {}
 
+    def must_ask(self, ballot: Ballot, operation: Operation) -> bool:
+        """Whether a person has to allow this call first.
+
+        Raises:
+            UnconfirmedError: One has to, and nobody can be asked.
+        """
+        if operation.confirmation is None or ballot.can_ask:
+            return operation.confirmation is not None
+        is_remote = ballot.context.request is not None
+        if (self._unasked or ("refuse" if is_remote else "proceed")) == "refuse":
+            raise UnconfirmedError(operation.name)
+        return False
+
     async def require(
         self, ballot: Ballot, operation: Operation, arguments: Arguments, question: Question
     ) -> None:
@@ -90,14 +103,9 @@ class Confirmations:
 
         Raises:
             DeclinedError: The person did not.
-            UnconfirmedError: Nobody can be asked, and calls are refused then.
+            UnconfirmedError: The client cannot ask after all.
             AnswerNeededError: The client has to call again with an answer.
         """
-        if not ballot.can_ask:
-            remote = ballot.context.request is not None
-            if (self._unasked or ("refuse" if remote else "proceed")) == "refuse":
-                raise UnconfirmedError(operation.name)
-            return
         call = _digest(operation, arguments)
         answer = await (self._resume if ballot.is_modern else _elicit)(ballot, call, question)
         if answer.action != "accept" or not _allows(answer.content or {}, question):

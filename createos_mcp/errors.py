@@ -4,12 +4,12 @@
   x SettingError
     + SelectionError
   x CatalogError
+  x AnswerNeededError
   x CallError
     + InvalidArgumentsError
     + UnresolvedNameError
     + DeclinedError
     + UnconfirmedError
-    + AnswerNeededError
     + KeyFileError
     + ApiError
     + BackendError
@@ -112,7 +112,7 @@ class UnconfirmedError(CallError):
         )
 
 
-class AnswerNeededError(CallError):
+class AnswerNeededError(CreateosError):
     """The client has to put a question to a person and call again; no failure."""
 
     def __init__(self, question: Question, state: str) -> None:

@@ -32,8 +32,8 @@ class Policy:
 
     async def question(
         self, operation: Operation, arguments: Arguments, fetch: Fetch
-    ) -> Question | None:
-        """What a person is asked before this call; None when it may simply be made.
+    ) -> Question:
+        """What a person is asked before a call of an operation that needs it.
 
         Args:
             operation: What is called.
@@ -45,7 +45,8 @@ class Policy:
         """
         asked = operation.confirmation
         if asked is None:
-            return None
+            raise ValueError(f"nobody needs to allow {operation.name}")
+        fetch = _once(fetch)
         own_id = str(arguments.get(_PLACE.findall(operation.http.path)[-1], ""))
         try:
             subject = await self._subject(asked, arguments, fetch)
@@ -84,6 +85,18 @@ class Policy:
         operation = self._operations[lookup.operation]
         taken = operation.input_schema["properties"].keys()
         return await fetch(operation, {n: v for n, v in arguments.items() if n in taken})
+
+
+def _once(fetch: Fetch) -> Fetch:
+    """The same, asking for each list once."""
+    known: dict[str, Json] = {}
+
+    async def fetch_once(operation: Operation, arguments: Arguments) -> Json:
+        if operation.name not in known:
+            known[operation.name] = await fetch(operation, arguments)
+        return known[operation.name]
+
+    return fetch_once
 
 
 def _fill(question: str, facts: Mapping[str, Json], unknown: str) -> str:

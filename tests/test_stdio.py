@@ -67,7 +67,8 @@ def ask(server: subprocess.Popen[str], number: int, method: str, params: Json) -
 @both_eras
 async def test_an_agent_lists_every_tool_and_calls_one(era: Era) -> None:
     with fake_api() as api:
-        async with agent(era, CREATEOS_API_KEY=KEY, CREATEOS_API_URL=api.url) as client:
+        given = {"CREATEOS_API_KEY": KEY, "CREATEOS_API_URL": api.url, "CREATEOS_TOOLSETS": "all"}
+        async with agent(era, **given) as client:
             tools = (await client.list_tools()).tools
             result = await client.call_tool("GetProject", {"project_id": ID})
     assert [tool.name for tool in tools] == list(load_catalog().operations)
