@@ -7,16 +7,25 @@ from itertools import islice, pairwise
 
 from createos_mcp.operations import Tool
 
-_TABLE = (
-    "CREATE VIRTUAL TABLE tools USING fts5"
-    "(id UNINDEXED, name, title, description, keywords, arguments, tokenize='porter unicode61')"
+_TABLES = """
+CREATE VIRTUAL TABLE labels USING fts5(id UNINDEXED, verb, title, tokenize='porter unicode61');
+CREATE VIRTUAL TABLE texts USING fts5
+    (id UNINDEXED, name, description, keywords, arguments, tokenize='porter unicode61');
+"""
+"""Names and titles have a table of their own, because BM25 weighs a word by the length of its
+row, and a short name that is matched whole says more than a word among many."""
+
+_INSERT_LABEL = "INSERT INTO labels VALUES (?, ?, ?)"
+_INSERT_TEXT = "INSERT INTO texts VALUES (?, ?, ?, ?, ?)"
+_RANKED = """
+SELECT id FROM (
+    SELECT id, 0.5 * bm25(labels, 0, 1.0, 1.0) AS score FROM labels WHERE labels MATCH :words
+    UNION ALL
+    SELECT id, bm25(texts, 0, 1.0, 0.5, 3.0, 0.3) AS score FROM texts WHERE texts MATCH :words
 )
-_INSERT = "INSERT INTO tools VALUES (?, ?, ?, ?, ?, ?)"
-_RANKED = (
-    "SELECT id FROM tools WHERE tools MATCH ? "
-    "ORDER BY bm25(tools, 0, 1.0, 4.0, 2.0, 6.0, 0.2), id"
-)
-"""The weights of the columns; https://sqlite.org/fts5.html#the_bm25_function."""
+GROUP BY id ORDER BY sum(score), id
+"""
+"""The lower a score, the better; https://sqlite.org/fts5.html#the_bm25_function."""
 
 _WORD = re.compile(r"[a-z0-9]+")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z]{2})")
@@ -51,8 +60,10 @@ class ToolIndex:
     def __init__(self, tools: Iterable[Tool], synonyms: Mapping[str, Sequence[str]]) -> None:
         self._synonyms = synonyms
         self._database = sqlite3.connect(":memory:", check_same_thread=False)
-        self._database.execute(_TABLE)
-        self._database.executemany(_INSERT, map(_row, tools))
+        self._database.executescript(_TABLES)
+        for tool in tools:
+            self._database.execute(_INSERT_LABEL, (tool.name, _verb(tool), tool.title))
+            self._database.execute(_INSERT_TEXT, (tool.name, *_texts(tool)))
 
     def search(self, request: str, *, among: Collection[str], limit: int) -> list[str]:
         """Names of the tools that fit best, the best one first.
@@ -66,7 +77,7 @@ class ToolIndex:
         if not words:
             return []
         expression = " OR ".join(f'"{word}"' for word in words)
-        found = (name for (name,) in self._database.execute(_RANKED, (expression,)))
+        found = (name for (name,) in self._database.execute(_RANKED, {"words": expression}))
         return list(islice((name for name in found if name in among), limit))
 
 
@@ -84,17 +95,16 @@ def _words(request: str, synonyms: Mapping[str, Sequence[str]]) -> list[str]:
     return list(dict.fromkeys([*telling, *meant])) or said
 
 
-def _row(tool: Tool) -> tuple[str, str, str, str, str, str]:
+def _verb(tool: Tool) -> str:
+    """What a tool does, by which it differs from its neighbours: the first word of its name."""
+    return _spaced(tool.name).partition(" ")[0]
+
+
+def _texts(tool: Tool) -> tuple[str, str, str, str]:
+    names = " ".join(_spaced(name) for name in (tool.name, *tool.aliases))
     arguments: Mapping[str, Mapping[str, str]] = tool.input_schema["properties"]
-    described = (f"{_spaced(name)} {schema.get('description', '')}" for name, schema in arguments.items())
-    return (
-        tool.name,
-        " ".join(_spaced(name) for name in (tool.name, *tool.aliases)),
-        tool.title,
-        tool.description,
-        tool.keywords,
-        " ".join(described),
-    )
+    described = [f"{_spaced(name)} {a.get('description', '')}" for name, a in arguments.items()]
+    return names, tool.description, tool.keywords, " ".join(described)
 
 
 def _spaced(name: str) -> str:
