@@ -3,7 +3,7 @@
 import re
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import islice, pairwise
+from itertools import chain, islice, pairwise
 
 from createos_mcp.operations import Tool
 
@@ -59,9 +59,11 @@ class ToolIndex:
 
     def __init__(self, tools: Iterable[Tool], synonyms: Mapping[str, Sequence[str]]) -> None:
         self._synonyms = synonyms
+        self._names: dict[str, str] = {}
         self._database = sqlite3.connect(":memory:", check_same_thread=False)
         self._database.executescript(_TABLES)
         for tool in tools:
+            self._names |= {n.lower(): tool.name for n in (tool.name, *tool.aliases)}
             self._database.execute(_INSERT_LABEL, (tool.name, _verb(tool), tool.title))
             self._database.execute(_INSERT_TEXT, (tool.name, *_texts(tool)))
 
@@ -77,7 +79,9 @@ class ToolIndex:
         if not words:
             return []
         expression = " OR ".join(f'"{word}"' for word in words)
-        found = (name for (name,) in self._database.execute(_RANKED, {"words": expression}))
+        ranked = (name for (name,) in self._database.execute(_RANKED, {"words": expression}))
+        named = self._names.get("".join(request.split()).lower())
+        found = dict.fromkeys(chain([named] if named else [], ranked))
         return list(islice((name for name in found if name in among), limit))
 
 
