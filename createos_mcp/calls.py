@@ -142,6 +142,8 @@ class Calls:
         return self.check(tool, {**repaired, **pinned})
 
     def _failure(self, call: "Call", error: CallError) -> mcp_types.CallToolResult:
+        if isinstance(error, ApiError):
+            call.redaction.learn(clean(flatten(error.body)))
         at = call.current if isinstance(error, ApiError | BackendError) else None
         references = self._references_of(at or call.tool)
         return failure(call.tool, error, references, at=at, mask=call.redaction.mask_text)

@@ -31,8 +31,8 @@ EXIT_INTERRUPTED = 130
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
-LOGGERS_WITH_ADDRESSES = ("httpx2", "httpcore2")
-"""They log whole addresses, signed ones among them."""
+LOGGERS_WITH_CONTENT = ("httpx2", "httpcore2", "mcp.server.sse")
+"""They log whole addresses and messages, signed ones and secrets among them."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -171,5 +171,5 @@ def _words_below(group: str) -> str:
 
 def _log_to_stderr(level: str) -> None:
     logging.basicConfig(level=level.upper(), format=LOG_FORMAT, stream=sys.stderr)
-    for name in LOGGERS_WITH_ADDRESSES:
+    for name in LOGGERS_WITH_CONTENT:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -25,7 +25,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from createos_mcp.operations import Problem, Question
+from createos_mcp.operations import Json, Problem, Question
 
 MESSAGE_BYTES = 2_000
 """How much of a text from outside one of our sentences quotes."""
@@ -136,6 +136,7 @@ class ApiError(CallError):
         message: What the platform says, without control characters, at most `MESSAGE_BYTES`.
         fields: What it says about single fields, `{"uniqueName": "is taken"}`.
         retry_after_s: How long the platform asks to wait.
+        body: The answer as it was read; it may hold secrets and is never shown.
     """
 
     def __init__(
@@ -145,12 +146,14 @@ class ApiError(CallError):
         *,
         retry_after_s: float | None = None,
         fields: Mapping[str, str] | None = None,
+        body: Json = None,
     ) -> None:
         shown = quote(message)
         super().__init__(f"HTTP {status}: {shown}" if shown else f"HTTP {status}")
         self.status = status
         self.message = shown
         self.retry_after_s = retry_after_s
+        self.body = body
         pairs = list((fields or {}).items())[:MESSAGE_FIELDS]
         self.fields = {
             quote(name, limit_bytes=100): quote(text, limit_bytes=200) for name, text in pairs

@@ -1,5 +1,6 @@
 """Redaction: secrets taken out of everything that leaves a call."""
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
@@ -11,6 +12,14 @@ MASK = "********"
 _LEAST_CHARACTERS = 6
 """A shorter value is too common for its every occurrence to be masked."""
 
+_ASSIGNED = re.compile(r"""(?<=\w)(=|["']\s{0,3}:\s{0,3}["'])([^\s"'&;,]{4,})""")
+"""A value beside its name, as logs have it: `DB_PASSWORD=...` or `"token": "..."`."""
+
+_LAST_WORD = re.compile(r"\w+\Z")
+_NAME_CHARACTERS = 60
+
+_CUT = "…"
+_OPENING = ("{", "[")
 _WORD = re.compile(r"[^a-z0-9]")
 
 
@@ -23,7 +32,8 @@ class SecretTable:
         self._public = _spellings(members.public)
         self._plain = _spellings(members.plain)
         self.ordinary = frozenset(members.ordinary)
-        self.pattern = re.compile("|".join(f"(?:{pattern})" for pattern in members.patterns))
+        # One after the other: each begins with letters that are found fast, all together do not.
+        self.patterns = tuple(map(re.compile, members.patterns))
 
     def is_map(self, name: str) -> bool:
         """Whether each value in this member is a secret."""
@@ -32,6 +42,11 @@ class SecretTable:
     def is_value(self, name: str) -> bool:
         """Whether this member is a secret."""
         return _spell(name) in self._values
+
+    def has_secret_name(self, name: str) -> bool:
+        """Whether a variable of this name holds a secret, `DB_PASSWORD`."""
+        spelled = _spell(name)
+        return any(value in spelled for value in self._values)
 
     def is_public(self, name: str) -> bool:
         """Whether nothing in this member is a secret."""
@@ -48,7 +63,7 @@ class Redaction:
     Args:
         table: Which members hold secrets.
         reveal: The one variable that the caller wants in clear.
-        shown: Members that the caller is given in clear, because the call made them.
+        shown: Members of the answer itself that stay in clear, because the call made them.
     """
 
     def __init__(
@@ -62,8 +77,10 @@ class Redaction:
 
     def learn(self, value: Json) -> None:
         """Remember the secrets in arguments or an answer, so that they are known elsewhere."""
+        if isinstance(value, dict):
+            self._kept |= {value[n] for n in self._shown if isinstance(value.get(n), str)}
         for name, secret in _secrets(self._table, value):
-            if name == self._reveal or name in self._shown:
+            if name == self._reveal:
                 self._kept.add(secret)
             elif len(secret) >= _LEAST_CHARACTERS and secret.lower() not in self._table.ordinary:
                 self._seen.add(secret)
@@ -72,12 +89,18 @@ class Redaction:
     def mask(self, value: Json) -> Json:
         """The same value with a mask in place of each secret."""
         self.learn(value)
-        return self._mask(value, plain=False)
+        masked = self._mask(value, plain=False)
+        if isinstance(value, dict):
+            masked |= {name: value[name] for name in self._shown & value.keys()}
+        return masked
 
     def mask_text(self, text: str) -> str:
         """A text without the secrets that were seen, and without what looks like one."""
         known = self._known.sub(MASK, text) if self._known else text
-        return self._table.pattern.sub(self._mask_pattern, known)
+        masked = self._mask_cut(known)
+        for pattern in self._table.patterns:
+            masked = pattern.sub(self._mask_pattern, masked)
+        return _ASSIGNED.sub(self._mask_assigned, masked)
 
     @cached_property
     def _known(self) -> re.Pattern[str] | None:
@@ -86,7 +109,23 @@ class Redaction:
         return re.compile("|".join(map(re.escape, secrets))) if secrets else None
 
     def _mask_pattern(self, match: re.Match[str]) -> str:
-        return match[0] if any(match[0] in kept for kept in self._kept) else MASK
+        return match[0] if self._is_kept(match[0]) else MASK
+
+    def _mask_assigned(self, match: re.Match[str]) -> str:
+        before = match.string[max(0, match.start() - _NAME_CHARACTERS) : match.start()]
+        name = _LAST_WORD.search(before)
+        is_secret = name is not None and self._table.has_secret_name(name[0])
+        return f"{match[1]}{MASK}" if is_secret and not self._is_kept(match[2]) else match[0]
+
+    def _is_kept(self, text: str) -> bool:
+        return any(text in kept for kept in self._kept)
+
+    def _mask_cut(self, text: str) -> str:
+        """Mask the beginning of a secret at the end of a text that was cut."""
+        pieces = text.split(_CUT)
+        for secret in self._seen - self._kept if len(pieces) > 1 else ():
+            pieces[:-1] = [_without_beginning(piece, secret) for piece in pieces[:-1]]
+        return _CUT.join(pieces)
 
     def _mask(self, value: Json, *, plain: bool) -> Json:
         if isinstance(value, str):
@@ -98,7 +137,7 @@ class Redaction:
         return value
 
     def _mask_member(self, name: str, held: Json) -> Json:
-        if name in self._shown or self._table.is_public(name):
+        if self._table.is_public(name):
             return held
         if self._table.is_map(name):
             return _map_leaves(held, self._mask_secret)
@@ -124,7 +163,11 @@ def find_masks(table: SecretTable, arguments: Mapping[str, Json]) -> list[Proble
 
 
 def _secrets(table: SecretTable, value: Json) -> Iterator[tuple[str, str]]:
-    """Name and value of every secret in a value."""
+    """Name and value of every secret in a value, also in a text that is JSON."""
+    if isinstance(value, str):
+        for line in value.splitlines() if _has_json(value) else ():
+            if line.lstrip().startswith(_OPENING):
+                yield from _secrets(table, _parse(line))
     if isinstance(value, list):
         for item in value:
             yield from _secrets(table, item)
@@ -139,6 +182,18 @@ def _secrets(table: SecretTable, value: Json) -> Iterator[tuple[str, str]]:
             yield name, held
         else:
             yield from _secrets(table, held)
+
+
+def _has_json(text: str) -> bool:
+    return any(opening in text for opening in _OPENING)
+
+
+def _parse(line: str) -> Json:
+    """What a line of JSON holds; anything else holds nothing that has a name."""
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _leaves(name: str, value: Json) -> Iterator[tuple[str, str]]:
@@ -163,6 +218,13 @@ def _map_leaves(value: Json, change: Callable[[str, Json], Json], name: str = ""
     if isinstance(label, str) and "value" in value:
         return {**value, "value": _map_leaves(value["value"], change, label)}
     return {member: _map_leaves(held, change, member) for member, held in value.items()}
+
+
+def _without_beginning(text: str, secret: str) -> str:
+    for length in range(min(len(secret), len(text)), _LEAST_CHARACTERS - 1, -1):
+        if text.endswith(secret[:length]):
+            return text[:-length] + MASK
+    return text
 
 
 def _spell(name: str) -> str:

@@ -24,6 +24,7 @@ from createos_mcp.platform.app import SERVED
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.unserved import need_of
+from createos_mcp.redaction import MASK
 from tests.eras import Era, both_eras
 from tests.platform.platforms import ANSWERING, PATIENCE_S, UNFINISHED, read_page, zip_of
 from tests.test_binding import CASES, CATALOG
@@ -92,7 +93,7 @@ async def launched(era: Era, data_dir: Path) -> AsyncIterator[Agent]:
     server = StdioServerParameters(
         command=sys.executable,
         args=["-m", "createos_mcp"],
-        env={**others, "CREATEOS_DATA_DIR": str(data_dir)},
+        env={**others, "CREATEOS_DATA_DIR": str(data_dir), "CREATEOS_TOOLSETS": "all"},
     )
     async with Client(server, mode=era) as client:
         yield Agent(client=client)
@@ -177,8 +178,10 @@ def as_base64(content: bytes) -> str:
 async def deployments(agent: Agent, name: str) -> None:
     newest = {"project_id": name, "deployment_id": "latest"}
     await agent.call("UpdateProjectSettings", project_id=name, runEnvs={"GREETING": "as set"})
-    settings = (await agent.call("GetProject", project_id=name))["settings"]
+    settings = (await agent.call("GetProject", project_id=name, reveal="GREETING"))["settings"]
     assert settings["runEnvs"] == {"GREETING": "as set"}
+    settings = (await agent.call("GetProject", project_id=name))["settings"]
+    assert settings["runEnvs"] == {"GREETING": MASK}
     *_, first = (await agent.call("ListDeployments", project_id=name))["items"]
     assert first["versionNumber"] == 1
     again = {"project_id": name, "deployment_id": first["id"], "settings": "project"}
