@@ -78,7 +78,9 @@ def main() -> int:
     for (name, tools), text, count in zip(lists.items(), texts, counts, strict=False):
         limit = LISTS[name][1]
         missed |= count > limit
-        print(f"{count:6} of {limit} tokens, {len(text.encode())} bytes: {name}, {len(tools)} tools")
+        print(
+            f"{count:6} of {limit} tokens, {len(text.encode())} bytes: {name}, {len(tools)} tools"
+        )
     print(f"{PEER:6} tokens: the vendor's server, {PEER_TOOLS} tools")
     of_tools = counts[len(texts) :]
     groups: dict[str, list[int]] = defaultdict(list)
@@ -87,7 +89,9 @@ def main() -> int:
     for group, of_group in sorted(groups.items(), key=lambda item: -sum(item[1])):
         print(f"  {sum(of_group):6} {group}, {len(of_group)} tools")
     print("the ten dearest:")
-    for count, operation in sorted(zip(of_tools, operations, strict=True), key=lambda p: -p[0])[:10]:
+    for count, operation in sorted(zip(of_tools, operations, strict=True), key=lambda p: -p[0])[
+        :10
+    ]:
         print(f"  {count:6} {operation.name}")
     return int(missed)
 

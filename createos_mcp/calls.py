@@ -105,8 +105,7 @@ class Calls:
             return input_required(question)
         except CallError as error:
             return self._failure(call, error)
-        except Exception:
-            # Its text may hold anything, so that it is masked like any other.
+        except Exception:  # noqa: BLE001 - logged below, masked like any other text
             trace = call.redaction.mask_text(traceback.format_exc())
             _logger.error("%s failed unexpectedly\n%s", tool.name, trace)  # noqa: TRY400
             return _refusal(_FAULT)
@@ -127,9 +126,7 @@ class Calls:
         """Send an operation whose arguments hold ids."""
         return await self._backend.send(bind(operation, arguments), operation.http)
 
-    def _check(
-        self, tool: Tool, given: Mapping[str, Json], pinned: Mapping[str, str]
-    ) -> Arguments:
+    def _check(self, tool: Tool, given: Mapping[str, Json], pinned: Mapping[str, str]) -> Arguments:
         repaired = repair(tool, given)
         others = [
             Problem(path=name, message="this server is kept to one project; leave it out")
@@ -156,9 +153,7 @@ class Calls:
 class Call:
     """One call on its way. A workflow makes its operations through it."""
 
-    def __init__(
-        self, calls: Calls, tool: Tool, given: Mapping[str, Json], ballot: Ballot
-    ) -> None:
+    def __init__(self, calls: Calls, tool: Tool, given: Mapping[str, Json], ballot: Ballot) -> None:
         self._calls = calls
         self._ballot = ballot
         self.tool = tool

@@ -21,6 +21,7 @@ ON_REQUEST_FILE = "on_request.json"
 REFERENCES_FILE = "references.json"
 INSTRUCTIONS_FILE = "instructions.md"
 
+
 @dataclass(frozen=True, kw_only=True)
 class Catalog:
     """Every operation, by name, and how names stand for ids."""

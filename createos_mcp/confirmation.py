@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 
 import mcp_types
 from mcp.server import ServerRequestContext
-from mcp.shared.exceptions import MCPError
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
+from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from createos_mcp.errors import AnswerNeededError, DeclinedError, UnconfirmedError

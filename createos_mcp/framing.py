@@ -59,7 +59,7 @@ class Frame:
     def wrap(self, text: str, *, seam: str = "") -> str:
         """Put a text between the marks; what looks like a mark in it is defused."""
         self.is_used = True
-        defused = _MARKER.sub(r"‹\1", text)
+        defused = _MARKER.sub(r"(\1", text)
         return f"{self._start}{seam}{defused}{seam}{self._end}"
 
     def wrap_members(self, value: Json, names: Collection[str]) -> Json:

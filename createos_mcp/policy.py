@@ -30,9 +30,7 @@ class Policy:
     def __init__(self, catalog: Catalog) -> None:
         self._operations = catalog.operations
 
-    async def question(
-        self, operation: Operation, arguments: Arguments, fetch: Fetch
-    ) -> Question:
+    async def question(self, operation: Operation, arguments: Arguments, fetch: Fetch) -> Question:
         """What a person is asked before a call of an operation that needs it.
 
         Args:

@@ -165,27 +165,30 @@ def find_masks(table: SecretTable, arguments: Mapping[str, Json]) -> list[Proble
 def _secrets(table: SecretTable, value: Json) -> Iterator[tuple[str, str]]:
     """Name and value of every secret in a value, also in a text that is JSON."""
     if isinstance(value, str):
-        for line in value.splitlines() if _has_json(value) else ():
-            if line.lstrip().startswith(_OPENING):
-                yield from _secrets(table, _parse(line))
+        value = [_parse(line) for line in _json_lines(value)]
     if isinstance(value, list):
         for item in value:
             yield from _secrets(table, item)
-    if not isinstance(value, dict):
+    elif isinstance(value, dict):
+        for name, held in value.items():
+            yield from _secrets_of_member(table, name, held)
+
+
+def _secrets_of_member(table: SecretTable, name: str, held: Json) -> Iterator[tuple[str, str]]:
+    if table.is_public(name):
         return
-    for name, held in value.items():
-        if table.is_public(name):
-            continue
-        if table.is_map(name):
-            yield from _leaves(name, held)
-        elif table.is_value(name) and isinstance(held, str):
-            yield name, held
-        else:
-            yield from _secrets(table, held)
+    if table.is_map(name):
+        yield from _leaves(name, held)
+    elif table.is_value(name) and isinstance(held, str):
+        yield name, held
+    else:
+        yield from _secrets(table, held)
 
 
-def _has_json(text: str) -> bool:
-    return any(opening in text for opening in _OPENING)
+def _json_lines(text: str) -> list[str]:
+    if not any(opening in text for opening in _OPENING):
+        return []
+    return [line for line in text.splitlines() if line.lstrip().startswith(_OPENING)]
 
 
 def _parse(line: str) -> Json:
@@ -209,7 +212,7 @@ def _leaves(name: str, value: Json) -> Iterator[tuple[str, str]]:
 
 
 def _map_leaves(value: Json, change: Callable[[str, Json], Json], name: str = "") -> Json:
-    """Change each scalar; the name of a variable may stand beside its value: `{"name", "value"}`."""
+    """Change each scalar; a variable's name may stand beside its value: `{"name", "value"}`."""
     if isinstance(value, list):
         return [_map_leaves(item, change, name) for item in value]
     if not isinstance(value, dict):

@@ -164,6 +164,11 @@ class SchemaFile:
     def read_secret_members(self) -> SecretMembers:
         """What `secrets.json` says about the members of answers."""
         entry = self._object(self._json, "the file", _SECRET_KEYS, {})
+        for pattern in entry["patterns"]:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                self._refuse(f"the pattern {pattern!r} is no regular expression: {error}")
         return SecretMembers(**{name: tuple(entry[name]) for name in _SECRET_KEYS})
 
     def read_synonyms(self) -> Mapping[str, tuple[str, ...]]:
@@ -227,9 +232,10 @@ class SchemaFile:
         self._one_of("http.body", http["body"], _BODIES)
         if not http["path"].startswith("/v1/"):
             self._refuse(f"http.path {http['path']!r} does not start with /v1/")
-        for argument in http["query"]:
-            if argument not in arguments:
-                self._refuse(f"http.query names {argument!r}, which is no argument")
+        for key in ("query", "unsent"):
+            for argument in http.get(key, ()):
+                if argument not in arguments:
+                    self._refuse(f"http.{key} names {argument!r}, which is no argument")
         if not all(code.isdigit() for code in http["errors"]):
             self._refuse("http.errors has a key that is no status")
         return Endpoint(
@@ -289,9 +295,6 @@ class SchemaFile:
                 self._refuse(f"the path parameter {parameter!r} is no argument")
             if parameter not in required:
                 self._refuse(f"the path parameter {parameter!r} is not required")
-        for argument in operation.http.unsent:
-            if argument not in arguments:
-                self._refuse(f"http.unsent names {argument!r}, which is no argument")
         elsewhere = {*in_path, *operation.http.query, *operation.http.unsent}
         in_body = set(arguments) - elsewhere
         if operation.http.body == "none" and in_body:

@@ -135,9 +135,7 @@ class _Desk:
         tool = self._named.get(name)
         return dict(tool.input_schema) if tool else None
 
-    async def call_tool(
-        self, context: Context, params: mcp_types.CallToolRequestParams
-    ) -> Answer:
+    async def call_tool(self, context: Context, params: mcp_types.CallToolRequestParams) -> Answer:
         choice = self._choose(context)
         ballot = Ballot(context=context, params=params)
         given = params.arguments or {}

@@ -191,7 +191,9 @@ class Settings:
     )
     log_level: str = field(
         default="warning",
-        metadata=_row(_one_of(*LOG_LEVELS), f"Least level of the lines on stderr: {', '.join(LOG_LEVELS)}."),
+        metadata=_row(
+            _one_of(*LOG_LEVELS), f"Least level of the lines on stderr: {', '.join(LOG_LEVELS)}."
+        ),
     )
     data_dir: Path | None = field(
         default=None,

@@ -251,5 +251,6 @@ def _without(schema: Schema, names: frozenset[str]) -> Schema:
 
 def _list(names: Iterable[str]) -> str:
     ordered = sorted(names)
-    return f"known are {', '.join(ordered)}" if len(ordered) < _MANY else "the tools are in the docs"
-
+    return (
+        f"known are {', '.join(ordered)}" if len(ordered) < _MANY else "the tools are in the docs"
+    )

@@ -39,8 +39,9 @@ class Person:
     asked: list[mcp_types.ElicitRequestFormParams] = field(default_factory=list)
 
     async def answer(
-        self, _context: ClientRequestContext, params: mcp_types.ElicitRequestParams
+        self, context: ClientRequestContext, params: mcp_types.ElicitRequestParams
     ) -> mcp_types.ElicitResult:
+        del context
         assert isinstance(params, mcp_types.ElicitRequestFormParams)
         self.asked.append(params)
         return self.reply(params)

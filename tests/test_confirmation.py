@@ -1,4 +1,6 @@
 import json
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeAlias
 
 import mcp_types
@@ -9,6 +11,8 @@ from tests.agents import CATALOG, Agent, Person, agent, data_of, remote_agent, t
 from tests.eras import Era, both_eras
 
 Json: TypeAlias = Any
+
+Place: TypeAlias = Callable[..., AbstractAsyncContextManager[Agent]]
 
 ID = "3f0c9a52-0000-4000-8000-000000000001"
 OTHER = "3f0c9a52-0000-4000-8000-000000000002"
@@ -77,7 +81,7 @@ def test_no_argument_lets_the_model_confirm_itself(name: str) -> None:
 
 @both_eras
 @pytest.mark.parametrize("place", [agent, remote_agent])
-async def test_a_person_types_the_name_and_the_project_is_deleted(era: Era, place: Any) -> None:
+async def test_a_person_types_the_name_and_the_project_is_deleted(era: Era, place: Place) -> None:
     person = types(" my-app ")
     async with place(era, person=person) as here:
         fill(here)
@@ -160,23 +164,23 @@ async def test_nobody_is_asked_about_what_is_not_there(era: Era) -> None:
 
 @both_eras
 @pytest.mark.parametrize(
-    ("place", "unasked", "deleted"),
+    ("place", "unasked", "sent"),
     [
-        (agent, None, True),
-        (agent, "refuse", False),
-        (remote_agent, None, False),
-        (remote_agent, "proceed", True),
+        (agent, None, [PROJECT]),
+        (agent, "refuse", []),
+        (remote_agent, None, []),
+        (remote_agent, "proceed", [PROJECT]),
     ],
 )
 async def test_a_client_that_cannot_ask_is_treated_as_the_operator_says(
-    era: Era, place: Any, unasked: str | None, deleted: bool
+    era: Era, place: Place, unasked: str | None, sent: list[str]
 ) -> None:
     async with place(era, unasked=unasked) as here:
         fill(here)
         result = await here.call("DeleteProject", project_id=ID)
-    assert here.api.sent("DELETE") == ([PROJECT] if deleted else [])
-    assert result.is_error is not deleted
-    if deleted:
+    assert here.api.sent("DELETE") == sent
+    if sent:
+        assert not result.is_error
         assert here.api.sent("GET") == []
     else:
         assert "CREATEOS_CONFIRM=proceed" in text_of(result)
@@ -184,9 +188,7 @@ async def test_a_client_that_cannot_ask_is_treated_as_the_operator_says(
 
 async def ask_by_hand(here: Agent, tool: str, arguments: Json, **more: Json) -> Json:
     """One round of a question and its answer, which the client else does by itself."""
-    return await here.client.session.call_tool(
-        tool, arguments, allow_input_required=True, **more
-    )
+    return await here.client.session.call_tool(tool, arguments, allow_input_required=True, **more)
 
 
 YES = {"confirmation": mcp_types.ElicitResult(action="accept", content={"name": "my-app"})}

@@ -24,9 +24,7 @@ LISTS: dict[str, tuple[Selection, int]] = {
 
 @both_eras
 @pytest.mark.parametrize(("selection", "tokens"), LISTS.values(), ids=LISTS)
-async def test_a_list_stays_within_its_tokens(
-    era: Era, selection: Selection, tokens: int
-) -> None:
+async def test_a_list_stays_within_its_tokens(era: Era, selection: Selection, tokens: int) -> None:
     async with agent(era, selection=selection) as here:
         tools = await here.tools()
     rows = [

@@ -93,7 +93,7 @@ async def launched(era: Era, data_dir: Path) -> AsyncIterator[Agent]:
     server = StdioServerParameters(
         command=sys.executable,
         args=["-m", "createos_mcp"],
-        env={**others, "CREATEOS_DATA_DIR": str(data_dir), "CREATEOS_TOOLSETS": "all"},
+        env={**others, "CREATEOS_DATA_DIR": str(data_dir)},
     )
     async with Client(server, mode=era) as client:
         yield Agent(client=client)

@@ -69,7 +69,12 @@ async def test_what_chooses_lines_is_not_sent_to_the_api(era: Era) -> None:
 @both_eras
 async def test_a_list_shows_what_tells_its_rows_apart(era: Era) -> None:
     project = {"id": ID, "uniqueName": "my-app", "status": "active", "settings": {"port": 80}}
-    deployment = {"id": ID, "status": "deployed", "extra": {"endpoint": "e", "x": 1}, "settings": {}}
+    deployment = {
+        "id": ID,
+        "status": "deployed",
+        "extra": {"endpoint": "e", "x": 1},
+        "settings": {},
+    }
     pagination = {"total": 1, "limit": 10, "offset": 0, "count": 1}
     async with agent(era) as here:
         here.api.data["/v1/projects"] = {"data": [project], "pagination": pagination}

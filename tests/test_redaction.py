@@ -142,9 +142,7 @@ async def test_what_looks_like_a_secret_is_masked_in_a_log(leak: str) -> None:
 @pytest.mark.parametrize(
     "tool", [n for n, o in CATALOG.operations.items() if "reveal" in o.http.unsent]
 )
-async def test_one_variable_is_shown_when_it_is_asked_for_and_no_other(
-    era: Era, tool: str
-) -> None:
+async def test_one_variable_is_shown_when_it_is_asked_for_and_no_other(era: Era, tool: str) -> None:
     variables = {"PUBLIC_URL": "canary-wanted", "API_TOKEN": "canary-unwanted"}
     record = {"id": ID, "settings": {"runEnvs": variables}}
     async with agent(era) as here:
@@ -197,9 +195,7 @@ NEW_KEY = {"name": "ci-bot", "expiryAt": "2030-01-01T00:00:00Z"}
 
 
 @both_eras
-async def test_a_new_key_goes_to_a_file_that_only_its_owner_reads(
-    era: Era, tmp_path: Path
-) -> None:
+async def test_a_new_key_goes_to_a_file_that_only_its_owner_reads(era: Era, tmp_path: Path) -> None:
     directory = tmp_path / "data" / "keys"
     async with agent(era, key_directory=directory) as here:
         here.api.answer = {"status": "success", "data": {"id": "k1", "secret": "skp_canary_first"}}

@@ -240,7 +240,9 @@ def test_a_cut_log_keeps_its_end_and_whole_lines() -> None:
 
 
 def test_a_cut_build_log_says_the_next_skip() -> None:
-    rows = [{"lineNumber": 500 + i, "stage": "build", "log": "x" * 200 + str(i)} for i in range(1_000)]
+    rows = [
+        {"lineNumber": 500 + i, "stage": "build", "log": "x" * 200 + str(i)} for i in range(1_000)
+    ]
 
     structured = success(OPERATIONS["GetBuildLogs"], rows).structured_content
     shown = structured["log"].splitlines()

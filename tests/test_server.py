@@ -29,9 +29,7 @@ KEY = "skp_top_secret"
 
 
 @asynccontextmanager
-async def connected(
-    era: Era = "auto", *toolsets: str
-) -> AsyncIterator[tuple[Client, FakeApi]]:
+async def connected(era: Era = "auto", *toolsets: str) -> AsyncIterator[tuple[Client, FakeApi]]:
     """A client of the server in memory, whose calls reach an API on a real socket."""
     selection = Selection(toolsets=frozenset(toolsets))
     with fake_api() as api:

@@ -78,3 +78,19 @@ def test_limits_of_the_platform_are_in_the_schema(tool: str, path: str, limits: 
     for name in path.split("."):
         schema = schema["properties"][name]
     assert {keyword: schema.get(keyword) for keyword in limits} == limits
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+def test_summaries_and_new_secrets_are_members_of_the_answer(operation: Operation) -> None:
+    members = operation.output_schema["properties"]
+    rows = members.get("items", {}).get("items", {}).get("properties", {})
+    assert {path.partition(".")[0] for path in operation.summary} <= rows.keys()
+    assert operation.issues.keys() <= members.keys()
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+def test_a_deletion_is_destructive_and_confirmed(operation: Operation) -> None:
+    if operation.http.method == "DELETE":
+        assert operation.confirmation
+    if operation.confirmation:
+        assert not operation.annotations.read_only

@@ -17,7 +17,8 @@ SEARCH_TOOLS = {"SearchTools", "DescribeTool", "CallTool"}
 
 def selection(**given: Json) -> Selection:
     names = {"toolsets", "tools", "exclude_tools"}
-    return Selection(**{k: frozenset(v) if k in names else v for k, v in given.items()})
+    values: Json = {k: frozenset(v) if k in names else v for k, v in given.items()}
+    return Selection(**values)
 
 
 def of_groups(*groups: str) -> set[str]:
@@ -109,7 +110,7 @@ async def test_a_caller_who_asks_for_what_is_not_there_is_told(
 
 
 async def test_an_operator_who_offers_what_is_not_there_is_told() -> None:
-    with pytest.raises(SelectionError, match="CREATEOS_TOOLSETS .*did you mean domains"):
+    with pytest.raises(SelectionError, match=r"CREATEOS_TOOLSETS .*did you mean domains"):
         async with agent(selection=selection(toolsets=["domain"])):
             pass
 
@@ -135,7 +136,7 @@ async def test_a_pinned_project_leaves_every_schema_and_is_filled_in(era: Era) -
 async def test_a_caller_cannot_leave_the_operators_project() -> None:
     bound = selection(project="my-app")
     async with remote_agent(headers={"X-MCP-Project": "other"}, selection=bound) as there:
-        with pytest.raises(MCPError, match="X-MCP-Project.*another project"):
+        with pytest.raises(MCPError, match=r"X-MCP-Project.*another project"):
             await there.call("ListDomains")
 
 
