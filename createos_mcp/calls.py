@@ -91,6 +91,7 @@ class Calls:
         call = Call(self, tool, given, ballot)
         try:
             arguments = self._check(tool, given, pinned)
+            call.redaction.learn(flatten(arguments))
             data = await call.run(arguments)
             flat = flatten(data)
             return success(
@@ -170,7 +171,7 @@ class Call:
             return await self.tool.run(self, arguments)
         if not isinstance(self.tool, Operation):
             raise TypeError(f"{self.tool.name} has nothing that does its work")
-        return await self.perform(self.tool, arguments)
+        return summarise(self.tool.summary, await self.perform(self.tool, arguments))
 
     async def perform(self, operation: Operation, arguments: Arguments) -> Json:
         """Make one operation: names become ids, and a person is asked where that is due.
@@ -183,7 +184,7 @@ class Call:
         if self._calls.confirmations.must_ask(self._ballot, operation):
             question = await self._calls.policy.question(operation, ids, self._fetch)
             await self._calls.confirmations.require(self._ballot, operation, ids, question)
-        return summarise(operation.summary, await self._hand_over(operation, ids))
+        return await self._hand_over(operation, ids)
 
     async def operate(self, name: str, **arguments: Json) -> Json:
         """Make the operation of this name, with arguments that are checked like a model's."""
