@@ -12,9 +12,9 @@ from createos_mcp.catalog import load_catalog
 from createos_mcp.commands import Invocation
 from createos_mcp.errors import NoPlatformHereError
 from createos_mcp.server import build_server
-from createos_mcp.settings import CLOUD_URL, Settings
+from createos_mcp.settings import CLOUD_URL
 from createos_mcp.target import Credentials, Target
-from createos_mcp.toolsets import Selection
+from createos_mcp.toolsets import offered
 from createos_mcp.transports import serve_stdio
 
 
@@ -38,23 +38,12 @@ async def _serve(invocation: Invocation) -> None:
         server = build_server(
             load_catalog(),
             backend,
-            selection=selected(settings),
+            selection=offered(settings),
             unasked=settings.confirm,
             key_directory=settings.platform_dir / "keys",
             result_budget_bytes=settings.result_budget_bytes,
         )
         await serve_stdio(server)
-
-
-def selected(settings: Settings) -> Selection:
-    """The tools that the operator offers."""
-    return Selection(
-        toolsets=settings.toolsets,
-        tools=settings.tools,
-        exclude_tools=settings.exclude_tools,
-        read_only=settings.read_only,
-        project=settings.project,
-    )
 
 
 def locator(invocation: Invocation) -> Callable[[], Awaitable[Target]]:

@@ -7,6 +7,7 @@ from typing import Self
 
 from createos_mcp.errors import SelectionError
 from createos_mcp.operations import Reference, Schema, Tool
+from createos_mcp.settings import Settings
 
 ALL, DEFAULT, DYNAMIC = "all", "default", "dynamic"
 """Toolsets that are no group: every group, those without a request, and none but the search."""
@@ -78,6 +79,17 @@ QUERY = Source(
     read_only="read_only",
     project="project",
 )
+
+
+def offered(settings: Settings) -> Selection:
+    """What the operator's settings offer."""
+    return Selection(
+        toolsets=settings.toolsets,
+        tools=settings.tools,
+        exclude_tools=settings.exclude_tools,
+        read_only=settings.read_only,
+        project=settings.project,
+    )
 
 
 def read_selection(get: Callable[[str], str | None], source: Source) -> Selection:

@@ -92,7 +92,9 @@ async def test_workflows_are_a_toolset_and_take_the_pinned_project(era: Era) -> 
 async def test_a_workflow_is_found_by_plain_words(era: Era) -> None:
     selection = Selection(toolsets=frozenset({"dynamic"}))
     async with agent(era, workflows=[RESTART], selection=selection) as here:
-        found = data_of(await here.call("SearchTools", query="restart my project with an empty history"))
+        found = data_of(
+            await here.call("SearchTools", query="restart my project with an empty history")
+        )
     assert "RestartProject" in [row["name"] for row in found["items"][:3]]
 
 
