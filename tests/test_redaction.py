@@ -60,7 +60,7 @@ def answers(operation: Operation, planted: list[str]) -> Iterator[tuple[int, Jso
     record = fill(operation.output_schema, planted)
     record = {name: held for name, held in record.items() if name not in operation.issues}
     items = record.get("items", [])
-    echo = " ".join(planted)
+    echo = " ".join(found(planted, json.dumps(record)))
     noted = {**record, "note": echo}
     for data in (items, {"data": items, "pagination": {"total": 1}}, noted):
         yield 200, {"status": "success", "data": data}
