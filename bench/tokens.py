@@ -1,4 +1,4 @@
-"""What tools/list costs a model: o200k tokens of name, description and input schema."""
+"""What each tools/list costs a model: o200k tokens of name, description and input schema."""
 
 import json
 import shutil
@@ -7,11 +7,21 @@ import sys
 import tempfile
 from collections import defaultdict
 
-from createos_mcp.catalog import load_catalog
+from createos_mcp.catalog import Catalog, load_catalog
+from createos_mcp.discovery import discovery_tools
+from createos_mcp.operations import Tool
+from createos_mcp.toolsets import Selection, Toolsets
 
-GOAL = 9_500
 PEER, PEER_TOOLS = 13_474, 86
 """The vendor's own server, counted the same way."""
+
+LISTS: dict[str, tuple[Selection, int]] = {
+    "all": (Selection(toolsets=frozenset({"all"})), 9_500),
+    "default": (Selection(), 8_500),
+    "read-only, one project": (Selection(read_only=True, project="my-app"), 2_500),
+    "dynamic": (Selection(toolsets=frozenset({"dynamic"})), 900),
+}
+"""What can be listed, and the most tokens that it may take."""
 
 TOKENIZER = "gpt-tokenizer@4.0.0"
 COUNT = """
@@ -37,30 +47,53 @@ def count_tokens(texts: list[str]) -> list[int]:
     return counts
 
 
+def listed(catalog: Catalog, selection: Selection) -> list[Tool]:
+    """The tools of this choice, as a client sees them."""
+    tools = catalog.operations.values()
+    toolsets = Toolsets(tools, catalog.on_request, catalog.references)
+    choice = toolsets.choose(selection, Selection())
+    return [*(choice.shown[name] for name in choice.listed), *discovery_tools(choice)]
+
+
+def write(tools: list[Tool]) -> str:
+    """What a model reads of them."""
+    rows = [
+        {"name": tool.name, "description": tool.description, "inputSchema": tool.input_schema}
+        for tool in tools
+    ]
+    return json.dumps(rows, separators=(",", ":"), ensure_ascii=False)
+
+
 def main() -> int:
-    """Print the total, each group and the ten dearest tools; 1 when the goal is missed."""
+    """Print each list, each group and the ten dearest tools; 1 when a list is over its limit."""
     if not shutil.which("npm"):
         print("npm is needed to count tokens")
         return 1
-    operations = list(load_catalog().operations.values())
-    tools = [
-        {"name": o.name, "description": o.description, "inputSchema": o.input_schema}
-        for o in operations
-    ]
-    texts = [json.dumps(tool, separators=(",", ":"), ensure_ascii=False) for tool in tools]
-    whole = json.dumps(tools, separators=(",", ":"), ensure_ascii=False)
-    total, *counts = count_tokens([whole, *texts])
+    catalog = load_catalog()
+    lists = {name: listed(catalog, selection) for name, (selection, _) in LISTS.items()}
+    operations = list(catalog.operations.values())
+    texts = [write(tools) for tools in lists.values()]
+    counts = count_tokens([*texts, *(write([operation]) for operation in operations)])
+    missed = False
+    for (name, tools), text, count in zip(lists.items(), texts, counts, strict=False):
+        limit = LISTS[name][1]
+        missed |= count > limit
+        print(
+            f"{count:6} of {limit} tokens, {len(text.encode())} bytes: {name}, {len(tools)} tools"
+        )
+    print(f"{PEER:6} tokens: the vendor's server, {PEER_TOOLS} tools")
+    of_tools = counts[len(texts) :]
     groups: dict[str, list[int]] = defaultdict(list)
-    for operation, count in zip(operations, counts, strict=True):
+    for operation, count in zip(operations, of_tools, strict=True):
         groups[operation.group].append(count)
-    print(f"{total} tokens for {len(tools)} tools, {len(whole.encode())} bytes (goal {GOAL})")
-    print(f"the vendor's server: {PEER} for {PEER_TOOLS}; ratio {total / PEER:.2f}")
     for group, of_group in sorted(groups.items(), key=lambda item: -sum(item[1])):
         print(f"  {sum(of_group):6} {group}, {len(of_group)} tools")
     print("the ten dearest:")
-    for count, operation in sorted(zip(counts, operations, strict=True), key=lambda p: -p[0])[:10]:
+    for count, operation in sorted(zip(of_tools, operations, strict=True), key=lambda p: -p[0])[
+        :10
+    ]:
         print(f"  {count:6} {operation.name}")
-    return 0 if total <= GOAL else 1
+    return int(missed)
 
 
 if __name__ == "__main__":

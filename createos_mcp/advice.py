@@ -9,13 +9,16 @@ from createos_mcp.errors import (
     BackendError,
     CallError,
     ConnectionFailedError,
+    DeclinedError,
     InvalidArgumentsError,
+    KeyFileError,
     NoPlatformHereError,
     PlatformNotStartedError,
+    UnconfirmedError,
     UnreadableAnswerError,
     UnresolvedNameError,
 )
-from createos_mcp.operations import Operation, Reference
+from createos_mcp.operations import Operation, Reference, Tool
 
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 _SERVER_FAULT = 500
@@ -31,25 +34,26 @@ _NARROWER: Mapping[str, str] = {
 """Arguments by which a caller asks for less."""
 
 
-def next_step(operation: Operation, error: CallError, references: Sequence[Reference]) -> str:
+def next_step(tool: Tool, error: CallError, references: Sequence[Reference]) -> str:
     """Say in one sentence what to do now.
 
     Args:
-        operation: The operation that was called.
+        tool: What failed.
         error: Why it failed.
         references: Tell which operation lists the ids of an argument.
     """
-    if isinstance(error, ApiError):
+    if isinstance(tool, Operation) and isinstance(error, ApiError):
         otherwise = _repeat_or_look if error.status >= _SERVER_FAULT else _correct
-        return _AFTER_STATUS.get(error.status, otherwise)(operation, error, references)
-    if isinstance(error, BackendError) and error.sent and not operation.http.retry:
-        return _look_first(operation, references)
-    return next(_AFTER[kind] for kind in type(error).__mro__ if kind in _AFTER)(operation)
+        return _AFTER_STATUS.get(error.status, otherwise)(tool, error, references)
+    may_have_happened = isinstance(error, BackendError) and error.sent
+    if isinstance(tool, Operation) and may_have_happened and not tool.http.retry:
+        return _look_first(tool, references)
+    return next(_AFTER[kind] for kind in type(error).__mro__ if kind in _AFTER)(tool)
 
 
-def narrowing(operation: Operation) -> str | None:
-    """How the operation's own arguments ask for less, `a smaller limit`."""
-    arguments = operation.input_schema.get("properties", {})
+def narrowing(tool: Tool) -> str | None:
+    """How the tool's own arguments ask for less, `a smaller limit`."""
+    arguments = tool.input_schema.get("properties", {})
     return next((phrase for name, phrase in _NARROWER.items() if name in arguments), None)
 
 
@@ -132,40 +136,55 @@ def _look_first(operation: Operation, references: Sequence[Reference]) -> str:
     return f"it may have happened all the same; {look} what is there, and repeat it only if not."
 
 
-def _repair(_: Operation) -> str:
+def _repair(_: Tool) -> str:
     return "nothing was sent; correct these arguments and call again."
 
 
-def _choose(_: Operation) -> str:
+def _choose(_: Tool) -> str:
     return "nothing was sent; use one of the candidates or an id, or create it first."
 
 
-def _connect(_: Operation) -> str:
+def _connect(_: Tool) -> str:
     return "nothing was sent; check the network and CREATEOS_API_URL, then call again."
 
 
-def _start(_: Operation) -> str:
+def _start(_: Tool) -> str:
     return "nothing was sent; read that log, or set CREATEOS_API_KEY to use the cloud instead."
 
 
-def _use_cloud(_: Operation) -> str:
+def _use_cloud(_: Tool) -> str:
     return "nothing was sent; set CREATEOS_API_KEY to use the cloud instead."
 
 
-def _check_address(_: Operation) -> str:
+def _check_address(_: Tool) -> str:
     return "check that CREATEOS_API_URL is the address of a CreateOS API, then call again."
 
 
-def _ask_for_less(operation: Operation) -> str:
-    less = narrowing(operation)
+def _ask_for_less(tool: Tool) -> str:
+    less = narrowing(tool)
     return f"call again with {less}." if less else "read single records in place of all at once."
 
 
-def _repeat(_: Operation) -> str:
+def _respect(_: Tool) -> str:
+    return "nothing was done; do not repeat it unless the person asks for it."
+
+
+def _allow(_: Tool) -> str:
+    return (
+        "let the person do it in the dashboard or with a client that can ask; the operator of this "
+        "server can allow it without asking with CREATEOS_CONFIRM=proceed."
+    )
+
+
+def _make_directory(_: Tool) -> str:
+    return "nothing was sent; make that directory writable for this user, then call again."
+
+
+def _repeat(_: Tool) -> str:
     return "repeating is safe; call again in a moment."
 
 
-_AFTER: Mapping[type[BaseException], Callable[[Operation], str]] = {
+_AFTER: Mapping[type[BaseException], Callable[[Tool], str]] = {
     InvalidArgumentsError: _repair,
     UnresolvedNameError: _choose,
     ConnectionFailedError: _connect,
@@ -173,6 +192,9 @@ _AFTER: Mapping[type[BaseException], Callable[[Operation], str]] = {
     NoPlatformHereError: _use_cloud,
     UnreadableAnswerError: _check_address,
     AnswerTooLargeError: _ask_for_less,
+    DeclinedError: _respect,
+    UnconfirmedError: _allow,
+    KeyFileError: _make_directory,
     CallError: _repeat,
 }
 """What helps after the other errors, where the call can be made again without harm."""

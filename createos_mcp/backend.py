@@ -247,4 +247,5 @@ def _masked(error: ApiError, credentials: Credentials) -> ApiError:
         credentials.mask(error.message),
         retry_after_s=error.retry_after_s,
         fields={name: credentials.mask(text) for name, text in error.fields.items()},
+        body=error.body,
     )

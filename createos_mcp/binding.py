@@ -35,7 +35,7 @@ def bind(operation: Operation, arguments: Arguments) -> Request:
             base64, or an argument has no place.
     """
     http = operation.http
-    placed = {*_PLACEHOLDER.findall(http.path), *http.query}
+    placed = {*_PLACEHOLDER.findall(http.path), *http.query, *http.unsent}
     members = {name: value for name, value in arguments.items() if name not in placed}
     document, parts = _BODIES[http.body](http, members)
     return Request(

@@ -31,8 +31,8 @@ EXIT_INTERRUPTED = 130
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
-LOGGERS_WITH_ADDRESSES = ("httpx2", "httpcore2")
-"""They log whole addresses, signed ones among them."""
+LOGGERS_WITH_CONTENT = ("httpx2", "httpcore2", "mcp.server.sse")
+"""They log whole addresses and messages, signed ones and secrets among them."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -122,13 +122,19 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+_SWITCH: Mapping[str, Any] = {"action": "store_const", "const": "true"}
+_VALUE: Mapping[str, Any] = {"metavar": "VALUE"}
+"""How argparse takes a setting that is on or off, and any other."""
+
+
 def _options() -> _Parser:
     options = _Parser(add_help=False, allow_abbrev=False)
     for setting in fields(Settings):
         if not setting.metadata["secret"]:
+            kind = _SWITCH if setting.default is False else _VALUE
             options.add_argument(
                 flag(setting.name),
-                metavar="VALUE",
+                **kind,
                 default=argparse.SUPPRESS,
                 help=f"{setting.metadata['sentence']} Default: "
                 f"{setting.metadata['shown'] or setting.default}.",
@@ -165,5 +171,5 @@ def _words_below(group: str) -> str:
 
 def _log_to_stderr(level: str) -> None:
     logging.basicConfig(level=level.upper(), format=LOG_FORMAT, stream=sys.stderr)
-    for name in LOGGERS_WITH_ADDRESSES:
+    for name in LOGGERS_WITH_CONTENT:
         logging.getLogger(name).setLevel(logging.WARNING)

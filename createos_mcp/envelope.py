@@ -137,6 +137,7 @@ def _api_error(status: int, headers: Mapping[str, str], body: Json) -> ApiError:
         message or ("" if body is None else json.dumps(body, ensure_ascii=False)),
         retry_after_s=retry_after_s(headers),
         fields=fields,
+        body=body,
     )
 
 

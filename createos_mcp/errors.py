@@ -2,11 +2,16 @@
 
 * CreateosError
   x SettingError
+    + SelectionError
   x CatalogError
   x UserRefusedError
+  x AnswerNeededError
   x CallError
     + InvalidArgumentsError
     + UnresolvedNameError
+    + DeclinedError
+    + UnconfirmedError
+    + KeyFileError
     + ApiError
     + BackendError
       - ConnectionFailedError
@@ -21,7 +26,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from createos_mcp.operations import Problem
+from createos_mcp.operations import Json, Problem, Question
 
 MESSAGE_BYTES = 2_000
 """How much of a text from outside one of our sentences quotes."""
@@ -58,6 +63,10 @@ class UserRefusedError(CreateosError):
     """The local platform's users cannot be shown or changed as asked."""
 
 
+class SelectionError(SettingError):
+    """A caller asks for tools that do not exist or that the operator does not offer."""
+
+
 class CallError(CreateosError):
     """A call failed in a way that the model can act on; it becomes a tool result."""
 
@@ -86,6 +95,45 @@ class UnresolvedNameError(CallError):
         self.candidates = tuple(candidates)
 
 
+class DeclinedError(CallError):
+    """A person was asked and did not allow the call."""
+
+    def __init__(self, operation: str, action: str, typed: str) -> None:
+        answers = {
+            "decline": "the person declined",
+            "cancel": "the person closed the question without an answer",
+            "accept": "the name was not typed as it is" if typed else "the box was not ticked",
+        }
+        super().__init__(f"{operation} was not done: {answers.get(action, action)}")
+
+
+class UnconfirmedError(CallError):
+    """A person has to allow the call, and this client cannot ask one."""
+
+    def __init__(self, operation: str) -> None:
+        super().__init__(
+            f"{operation} cannot be undone, and this client cannot ask a person (it does not "
+            "support elicitation). Nothing was done"
+        )
+
+
+class AnswerNeededError(CreateosError):
+    """The client has to put a question to a person and call again; no failure."""
+
+    def __init__(self, question: Question, state: str) -> None:
+        super().__init__(question.text)
+        self.question = question
+        self.state = state
+
+
+class KeyFileError(CallError):
+    """A new secret has no file to go to, so it was not made."""
+
+    def __init__(self, directory: str, reason: str) -> None:
+        super().__init__(f"No file for the new secret can be made in {directory}: {reason}")
+        self.directory = directory
+
+
 class ApiError(CallError):
     """The platform answered, and the answer is a failure.
 
@@ -93,6 +141,7 @@ class ApiError(CallError):
         message: What the platform says, without control characters, at most `MESSAGE_BYTES`.
         fields: What it says about single fields, `{"uniqueName": "is taken"}`.
         retry_after_s: How long the platform asks to wait.
+        body: The answer as it was read; it may hold secrets and is never shown.
     """
 
     def __init__(
@@ -102,12 +151,14 @@ class ApiError(CallError):
         *,
         retry_after_s: float | None = None,
         fields: Mapping[str, str] | None = None,
+        body: Json = None,
     ) -> None:
         shown = quote(message)
         super().__init__(f"HTTP {status}: {shown}" if shown else f"HTTP {status}")
         self.status = status
         self.message = shown
         self.retry_after_s = retry_after_s
+        self.body = body
         pairs = list((fields or {}).items())[:MESSAGE_FIELDS]
         self.fields = {
             quote(name, limit_bytes=100): quote(text, limit_bytes=200) for name, text in pairs

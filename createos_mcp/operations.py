@@ -1,6 +1,6 @@
 """The nouns of the contract: an operation as `tool_schemas/` defines it, and a bound call."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -50,6 +50,8 @@ class Endpoint:
     """A failure status by which the API says that a list is empty."""
     anonymous: bool = False
     """Whether the API answers without credentials."""
+    unsent: tuple[str, ...] = ()
+    """Arguments that are meant for this side and are not part of the request."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,21 +70,91 @@ class Rule:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Operation:
-    """One tool and the REST operation behind it."""
+class Tool:
+    """One row of the list of tools, whatever does its work."""
 
     name: str
     title: str
     group: str
     description: str
-    aliases: tuple[str, ...]
     annotations: Annotations
-    http: Endpoint
-    answer: AnswerKind
-    """`log` answers are lines for reading and reach the model as plain text."""
-    rules: tuple[Rule, ...]
     input_schema: Schema
     output_schema: Schema
+    aliases: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    answer: AnswerKind = "data"
+    """`log` answers are lines for reading and reach the model as plain text."""
+    untrusted: tuple[str, ...] = ()
+    """Members of the answer, at any depth, that hold text of other people. A log always does."""
+    keywords: str = ""
+    """Words that people use for it and its description does not; for searching alone."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lookup:
+    """Which record, or which rows of a list, another operation tells.
+
+    `Lookup(operation="ListDomains", where={"environmentId": "environment_id"})` are the domains
+    whose `environmentId` is the call's `environment_id`.
+    """
+
+    operation: str
+    where: Mapping[str, str]
+    """Member of a row to the argument of the call that it equals; empty for all rows."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Loss:
+    """What goes with the thing that a call ends: `3 domains`."""
+
+    noun: str
+    lookup: Lookup
+    count: str
+    """Member that is added up, `resources.replicas`; empty to count rows."""
+    present: str
+    """Member without which a row does not count; empty for all rows."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Confirmation:
+    """What a person is asked before a call that cannot be undone."""
+
+    question: str
+    """With members of the subject in braces: `Delete the project {uniqueName} for good?`."""
+    subject: Lookup | None
+    """Record that the call is about."""
+    typed: str
+    """Member of the subject that the person types; empty when yes is enough."""
+    losses: tuple[Loss, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """A question that only a person may answer."""
+
+    text: str
+    typed: str
+    """What the person has to type; empty when yes is enough."""
+
+
+Handover: TypeAlias = Literal["file", "result"]
+"""Where a new secret is shown: in a file of its owner, or in the result."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Operation(Tool):
+    """A tool that is one operation of the REST API."""
+
+    http: Endpoint
+    summary: tuple[str, ...] = ()
+    """Members of a list's rows that are shown, `extra.endpoint`; empty for all."""
+    issues: Mapping[str, Handover] = field(default_factory=dict)
+    """Members of the answer that hold a secret made by this call."""
+    confirmation: Confirmation | None = None
+
+
+Fetch: TypeAlias = Callable[[Operation, Arguments], Awaitable[Json]]
+"""Calls an operation with ids in place of names and returns its `data`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,6 +179,24 @@ class Reference:
     """Whether `latest` stands for the newest row."""
     id_kind: Literal["uuid", "integer"]
     """What an id looks like; anything else is taken for a name."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SecretMembers:
+    """Which members of arguments and answers hold secrets, whatever operation they belong to."""
+
+    maps: tuple[str, ...]
+    """Members whose every value is a secret, `runEnvs`."""
+    values: tuple[str, ...]
+    """Members that are a secret themselves, `secret`."""
+    public: tuple[str, ...]
+    """Members that hold no secret however their own members are called, `editables`."""
+    plain: tuple[str, ...]
+    """Members that are shown even when a variable has the same value, `uniqueName`."""
+    ordinary: tuple[str, ...]
+    """Values that are nobody's secret, `production`."""
+    patterns: tuple[str, ...]
+    """What secrets look like wherever they stand, as regular expressions."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

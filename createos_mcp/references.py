@@ -1,12 +1,12 @@
 """Turns names into ids: `my-app`, `production`, `api.example.com`, `latest`."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import TypeAlias
 
 from createos_mcp.catalog import Catalog
 from createos_mcp.errors import UnresolvedNameError
-from createos_mcp.operations import Arguments, Json, Operation, Reference
+from createos_mcp.operations import Arguments, Fetch, Json, Operation, Reference
 
 LATEST = "latest"
 CANDIDATES_SHOWN = 20
@@ -17,9 +17,6 @@ _IDS = {
     "uuid": re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"),
     "integer": re.compile(r"[0-9]+"),
 }
-
-Fetch: TypeAlias = Callable[[Operation, Arguments], Awaitable[Json]]
-"""Calls a list operation and returns its `data`."""
 
 Rows: TypeAlias = list[Mapping[str, Json]]
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from createos_mcp.operations import Arguments, Json, Operation, Schema
+from createos_mcp.operations import Arguments, Json, Schema, Tool
 
 WRAPPERS = ("body", "arguments", "params", "input", "data", "payload")
 """Names under which clients nest what this server takes flat."""
@@ -31,8 +31,8 @@ def unwrap(arguments: Json) -> Json:
     return read if isinstance(read, dict) else arguments
 
 
-def repair(operation: Operation, arguments: Mapping[str, Json]) -> Arguments:
-    r"""Return the arguments as the operation's schema takes them, as far as that is certain.
+def repair(tool: Tool, arguments: Mapping[str, Json]) -> Arguments:
+    r"""Return the arguments as the tool's schema takes them, as far as that is certain.
 
     What already fits is left alone, and what can be read in two ways is left for validation to
     report. Repairing twice changes nothing more.
@@ -41,7 +41,7 @@ def repair(operation: Operation, arguments: Mapping[str, Json]) -> Arguments:
         `{"projectId": 7, "body": "{\"port\": \"3000\"}"}` becomes
         `{"project_id": "7", "port": 3000}`.
     """
-    schema = operation.input_schema
+    schema = tool.input_schema
     flat = _flatten(schema, dict(arguments))
     return _read_members(schema, flat)
 

@@ -2,16 +2,18 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import mcp_types
 
 from createos_mcp.advice import narrowing, next_step
 from createos_mcp.errors import ApiError, CallError, quote
-from createos_mcp.operations import Json, Operation, Reference
+from createos_mcp.framing import Frame, clean_text
+from createos_mcp.logs import view_log
+from createos_mcp.operations import Json, Operation, Reference, Tool
 from createos_mcp.truncation import compact, cut, cut_text, flatten, weigh
 
-_FRAME_BYTES = 250
+_ENVELOPE_BYTES = 250
 """What a result takes beside its data."""
 
 _HINT_BYTES = 700
@@ -21,12 +23,16 @@ _FAILURE_BYTES = 8_000
 """How much of an error's own text is shown."""
 
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
-_INVISIBLE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-"""Colours of a terminal and other characters that are not for reading."""
 
 
 def success(
-    operation: Operation, data: Json, *, budget_bytes: int = 60_000
+    tool: Tool,
+    data: Json,
+    *,
+    arguments: Mapping[str, Json] | None = None,
+    budget_bytes: int = 60_000,
+    frame: Frame | None = None,
+    is_cut: bool = False,
 ) -> mcp_types.CallToolResult:
     """Show an answer, as text and as structured content that hold the same.
 
@@ -35,40 +41,61 @@ def success(
     `{"log": "..."}`. What does not fit is cut inside; then `truncated` and `hint` are added.
 
     Args:
-        operation: The operation that answered.
+        tool: What answered.
         data: What its envelope held.
+        arguments: Those of the call; a log is shown as they ask.
         budget_bytes: Limit for the whole result as it is sent, from 2,000 up.
+        frame: Marks text of other people; then `notice` says what the marks mean.
+        is_cut: Whether the data has lost something already.
     """
-    budget = budget_bytes - _FRAME_BYTES
-    log = _log_text(data) if operation.answer == "log" else None
-    if log is not None:
-        return _log_result(operation, log, data, budget)
-    whole = _structured(operation, data)
+    budget = budget_bytes - _ENVELOPE_BYTES
+    if tool.answer == "log":
+        log = view_log(data, arguments or {})
+        if isinstance(log, str):
+            return _log_result(tool, log, data, budget, frame)
+    whole = _structured(tool, data)
     structured = flatten(whole)
-    is_cut = structured is not whole
+    is_cut = is_cut or structured is not whole
+    if frame and tool.untrusted:
+        structured = frame.wrap_members(structured, tool.untrusted)
+        budget -= frame.weight
     text = compact(structured)
     if _SURROGATE.search(text):
         text = _SURROGATE.sub("\ufffd", text)
         structured = json.loads(text)
     if is_cut or weigh(text) > budget:
-        structured = _cut_data(operation, structured, budget - _HINT_BYTES)
-        text = compact(structured)
-    return _result(text, structured)
+        structured = _cut_data(tool, structured, budget - _HINT_BYTES)
+        structured = frame.mend(structured) if frame else structured
+    if frame and frame.is_used:
+        structured = {**structured, "notice": frame.notice}
+    return _result(compact(structured), structured)
 
 
 def failure(
-    operation: Operation, error: CallError, references: Sequence[Reference]
+    tool: Tool,
+    error: CallError,
+    references: Sequence[Reference],
+    *,
+    at: Operation | None = None,
+    mask: Callable[[str], str] = str,
 ) -> mcp_types.CallToolResult:
     """Show what failed, what the platform says and means by it, and the one next step.
 
     Args:
-        operation: The operation that was called.
+        tool: What was called.
         error: Why it failed.
         references: Tell which operation lists the ids of an argument.
+        at: The operation that failed, where it is not the tool itself.
+        mask: Takes secrets out of a text.
     """
-    said = _api_lines(operation, error) if isinstance(error, ApiError) else [str(error)]
-    shown = quote("\n".join(said), limit_bytes=_FAILURE_BYTES)
-    text = f"{operation.name} failed: {shown}\nNext: {next_step(operation, error, references)}"
+    failed = at or tool
+    said: Iterable[str] = [str(error)]
+    if isinstance(error, ApiError) and isinstance(failed, Operation):
+        said = _api_lines(failed, error)
+    shown = quote(mask(clean_text("\n".join(said))), limit_bytes=_FAILURE_BYTES)
+    place = f" at {at.name}" if at and at.name != tool.name else ""
+    step = next_step(failed, error, references)
+    text = f"{tool.name} failed{place}: {shown}\nNext: {step}"
     return mcp_types.CallToolResult(
         content=[mcp_types.TextContent(type="text", text=text)], is_error=True
     )
@@ -85,9 +112,9 @@ def _api_lines(operation: Operation, error: ApiError) -> Iterator[str]:
             yield f"- {name}: {' '.join(text.split())}"
 
 
-def _structured(operation: Operation, data: Json) -> dict[str, Json]:
+def _structured(tool: Tool, data: Json) -> dict[str, Json]:
     """The data as an object, in the form that the output schema promises."""
-    listed = "items" in operation.output_schema.get("properties", {})
+    listed = "items" in tool.output_schema.get("properties", {})
     if isinstance(data, dict):
         return _with_items(data) if listed else data
     if isinstance(data, list) or (data is None and listed):
@@ -108,73 +135,68 @@ def _with_items(page: Mapping[str, Json]) -> dict[str, Json]:
     return {"items": page[lists[0]] or [], **others}
 
 
-def _cut_data(operation: Operation, structured: dict[str, Json], budget: int) -> dict[str, Json]:
+def _cut_data(tool: Tool, structured: dict[str, Json], budget: int) -> dict[str, Json]:
     smaller: dict[str, Json] = cut(structured, budget)
-    return {**smaller, "truncated": True, "hint": _data_hint(operation, structured, smaller)}
+    return {**smaller, "truncated": True, "hint": _data_hint(tool, structured, smaller)}
 
 
-def _data_hint(operation: Operation, whole: Mapping[str, Json], smaller: Mapping[str, Json]) -> str:
+def _data_hint(tool: Tool, whole: Mapping[str, Json], smaller: Mapping[str, Json]) -> str:
     items, kept = whole.get("items"), smaller.get("items")
     if not isinstance(items, list) or not isinstance(kept, list) or len(kept) == len(items):
-        less = narrowing(operation)
+        less = narrowing(tool)
         remedy = f"Call again with {less}." if less else "No argument asks for less."
         return f"Long or deep values were cut. {remedy}"
     cut_off = f"{len(items) - len(kept)} of {len(items)} items were cut."
-    return f"{cut_off} {_rest(operation, whole, len(kept))}"
+    return f"{cut_off} {_rest(tool, whole, len(kept))}"
 
 
-def _rest(operation: Operation, whole: Mapping[str, Json], kept: int) -> str:
+def _rest(tool: Tool, whole: Mapping[str, Json], kept: int) -> str:
     """How to get the items that follow the first ones."""
     pagination = whole.get("pagination")
     offset = pagination.get("offset") if isinstance(pagination, dict) else None
-    if "offset" in operation.http.query and kept:
+    if "offset" in tool.input_schema["properties"] and kept:
         place = f"offset={offset + kept}" if isinstance(offset, int) else f"offset higher by {kept}"
         return f"Call again with {place} for the rest."
-    less = narrowing(operation)
+    less = narrowing(tool)
     return f"Call again with {less}." if less else "Read the others one by one, by their id."
 
 
-def _log_text(data: Json) -> str | None:
-    """A log as readable text: a text itself, lines, rows of a build, or an object with a text."""
-    if isinstance(data, list):
-        return "\n".join(_log_line(row) for row in data)
-    if isinstance(data, dict):
-        texts = [member for member in data.values() if isinstance(member, str)]
-        data = texts[0] if len(texts) == 1 else data
-    if data is None:
-        return ""
-    return _INVISIBLE.sub("", data) if isinstance(data, str) else None
-
-
-def _log_line(row: Json) -> str:
-    if isinstance(row, dict):
-        stage, line = row.get("stage"), row.get("log")
-        row = f"{stage} | {line}" if stage else line
-    return _INVISIBLE.sub("", row if isinstance(row, str) else compact(row)).rstrip()
-
-
 def _log_result(
-    operation: Operation, log: str, data: Json, budget: int
+    tool: Tool, log: str, data: Json, budget: int, frame: Frame | None
 ) -> mcp_types.CallToolResult:
+    if not log:
+        return _result("The log is empty.", {"log": ""})
+    budget -= frame.weight if frame else 0
     if weigh(compact(log)) <= budget:
-        return _result(log or "The log is empty.", {"log": log})
+        return _framed_log(log, frame, {})
     tail = cut_text(log, budget - _HINT_BYTES, keep_end=True)
     # The first line is only the end of one, unless it is all there is.
     tail = tail.partition("\n")[2] or tail
-    hint = _log_hint(operation, data, len(log.splitlines()), len(tail.splitlines()))
-    return _result(f"[{hint}]\n{tail}", {"log": tail, "truncated": True, "hint": hint})
+    hint = _log_hint(tool, data, len(log.splitlines()), len(tail.splitlines()))
+    return _framed_log(tail, frame, {"truncated": True, "hint": hint})
 
 
-def _log_hint(operation: Operation, data: Json, lines: int, shown: int) -> str:
+def _framed_log(
+    log: str, frame: Frame | None, facts: Mapping[str, Json]
+) -> mcp_types.CallToolResult:
+    shown = frame.wrap(log, seam="\n") if frame else log
+    notices = [f"[{facts['hint']}]"] if facts else []
+    if frame:
+        facts = {**facts, "notice": frame.notice}
+        notices.insert(0, frame.notice)
+    return _result("\n".join([*notices, shown]), {"log": shown, **facts})
+
+
+def _log_hint(tool: Tool, data: Json, lines: int, shown: int) -> str:
     numbers = [
         row["lineNumber"]
         for row in (data if isinstance(data, list) else ())
         if isinstance(row, dict) and isinstance(row.get("lineNumber"), int)
     ]
     end = f"Only the end of the log is shown, {shown} of {lines} lines."
-    if numbers and "skip" in operation.http.query:
+    if numbers and "skip" in tool.input_schema["properties"]:
         return f"{end} Call again with skip={max(numbers)} for the lines that follow."
-    less = narrowing(operation)
+    less = narrowing(tool)
     return f"{end} Call again with {less}." if less else end
 
 

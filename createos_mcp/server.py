@@ -1,50 +1,91 @@
-"""The MCP server: the list of tools, and the way of one call through all steps."""
+"""The MCP server: the list of tools that a caller sees, and the calls that it makes."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import mcp_types
 from mcp.server import CacheHint, Server, ServerRequestContext
 from mcp.server.context import CallNext, HandlerResult
 from mcp.shared.exceptions import MCPError
+from platformdirs import user_data_path
 
 from createos_mcp.backend import Backend
-from createos_mcp.binding import bind
+from createos_mcp.calls import Answer, Calls, Workflow
 from createos_mcp.catalog import Catalog
-from createos_mcp.errors import CallError, InvalidArgumentsError
-from createos_mcp.operations import Arguments, Json, Operation, Reference
-from createos_mcp.references import References
-from createos_mcp.repair import repair, unwrap
+from createos_mcp.confirmation import Ballot, Confirmations, sealing
+from createos_mcp.discovery import (
+    CALL,
+    DESCRIBE,
+    SEARCH,
+    describe_tool,
+    discovery_tools,
+    find_tools,
+)
+from createos_mcp.errors import CallError, SelectionError
+from createos_mcp.operations import Json, Tool
+from createos_mcp.repair import unwrap
 from createos_mcp.results import failure, success
-from createos_mcp.validation import Validation
+from createos_mcp.search import ToolIndex
+from createos_mcp.settings import Unasked
+from createos_mcp.toolsets import (
+    HEADERS,
+    QUERY,
+    SETTINGS,
+    Choice,
+    Selection,
+    Toolsets,
+    read_selection,
+)
+
+KEY_DIRECTORY = user_data_path("createos-mcp", appauthor=False) / "keys"
 
 WEBSITE = "https://createos.nodeops.network"
 
 LIST_TTL_MS = 300_000
 DISCOVER_TTL_MS = 3_600_000
 
-_FAULT = "This call met a fault in createos-mcp itself; its log on stderr has the details."
-
-_logger = logging.getLogger(__name__)
-
 Context: TypeAlias = ServerRequestContext[Any, Any]
 
 
 def build_server(
-    catalog: Catalog, backend: Backend, *, result_budget_bytes: int = 60_000
+    catalog: Catalog,
+    backend: Backend,
+    *,
+    workflows: Sequence[Workflow] = (),
+    selection: Selection | None = None,
+    unasked: Unasked | None = None,
+    key_directory: Path = KEY_DIRECTORY,
+    state_keys: Sequence[bytes] = (),
+    result_budget_bytes: int = 60_000,
 ) -> Server[Any]:
     """Make a server of the catalogue's operations; it serves both protocol eras.
 
     Args:
-        catalog: What the tools are.
+        catalog: What the operations are.
         backend: Where calls go.
+        workflows: Further tools.
+        selection: What the operator offers; a caller over HTTP may ask for less.
+        unasked: What becomes of calls that a person should allow when nobody can be asked.
+        key_directory: Where secrets that a local caller makes are kept.
+        state_keys: Seal what clients carry between a question and its answer; the same in every
+            process that serves the same clients. Without any, a key of this process.
         result_budget_bytes: Limit for one result.
+
+    Raises:
+        SelectionError: The operator offers what does not exist.
     """
-    desk = _Desk(catalog, backend, result_budget_bytes)
+    calls = Calls(
+        catalog,
+        backend,
+        confirmations=Confirmations(unasked),
+        key_directory=key_directory,
+        result_budget_bytes=result_budget_bytes,
+    )
+    desk = _Desk(calls, workflows, selection or Selection(), result_budget_bytes)
     server: Server[Any] = Server(
         "createos-mcp",
         version=version("createos-mcp"),
@@ -55,10 +96,12 @@ def build_server(
         on_call_tool=desk.call_tool,
         get_tool_input_schema=desk.input_schema,
         cache_hints={
-            "tools/list": CacheHint(ttl_ms=LIST_TTL_MS, scope="public"),
+            # The list follows from the caller's headers and address.
+            "tools/list": CacheHint(ttl_ms=LIST_TTL_MS, scope="private"),
             "server/discover": CacheHint(ttl_ms=DISCOVER_TTL_MS, scope="public"),
         },
     )
+    server.middleware.append(sealing(state_keys))
     server.middleware.append(_unwrap_arguments)
     return server
 
@@ -66,70 +109,105 @@ def build_server(
 class _Desk:
     """Takes the requests of all sessions; it remembers nothing between them."""
 
-    def __init__(self, catalog: Catalog, backend: Backend, result_budget_bytes: int) -> None:
-        self._catalog = catalog
-        self._backend = backend
-        self._budget_bytes = result_budget_bytes
-        self._references = References(catalog)
-        self._validation = Validation()
-        tools = [_tool(operation) for operation in catalog.operations.values()]
-        self._tools = mcp_types.ListToolsResult(tools=tools)
+    def __init__(
+        self, calls: Calls, workflows: Sequence[Workflow], bound: Selection, budget_bytes: int
+    ) -> None:
+        catalog = calls.catalog
+        tools: list[Tool] = [*catalog.operations.values(), *workflows]
+        self._calls = calls
+        self._bound = bound
+        self._budget_bytes = budget_bytes
+        self._toolsets = Toolsets(tools, catalog.on_request, catalog.references)
+        self._toolsets.check(bound, SETTINGS)
+        self._index = ToolIndex(tools, catalog.synonyms)
+        named = {name: tool for tool in tools for name in (*tool.aliases, tool.name)}
+        self._named = {**named, **{tool.name: tool for tool in (SEARCH, DESCRIBE, CALL)}}
 
     async def list_tools(
-        self, _context: Context, _params: mcp_types.PaginatedRequestParams | None
+        self, context: Context, _params: mcp_types.PaginatedRequestParams | None
     ) -> mcp_types.ListToolsResult:
-        return self._tools
+        choice = self._choose(context)
+        tools = [*(choice.shown[name] for name in choice.listed), *discovery_tools(choice)]
+        ordered = sorted(tools, key=lambda tool: tool.name)
+        return mcp_types.ListToolsResult(tools=[_row(tool) for tool in ordered])
 
     def input_schema(self, name: str) -> dict[str, Json] | None:
-        operation = self._catalog.find(name)
-        return dict(operation.input_schema) if operation else None
+        tool = self._named.get(name)
+        return dict(tool.input_schema) if tool else None
 
-    async def call_tool(
-        self, _context: Context, params: mcp_types.CallToolRequestParams
-    ) -> mcp_types.CallToolResult:
-        operation = self._catalog.find(params.name)
-        if operation is None:
-            raise MCPError(mcp_types.INVALID_PARAMS, self._unknown(params.name))
+    async def call_tool(self, context: Context, params: mcp_types.CallToolRequestParams) -> Answer:
+        choice = self._choose(context)
+        ballot = Ballot(context=context, params=params)
+        given = params.arguments or {}
+        tool = _discovery_tool(choice, params.name)
+        if tool is None:
+            return await self._call(choice, ballot, params.name, given)
         try:
-            data = await self._perform(operation, params.arguments or {})
-            return success(operation, data, budget_bytes=self._budget_bytes)
+            arguments = self._calls.check(tool, given)
         except CallError as error:
-            return failure(operation, error, self._references_of(operation))
-        except Exception:
-            _logger.exception("%s failed unexpectedly", operation.name)
-            return mcp_types.CallToolResult(
-                content=[mcp_types.TextContent(type="text", text=_FAULT)], is_error=True
+            return failure(tool, error, ())
+        if tool.name == CALL.name:
+            return await self._call(
+                choice, ballot, arguments["name"], arguments.get("arguments", {})
             )
+        data = (
+            find_tools(self._index, choice, arguments)
+            if tool.name == SEARCH.name
+            else describe_tool(choice.shown[self._find(choice, arguments["name"]).name])
+        )
+        return success(tool, data, budget_bytes=self._budget_bytes)
 
-    async def _perform(self, operation: Operation, given: Mapping[str, Json]) -> Json:
-        arguments = repair(operation, given)
-        problems = self._validation.check(operation, arguments)
-        if problems:
-            raise InvalidArgumentsError(problems)
-        return await self._fetch(operation, await self._references.resolve(arguments, self._fetch))
+    async def _call(
+        self, choice: Choice, ballot: Ballot, name: str, given: Mapping[str, Json]
+    ) -> Answer:
+        tool = self._find(choice, name)
+        pinned: dict[str, str] = {}
+        if choice.project:
+            pinned = dict.fromkeys(self._toolsets.pinned_arguments(tool), choice.project)
+        return await self._calls.answer(tool, given, ballot, pinned)
 
-    async def _fetch(self, operation: Operation, arguments: Arguments) -> Json:
-        return await self._backend.send(bind(operation, arguments), operation.http)
+    def _choose(self, context: Context) -> Choice:
+        """The tools of this request: what its headers and its address ask for."""
+        wanted = Selection()
+        try:
+            if context.request is not None:
+                by_query = read_selection(context.request.query_params.get, QUERY)
+                by_header = read_selection(context.request.headers.get, HEADERS)
+                self._toolsets.check(by_query, QUERY, self._bound)
+                self._toolsets.check(by_header, HEADERS, self._bound)
+                wanted = by_query.override(by_header)
+        except SelectionError as error:
+            raise MCPError(mcp_types.INVALID_PARAMS, str(error)) from error
+        return self._toolsets.choose(self._bound, wanted)
 
-    def _references_of(self, operation: Operation) -> Sequence[Reference]:
-        named = operation.input_schema["properties"]
-        return [r for r in self._catalog.references if set(r.arguments) & named.keys()]
+    def _find(self, choice: Choice, name: str) -> Tool:
+        tool = choice.reached.get(name)
+        if tool is None:
+            raise MCPError(mcp_types.INVALID_PARAMS, self._unknown(choice, name))
+        return tool
 
-    def _unknown(self, name: str) -> str:
-        known = {tool.name.lower(): tool.name for tool in self._tools.tools}
+    def _unknown(self, choice: Choice, name: str) -> str:
+        hidden = self._named.get(name)
+        if hidden is not None:
+            return f"{name[:64]!r} is not offered here; its toolset is {hidden.group!r}"
+        known = {known.lower(): known for known in choice.reached}
         near = [known[match] for match in get_close_matches(name.lower(), known)]
         remedy = f"did you mean {' or '.join(near)}?" if near else "tools/list shows all tools"
         return f"There is no tool {name[:64]!r}; {remedy}"
 
 
-def _tool(operation: Operation) -> mcp_types.Tool:
-    hints = operation.annotations
+def _discovery_tool(choice: Choice, name: str) -> Tool | None:
+    return next((tool for tool in discovery_tools(choice) if tool.name == name), None)
+
+
+def _row(tool: Tool) -> mcp_types.Tool:
+    hints = tool.annotations
     return mcp_types.Tool(
-        name=operation.name,
-        title=operation.title,
-        description=operation.description,
-        input_schema=dict(operation.input_schema),
-        output_schema=dict(operation.output_schema),
+        name=tool.name,
+        title=tool.title,
+        description=tool.description,
+        input_schema=dict(tool.input_schema),
+        output_schema=dict(tool.output_schema),
         annotations=mcp_types.ToolAnnotations(
             read_only_hint=hints.read_only,
             destructive_hint=hints.destructive,

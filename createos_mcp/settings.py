@@ -9,18 +9,26 @@ from dataclasses import Field, dataclass, field, fields
 from difflib import get_close_matches
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
 
 from createos_mcp.errors import SettingError, quote
 
+Unasked: TypeAlias = Literal["proceed", "refuse"]
+"""What becomes of a call that a person should allow when the client cannot ask one."""
+
 PREFIX = "CREATEOS_"
 
 CLOUD_URL = "https://api-createos.nodeops.network"
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
+
+SWITCHES = {
+    "true": True, "1": True, "yes": True, "on": True,
+    "false": False, "0": False, "no": False, "off": False,
+}  # fmt: skip
 
 SHOWN_BYTES = 60
 
@@ -42,10 +50,26 @@ def _directory(raw: str) -> Path:
     return path
 
 
-def _log_level(raw: str) -> str:
-    if raw.lower() not in LOG_LEVELS:
-        raise ValueError(f"expected one of {', '.join(LOG_LEVELS)}, got {_show(raw)}")
-    return raw.lower()
+def _names(raw: str) -> frozenset[str]:
+    names = frozenset(name.strip() for name in raw.split(",") if name.strip())
+    if not names:
+        raise ValueError(f"expected names with commas between them, got {_show(raw)}")
+    return names
+
+
+def _switch(raw: str) -> bool:
+    if raw.lower() not in SWITCHES:
+        raise ValueError(f"expected true or false, got {_show(raw)}")
+    return SWITCHES[raw.lower()]
+
+
+def _one_of(*known: str) -> Callable[[str], str]:
+    def read(raw: str) -> str:
+        if raw.lower() not in known:
+            raise ValueError(f"expected one of {', '.join(known)}, got {_show(raw)}")
+        return raw.lower()
+
+    return read
 
 
 def _whole_number(least: int, most: int) -> Callable[[str], int]:
@@ -142,6 +166,39 @@ class Settings:
         default=4,
         metadata=_row(_whole_number(1, 10), "How often a call that may be repeated is tried."),
     )
+    toolsets: frozenset[str] = field(
+        default=frozenset(),
+        metadata=_row(
+            _names,
+            "Groups of tools to offer, with commas between them; also default, all, dynamic.",
+            shown="default: all but cronjobs and templates",
+        ),
+    )
+    tools: frozenset[str] = field(
+        default=frozenset(),
+        metadata=_row(_names, "Single tools to offer, alone or beside toolsets.", shown="none"),
+    )
+    exclude_tools: frozenset[str] = field(
+        default=frozenset(), metadata=_row(_names, "Tools not to offer.", shown="none")
+    )
+    read_only: bool = field(
+        default=False,
+        metadata=_row(_switch, "Offer only tools that change nothing.", shown="false"),
+    )
+    project: str | None = field(
+        default=None,
+        metadata=_row(
+            _text, "Name or ID of the one project that every call is about.", shown="none"
+        ),
+    )
+    confirm: Unasked | None = field(
+        default=None,
+        metadata=_row(
+            _one_of("proceed", "refuse"),
+            "What becomes of a deletion when the client cannot ask a person: proceed, refuse.",
+            shown="proceed over stdio, refuse over HTTP",
+        ),
+    )
     result_budget_bytes: int = field(
         default=60_000,
         metadata=_row(_whole_number(2_000, 10_000_000), "Size from which a tool's answer is cut."),
@@ -154,7 +211,9 @@ class Settings:
     )
     log_level: str = field(
         default="warning",
-        metadata=_row(_log_level, f"Least level of the lines on stderr: {', '.join(LOG_LEVELS)}."),
+        metadata=_row(
+            _one_of(*LOG_LEVELS), f"Least level of the lines on stderr: {', '.join(LOG_LEVELS)}."
+        ),
     )
     data_dir: Path | None = field(
         default=None,

@@ -14,6 +14,7 @@ from createos_mcp.errors import NoPlatformHereError
 from createos_mcp.server import build_server
 from createos_mcp.settings import CLOUD_URL
 from createos_mcp.target import Credentials, Target
+from createos_mcp.toolsets import offered
 from createos_mcp.transports import serve_stdio
 
 
@@ -35,7 +36,12 @@ async def _serve(invocation: Invocation) -> None:
         max_answer_bytes=settings.max_answer_bytes,
     ) as backend:
         server = build_server(
-            load_catalog(), backend, result_budget_bytes=settings.result_budget_bytes
+            load_catalog(),
+            backend,
+            selection=offered(settings),
+            unasked=settings.confirm,
+            key_directory=settings.platform_dir / "keys",
+            result_budget_bytes=settings.result_budget_bytes,
         )
         await serve_stdio(server)
 

@@ -1,4 +1,4 @@
-"""Checks arguments against an operation's schema and rules, and reports every problem at once."""
+"""Checks arguments against a tool's schema and rules, and reports every problem at once."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 
-from createos_mcp.operations import Json, Operation, Problem, Rule, Schema
+from createos_mcp.operations import Json, Problem, Rule, Schema, Tool
 
 SHOWN_CHARACTERS = 60
 
@@ -44,14 +44,14 @@ def _is_date_time(value: object) -> bool:
 
 
 class Validation:
-    """The checks of all operations, each compiled once, when it is first needed."""
+    """The checks of all tools, each compiled once, when it is first needed."""
 
     def __init__(self) -> None:
         self._validators: dict[str, Draft202012Validator] = {}
 
     def check(
         self,
-        operation: Operation,
+        tool: Tool,
         arguments: Mapping[str, Json],
         *,
         facts: Mapping[str, str] | None = None,
@@ -59,32 +59,32 @@ class Validation:
         """Report what is wrong with the arguments of a call; nothing is converted or changed.
 
         Args:
-            operation: What is called.
+            tool: What is called.
             arguments: Flat, as the tool takes them.
             facts: What the caller knows and the arguments do not say, `{"type": "upload"}` for a
-                stored project. The operation's rules look here and at the arguments.
+                stored project. The tool's rules look here and at the arguments.
 
         Returns:
             Every problem, sorted by path; empty when the call is good.
         """
         problems = {
             problem
-            for error in self._validator(operation).iter_errors(arguments)
+            for error in self._validator(tool).iter_errors(arguments)
             for problem in _describe(error)
         }
         broken = {problem.path for problem in problems}
         stated = {name: value for name, value in arguments.items() if isinstance(value, str)}
-        for rule in operation.rules:
+        for rule in tool.rules:
             if rule.when.items() <= {**(facts or {}), **stated}.items():
-                found = _break(rule, operation, arguments)
+                found = _break(rule, tool, arguments)
                 problems.update(problem for problem in found if problem.path not in broken)
         return tuple(sorted(problems, key=lambda problem: (problem.path, problem.message)))
 
-    def _validator(self, operation: Operation) -> Draft202012Validator:
-        validator = self._validators.get(operation.name)
+    def _validator(self, tool: Tool) -> Draft202012Validator:
+        validator = self._validators.get(tool.name)
         if validator is None:
-            validator = Draft202012Validator(operation.input_schema, format_checker=_FORMATS)
-            self._validators[operation.name] = validator
+            validator = Draft202012Validator(tool.input_schema, format_checker=_FORMATS)
+            self._validators[tool.name] = validator
         return validator
 
 
@@ -141,7 +141,7 @@ _EXPECTED: Mapping[str, Callable[[Json], str]] = {
 }
 
 
-def _break(rule: Rule, operation: Operation, arguments: Mapping[str, Json]) -> Iterator[Problem]:
+def _break(rule: Rule, tool: Tool, arguments: Mapping[str, Json]) -> Iterator[Problem]:
     held = arguments.get(rule.at, {}) if rule.at else arguments
     if not isinstance(held, dict):
         return
@@ -150,24 +150,24 @@ def _break(rule: Rule, operation: Operation, arguments: Mapping[str, Json]) -> I
     for name in rule.required:
         if name not in held:
             yield Problem(path=_join([*prefix, name]), message=f"required when {fact} is {value!r}")
-    known = _fields(rule, operation.input_schema)
+    known = _fields(rule, tool.input_schema)
     for name in held:
         if rule.allowed is not None and name in known and name not in rule.allowed:
-            takers = _takers(rule, name, operation)
+            takers = _takers(rule, name, tool)
             message = f"not for {fact} {value!r}; only {takers} takes it"
             yield Problem(path=_join([*prefix, name]), message=message)
 
 
-def _takers(broken: Rule, field: str, operation: Operation) -> str:
+def _takers(broken: Rule, field: str, tool: Tool) -> str:
     """The values of the rule's fact that allow a field: `vcs`, or `vcs and upload`."""
     (fact,) = broken.when
     refusing = {
         rule.when[fact]
-        for rule in operation.rules
+        for rule in tool.rules
         if rule.at == broken.at and rule.allowed is not None and field not in rule.allowed
     }
-    ruled = dict.fromkeys(rule.when[fact] for rule in operation.rules)
-    every = operation.input_schema["properties"].get(fact, {}).get("enum", ["vcs", *ruled])
+    ruled = dict.fromkeys(rule.when[fact] for rule in tool.rules)
+    every = tool.input_schema["properties"].get(fact, {}).get("enum", ["vcs", *ruled])
     return " or ".join(value for value in every if value not in refusing)
 
 

@@ -33,7 +33,13 @@ class FakeApi:
     url: str = ""
     status: int = 200
     answer: Json = field(default_factory=lambda: {"status": "success", "data": {"id": "p1"}})
+    data: dict[str, Json] = field(default_factory=dict)
+    """Data by path, `{"/v1/projects": [...]}`; other paths are answered with `answer`."""
     asked: list[Asked] = field(default_factory=list)
+
+    def sent(self, method: str) -> list[str]:
+        """Paths of the requests of this method, without their queries."""
+        return [asked.path.partition("?")[0] for asked in self.asked if asked.method == method]
 
 
 @contextmanager
@@ -54,7 +60,9 @@ def fake_api() -> Iterator[FakeApi]:
                     body=json.loads(body) if body.startswith((b"{", b"[")) else body,
                 )
             )
-            answer = json.dumps(api.answer).encode()
+            path = self.path.partition("?")[0]
+            found = {"status": "success", "data": api.data.get(path)}
+            answer = json.dumps(found if path in api.data else api.answer).encode()
             self.send_response(api.status)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(answer)))

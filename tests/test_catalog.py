@@ -93,6 +93,29 @@ FAULTS: dict[str, tuple[Plant, str]] = {
         lambda d: d.update(rules=[{"when": {}, "at": "", "allowed": ["ghost"]}]),
         "names 'ghost'",
     ),
+    "unsent argument that is none": (
+        lambda d: d["http"].update(unsent=["ghost"]),
+        "http.unsent names 'ghost'",
+    ),
+    "secret with no place": (lambda d: d.update(issues={"id": "mail"}), "'mail'"),
+    "question about nothing": (lambda d: d.update(confirmation={"typed": "x"}), "lacks 'question'"),
+    "name typed of no subject": (
+        lambda d: d.update(confirmation={"question": "?", "typed": "name"}),
+        "typed but no subject",
+    ),
+    "subject compared with nothing": (
+        lambda d: d.update(
+            confirmation={
+                "question": "?",
+                "subject": {"operation": "ListDomains", "where": {"id": "ghost"}},
+            }
+        ),
+        "compares with 'ghost'",
+    ),
+    "subject of an unknown operation": (
+        lambda d: d.update(confirmation={"question": "?", "subject": {"operation": "GetGhost"}}),
+        "asks 'GetGhost'",
+    ),
     "taken name": (lambda d: d.update(aliases=["GetProject"]), "used twice"),
 }
 
@@ -142,6 +165,13 @@ def test_a_faulty_reference_is_refused(change: Document, reason: str, schemas: P
     with pytest.raises(CatalogError) as refusal:
         load_catalog(schemas)
     assert reason in str(refusal.value)
+
+
+def test_a_faulty_pattern_of_secrets_is_refused(schemas: Path) -> None:
+    file = schemas / "secrets.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "patterns": ["("]}))
+    with pytest.raises(CatalogError, match=r"secrets\.json.*regular expression"):
+        load_catalog(schemas)
 
 
 def test_an_alias_finds_its_operation_and_is_listed_once() -> None:

@@ -40,7 +40,7 @@ def config_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     server = {
         "command": sys.executable,
         "args": ["-m", "createos_mcp"],
-        "env": {"CREATEOS_DATA_DIR": str(root / "data")},
+        "env": {"CREATEOS_DATA_DIR": str(root / "data"), "CREATEOS_TOOLSETS": "all"},
     }
     file = root / "mcp.json"
     file.write_text(json.dumps({"mcpServers": {"createos": server}, "imports": []}))

@@ -24,6 +24,7 @@ from createos_mcp.platform.app import SERVED
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.unserved import need_of
+from createos_mcp.redaction import MASK
 from tests.eras import Era, both_eras
 from tests.platform.dns_servers import Zone, dns_server
 from tests.platform.platforms import ANSWERING, PATIENCE_S, UNFINISHED, read_page, zip_of
@@ -209,8 +210,10 @@ def as_base64(content: bytes) -> str:
 async def deployments(agent: Agent, name: str) -> None:
     newest = {"project_id": name, "deployment_id": "latest"}
     await agent.call("UpdateProjectSettings", project_id=name, runEnvs={"GREETING": "as set"})
-    settings = (await agent.call("GetProject", project_id=name))["settings"]
+    settings = (await agent.call("GetProject", project_id=name, reveal="GREETING"))["settings"]
     assert settings["runEnvs"] == {"GREETING": "as set"}
+    settings = (await agent.call("GetProject", project_id=name))["settings"]
+    assert settings["runEnvs"] == {"GREETING": MASK}
     *_, first = (await agent.call("ListDeployments", project_id=name))["items"]
     assert first["versionNumber"] == 1
     again = {"project_id": name, "deployment_id": first["id"], "settings": "project"}

@@ -16,10 +16,13 @@ from createos_mcp.errors import (
     CallError,
     ConnectionFailedError,
     ConnectionLostError,
+    DeclinedError,
     InvalidArgumentsError,
+    KeyFileError,
     NoPlatformHereError,
     PlatformNotStartedError,
     TimedOutError,
+    UnconfirmedError,
     UnreadableAnswerError,
     UnresolvedNameError,
 )
@@ -147,9 +150,9 @@ HUGE = [
     ("numbers", "ListApps", list(range(100_000))),
     ("empty rows", "ListApps", [{} for _ in range(100_000)]),
     ("digits", "GetProject", {"n": 10**4_000, "m": [10**4_000] * 20}),
-    ("log", "GetDeploymentLogs", "line\n" * 100_000),
+    ("log", "GetDeploymentLogs", "one\ntwo\n" * 100_000),
     ("log of one line", "GetDeploymentLogs", "é" * 300_000),
-    ("log of quotes", "GetDeploymentLogs", '{"a": "\\"}\n' * 50_000),
+    ("log of quotes", "GetDeploymentLogs", '{"a": "\\"}\n{"b": "\\"}\n' * 25_000),
     ("log in no known form", "GetDeploymentLogs", {"a": 1, "b": ["x" * 300_000]}),
 ]
 
@@ -237,7 +240,9 @@ def test_a_cut_log_keeps_its_end_and_whole_lines() -> None:
 
 
 def test_a_cut_build_log_says_the_next_skip() -> None:
-    rows = [{"lineNumber": 500 + i, "stage": "build", "log": "x" * 200} for i in range(1_000)]
+    rows = [
+        {"lineNumber": 500 + i, "stage": "build", "log": "x" * 200 + str(i)} for i in range(1_000)
+    ]
 
     structured = success(OPERATIONS["GetBuildLogs"], rows).structured_content
     shown = structured["log"].splitlines()
@@ -307,6 +312,9 @@ STEPS = [
     ("CreateDomain", ApiError(503, ""), "call ListDomains to see what is there"),
     ("CreateProject", ApiError(200, "x"), "correct the arguments"),
     ("CreateProject", ApiError(413, ""), "correct the arguments"),
+    ("DeleteProject", DeclinedError("DeleteProject", "decline", ""), "do not repeat"),
+    ("DeleteProject", UnconfirmedError("DeleteProject"), "CREATEOS_CONFIRM=proceed"),
+    ("CreateAPIKey", KeyFileError("/keys", "Permission denied"), "writable"),
     ("CreateProject", TimedOutError("answering", 30), "may have happened"),
     ("CreateProject", TimedOutError("waiting", 30, sent=False), "repeating is safe"),
     ("GetProject", TimedOutError("answering", 30), "repeating is safe"),

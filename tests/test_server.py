@@ -19,6 +19,7 @@ from createos_mcp.catalog import load_catalog
 from createos_mcp.operations import Json
 from createos_mcp.server import build_server
 from createos_mcp.target import Credentials, Target
+from createos_mcp.toolsets import Selection
 from tests.apis import FakeApi, fake_api
 from tests.eras import HELLO, Era, both_eras
 
@@ -28,8 +29,9 @@ KEY = "skp_top_secret"
 
 
 @asynccontextmanager
-async def connected(era: Era = "auto") -> AsyncIterator[tuple[Client, FakeApi]]:
+async def connected(era: Era = "auto", *toolsets: str) -> AsyncIterator[tuple[Client, FakeApi]]:
     """A client of the server in memory, whose calls reach an API on a real socket."""
+    selection = Selection(toolsets=frozenset(toolsets))
     with fake_api() as api:
         target = Target(base_url=api.url, credentials=Credentials(api_key=KEY))
 
@@ -38,7 +40,7 @@ async def connected(era: Era = "auto") -> AsyncIterator[tuple[Client, FakeApi]]:
 
         async with (
             Backend(locate, attempts=1) as backend,
-            Client(build_server(CATALOG, backend), mode=era) as client,
+            Client(build_server(CATALOG, backend, selection=selection), mode=era) as client,
         ):
             yield client, api
 
@@ -51,7 +53,7 @@ def text_of(result: mcp_types.CallToolResult) -> str:
 
 @both_eras
 async def test_every_tool_is_listed_once_with_schemas_title_and_hints(era: Era) -> None:
-    async with connected(era) as (client, _):
+    async with connected(era, "all") as (client, _):
         tools = (await client.list_tools()).tools
     assert [tool.name for tool in tools] == list(CATALOG.operations)
     for tool in tools:

@@ -27,6 +27,9 @@ def test_every_setting_is_read_from_its_variable_and_a_flag_wins() -> None:
         "CREATEOS_DATA_DIR": "/srv/createos",
         "CREATEOS_PLATFORM_API_PORT": "8080",
         "CREATEOS_PLATFORM_DNS_SERVERS": "192.0.2.1, 127.0.0.1:5353,[::1]:53,[2001:db8::1]",
+        "CREATEOS_TOOLSETS": "projects, domains",
+        "CREATEOS_READ_ONLY": "Yes",
+        "CREATEOS_CONFIRM": "Refuse",
     }
     settings = Settings.from_environ(given, {"attempts": "3"})
     assert settings.read_timeout_s == 5.5
@@ -36,6 +39,10 @@ def test_every_setting_is_read_from_its_variable_and_a_flag_wins() -> None:
     assert settings.platform_api_port == 8080
     servers = ("192.0.2.1", "127.0.0.1:5353", "[::1]:53", "[2001:db8::1]")
     assert settings.platform_dns_servers == servers
+
+    assert settings.toolsets == {"projects", "domains"}
+    assert settings.read_only
+    assert settings.confirm == "refuse"
 
 
 @pytest.mark.parametrize(
@@ -53,6 +60,9 @@ def test_every_setting_is_read_from_its_variable_and_a_flag_wins() -> None:
         ({"CREATEOS_READ_TIMEOUT_S": "nan"}, ("seconds",)),
         ({"CREATEOS_READ_TIMEOUT_S": "-1"}, ("seconds",)),
         ({"CREATEOS_RESULT_BUDGET_BYTES": "100"}, ("2000",)),
+        ({"CREATEOS_TOOLSETS": " , "}, ("CREATEOS_TOOLSETS", "commas")),
+        ({"CREATEOS_READ_ONLY": "maybe"}, ("CREATEOS_READ_ONLY", "true or false", "'maybe'")),
+        ({"CREATEOS_CONFIRM": "ask"}, ("proceed, refuse", "'ask'")),
         ({"CREATEOS_LOG_LEVEL": "loud"}, ("debug", "'loud'")),
         ({"CREATEOS_DATA_DIR": "relative"}, ("absolute path", "'relative'")),
         ({"CREATEOS_PLATFORM_API_PORT": "70000"}, ("65535",)),

@@ -67,13 +67,50 @@ def ask(server: subprocess.Popen[str], number: int, method: str, params: Json) -
 @both_eras
 async def test_an_agent_lists_every_tool_and_calls_one(era: Era) -> None:
     with fake_api() as api:
-        async with agent(era, CREATEOS_API_KEY=KEY, CREATEOS_API_URL=api.url) as client:
+        given = {"CREATEOS_API_KEY": KEY, "CREATEOS_API_URL": api.url, "CREATEOS_TOOLSETS": "all"}
+        async with agent(era, **given) as client:
             tools = (await client.list_tools()).tools
             result = await client.call_tool("GetProject", {"project_id": ID})
     assert [tool.name for tool in tools] == list(load_catalog().operations)
     assert result.structured_content == {"id": "p1"}
     (asked,) = api.asked
     assert asked.headers["x-api-key"] == KEY
+
+
+def test_flags_choose_the_tools() -> None:
+    flags = ("--read-only", "--project", "my-app", "--toolsets", "domains")
+    with launched(*flags) as server:
+        ask(server, 1, "initialize", HELLO)
+        (tool,) = ask(server, 2, "tools/list", {})["result"]["tools"]
+    assert tool["name"] == "ListDomains"
+    assert tool["inputSchema"]["properties"] == {}
+
+
+def test_a_toolset_that_is_not_there_ends_the_start_with_a_sentence() -> None:
+    with launched("--toolsets", "projcets") as server:
+        _, log = server.communicate(timeout=10)
+    assert server.returncode == 2
+    assert log == (
+        "createos-mcp: CREATEOS_TOOLSETS (--toolsets): there is no 'projcets'; "
+        "did you mean projects?\n"
+    )
+
+
+def test_at_the_finest_log_level_no_value_of_a_variable_is_written() -> None:
+    with fake_api() as api:
+        api.answer = {"status": "success", "data": {"settings": {"runEnvs": {"A": "canary-read"}}}}
+        with launched(
+            "--log-level", "debug", CREATEOS_API_KEY=KEY, CREATEOS_API_URL=api.url
+        ) as server:
+            ask(server, 1, "initialize", HELLO)
+            given = {"project_id": ID, "runEnvs": {"A": "canary-given"}}
+            call = {"name": "UpdateProjectSettings", "arguments": given}
+            answers = [ask(server, 2, "tools/call", call)]
+            call = {"name": "GetProject", "arguments": {"project_id": ID}}
+            answers.append(ask(server, 3, "tools/call", call))
+            _, log = server.communicate(timeout=10)
+    assert log
+    assert "canary" not in log + json.dumps(answers)
 
 
 @both_eras

@@ -11,9 +11,6 @@ OPERATIONS = load_catalog().operations
 
 NAMES = json.loads((Path(__file__).parent / "cases" / "tool_names.json").read_text())
 
-BYTE_BUDGET = 39_000
-"""About 9,000 o200k tokens at the 4.4 bytes a token that `bench/tokens.py` finds here."""
-
 CLIENT_LIMIT = 47
 """Some clients drop a tool when `mcp__createos__` and its name have more than 64 characters."""
 
@@ -83,10 +80,17 @@ def test_limits_of_the_platform_are_in_the_schema(tool: str, path: str, limits: 
     assert {keyword: schema.get(keyword) for keyword in limits} == limits
 
 
-def test_the_whole_list_stays_within_its_budget() -> None:
-    tools = [
-        {"name": o.name, "description": o.description, "inputSchema": o.input_schema}
-        for o in OPERATIONS.values()
-    ]
-    text = json.dumps(tools, separators=(",", ":"), ensure_ascii=False)
-    assert len(text.encode()) <= BYTE_BUDGET
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+def test_summaries_and_new_secrets_are_members_of_the_answer(operation: Operation) -> None:
+    members = operation.output_schema["properties"]
+    rows = members.get("items", {}).get("items", {}).get("properties", {})
+    assert {path.partition(".")[0] for path in operation.summary} <= rows.keys()
+    assert operation.issues.keys() <= members.keys()
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+def test_a_deletion_is_destructive_and_confirmed(operation: Operation) -> None:
+    if operation.http.method == "DELETE":
+        assert operation.confirmation
+    if operation.confirmation:
+        assert not operation.annotations.read_only
