@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check bench fmt lock clean
+.PHONY: demo test check bench bundle fmt lock clean
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py
@@ -17,6 +17,7 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate.py --check
+	$(BIN)/python release/manifests.py --check
 
 bench: $(READY)
 	$(BIN)/python bench/run.py
@@ -25,6 +26,11 @@ fmt: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/python docs/generate.py
+	$(BIN)/python release/manifests.py
+
+# A zip that hosts of MCP bundles install by a click.
+bundle: $(READY)
+	$(BIN)/python release/bundle.py
 
 # Versions and hashes only: no address of a registry goes into the lock.
 lock: $(READY)

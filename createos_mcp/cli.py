@@ -73,12 +73,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(command: Command, given: Mapping[str, Any]) -> int:
     environ = dict(os.environ)
     chosen = {setting.name for setting in fields(Settings)}
-    settings = Settings.from_environ(environ, {k: v for k, v in given.items() if k in chosen})
+    flags = {name: value for name, value in given.items() if name in chosen}
+    settings, problems = Settings.read(environ, flags)
+    if problems and not command.takes_bad_settings:
+        raise problems[0]
     _log_to_stderr(settings.log_level)
     if command.is_of_platform and sys.platform != "linux":
         raise NoPlatformHereError(sys.platform)
     own = {k: v for k, v in given.items() if k not in chosen}
-    return command.load()(Invocation(settings=settings, environ=environ, given=own))
+    return command.load()(
+        Invocation(settings=settings, environ=environ, given=own, problems=problems)
+    )
 
 
 def _refuse_unknown_flags(parser: argparse.ArgumentParser, typed: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, TypeAlias
 
+from createos_mcp.errors import SettingError
 from createos_mcp.settings import Settings
 
 
@@ -16,6 +17,8 @@ class Invocation:
     environ: Mapping[str, str]
     given: Mapping[str, Any] = field(default_factory=dict)
     """Values of the command's own arguments, by their names: `{"json": True}` for `--json`."""
+    problems: tuple[SettingError, ...] = ()
+    """Settings that cannot be used, for a command that takes them."""
 
 
 Run: TypeAlias = Callable[[Invocation], int]
@@ -45,6 +48,8 @@ class Command:
     arguments: tuple[Argument, ...] = ()
     is_of_platform: bool = False
     """Whether it works with the local platform, and so on Linux alone."""
+    takes_bad_settings: bool = False
+    """Whether it runs also when settings cannot be used, and tells about them itself."""
 
     def load(self) -> Run:
         """Import what the command runs."""
@@ -59,15 +64,69 @@ GROUPS: Mapping[str, str] = {
 }
 """Words that commands share, and what those commands have in common."""
 
-_AS_JSON = Argument(
-    name="--json", sentence="Answer with JSON, for programs.", options={"action": "store_true"}
-)
+
+def _switch(name: str, sentence: str) -> Argument:
+    return Argument(name=name, sentence=sentence, options={"action": "store_true"})
+
+
+_AS_JSON = _switch("--json", "Answer with JSON, for programs.")
 
 COMMANDS: tuple[Command, ...] = (
     Command(
         name="",
         sentence="serve one client over stdin and stdout",
         run="createos_mcp.stdio:serve",
+    ),
+    Command(
+        name="install",
+        sentence="put the server into the configuration of your clients, after showing the change",
+        run="createos_mcp.install:install",
+        arguments=(
+            Argument(
+                name="clients",
+                sentence="claude-code, claude-desktop, cursor, vscode, windsurf, codex, gemini, "
+                "opencode; by default those that are found.",
+                options={"nargs": "*", "metavar": "CLIENT"},
+            ),
+            _switch("--yes", "Write without asking."),
+            _switch("--dry-run", "Show the change and write nothing."),
+            _switch("--uninstall", "Take the server out."),
+            _switch("--project-scope", "Write into the project in this directory, not for you."),
+            Argument(
+                name="--with-key",
+                sentence="Name of the variable that holds your key; the clients hand it on, "
+                "and no file holds the key.",
+                options={"metavar": "NAME"},
+            ),
+        ),
+    ),
+    Command(
+        name="doctor",
+        sentence="check the settings, the key, the platform and this machine; "
+        "exits with 1 when something fails",
+        run="createos_mcp.doctor:examine",
+        arguments=(_AS_JSON,),
+        takes_bad_settings=True,
+    ),
+    Command(
+        name="tools",
+        sentence="show the tools that the settings offer",
+        run="createos_mcp.tool_list:show",
+        arguments=(_AS_JSON,),
+    ),
+    Command(
+        name="call",
+        sentence="call one tool and show what it answers; exits with 1 when that is an error",
+        run="createos_mcp.tool_call:call",
+        arguments=(
+            Argument(name="tool", sentence="Its name, as `createos-mcp tools` shows it."),
+            Argument(
+                name="arguments",
+                sentence="name=value; name=@file takes the value from a file and name:=value "
+                "as JSON; @- is stdin.",
+                options={"nargs": "*", "metavar": "name=value"},
+            ),
+        ),
     ),
     Command(
         name="platform start",

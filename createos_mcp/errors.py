@@ -5,6 +5,12 @@
     + SelectionError
   x CatalogError
   x UserRefusedError
+  x ConfigTextError
+  x ConfigFileError
+  x UnknownClientError
+  x KeyNameError
+  x ArgumentTextError
+  x ToolRefusedError
   x AnswerNeededError
   x CallError
     + InvalidArgumentsError
@@ -61,6 +67,53 @@ class CatalogError(CreateosError):
 
 class UserRefusedError(CreateosError):
     """The local platform's users cannot be shown or changed as asked."""
+
+
+class ConfigTextError(CreateosError):
+    """A text is not what its format demands."""
+
+    def __init__(self, reason: str, line: int) -> None:
+        super().__init__(f"line {line}: {reason}")
+        self.reason = reason
+        self.line = line
+
+
+class ConfigFileError(CreateosError):
+    """A configuration file of a client cannot be used; it was left as it is."""
+
+    def __init__(self, file: str, reason: str, line: int | None = None) -> None:
+        place = f"{file}:{line}" if line else file
+        super().__init__(f"{place}: {quote(reason)}")
+        self.file = file
+        self.line = line
+
+
+class UnknownClientError(CreateosError):
+    """No client has that name, or it has no configuration of the kind that is asked for."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        super().__init__(f"There is no client {quote(name)!r} here; known are {', '.join(known)}")
+
+
+class KeyNameError(CreateosError):
+    """What should name a variable does not; it may be a key itself and is never shown."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "--with-key: give the name of the variable that holds the key, "
+            "such as CREATEOS_API_KEY, and not the key"
+        )
+
+
+class ArgumentTextError(CreateosError):
+    """An argument of a call made by hand cannot be read."""
+
+    def __init__(self, argument: str, reason: str) -> None:
+        super().__init__(f"{quote(argument, limit_bytes=100)}: {reason}")
+
+
+class ToolRefusedError(CreateosError):
+    """The server does not offer the tool that is called by hand."""
 
 
 class SelectionError(SettingError):

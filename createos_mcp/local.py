@@ -1,7 +1,5 @@
 """The local platform as the command line and the backend see it: found, started, stopped."""
 
-import sys
-
 from createos_mcp.commands import Invocation
 from createos_mcp.errors import PlatformNotStartedError
 from createos_mcp.platform import daemon
@@ -10,6 +8,7 @@ from createos_mcp.platform.errors import StartupError
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.settings import Settings
 from createos_mcp.target import Credentials, Target
+from createos_mcp.terminal import say
 
 LOG_LINES = 200
 
@@ -58,8 +57,3 @@ def show_log(invocation: Invocation) -> int:
     for line in log_file.read_text(errors="replace").splitlines()[-LOG_LINES:]:
         say(line)
     return 0
-
-
-def say(line: str) -> None:
-    """Write a line for whoever called the command."""
-    sys.stdout.write(f"{line}\n")

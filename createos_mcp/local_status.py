@@ -7,12 +7,13 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 from createos_mcp.commands import Invocation
 from createos_mcp.errors import ConnectionLostError
-from createos_mcp.local import config_of, locate, say
+from createos_mcp.local import config_of, locate
 from createos_mcp.operations import Json
 from createos_mcp.platform import daemon
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.state import PlatformState
 from createos_mcp.tables import write_table
+from createos_mcp.terminal import say
 
 REQUEST_TIMEOUT_S = 10
 

@@ -8,12 +8,13 @@ import anyio
 
 from createos_mcp.commands import Invocation
 from createos_mcp.errors import UserRefusedError
-from createos_mcp.local import config_of, say
+from createos_mcp.local import config_of
 from createos_mcp.platform import daemon, users
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.errors import PlatformError
 from createos_mcp.platform.state import read_state
 from createos_mcp.tables import write_table
+from createos_mcp.terminal import say
 
 _COLUMNS = ("NAME", "ID", "SINCE")
 

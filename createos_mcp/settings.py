@@ -283,19 +283,33 @@ class Settings:
         Raises:
             SettingError: A variable has no meaning, or a value cannot be used.
         """
+        settings, problems = cls.read(environ, flags)
+        if problems:
+            raise problems[0]
+        return settings
+
+    @classmethod
+    def read(
+        cls, environ: Mapping[str, str], flags: Mapping[str, str]
+    ) -> tuple[Self, tuple[SettingError, ...]]:
+        """The same, with everything that is wrong; what cannot be used keeps its default."""
         table = {variable(setting): setting for setting in fields(cls)}
         given: dict[str, tuple[str, str]] = {}
+        problems = []
         for name, raw in environ.items():
-            if name.startswith(PREFIX):
-                given[_known(name, table).name] = (name, raw)
-        for name, raw in flags.items():
-            given[name] = (flag(name), raw)
-        values: dict[str, Any] = {
-            setting.name: _read(setting, *given[setting.name])
-            for setting in table.values()
-            if setting.name in given
-        }
-        return cls(**values)
+            if name in table:
+                given[table[name].name] = (name, raw)
+            elif name.startswith(PREFIX):
+                problems.append(_unknown(name, table))
+        given.update({name: (flag(name), raw) for name, raw in flags.items()})
+        values: dict[str, Any] = {}
+        for setting in table.values():
+            if setting.name in given:
+                try:
+                    values[setting.name] = _read(setting, *given[setting.name])
+                except SettingError as error:
+                    problems.append(error)
+        return cls(**values), tuple(problems)
 
     @property
     def is_local(self) -> bool:
@@ -310,7 +324,12 @@ class Settings:
 
 def variable(setting: Field[Any]) -> str:
     """The variable of a setting, `CREATEOS_READ_TIMEOUT_S`."""
-    return PREFIX + setting.name.upper()
+    return variable_of(setting.name)
+
+
+def variable_of(name: str) -> str:
+    """The variable of the setting of that name."""
+    return PREFIX + name.upper()
 
 
 def flag(name: str) -> str:
@@ -318,15 +337,11 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def _known(name: str, table: Mapping[str, Field[Any]]) -> Field[Any]:
-    if name not in table:
-        bare = {known.removeprefix(PREFIX): known for known in table}
-        near = get_close_matches(name.removeprefix(PREFIX), bare, n=1)
-        remedy = (
-            f"did you mean {bare[near[0]]}?" if near else f"known are {', '.join(sorted(table))}"
-        )
-        raise SettingError(name, f"there is no such setting; {remedy}")
-    return table[name]
+def _unknown(name: str, table: Mapping[str, Field[Any]]) -> SettingError:
+    bare = {known.removeprefix(PREFIX): known for known in table}
+    near = get_close_matches(name.removeprefix(PREFIX), bare, n=1)
+    remedy = f"did you mean {bare[near[0]]}?" if near else f"known are {', '.join(sorted(table))}"
+    return SettingError(name, f"there is no such setting; {remedy}")
 
 
 def _read(setting: Field[Any], source: str, raw: str) -> object:

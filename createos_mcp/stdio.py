@@ -1,11 +1,14 @@
 """The server over stdio, put together: settings, backend, catalogue, transport."""
 
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from functools import partial
+from typing import Any
 
 import anyio
 from anyio import to_thread
+from mcp.server import Server
 
 from createos_mcp.backend import Backend
 from createos_mcp.catalog import load_catalog
@@ -25,6 +28,13 @@ def serve(invocation: Invocation) -> int:
 
 
 async def _serve(invocation: Invocation) -> None:
+    async with open_server(invocation) as server:
+        await serve_stdio(server)
+
+
+@asynccontextmanager
+async def open_server(invocation: Invocation) -> AsyncIterator[Server[Any]]:
+    """The server as the settings say it is; its connections are closed in the end."""
     settings = invocation.settings
     async with Backend(
         locator(invocation),
@@ -35,7 +45,7 @@ async def _serve(invocation: Invocation) -> None:
         attempts=settings.attempts,
         max_answer_bytes=settings.max_answer_bytes,
     ) as backend:
-        server = build_server(
+        yield build_server(
             load_catalog(),
             backend,
             selection=offered(settings),
@@ -43,7 +53,6 @@ async def _serve(invocation: Invocation) -> None:
             key_directory=settings.platform_dir / "keys",
             result_budget_bytes=settings.result_budget_bytes,
         )
-        await serve_stdio(server)
 
 
 def locator(invocation: Invocation) -> Callable[[], Awaitable[Target]]:

@@ -1,4 +1,4 @@
-"""Writes the tables of README.md and docs/tools.md from the code; `--check` only compares."""
+"""Writes the tables of README.md and docs/*.md from the code; `--check` only compares."""
 
 import difflib
 import re
@@ -9,6 +9,7 @@ from itertools import groupby
 from pathlib import Path
 
 from createos_mcp.catalog import Catalog, load_catalog
+from createos_mcp.client_configs import CLIENTS, locate
 from createos_mcp.operations import Operation
 from createos_mcp.platform.app import SERVED
 from createos_mcp.platform.unserved import need_of
@@ -31,12 +32,23 @@ def tools_by_group(catalog: Catalog) -> Iterator[str]:
 
 
 def settings() -> Iterator[str]:
-    """One row per setting, for README.md."""
+    """One row per setting, for docs/settings.md."""
     yield "| variable | default | what for |"
     yield "|---|---|---|"
     for setting in fields(Settings):
         default = setting.metadata["shown"] or ("" if setting.default is None else setting.default)
         yield f"| `{variable(setting)}` | {default} | {setting.metadata['sentence']} |"
+
+
+def clients() -> Iterator[str]:
+    """One row per client that `install` knows, for docs/install.md."""
+    yield "| client | name | file on Linux | of a project | servers are in |"
+    yield "|---|---|---|---|---|"
+    for client in CLIENTS:
+        file = locate(client, "linux", {"HOME": "~"}).as_posix()
+        own = f"`{client.project}`" if client.project else ""
+        title = f"[{client.title}]({client.source})"
+        yield f"| {title} | `{client.name}` | `{file}` | {own} | `{client.at[0]}` |"
 
 
 def tools(catalog: Catalog) -> Iterator[str]:
@@ -65,17 +77,20 @@ def _fill(text: str, name: str, lines: Iterator[str]) -> str:
     between = re.compile(f"({re.escape(begin)}).*?({re.escape(end)})", re.DOTALL)
     filled, count = between.subn(lambda found: found[1] + "\n".join(lines) + "\n" + found[2], text)
     if count != 1:
-        sys.exit(f"README.md needs one {begin.strip()} and one {end}")
+        sys.exit(f"a document needs one {begin.strip()} and one {end}")
     return filled
 
 
 def _documents() -> dict[Path, str]:
     catalog = load_catalog()
     readme = ROOT / "README.md"
-    text = _fill(readme.read_text(), "tools", tools_by_group(catalog))
+    chosen = ROOT / "docs" / "settings.md"
+    installed = ROOT / "docs" / "install.md"
     heading = "# Tools\n\nWritten by `docs/generate.py` from `tool_schemas/`.\n"
     return {
-        readme: _fill(text, "settings", settings()),
+        readme: _fill(readme.read_text(), "tools", tools_by_group(catalog)),
+        installed: _fill(installed.read_text(), "clients", clients()),
+        chosen: _fill(chosen.read_text(), "settings", settings()),
         ROOT / "docs" / "tools.md": heading + "\n".join(tools(catalog)) + "\n",
     }
 

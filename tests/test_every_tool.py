@@ -108,7 +108,7 @@ async def connected(era: Era, settings: Mapping[str, str]) -> AsyncIterator[Agen
     server = StdioServerParameters(
         command=sys.executable,
         args=["-m", "createos_mcp"],
-        env={**others, **settings},
+        env={**others, "CREATEOS_TOOLSETS": "all", **settings},
     )
     async with Client(server, mode=era) as client:
         yield Agent(client=client)

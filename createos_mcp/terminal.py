@@ -1,0 +1,50 @@
+"""What a command shows: styled on a terminal, plain on a pipe."""
+
+import sys
+
+from rich.console import Console
+from rich.text import Text
+
+_DIFF_STYLES = {"+": "green", "-": "red", "@": "cyan"}
+"""Colour of a line of a diff by its first character."""
+
+
+def say(line: str, *, style: str = "") -> None:
+    """Write a line for whoever called the command.
+
+    Args:
+        line: Shown as it is; nothing in it is read as markup.
+        style: Colour on a terminal, `bold green`; `NO_COLOR` turns it off.
+    """
+    if not sys.stdout.isatty():
+        sys.stdout.write(f"{line}\n")
+        return
+    Console(highlight=False).print(Text(line, style=style), soft_wrap=True)
+
+
+def say_diff(lines: list[str]) -> None:
+    """Write the lines of a unified diff."""
+    for line in lines:
+        say(line, style=_DIFF_STYLES.get(line[:1], ""))
+
+
+def say_json(document: str) -> None:
+    """Write a JSON document, coloured on a terminal."""
+    if sys.stdout.isatty():
+        Console().print_json(document)
+    else:
+        sys.stdout.write(f"{document}\n")
+
+
+def can_ask() -> bool:
+    """Whether a person sits in front of the command."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def ask(question: str) -> str:
+    """The person's answer in one line; empty when there is none."""
+    say(question, style="bold")
+    try:
+        return input("> ").strip()
+    except EOFError:
+        return ""
