@@ -114,6 +114,8 @@ class Supervisor:
         await self._publish(replicas)
         if former is not None:
             self._background.start(self._retire, former, SUPERSEDED)
+        if environment is not None and deployment.id in self._at:
+            self._background.start(self._end_own, deployment.id)
 
     async def wake(self, place: str) -> None:
         """Begin to run what belongs in a place, unless it runs; requests are held until it does."""
@@ -304,6 +306,13 @@ class Supervisor:
                 await self.show(replicas.set.deployment_id)
         if gone is not None:
             await self._addresses.drain([gone], 0)
+
+    async def _end_own(self, deployment_id: str) -> None:
+        """Let a deployment's own set go, now that an environment runs it."""
+        async with self.lock(deployment_id):
+            own = self._at.pop(deployment_id, None)
+            if own is not None:
+                await self._retire(own, SUPERSEDED)
 
     async def _retire(self, replicas: Replicas, reason: str) -> None:
         """Let requests in flight finish, then end a set that nothing leads to any more."""

@@ -26,6 +26,13 @@ from createos_mcp.platform.users import add_user
 Json: TypeAlias = Any
 
 NAMES = st.sampled_from(["shop-web", "Shop-Web", "blog-web", "wiki-web"])
+ENVIRONMENT_NAMES = st.sampled_from(["production", "staging", "preview"])
+ENVIRONMENT: Json = {
+    "displayName": "Another one",
+    "resources": {"cpu": 200, "memory": 512, "replicas": 1},
+    "settings": {"runEnvs": {}},
+}
+
 WHICH = st.integers(0, 11)
 """Picks one of what is there, whatever its number."""
 
@@ -44,6 +51,17 @@ class Deployment:
     id: str
     version: int
     status: str
+    runs_alone: bool = False
+    """Whether it runs at its own address, since no environment has taken it so far."""
+
+
+@dataclass(kw_only=True)
+class Environment:
+    id: str
+    takes_each: bool
+    """Whether it takes each good deployment by itself."""
+    serves: str | None = None
+    variables: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True)
@@ -53,8 +71,8 @@ class Project:
     name: str
     shown_as: str
     settings: dict[str, Json]
-    environments: dict[str, str | None] = field(default_factory=lambda: {"production": None})
-    """Name to the deployment that is served there."""
+    environments: dict[str, Environment] = field(default_factory=dict)
+    """By name."""
     deployments: list[Deployment] = field(default_factory=list)
     """Oldest first."""
     owners: list[str] = field(default_factory=list)
@@ -126,9 +144,10 @@ class Platform(RuleBasedStateMachine):
         status, data = owner.call("POST", "/v1/projects", {**body, "settings": chosen})
         assert status == (409 if taken else 201), data
         if not taken:
-            self.projects.append(
-                Project(id=data["id"], owner=owner, name=name, shown_as=name, settings=chosen)
-            )
+            made = Project(id=data["id"], owner=owner, name=name, shown_as=name, settings=chosen)
+            (production,) = owner.get(f"{made.path}/environments")
+            made.environments["production"] = Environment(id=production["id"], takes_each=True)
+            self.projects.append(made)
 
     @precondition(lambda self: self.projects)
     @rule(which=WHICH, shown_as=st.sampled_from(["First name", "Second name"]))
@@ -163,12 +182,14 @@ class Platform(RuleBasedStateMachine):
         path = f"{project.path}/deployments/{data['id']}"
         project.owner.eventually(path, lambda _, shown: shown["status"] == ends_as)
         assert project.owner.get(path)["versionNumber"] == project.next_version
-        if ends_as == "deployed":
-            for other in project.deployments:
-                other.status = "sleeping" if other.status == "deployed" else other.status
-            project.environments = dict.fromkeys(project.environments, data["id"])
         made = Deployment(id=data["id"], version=project.next_version, status=ends_as)
         project.deployments.append(made)
+        if ends_as == "deployed":
+            taking = [e for e in project.environments.values() if e.takes_each]
+            made.runs_alone = not taking
+            for environment in taking:
+                environment.serves = made.id
+            self.settle(project)
 
     @precondition(lambda self: any(project.deployments for project in self.projects))
     @rule(which=WHICH)
@@ -185,8 +206,78 @@ class Platform(RuleBasedStateMachine):
         assert project.owner.call("DELETE", path)[0] == 200
         project.owner.eventually(path, lambda status, _: status == 404)
         project.deployments.remove(deployment)
-        for name, served in project.environments.items():
-            project.environments[name] = None if served == deployment.id else served
+        for environment in project.environments.values():
+            environment.serves = None if environment.serves == deployment.id else environment.serves
+
+    def settle(self, project: Project) -> None:
+        """What is served nowhere sleeps, except what runs at its own address."""
+        served = {environment.serves for environment in project.environments.values()}
+        for deployment in project.deployments:
+            if deployment.status in {"deployed", "sleeping"}:
+                deployment.runs_alone &= deployment.id not in served
+                runs = deployment.id in served or deployment.runs_alone
+                deployment.status = "deployed" if runs else "sleeping"
+
+    @precondition(lambda self: self.projects)
+    @rule(which=WHICH, name=ENVIRONMENT_NAMES, takes_each=st.booleans())
+    def create_environment(self, which: int, name: str, *, takes_each: bool) -> None:
+        project = self.projects[which % len(self.projects)]
+        taken = name in project.environments
+        path = f"{project.path}/environments"
+        _, free = project.owner.call("POST", f"{path}/available-unique-name", {"uniqueName": name})
+        assert free == {"isAvailable": not taken}
+        body = {**ENVIRONMENT, "uniqueName": name, "isAutoPromoteEnabled": takes_each}
+        status, data = project.owner.call("POST", path, body)
+        assert status == (409 if taken else 201), data
+        if not taken:
+            project.environments[name] = Environment(id=data["id"], takes_each=takes_each)
+
+    @precondition(lambda self: self.projects)
+    @rule(which=WHICH, takes_each=st.booleans(), variables=st.sampled_from([{}, {"B": "2"}]))
+    def change_environment(self, which: int, variables: Json, *, takes_each: bool) -> None:
+        project, name, environment = self.some_environment(which)
+        path = f"{project.path}/environments/{environment.id}"
+        words = {"displayName": "Changed", "description": "New words"}
+        changed = {**words, "isAutoPromoteEnabled": takes_each}
+        assert project.owner.call("PUT", path, changed)[0] == 200
+        replaced = {"runEnvs": variables}
+        assert project.owner.call("PUT", f"{path}/environment-variables", replaced)[0] == 200
+        project.environments[name].takes_each = takes_each
+        project.environments[name].variables = variables
+
+    @precondition(lambda self: any(project.deployments for project in self.projects))
+    @rule(which=WHICH, where=WHICH)
+    def assign(self, which: int, where: int) -> None:
+        project, deployment = self.some_deployment(which)
+        if not project.environments:
+            return
+        environment = [*project.environments.values()][where % len(project.environments)]
+        path = f"{project.path}/environments/{environment.id}/assign-deployment"
+        status, message = project.owner.call("POST", path, {"deploymentId": deployment.id})
+        fit = deployment.status in {"deployed", "sleeping"}
+        assert status == (200 if fit else 422), message
+        if fit:
+            environment.serves = deployment.id
+            project.owner.eventually(f"{project.path}/environments", all_active)
+            self.settle(project)
+
+    @precondition(lambda self: self.projects)
+    @rule(which=WHICH)
+    def delete_environment(self, which: int) -> None:
+        project, name, environment = self.some_environment(which)
+        if len(project.environments) > 1:
+            path = f"{project.path}/environments/{environment.id}"
+            assert project.owner.call("DELETE", path)[0] == 200
+            del project.environments[name]
+            count = len(project.environments)
+            project.owner.eventually(
+                f"{project.path}/environments", lambda _, rows: len(rows) == count
+            )
+            self.settle(project)
+
+    def some_environment(self, which: int) -> tuple[Project, str, Environment]:
+        found = [(p, name, e) for p in self.projects for name, e in p.environments.items()]
+        return found[which % len(found)]
 
     def some_deployment(self, which: int) -> tuple[Project, Deployment]:
         found = [(project, d) for project in self.projects for d in project.deployments]
@@ -237,14 +328,28 @@ class Platform(RuleBasedStateMachine):
         for project in self.projects:
             expected = [(d.id, d.status) for d in reversed(project.deployments)]
             project.owner.eventually(f"{project.path}/deployments?limit=20", lists(expected))
-            environments = project.owner.get(f"{project.path}/environments")
-            served = {e["uniqueName"]: e["projectDeploymentId"] for e in environments}
-            assert served == project.environments
+            shown = {
+                row["uniqueName"]: (
+                    row["projectDeploymentId"],
+                    row["isAutoPromoteEnabled"],
+                    row["settings"]["runEnvs"],
+                )
+                for row in project.owner.get(f"{project.path}/environments")
+            }
+            assert shown == {
+                name: (e.serves, e.takes_each, e.variables)
+                for name, e in project.environments.items()
+            }
 
 
 def lists(expected: list[tuple[str, str]]) -> Callable[[int, Json], bool]:
     """Whether a page shows these deployments in these states."""
     return lambda _, page: [(row["id"], row["status"]) for row in page["data"]] == expected
+
+
+def all_active(_: int, environments: Json) -> bool:
+    """Whether no environment is being changed."""
+    return all(row["status"] == "active" for row in environments)
 
 
 @pytest.fixture(scope="module")
@@ -263,8 +368,8 @@ def test_the_platform_does_what_its_model_does() -> None:
         Platform,
         settings=settings(
             phases=[Phase.generate],  # to shrink would take longer than to read
-            max_examples=8,
-            stateful_step_count=15,
+            max_examples=12,
+            stateful_step_count=20,
             derandomize=True,
             database=None,
             deadline=None,
