@@ -149,8 +149,15 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         name="platform logs",
-        sentence="show the end of the platform's own log",
+        sentence="show the end of the platform's own log, or what a deployment printed",
         run="createos_mcp.local:show_log",
+        arguments=(
+            Argument(
+                name="deployment",
+                sentence="ID of a deployment whose logs are shown instead, a deleted one's too.",
+                options={"nargs": "?"},
+            ),
+        ),
         is_of_platform=True,
     ),
     Command(

@@ -1,5 +1,7 @@
 """The local platform as the command line and the backend see it: found, started, stopped."""
 
+from pathlib import Path
+
 from createos_mcp.commands import Invocation
 from createos_mcp.errors import PlatformNotStartedError
 from createos_mcp.platform import daemon
@@ -49,11 +51,34 @@ def stop(invocation: Invocation) -> int:
 
 
 def show_log(invocation: Invocation) -> int:
-    """Show the end of the platform's own log."""
-    log_file = config_of(invocation.settings).data_dir.log_file
-    if not log_file.exists():
-        say(f"The platform has not run yet; its log will be {log_file}.")
+    """Show the end of the platform's own log, or of what a deployment printed.
+
+    A deployment's logs are kept for some time after it was stopped or deleted.
+    """
+    data_dir = config_of(invocation.settings).data_dir
+    deployment_id = invocation.given.get("deployment")
+    if deployment_id is not None:
+        return _show_logs_of(deployment_id, data_dir)
+    if not data_dir.log_file.exists():
+        say(f"The platform has not run yet; its log will be {data_dir.log_file}.")
         return 0
+    _show_end(data_dir.log_file)
+    return 0
+
+
+def _show_logs_of(deployment_id: str, data_dir: DataDir) -> int:
+    known = {directory.name: directory for directory in data_dir.logs.glob("*")}
+    if deployment_id not in known:
+        say(f"No logs are kept of a deployment {deployment_id!r}. Kept are those of:")
+        for name in sorted(known):
+            say(f"  {name}")
+        return 1
+    for file in sorted(known[deployment_id].rglob("*.log")):
+        say(f"== {file.relative_to(data_dir.logs)}")
+        _show_end(file)
+    return 0
+
+
+def _show_end(log_file: Path) -> None:
     for line in log_file.read_text(errors="replace").splitlines()[-LOG_LINES:]:
         say(line)
-    return 0

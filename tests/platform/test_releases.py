@@ -6,6 +6,7 @@ import anyio
 from createos_mcp.platform.app_logs import remove_old
 from tests.platform.platforms import ANSWERING, Api, read_page, running_platform
 from tests.platform.test_environments import assign
+from tests.test_cli import run
 
 
 async def versions(api: Api, count: int) -> tuple[str, list[str]]:
@@ -82,3 +83,16 @@ async def test_logs_of_a_stopped_deployment_can_be_read(tmp_path: Path) -> None:
         path = f"/v1/projects/{project_id}/deployments/{deployment['id']}/deployment-logs"
         assert "I was here" in await api.get(f"{path}?since-seconds=3600")
         assert "Raise since-seconds" in await api.get(f"{path}?since-seconds=0")
+
+
+async def test_logs_of_a_deleted_deployment_are_shown_by_the_command_line(tmp_path: Path) -> None:
+    async with running_platform(tmp_path) as api:
+        deployment = await api.deploy({"main.py": f"print('last words')\n{ANSWERING}"})
+        path = f"/v1/projects/{deployment['projectId']}/deployments/{deployment['id']}"
+        await api.request("DELETE", path)
+        await api.until_gone(path)
+    shown = run("platform", "logs", deployment["id"], CREATEOS_DATA_DIR=str(tmp_path))
+    assert "last words" in shown.stdout
+    assert "Building for python" in shown.stdout
+    unknown = run("platform", "logs", "none-such", CREATEOS_DATA_DIR=str(tmp_path))
+    assert (unknown.returncode, deployment["id"] in unknown.stdout) == (1, True)
