@@ -1,7 +1,7 @@
 """The MCP server: the list of tools, and the way of one call through all steps."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from importlib.metadata import version
@@ -35,7 +35,11 @@ Context: TypeAlias = ServerRequestContext[Any, Any]
 
 
 def build_server(
-    catalog: Catalog, backend: Backend, *, result_budget_bytes: int = 60_000
+    catalog: Catalog,
+    backend: Backend,
+    *,
+    result_budget_bytes: int = 60_000,
+    on_failure: Callable[[Exception], None] = lambda _error: None,
 ) -> Server[Any]:
     """Make a server of the catalogue's operations; it serves both protocol eras.
 
@@ -43,8 +47,9 @@ def build_server(
         catalog: What the tools are.
         backend: Where calls go.
         result_budget_bytes: Limit for one result.
+        on_failure: Told why a call failed, while the call is still under way.
     """
-    desk = _Desk(catalog, backend, result_budget_bytes)
+    desk = _Desk(catalog, backend, result_budget_bytes, on_failure)
     server: Server[Any] = Server(
         "createos-mcp",
         version=version("createos-mcp"),
@@ -66,10 +71,17 @@ def build_server(
 class _Desk:
     """Takes the requests of all sessions; it remembers nothing between them."""
 
-    def __init__(self, catalog: Catalog, backend: Backend, result_budget_bytes: int) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        backend: Backend,
+        result_budget_bytes: int,
+        on_failure: Callable[[Exception], None],
+    ) -> None:
         self._catalog = catalog
         self._backend = backend
         self._budget_bytes = result_budget_bytes
+        self._on_failure = on_failure
         self._references = References(catalog)
         self._validation = Validation()
         tools = [_tool(operation) for operation in catalog.operations.values()]
@@ -94,8 +106,10 @@ class _Desk:
             data = await self._perform(operation, params.arguments or {})
             return success(operation, data, budget_bytes=self._budget_bytes)
         except CallError as error:
+            self._on_failure(error)
             return failure(operation, error, self._references_of(operation))
-        except Exception:
+        except Exception as error:
+            self._on_failure(error)
             _logger.exception("%s failed unexpectedly", operation.name)
             return mcp_types.CallToolResult(
                 content=[mcp_types.TextContent(type="text", text=_FAULT)], is_error=True

@@ -4,7 +4,7 @@ A setting `read_timeout_s` is the variable `CREATEOS_READ_TIMEOUT_S` and the fla
 `--read-timeout-s`. Secrets have no flag, because every user of a machine can read flags.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,7 +12,9 @@ from typing import Any, Self
 
 from platformdirs import user_data_path
 
-from createos_mcp.errors import SettingError, quote
+from createos_mcp.errors import SettingError
+from createos_mcp.remote_settings import RemoteSettings
+from createos_mcp.setting_rows import MAX_PORT, directory, one_of, row, seconds, text, whole_number
 
 PREFIX = "CREATEOS_"
 
@@ -20,142 +22,79 @@ CLOUD_URL = "https://api-createos.nodeops.network"
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
-SHOWN_BYTES = 60
-
-_MAX_PORT = 65_535
-
-
-def _show(raw: str) -> str:
-    return repr(quote(raw, limit_bytes=SHOWN_BYTES))
-
-
-def _text(raw: str) -> str:
-    return raw
-
-
-def _directory(raw: str) -> Path:
-    path = Path(raw).expanduser()
-    if not path.is_absolute():
-        raise ValueError(f"expected an absolute path, got {_show(raw)}")
-    return path
-
-
-def _log_level(raw: str) -> str:
-    if raw.lower() not in LOG_LEVELS:
-        raise ValueError(f"expected one of {', '.join(LOG_LEVELS)}, got {_show(raw)}")
-    return raw.lower()
-
-
-def _whole_number(least: int, most: int) -> Callable[[str], int]:
-    def read(raw: str) -> int:
-        expected = f"expected a whole number from {least} to {most}, got {_show(raw)}"
-        if not (raw.isascii() and raw.isdecimal()) or not least <= int(raw[:12]) <= most:
-            raise ValueError(expected)
-        return int(raw)
-
-    return read
-
-
-def _seconds(most: float) -> Callable[[str], float]:
-    def read(raw: str) -> float:
-        expected = f"expected a number of seconds up to {most:g}, got {_show(raw)}"
-        try:
-            seconds = float(raw)
-        except ValueError:
-            raise ValueError(expected) from None
-        if not 0 < seconds <= most:
-            raise ValueError(expected)
-        return seconds
-
-    return read
-
-
-def _row(
-    read: Callable[[str], object], sentence: str, *, secret: bool = False, shown: str = ""
-) -> dict[str, Any]:
-    """What the table knows of a setting beside its name, type and default.
-
-    Args:
-        read: Turns a text into the value, or raises ValueError with what it expected.
-        sentence: What the setting is for.
-        secret: Whether its value must never be shown.
-        shown: The default in words, where the value says little.
-    """
-    return {"read": read, "sentence": sentence, "secret": secret, "shown": shown}
-
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(RemoteSettings):
     """What was chosen. Secrets do not appear in its representation."""
 
     api_key: str | None = field(
         default=None,
         repr=False,
-        metadata=_row(_text, "API key; with one, calls go to the CreateOS cloud.", secret=True),
+        metadata=row(text, "API key; with one, calls go to the CreateOS cloud.", secret=True),
     )
     access_token: str | None = field(
         default=None,
         repr=False,
-        metadata=_row(_text, "OAuth access token, in place of a key.", secret=True),
+        metadata=row(text, "OAuth access token, in place of a key.", secret=True),
     )
     api_url: str | None = field(
         default=None,
-        metadata=_row(
-            _text,
+        metadata=row(
+            text,
             "Base URL of the REST API: https, or http on this machine.",
             shown="the cloud with a key or token, otherwise the local platform",
         ),
     )
     connect_timeout_s: float = field(
-        default=10.0, metadata=_row(_seconds(300), "Limit for making a connection.")
+        default=10.0, metadata=row(seconds(300), "Limit for making a connection.")
     )
     read_timeout_s: float = field(
-        default=30.0, metadata=_row(_seconds(3600), "Limit for a silence of the API.")
+        default=30.0, metadata=row(seconds(3600), "Limit for a silence of the API.")
     )
     upload_timeout_s: float = field(
-        default=300.0, metadata=_row(_seconds(3600), "The same while files are uploaded.")
+        default=300.0, metadata=row(seconds(3600), "The same while files are uploaded.")
     )
     total_timeout_s: float = field(
-        default=60.0, metadata=_row(_seconds(7200), "Limit for a call with its repetitions.")
+        default=60.0, metadata=row(seconds(7200), "Limit for a call with its repetitions.")
     )
     attempts: int = field(
         default=4,
-        metadata=_row(_whole_number(1, 10), "How often a call that may be repeated is tried."),
+        metadata=row(whole_number(1, 10), "How often a call that may be repeated is tried."),
     )
     result_budget_bytes: int = field(
         default=60_000,
-        metadata=_row(_whole_number(2_000, 10_000_000), "Size from which a tool's answer is cut."),
+        metadata=row(whole_number(2_000, 10_000_000), "Size from which a tool's answer is cut."),
     )
     max_answer_bytes: int = field(
         default=20_000_000,
-        metadata=_row(
-            _whole_number(10_000, 1_000_000_000), "Size from which the API's answer is refused."
+        metadata=row(
+            whole_number(10_000, 1_000_000_000), "Size from which the API's answer is refused."
         ),
     )
     log_level: str = field(
         default="warning",
-        metadata=_row(_log_level, f"Least level of the lines on stderr: {', '.join(LOG_LEVELS)}."),
+        metadata=row(one_of(*LOG_LEVELS), f"Least level of the lines on stderr: {', '.join(LOG_LEVELS)}."),
     )
     data_dir: Path | None = field(
         default=None,
-        metadata=_row(
-            _directory,
+        metadata=row(
+            directory,
             "Where the local platform keeps its files.",
             shown="createos-mcp in your user data directory",
         ),
     )
     platform_api_port: int = field(
         default=0,
-        metadata=_row(
-            _whole_number(0, _MAX_PORT),
+        metadata=row(
+            whole_number(0, MAX_PORT),
             "Port of the local platform's API.",
             shown="a free one, then kept",
         ),
     )
     platform_gateway_port: int = field(
         default=0,
-        metadata=_row(
-            _whole_number(0, _MAX_PORT),
+        metadata=row(
+            whole_number(0, MAX_PORT),
             "Port at which the local platform tells apps apart by host name.",
             shown="a free one, then kept",
         ),
