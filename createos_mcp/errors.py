@@ -17,7 +17,8 @@
       - NoPlatformHereError
   x RefusedRequestError
     + UnauthenticatedError
-    + InsufficientScopeError
+      - InsufficientScopeError
+    + IssuerUnavailableError
     + ForeignHostError
     + ForeignOriginError
     + SlowBodyError
@@ -25,6 +26,7 @@
     + UploadAddressError
     + TooManyCallsError
     + StoppingError
+  x RefusedTokenError
 """
 
 import re
@@ -225,6 +227,28 @@ class InsufficientScopeError(UnauthenticatedError):
 
     status = 403
     code = "insufficient_scope"
+
+
+class IssuerUnavailableError(RefusedRequestError):
+    """The authorization server cannot be asked about a token."""
+
+    status = 503
+    code = "issuer_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__("The access token cannot be checked at the moment; try again in 5 s")
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """When to come back."""
+        return {"Retry-After": "5"}
+
+
+class RefusedTokenError(CreateosError):
+    """An access token does not count; the sentence holds no part of it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The access token {reason}")
 
 
 class ForeignHostError(RefusedRequestError):

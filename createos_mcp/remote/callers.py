@@ -11,7 +11,7 @@ KEY_PREFIX = "skp_"
 FINGERPRINT_DIGITS = 12
 
 OWN_KEY = "own-key"
-"""The fingerprint of callers for whom the server's own key is used."""
+"""The digest of callers for whom the server's own key is used."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,12 +20,17 @@ class Caller:
 
     credentials: Credentials | None
     """None: the server's own, which its operator shares."""
-    fingerprint: str
-    """Start of the SHA-256 of the secret; this may be logged."""
+    digest: str
+    """SHA-256 of the secret, the name under which limits and verdicts are kept."""
     principal: str
-    """Who that is beyond one token's life: issuer and subject, or the fingerprint."""
+    """Who that is beyond one token's life: issuer and subject, or the digest."""
     base_url: str
     """This server as the caller sees it, base path included."""
+
+    @property
+    def fingerprint(self) -> str:
+        """The part of the digest that is logged, `9f86d081884c`."""
+        return self.digest[:FINGERPRINT_DIGITS]
 
 
 CURRENT: ContextVar[Caller] = ContextVar("caller")
@@ -57,9 +62,7 @@ def read_bearer(headers: Mapping[str, str]) -> str | None:
     return token.strip() or None if scheme.lower() == "bearer" else None
 
 
-def fingerprint_of(credentials: Credentials) -> str:
-    """A name for a secret that does not give it away, `9f86d081884c`."""
+def digest_of(credentials: Credentials) -> str:
+    """A name for a secret that does not give it away."""
     secret = credentials.api_key or credentials.access_token or ""
-    return hashlib.sha256(secret.encode()).hexdigest()[:FINGERPRINT_DIGITS]
-
-
+    return hashlib.sha256(secret.encode()).hexdigest()

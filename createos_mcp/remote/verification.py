@@ -24,7 +24,7 @@ REFUSALS_PER_MINUTE = 60
 """From one address; beyond it unknown keys are not brought before the platform."""
 ASKED_AT_ONCE = 16
 
-UNAUTHORIZED = 401
+UNAUTHORIZED, TOO_MANY, SERVER_FAULT = 401, 429, 500
 
 PROFILE = Endpoint(
     method="GET",
@@ -115,8 +115,14 @@ class Verification:
                 async with self._capacity:
                     await self._send(_QUESTION, PROFILE, credentials)
             except ApiError as error:
-                return "refused" if error.status == UNAUTHORIZED else "accepted"
+                return _verdict_of(error.status)
             except CallError:
                 return "unsure"
             return "accepted"
         return "unsure"
+
+
+def _verdict_of(status: int) -> Verdict:
+    if status == UNAUTHORIZED:
+        return "refused"
+    return "unsure" if status == TOO_MANY or status >= SERVER_FAULT else "accepted"
