@@ -21,8 +21,8 @@ from createos_mcp.errors import (
     InvalidArgumentsError,
     TimedOutError,
 )
-from createos_mcp.exchange import Limits, exchange, translated
-from createos_mcp.operations import Endpoint, Json, Problem, Request
+from createos_mcp.exchange import Answer, Limits, exchange, translated
+from createos_mcp.operations import Endpoint, Json, Problem, Request, Stream
 from createos_mcp.target import Credentials, Target
 
 __all__ = ["Backend", "Credentials", "Target"]
@@ -162,6 +162,42 @@ class Backend:
             return await self._retrying(call)(self._attempt, call)
         raise TimedOutError("with all attempts", call.limits.total_timeout_s)
 
+    async def stream(
+        self,
+        request: Request,
+        endpoint: Endpoint,
+        body: Stream,
+        credentials: Credentials | None = None,
+    ) -> Json:
+        """Send a body as it comes, without holding it whole, and unwrap the answer.
+
+        It is sent once: what has come cannot be had again.
+
+        Args:
+            request: Where to; its own body is not sent.
+            endpoint: Tells how to read the answer.
+            body: What to send. What its chunks raise goes through.
+            credentials: Those of the caller, in place of the target's.
+
+        Raises:
+            ApiError: The platform answered with a failure.
+            BackendError: It gave no usable answer.
+        """
+        target = await self._find(stale=None)
+        limits = self._upload_limits
+        chosen = target.credentials if credentials is None else credentials
+        with anyio.move_on_after(limits.total_timeout_s), translated(limits, target.base_url):
+            sent = self._client.build_request(
+                request.method,
+                _url(target.base_url, request),
+                headers=chosen.headers() | body.headers(),
+                content=body.chunks,
+                timeout=limits.timeouts(),
+            )
+            answer = await exchange(self._client, sent, limits.answer_bytes)
+            return _read(endpoint, answer, chosen)
+        raise TimedOutError("taking the upload", limits.total_timeout_s)
+
     def _retrying(self, call: _Call) -> tenacity.AsyncRetrying:
         return tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception(lambda e: _is_repeatable(e, call.endpoint)),
@@ -209,10 +245,7 @@ class Backend:
                 timeout=call.limits.timeouts(),
             )
             answer = await exchange(self._client, request, call.limits.answer_bytes)
-        try:
-            return read_answer(call.endpoint, answer.status, answer.headers, answer.content)
-        except ApiError as error:
-            raise _masked(error, credentials) from None
+        return _read(call.endpoint, answer, credentials)
 
 
 def _encode(document: Json | None) -> bytes | None:
@@ -238,6 +271,13 @@ def _is_repeatable(error: BaseException, endpoint: Endpoint) -> bool:
     if isinstance(error, ConnectionFailedError | ConnectionLostError | TimedOutError):
         return endpoint.retry or not error.sent
     return False
+
+
+def _read(endpoint: Endpoint, answer: Answer, credentials: Credentials) -> Json:
+    try:
+        return read_answer(endpoint, answer.status, answer.headers, answer.content)
+    except ApiError as error:
+        raise _masked(error, credentials) from None
 
 
 def _masked(error: ApiError, credentials: Credentials) -> ApiError:

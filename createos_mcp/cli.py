@@ -110,9 +110,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=version("createos-mcp"))
     parser.set_defaults(run=_serve)
-    platform = parser.add_subparsers(metavar="COMMAND", parser_class=_Parser).add_parser(
-        "platform", help="run the local platform", allow_abbrev=False
+    kinds = parser.add_subparsers(metavar="COMMAND", parser_class=_Parser)
+    serve = kinds.add_parser(
+        "serve",
+        help="serve many callers over HTTP, each with a key of his own",
+        description="Serve many callers over HTTP, each with a key of his own.",
+        parents=[options],
+        allow_abbrev=False,
     )
+    serve.set_defaults(run=_serve_callers)
+    platform = kinds.add_parser("platform", help="run the local platform", allow_abbrev=False)
     commands = platform.add_subparsers(
         metavar="|".join(PLATFORM_COMMANDS), required=True, parser_class=_Parser
     )
@@ -157,6 +164,12 @@ def _serve(settings: Settings, environ: Mapping[str, str]) -> int:
 
     anyio.run(serve)
     return 0
+
+
+def _serve_callers(settings: Settings, environ: Mapping[str, str]) -> int:
+    from createos_mcp.remote.serve import serve  # noqa: PLC0415 - as above
+
+    return serve(settings, _locator(settings, environ))
 
 
 def _locator(settings: Settings, environ: Mapping[str, str]) -> Callable[[], Awaitable[Target]]:

@@ -32,6 +32,8 @@
 import re
 from collections.abc import Mapping, Sequence
 
+from typing_extensions import override
+
 from createos_mcp.operations import Problem
 
 MESSAGE_BYTES = 2_000
@@ -217,6 +219,7 @@ class UnauthenticatedError(RefusedRequestError):
         self.challenge = challenge
 
     @property
+    @override
     def headers(self) -> dict[str, str]:
         """What RFC 9110 asks of a 401."""
         return {"WWW-Authenticate": self.challenge}
@@ -239,6 +242,7 @@ class IssuerUnavailableError(RefusedRequestError):
         super().__init__("The access token cannot be checked at the moment; try again in 5 s")
 
     @property
+    @override
     def headers(self) -> dict[str, str]:
         """When to come back."""
         return {"Retry-After": "5"}
@@ -321,6 +325,7 @@ class TooManyCallsError(RefusedRequestError):
         self.retry_after_s = retry_after_s
 
     @property
+    @override
     def headers(self) -> dict[str, str]:
         """When to come back."""
         return {"Retry-After": str(self.retry_after_s)}
@@ -336,6 +341,7 @@ class StoppingError(RefusedRequestError):
         super().__init__("This server is about to stop; try again in 1 s")
 
     @property
+    @override
     def headers(self) -> dict[str, str]:
         """Sends the next request to another server."""
         return {"Retry-After": "1", "Connection": "close"}

@@ -77,7 +77,9 @@ class RemoteSettings:
         default=None,
         repr=False,
         metadata=row(
-            text, "What callers without a key send as bearer token to use the shared one.", secret=True
+            text,
+            "What callers without a key send as bearer token to use the shared one.",
+            secret=True,
         ),
     )
     serve_metrics_token: str | None = field(

@@ -73,7 +73,9 @@ class Settings(RemoteSettings):
     )
     log_level: str = field(
         default="warning",
-        metadata=row(one_of(*LOG_LEVELS), f"Least level of the lines on stderr: {', '.join(LOG_LEVELS)}."),
+        metadata=row(
+            one_of(*LOG_LEVELS), f"Least level of the lines on stderr: {', '.join(LOG_LEVELS)}."
+        ),
     )
     data_dir: Path | None = field(
         default=None,

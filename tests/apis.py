@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -34,6 +34,8 @@ class FakeApi:
     status: int = 200
     answer: Json = field(default_factory=lambda: {"status": "success", "data": {"id": "p1"}})
     asked: list[Asked] = field(default_factory=list)
+    respond: Callable[[Asked], tuple[int, Json]] | None = None
+    """Tells status and answer of each request, in place of the fixed ones."""
 
 
 @contextmanager
@@ -46,16 +48,17 @@ def fake_api() -> Iterator[FakeApi]:
 
         def _answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
-            api.asked.append(
-                Asked(
-                    method=self.command,
-                    path=self.path,
-                    headers={name.lower(): value for name, value in self.headers.items()},
-                    body=json.loads(body) if body.startswith((b"{", b"[")) else body,
-                )
+            asked = Asked(
+                method=self.command,
+                path=self.path,
+                headers={name.lower(): value for name, value in self.headers.items()},
+                body=json.loads(body) if body.startswith((b"{", b"[")) else body,
             )
-            answer = json.dumps(api.answer).encode()
-            self.send_response(api.status)
+            api.asked.append(asked)
+            fixed = api.status, api.answer
+            status, data = api.respond(asked) if api.respond else fixed
+            answer = json.dumps(data).encode()
+            self.send_response(status)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(answer)))
             self.end_headers()

@@ -1,7 +1,6 @@
 """Tickets: what an upload address stands for, sealed so that any replica can open it."""
 
 import json
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from createos_mcp.target import Credentials
 LIFE_S = 15 * 60
 USED_KEPT = 100_000
 
-_USE = "upload"
+_USE = "u"
 """The same keys seal other things too, and one must not pass for another."""
 
 
@@ -43,17 +42,11 @@ class Tickets:
 
     def seal(self, ticket: Ticket) -> str:
         """The ticket as one segment of an address."""
-        credentials = ticket.credentials or Credentials()
-        sealed = {
-            "use": _USE,
-            "id": os.urandom(16).hex(),
-            "until": self._clock() + LIFE_S,
-            "path": ticket.path,
-            "own": ticket.credentials is None,
-            "key": credentials.api_key,
-            "token": credentials.access_token,
-        }
-        return self._codec.seal(json.dumps(sealed).encode())
+        until = int(self._clock()) + LIFE_S
+        own = ticket.credentials or Credentials()
+        is_shared = ticket.credentials is None
+        members = [_USE, until, ticket.path, is_shared, own.api_key, own.access_token]
+        return self._codec.seal(json.dumps(members, separators=(",", ":")).encode())
 
     def open(self, sealed: str) -> Ticket:
         """The ticket, which from now on is used.
@@ -62,15 +55,16 @@ class Tickets:
             UploadAddressError: It is none of ours, too old, or was used before.
         """
         try:
-            members = json.loads(self._codec.unseal(sealed))
-        except InvalidRequestState as error:
-            raise UploadAddressError("is not one of this server") from error
-        if members.get("use") != _USE:
-            raise UploadAddressError("is not one of this server")
-        if members["until"] < self._clock():
+            use, *members = json.loads(self._codec.unseal(sealed))
+        except (InvalidRequestState, ValueError) as error:
+            raise UploadAddressError("is none of this server") from error
+        if use != _USE:
+            raise UploadAddressError("is none of this server")
+        until, path, is_shared, api_key, access_token = members
+        if until < self._clock():
             raise UploadAddressError(f"was good for {LIFE_S // 60} minutes, which are over")
-        if members["id"] in self._used:
+        if sealed in self._used:
             raise UploadAddressError("was good for one upload, which has been made")
-        self._used[members["id"]] = True
-        credentials = Credentials(api_key=members["key"], access_token=members["token"])
-        return Ticket(path=members["path"], credentials=None if members["own"] else credentials)
+        self._used[sealed] = True
+        credentials = Credentials(api_key=api_key, access_token=access_token)
+        return Ticket(path=path, credentials=None if is_shared else credentials)

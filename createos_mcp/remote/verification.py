@@ -39,7 +39,8 @@ PROFILE = Endpoint(
 
 Verdict: TypeAlias = Literal["accepted", "refused", "unsure"]
 
-_QUESTION = Request(method=PROFILE.method, path=PROFILE.path, query=(), json=None, parts=())
+QUESTION = Request(method=PROFILE.method, path=PROFILE.path, query=(), json=None, parts=())
+"""Asked without credentials, it tells whether the platform can be reached."""
 
 
 class Sender(Protocol):
@@ -113,7 +114,7 @@ class Verification:
         with anyio.move_on_after(PATIENCE_S):
             try:
                 async with self._capacity:
-                    await self._send(_QUESTION, PROFILE, credentials)
+                    await self._send(QUESTION, PROFILE, credentials)
             except ApiError as error:
                 return _verdict_of(error.status)
             except CallError:
