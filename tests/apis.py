@@ -14,6 +14,8 @@ Json: TypeAlias = Any
 
 POLL_S = 0.01
 """How soon the server notices that it shall end."""
+PAUSE_S = 2
+"""How long a paused API leaves a request unanswered."""
 
 
 @dataclass(kw_only=True)
@@ -36,12 +38,23 @@ class FakeApi:
     asked: list[Asked] = field(default_factory=list)
     respond: Callable[[Asked], tuple[int, Json]] | None = None
     """Tells status and answer of each request, in place of the fixed ones."""
+    is_open: threading.Event = field(default_factory=threading.Event)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave requests for projects unanswered as long as the block runs, or 2 s."""
+        self.is_open.clear()
+        try:
+            yield
+        finally:
+            self.is_open.set()
 
 
 @contextmanager
 def fake_api() -> Iterator[FakeApi]:
     """An API on loopback, in a thread of its own."""
     api = FakeApi()
+    api.is_open.set()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -55,6 +68,8 @@ def fake_api() -> Iterator[FakeApi]:
                 body=json.loads(body) if body.startswith((b"{", b"[")) else body,
             )
             api.asked.append(asked)
+            if "/projects/" in asked.path:
+                api.is_open.wait(PAUSE_S)
             fixed = api.status, api.answer
             status, data = api.respond(asked) if api.respond else fixed
             answer = json.dumps(data).encode()

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any, Literal, TypeAlias
 
 import httpx2
@@ -59,7 +60,10 @@ class Served:
 
 @contextmanager
 def served(
-    api_url: str, *flags: str, program: tuple[str, ...] = MODULE, **variables: str
+    api_url: str,
+    *flags: str,
+    variables: Mapping[str, str] = MappingProxyType({}),
+    program: tuple[str, ...] = MODULE,
 ) -> Iterator[Served]:
     """A server over an API, at a free port; it is gone in the end."""
     others = {name: value for name, value in os.environ.items() if "CREATEOS" not in name}
@@ -109,21 +113,45 @@ def message(method: str, params: Json = None, number: int = 1) -> Json:
     return {"jsonrpc": "2.0", "id": number, "method": method, "params": params or {}}
 
 
-def call(tool: str, **arguments: Json) -> Json:
-    return message("tools/call", {"name": tool, "arguments": arguments})
+def call(tool: str, era: Era = "legacy", **arguments: Json) -> Json:
+    meta = {"_meta": MODERN_META} if era == "auto" else {}
+    return message("tools/call", {"name": tool, "arguments": arguments, **meta})
 
 
 HELLO_MESSAGE = message("initialize", HELLO)
 
 
+MODERN = "2026-07-28"
+
+MODERN_META = {
+    "io.modelcontextprotocol/protocolVersion": MODERN,
+    "io.modelcontextprotocol/clientInfo": {"name": "by-hand", "version": "1"},
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+
+carrier = httpx2.Client(timeout=PATIENCE_S, trust_env=False)
+"""One for all messages by hand: making one takes longer than a call."""
+
+
+def headers_for(body: Json, era: Era = "legacy") -> dict[str, str]:
+    """What goes with a message: in the first era a session that is lost, unless it opens one."""
+    if era == "auto":
+        named = {"Mcp-Name": body["params"]["name"]} if "name" in body["params"] else {}
+        version = {"MCP-Protocol-Version": MODERN, "Mcp-Method": body["method"]}
+        return {**ACCEPT, **version, **named}
+    session = {} if body.get("method") == "initialize" else {"Mcp-Session-Id": "lost"}
+    return {**ACCEPT, **session}
+
+
 def post(
     server: Served, body: Json, *, headers: Mapping[str, str] | None = None
 ) -> httpx2.Response:
-    """One message by hand, of the first era, in a session that is lost unless the headers say."""
-    session = {} if body.get("method") == "initialize" else {"Mcp-Session-Id": "lost"}
-    return httpx2.post(
-        f"{server.url}/mcp",
-        json=body,
-        headers={**ACCEPT, **session, "X-Api-Key": KEY, **(headers or {})},
-        timeout=PATIENCE_S,
-    )
+    """One message by hand, of the first era."""
+    sent = {**headers_for(body), "X-Api-Key": KEY, **(headers or {})}
+    return carrier.post(f"{server.url}/mcp", json=body, headers=sent)
+
+
+def answer_in(response: httpx2.Response) -> Json:
+    """The message in an answer, whether it is JSON or a stream."""
+    lines = [line for line in response.text.splitlines() if line.startswith("data: {")]
+    return json.loads(lines[-1].removeprefix("data: ") if lines else response.text)

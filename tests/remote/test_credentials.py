@@ -1,5 +1,6 @@
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 
 import anyio
 import httpx2
@@ -17,7 +18,10 @@ from tests.remote.servers import (
     Json,
     Served,
     Wire,
+    answer_in,
+    call,
     client_of,
+    headers_for,
     post,
     served,
 )
@@ -97,14 +101,12 @@ async def test_50_users_at_once_get_2000_answers_of_their_own(
     async def use(number: int) -> None:
         nonlocal checked
         key = f"skp_user_{number}"
-        wire: Wire = "sse" if number % 5 == 0 else "http"
-        era: Era = "legacy" if number % 2 else "auto"
-        async with client_of(server, {"X-Api-Key": key}, wire=wire, era=era) as client:
+        async with caller(server, key, number) as ask:
             for turn in range(CALLS_OF_EACH):
-                assert await who(client, f"{number:08}-0000-4000-8000-{turn:012}") == key
+                assert await ask(f"{number:08}-0000-4000-8000-{turn:012}") == key
                 checked += 1
 
-    with anyio.fail_after(120):
+    with anyio.fail_after(180):
         async with anyio.create_task_group() as tasks:
             for number in range(USERS):
                 tasks.start_soon(use, number)
@@ -113,6 +115,29 @@ async def test_50_users_at_once_get_2000_answers_of_their_own(
         own = f"/v1/projects/{number:08}-"
         askers = {a.headers["x-api-key"] for a in api.asked if a.path.startswith(own)}
         assert askers == {f"skp_user_{number}"}
+
+
+@asynccontextmanager
+async def caller(
+    server: Served, key: str, number: int
+) -> AsyncIterator[Callable[[str], Awaitable[Json]]]:
+    """Asks for projects: some users over SSE, others in either era over HTTP."""
+    if number % 10 == 0:
+        async with client_of(server, {"X-Api-Key": key}, wire="sse") as client:
+            yield lambda project_id: who(client, project_id)
+        return
+    era: Era = "legacy" if number % 2 else "auto"
+    async with httpx2.AsyncClient(timeout=PATIENCE_S, trust_env=False) as by_hand:
+
+        async def ask(project_id: str) -> Json:
+            body = call("GetProject", era, project_id=project_id)
+            headers = {**headers_for(body, era), "X-Api-Key": key}
+            answer = await by_hand.post(f"{server.url}/mcp", json=body, headers=headers)
+            data = answer_in(answer)["result"]["structuredContent"]
+            assert data["id"] == project_id
+            return data["displayName"]
+
+        yield ask
 
 
 async def test_a_session_goes_on_with_another_key_and_as_another_user(
@@ -145,7 +170,7 @@ def test_without_credentials_the_answer_is_401_with_a_challenge(
 
 def test_a_key_that_none_can_have_is_401(echoing: tuple[FakeApi, Served]) -> None:
     _, server = echoing
-    answer = httpx2.post(f"{server.url}/mcp", headers={"X-Api-Key": b"skp_\xff"})
+    answer = httpx2.post(f"{server.url}/mcp", headers={b"X-Api-Key": b"skp_\xff"})
     assert answer.status_code == 401
     assert "characters" in answer.json()["message"]
 
@@ -179,8 +204,7 @@ def test_a_flood_of_many_bad_keys_is_cut_off_and_good_keys_go_on() -> None:
 
 def test_a_key_that_is_revoked_meanwhile_is_401_from_the_next_request_on() -> None:
     with fake_api() as api, served(api.url) as server:
-        project = {"name": "GetProject", "arguments": {"project_id": ID}}
-        body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": project}
+        body = call("GetProject", project_id=ID)
         assert post(server, body).status_code == 200
         api.status, api.answer = 401, {"status": "fail", "data": "revoked"}
         assert "HTTP 401" in post(server, body).text
@@ -199,7 +223,7 @@ async def test_the_servers_own_key_is_for_callers_with_its_token() -> None:
     with fake_api() as api:
         api.respond = echo
         own = {"CREATEOS_API_KEY": "skp_of_server", "CREATEOS_SERVE_TOKEN": "open-sesame"}
-        with served(api.url, "--serve-share-key", "true", **own) as server:
+        with served(api.url, "--serve-share-key", "true", variables=own) as server:
             async with client_of(server, {"Authorization": "Bearer open-sesame"}) as client:
                 assert await who(client) == "skp_of_server"
             async with client_of(server, {"X-Api-Key": "skp_mine"}) as client:
@@ -213,7 +237,7 @@ async def test_on_loopback_the_servers_own_key_needs_no_token() -> None:
     with fake_api() as api:
         api.respond = echo
         key = {"CREATEOS_API_KEY": "skp_of_server"}
-        with served(api.url, "--serve-share-key", "true", **key) as server:
+        with served(api.url, "--serve-share-key", "true", variables=key) as server:
             async with client_of(server, {}) as client:
                 assert await who(client) == "skp_of_server"
 
@@ -245,7 +269,7 @@ def test_settings_that_are_unsafe_or_cannot_work_are_refused_at_the_start(
 ) -> None:
     with (
         pytest.raises(AssertionError) as refusal,
-        served("http://127.0.0.1:9", *flags, **variables) as _,
+        served("http://127.0.0.1:9", *flags, variables=variables) as _,
     ):
         pass
     told = str(refusal.value)
