@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("tokens.py", "stdio.py", "deploy.py")
+BENCHMARKS = ("tokens.py", "stdio.py", "remote.py", "deploy.py")
 
 
 def main() -> int:
