@@ -1,17 +1,19 @@
-"""Writes the tables of README.md and docs/tools.md from the code; `--check` only compares."""
+"""Writes the tables of the documents from the code; `--check` only compares."""
 
 import difflib
 import re
 import sys
-from collections.abc import Iterator
-from dataclasses import fields
+from collections.abc import Iterable, Iterator
+from dataclasses import Field, fields
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from createos_mcp.catalog import Catalog, load_catalog
 from createos_mcp.operations import Operation
 from createos_mcp.platform.app import SERVED
 from createos_mcp.platform.unserved import need_of
+from createos_mcp.remote_settings import RemoteSettings
 from createos_mcp.settings import Settings, variable
 
 ROOT = Path(__file__).parent.parent
@@ -31,10 +33,20 @@ def tools_by_group(catalog: Catalog) -> Iterator[str]:
 
 
 def settings() -> Iterator[str]:
-    """One row per setting, for README.md."""
+    """One row per setting that every command reads, for README.md."""
+    names = {setting.name for setting in fields(RemoteSettings)}
+    return _rows(setting for setting in fields(Settings) if setting.name not in names)
+
+
+def remote_settings() -> Iterator[str]:
+    """One row per setting of `createos-mcp serve`, for docs/remote.md."""
+    return _rows(fields(RemoteSettings))
+
+
+def _rows(chosen: Iterable[Field[Any]]) -> Iterator[str]:
     yield "| variable | default | what for |"
     yield "|---|---|---|"
-    for setting in fields(Settings):
+    for setting in chosen:
         default = setting.metadata["shown"] or ("" if setting.default is None else setting.default)
         yield f"| `{variable(setting)}` | {default} | {setting.metadata['sentence']} |"
 
@@ -65,17 +77,19 @@ def _fill(text: str, name: str, lines: Iterator[str]) -> str:
     between = re.compile(f"({re.escape(begin)}).*?({re.escape(end)})", re.DOTALL)
     filled, count = between.subn(lambda found: found[1] + "\n".join(lines) + "\n" + found[2], text)
     if count != 1:
-        sys.exit(f"README.md needs one {begin.strip()} and one {end}")
+        sys.exit(f"a document needs one {begin.strip()} and one {end}")
     return filled
 
 
 def _documents() -> dict[Path, str]:
     catalog = load_catalog()
     readme = ROOT / "README.md"
+    remote = ROOT / "docs" / "remote.md"
     text = _fill(readme.read_text(), "tools", tools_by_group(catalog))
     heading = "# Tools\n\nWritten by `docs/generate.py` from `tool_schemas/`.\n"
     return {
         readme: _fill(text, "settings", settings()),
+        remote: _fill(remote.read_text(), "settings", remote_settings()),
         ROOT / "docs" / "tools.md": heading + "\n".join(tools(catalog)) + "\n",
     }
 
