@@ -60,6 +60,7 @@ def main() -> None:
     app.router.lifespan_context = lifespan
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
+    listener.listen()
     print(f"floor serves http://127.0.0.1:{listener.getsockname()[1]}/mcp", flush=True)
     uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False)).run([listener])
 

@@ -16,6 +16,7 @@ import tenacity
 from createos_mcp.envelope import read_answer
 from createos_mcp.errors import (
     ApiError,
+    CallError,
     ConnectionFailedError,
     ConnectionLostError,
     InvalidArgumentsError,
@@ -53,6 +54,8 @@ class _Call:
     limits: Limits
     relocated: bool = False
     """Whether this call has already asked where the API went."""
+    failure: CallError | None = None
+    """Why the first attempt failed, until that is counted."""
 
 
 class Backend:
@@ -159,7 +162,12 @@ class Backend:
         )
         await self._find(stale=None)
         with anyio.move_on_after(call.limits.total_timeout_s):
-            return await self._retrying(call)(self._attempt, call)
+            try:
+                # Most calls end here, and tenacity costs as much as sending a request.
+                return await self._attempt(call)
+            except CallError as error:
+                call.failure = error
+            return await self._retrying(call)(self._repeat, call)
         raise TimedOutError("with all attempts", call.limits.total_timeout_s)
 
     async def stream(
@@ -213,6 +221,13 @@ class Backend:
         error = state.outcome.exception() if state.outcome else None
         asked_s = error.retry_after_s if isinstance(error, ApiError) else None
         return self._backoff(state) if asked_s is None else asked_s
+
+    async def _repeat(self, call: _Call) -> Json:
+        """Another attempt; at first the failure of the one already made, so that it counts."""
+        if call.failure is not None:
+            failure, call.failure = call.failure, None
+            raise failure
+        return await self._attempt(call)
 
     async def _attempt(self, call: _Call) -> Json:
         target = await self._find(stale=None)
