@@ -85,8 +85,9 @@ class Authentication:
 
     def base_url(self, request: Request) -> str:
         """This server as the caller sees it, base path included."""
-        seen = self._public_url or f"{request.url.scheme}://{request.url.netloc}"
-        return seen + self._base_path
+        if self._public_url:
+            return self._public_url + self._base_path
+        return f"{request.scope['scheme']}://{request.headers['host']}{self._base_path}"
 
     def _read(self, request: Request, base_url: str) -> Credentials | None:
         """What came with the request; None stands for the server's own."""

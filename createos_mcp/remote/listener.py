@@ -1,5 +1,6 @@
 """The listener: takes connections, and at the end lets what is under way finish."""
 
+import gc
 import socket
 import time
 from collections.abc import Callable
@@ -41,6 +42,9 @@ class Listener(uvicorn.Server):
         # Otherwise a signal cuts the streams that answers of calls in flight are written to.
         AppStatus.enable_automatic_graceful_drain = False
         AppStatus.should_exit = False
+        # What is loaded by now stays: the collector need not look at it again with each pass.
+        gc.collect()
+        gc.freeze()
         await super().startup(sockets)
         if self.started:
             host, port, *_ = self.servers[0].sockets[0].getsockname()
