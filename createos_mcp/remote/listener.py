@@ -12,7 +12,7 @@ from typing_extensions import override
 
 POLL_S = 0.05
 
-COLLECT_AFTER = (10_000, 20, 20)
+COLLECT_AFTER = (3_000, 10, 10)
 """With 64 calls in flight Python's own 700 objects are reached within one of them, while nothing
 of the others can be collected yet; measured, an eighth of a call's time goes into that."""
 
