@@ -78,6 +78,11 @@ COMMANDS: tuple[Command, ...] = (
         run="createos_mcp.stdio:serve",
     ),
     Command(
+        name="serve",
+        sentence="serve many callers over HTTP, each with a key of their own",
+        run="createos_mcp.endpoint:serve",
+    ),
+    Command(
         name="install",
         sentence="put the server into the configuration of your clients, after showing the change",
         run="createos_mcp.install:install",
