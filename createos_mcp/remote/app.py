@@ -13,11 +13,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp
 
-from createos_mcp.errors import RefusedRequestError
 from createos_mcp.remote import uploads
 from createos_mcp.remote.authentication import METADATA_PATH, Authentication
 from createos_mcp.remote.bodies import BoundedBody
 from createos_mcp.remote.callers import read_bearer
+from createos_mcp.remote.errors import RefusedRequestError
 from createos_mcp.remote.front import Names, answer_refusal, front
 from createos_mcp.remote.gate import Gate
 from createos_mcp.remote.health import Health

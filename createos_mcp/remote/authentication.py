@@ -7,20 +7,19 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from createos_mcp.errors import (
-    BackendError,
-    InsufficientScopeError,
-    IssuerUnavailableError,
-    RefusedTokenError,
-    SettingError,
-    UnauthenticatedError,
-)
+from createos_mcp.errors import BackendError, SettingError
 from createos_mcp.remote.callers import (
     OWN_KEY,
     Caller,
     digest_of,
     read_bearer,
     read_credentials,
+)
+from createos_mcp.remote.errors import (
+    InsufficientScopeError,
+    IssuerUnavailableError,
+    RefusedTokenError,
+    UnauthenticatedError,
 )
 from createos_mcp.remote.oauth import Tokens
 from createos_mcp.remote.verification import Verification

@@ -7,7 +7,7 @@ import anyio
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from createos_mcp.errors import BodyTooLargeError, SlowBodyError
+from createos_mcp.remote.errors import BodyTooLargeError, SlowBodyError
 
 
 async def read_chunks(

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from createos_mcp.errors import ForeignHostError, ForeignOriginError, RefusedRequestError
+from createos_mcp.remote.errors import ForeignHostError, ForeignOriginError, RefusedRequestError
 
 METHODS = ("GET", "POST", "PUT", "DELETE")
 EXPOSED_HEADERS = ("Mcp-Session-Id", "WWW-Authenticate", "Retry-After")

@@ -9,9 +9,10 @@ import anyio
 import httpx2
 import jwt
 
-from createos_mcp.errors import BackendError, RefusedTokenError, UnreadableAnswerError
+from createos_mcp.errors import BackendError, UnreadableAnswerError
 from createos_mcp.exchange import Limits, exchange, translated
 from createos_mcp.operations import Json
+from createos_mcp.remote.errors import RefusedTokenError
 
 KEYS_KEPT_S = 600.0
 KEYS_REFRESHED_S = 10.0

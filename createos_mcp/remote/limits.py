@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from cachetools import TTLCache
 
-from createos_mcp.errors import TooManyCallsError
+from createos_mcp.remote.errors import TooManyCallsError
 
 MINUTE_S = 60.0
 CALLERS_KEPT = 100_000

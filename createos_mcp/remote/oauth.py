@@ -5,8 +5,8 @@ from typing import TypeAlias
 
 import jwt
 
-from createos_mcp.errors import RefusedTokenError
 from createos_mcp.operations import Json
+from createos_mcp.remote.errors import RefusedTokenError
 from createos_mcp.remote.issuer import Issuer, IssuerClient
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cachetools import TTLCache
 from mcp.server.request_state import AESGCMRequestStateCodec, InvalidRequestState
 
-from createos_mcp.errors import UploadAddressError
+from createos_mcp.remote.errors import UploadAddressError
 from createos_mcp.target import Credentials
 
 LIFE_S = 15 * 60

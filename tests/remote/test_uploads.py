@@ -9,10 +9,10 @@ import psutil
 import pytest
 from mcp import Client
 
-from createos_mcp.errors import UploadAddressError
 from createos_mcp.platform import daemon
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.paths import DataDir
+from createos_mcp.remote.errors import UploadAddressError
 from createos_mcp.remote.tickets import LIFE_S, Ticket, Tickets
 from createos_mcp.target import Credentials
 from tests.apis import FakeApi, fake_api
