@@ -4,18 +4,19 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import Field, fields
 from difflib import get_close_matches
 from functools import partial
 from importlib.metadata import version
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import anyio
 from anyio import to_thread
 from typing_extensions import override
 
 from createos_mcp.errors import CreateosError, NoPlatformHereError, SettingError
+from createos_mcp.remote_settings import RemoteSettings
 from createos_mcp.settings import CLOUD_URL, Settings, flag
 from createos_mcp.target import Credentials, Target
 
@@ -88,17 +89,9 @@ def _refuse_unknown_flags(parser: argparse.ArgumentParser, typed: Sequence[str])
             )
 
 
-def _parser() -> argparse.ArgumentParser:
-    options = _Parser(add_help=False, allow_abbrev=False)
-    for setting in fields(Settings):
-        if not setting.metadata["secret"]:
-            options.add_argument(
-                flag(setting.name),
-                metavar="VALUE",
-                default=argparse.SUPPRESS,
-                help=f"{setting.metadata['sentence']} Default: "
-                f"{setting.metadata['shown'] or setting.default}.",
-            )
+def _parser() -> _Parser:
+    only_serve = {setting.name for setting in fields(RemoteSettings)}
+    options = _options(s for s in fields(Settings) if s.name not in only_serve)
     parser = _Parser(
         prog="createos-mcp",
         description=DESCRIPTION,
@@ -115,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
         "serve",
         help="serve many callers over HTTP, each with a key of his own",
         description="Serve many callers over HTTP, each with a key of his own.",
-        parents=[options],
+        parents=[options, _options(fields(RemoteSettings))],
         allow_abbrev=False,
     )
     serve.set_defaults(run=_serve_callers)
@@ -129,6 +122,21 @@ def _parser() -> argparse.ArgumentParser:
         )
         command.set_defaults(run=partial(_manage_platform, name))
     return parser
+
+
+def _options(settings: Iterable[Field[Any]]) -> _Parser:
+    """The flags of these settings, for commands to share."""
+    options = _Parser(add_help=False, allow_abbrev=False)
+    for setting in settings:
+        if not setting.metadata["secret"]:
+            options.add_argument(
+                flag(setting.name),
+                metavar="VALUE",
+                default=argparse.SUPPRESS,
+                help=f"{setting.metadata['sentence']} Default: "
+                f"{setting.metadata['shown'] or setting.default}.",
+            )
+    return options
 
 
 def _log_to_stderr(level: str) -> None:
