@@ -1,5 +1,6 @@
 """An API for benchmarks: answers every request with one project, in the platform's envelope."""
 
+import asyncio
 import json
 import socket
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -10,6 +11,10 @@ import uvicorn
 Message = MutableMapping[str, Any]
 
 PROJECT_ID = "7f0d8f0e-3c1b-4b0e-9d5e-0d7f3c1b4b0e"
+
+SLOW_ID = "7f0d8f0e-0000-4000-8000-000000000010"
+SLOW_S = 1.0
+"""How long the answer about that project takes."""
 
 BODY = json.dumps(
     {
@@ -35,8 +40,10 @@ async def app(
     _receive: Callable[[], Awaitable[Message]],
     send: Callable[[Message], Awaitable[None]],
 ) -> None:
-    """Answer; the request is not looked at."""
+    """Answer; of the request only the project counts."""
     if scope["type"] == "http":
+        if SLOW_ID in scope["path"]:
+            await asyncio.sleep(SLOW_S)
         await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
         await send({"type": "http.response.body", "body": BODY})
 

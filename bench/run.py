@@ -6,7 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("tokens.py", "stdio.py", "gateway.py", "capacity.py", "deploy.py", "faults/kill.py")
+BENCHMARKS = (
+    "tokens.py",
+    "stdio.py",
+    "remote.py",
+    "gateway.py",
+    "capacity.py",
+    "deploy.py",
+    "faults/kill.py",
+)
 
 
 def main() -> int:

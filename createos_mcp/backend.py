@@ -16,13 +16,14 @@ import tenacity
 from createos_mcp.envelope import read_answer
 from createos_mcp.errors import (
     ApiError,
+    CallError,
     ConnectionFailedError,
     ConnectionLostError,
     InvalidArgumentsError,
     TimedOutError,
 )
-from createos_mcp.exchange import Limits, exchange, translated
-from createos_mcp.operations import Endpoint, Json, Problem, Request
+from createos_mcp.exchange import Answer, Limits, exchange, translated
+from createos_mcp.operations import Endpoint, Json, Problem, Request, Stream
 from createos_mcp.target import Credentials, Target
 
 __all__ = ["Backend", "Credentials", "Target"]
@@ -53,6 +54,8 @@ class _Call:
     limits: Limits
     relocated: bool = False
     """Whether this call has already asked where the API went."""
+    failure: CallError | None = None
+    """Why the first attempt failed, until that is counted."""
 
 
 class Backend:
@@ -159,8 +162,49 @@ class Backend:
         )
         await self._find(stale=None)
         with anyio.move_on_after(call.limits.total_timeout_s):
-            return await self._retrying(call)(self._attempt, call)
+            try:
+                # Most calls end here, and tenacity costs as much as sending a request.
+                return await self._attempt(call)
+            except CallError as error:
+                call.failure = error
+            return await self._retrying(call)(self._repeat, call)
         raise TimedOutError("with all attempts", call.limits.total_timeout_s)
+
+    async def stream(
+        self,
+        request: Request,
+        endpoint: Endpoint,
+        body: Stream,
+        credentials: Credentials | None = None,
+    ) -> Json:
+        """Send a body as it comes, without holding it whole, and unwrap the answer.
+
+        It is sent once: what has come cannot be had again.
+
+        Args:
+            request: Where to; its own body is not sent.
+            endpoint: Tells how to read the answer.
+            body: What to send. What its chunks raise goes through.
+            credentials: Those of the caller, in place of the target's.
+
+        Raises:
+            ApiError: The platform answered with a failure.
+            BackendError: It gave no usable answer.
+        """
+        target = await self._find(stale=None)
+        limits = self._upload_limits
+        chosen = target.credentials if credentials is None else credentials
+        with anyio.move_on_after(limits.total_timeout_s), translated(limits, target.base_url):
+            sent = self._client.build_request(
+                request.method,
+                _url(target.base_url, request),
+                headers=chosen.headers() | body.headers(),
+                content=body.chunks,
+                timeout=limits.timeouts(),
+            )
+            answer = await exchange(self._client, sent, limits.answer_bytes)
+            return _read(endpoint, answer, chosen)
+        raise TimedOutError("taking the upload", limits.total_timeout_s)
 
     def _retrying(self, call: _Call) -> tenacity.AsyncRetrying:
         return tenacity.AsyncRetrying(
@@ -177,6 +221,13 @@ class Backend:
         error = state.outcome.exception() if state.outcome else None
         asked_s = error.retry_after_s if isinstance(error, ApiError) else None
         return self._backoff(state) if asked_s is None else asked_s
+
+    async def _repeat(self, call: _Call) -> Json:
+        """Another attempt; at first the failure of the one already made, so that it counts."""
+        if call.failure is not None:
+            failure, call.failure = call.failure, None
+            raise failure
+        return await self._attempt(call)
 
     async def _attempt(self, call: _Call) -> Json:
         target = await self._find(stale=None)
@@ -209,10 +260,7 @@ class Backend:
                 timeout=call.limits.timeouts(),
             )
             answer = await exchange(self._client, request, call.limits.answer_bytes)
-        try:
-            return read_answer(call.endpoint, answer.status, answer.headers, answer.content)
-        except ApiError as error:
-            raise _masked(error, credentials) from None
+        return _read(call.endpoint, answer, credentials)
 
 
 def _encode(document: Json | None) -> bytes | None:
@@ -238,6 +286,13 @@ def _is_repeatable(error: BaseException, endpoint: Endpoint) -> bool:
     if isinstance(error, ConnectionFailedError | ConnectionLostError | TimedOutError):
         return endpoint.retry or not error.sent
     return False
+
+
+def _read(endpoint: Endpoint, answer: Answer, credentials: Credentials) -> Json:
+    try:
+        return read_answer(endpoint, answer.status, answer.headers, answer.content)
+    except ApiError as error:
+        raise _masked(error, credentials) from None
 
 
 def _masked(error: ApiError, credentials: Credentials) -> ApiError:

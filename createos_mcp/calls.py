@@ -56,6 +56,7 @@ class Calls:
         confirmations: Ask a person before what cannot be undone.
         key_directory: Where new secrets are kept.
         result_budget_bytes: Limit for one result.
+        on_failure: Told why a call failed, while the call is still under way.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Calls:
         confirmations: Confirmations,
         key_directory: Path,
         result_budget_bytes: int,
+        on_failure: Callable[[Exception], None],
     ) -> None:
         self.catalog = catalog
         self.confirmations = confirmations
@@ -75,6 +77,7 @@ class Calls:
         self.secrets = SecretTable(catalog.secrets)
         self._backend = backend
         self._budget_bytes = result_budget_bytes
+        self._on_failure = on_failure
         self._validation = Validation()
 
     async def answer(
@@ -106,7 +109,8 @@ class Calls:
             return input_required(question)
         except CallError as error:
             return self._failure(call, error)
-        except Exception:  # noqa: BLE001 - logged below, masked like any other text
+        except Exception as error:  # noqa: BLE001 - logged below, masked like any other text
+            self._on_failure(error)
             trace = call.redaction.mask_text(traceback.format_exc())
             _logger.error("%s failed unexpectedly\n%s", tool.name, trace)  # noqa: TRY400
             return _refusal(_FAULT)
@@ -122,6 +126,11 @@ class Calls:
         if problems:
             raise InvalidArgumentsError(problems)
         return arguments
+
+    def refuse(self, tool: Tool, error: CallError) -> mcp_types.CallToolResult:
+        """The answer to a call that has not begun."""
+        self._on_failure(error)
+        return failure(tool, error, ())
 
     async def send(self, operation: Operation, arguments: Arguments) -> Json:
         """Send an operation whose arguments hold ids."""
@@ -140,6 +149,7 @@ class Calls:
         return self.check(tool, {**repaired, **pinned})
 
     def _failure(self, call: "Call", error: CallError) -> mcp_types.CallToolResult:
+        self._on_failure(error)
         if isinstance(error, ApiError):
             call.redaction.learn(clean(flatten(error.body)))
         at = call.current if isinstance(error, ApiError | BackendError) else None

@@ -4,8 +4,8 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import Field, fields
 from difflib import get_close_matches
 from importlib.metadata import version
 from typing import Any, NoReturn, TypeAlias
@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from createos_mcp.commands import COMMANDS, GROUPS, Command, Invocation
 from createos_mcp.errors import CreateosError, NoPlatformHereError, SettingError
+from createos_mcp.remote_settings import RemoteSettings
 from createos_mcp.settings import Settings, flag
 
 DESCRIPTION = """\
@@ -108,7 +109,9 @@ def _flags() -> Iterator[str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    options = _options()
+    remote = fields(RemoteSettings)
+    names = {setting.name for setting in remote}
+    options = _options(setting for setting in fields(Settings) if setting.name not in names)
     parser = _Parser(
         prog="createos-mcp",
         description=DESCRIPTION,
@@ -120,7 +123,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=version("createos-mcp"))
     below: dict[str, _AddParser] = {"": parser.add_subparsers(metavar="COMMAND").add_parser}
     for command in COMMANDS:
-        target = _add(below, command, options) if command.name else parser
+        parents = [options, _options(remote)] if command.is_remote else [options]
+        target = _add(below, command, parents) if command.name else parser
         for argument in command.arguments:
             target.add_argument(argument.name, help=argument.sentence, **argument.options)
         target.set_defaults(command=command)
@@ -132,9 +136,10 @@ _VALUE: Mapping[str, Any] = {"metavar": "VALUE"}
 """How argparse takes a setting that is on or off, and any other."""
 
 
-def _options() -> _Parser:
+def _options(settings: Iterable[Field[Any]]) -> _Parser:
+    """The flags of these settings, for commands to share."""
     options = _Parser(add_help=False, allow_abbrev=False)
-    for setting in fields(Settings):
+    for setting in settings:
         if not setting.metadata["secret"]:
             kind = _SWITCH if setting.default is False else _VALUE
             options.add_argument(
@@ -147,14 +152,14 @@ def _options() -> _Parser:
     return options
 
 
-def _add(below: dict[str, _AddParser], command: Command, options: _Parser) -> _Parser:
+def _add(below: dict[str, _AddParser], command: Command, parents: Sequence[_Parser]) -> _Parser:
     """A parser for one command, below those of the words before its last."""
     group, _, word = command.name.rpartition(" ")
     return _group(below, group)(
         word,
         help=command.sentence,
         description=command.sentence,
-        parents=[options],
+        parents=parents,
         allow_abbrev=False,
     )
 

@@ -48,6 +48,8 @@ class Command:
     arguments: tuple[Argument, ...] = ()
     is_of_platform: bool = False
     """Whether it works with the local platform, and so on Linux alone."""
+    is_remote: bool = False
+    """Whether it takes the flags of the settings for many callers."""
     takes_bad_settings: bool = False
     """Whether it runs also when settings cannot be used, and tells about them itself."""
 
@@ -76,6 +78,12 @@ COMMANDS: tuple[Command, ...] = (
         name="",
         sentence="serve one client over stdin and stdout",
         run="createos_mcp.stdio:serve",
+    ),
+    Command(
+        name="serve",
+        sentence="serve many callers over HTTP, each with a key of their own",
+        run="createos_mcp.endpoint:serve",
+        is_remote=True,
     ),
     Command(
         name="install",

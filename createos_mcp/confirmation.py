@@ -4,7 +4,7 @@ import hashlib
 import json
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -28,20 +28,23 @@ _TYPED, _YES = "name", "confirm"
 _CALLER_HEADERS = ("x-api-key", "authorization")
 
 
-def sealing(keys: Sequence[bytes]) -> RequestStateBoundary:
+def sealing(
+    keys: Sequence[str | bytes], principal: Callable[[Context], str | None]
+) -> RequestStateBoundary:
     """Seals what goes to the client between question and answer, for one caller and one call.
 
     Args:
         keys: Of 32 bytes or more; the first one seals, all open, so that several processes can
             serve one client. Without any, a key of this process.
+        principal: Tells whose a call is; None over stdio, where there is one caller.
     """
     security = RequestStateSecurity(
-        keys=keys or [secrets.token_bytes(32)], ttl=VALID_S, bind_principal=_caller
+        keys=keys or [secrets.token_bytes(32)], ttl=VALID_S, bind_principal=principal
     )
     return RequestStateBoundary(security, default_audience="createos-mcp")
 
 
-def _caller(context: Context) -> str | None:
+def fingerprint(context: Context) -> str | None:
     """A fingerprint of the credentials that a call over HTTP came with."""
     if context.request is None:
         return None

@@ -1,5 +1,7 @@
 """What can go wrong on the MCP side; each class composes its own sentence.
 
+What refuses an HTTP request is in `remote/errors.py`.
+
 * CreateosError
   x SettingError
     + SelectionError

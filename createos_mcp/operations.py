@@ -1,6 +1,6 @@
 """The nouns of the contract: an operation as `tool_schemas/` defines it, and a bound call."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -231,3 +231,18 @@ class Request:
     """Body as a JSON document; None sends no body."""
     parts: tuple[Part, ...]
     """Multipart body; empty unless the operation takes one."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stream:
+    """A body that is sent as it comes."""
+
+    content_type: str
+    size_bytes: int | None
+    """None: unknown until its end."""
+    chunks: AsyncIterable[bytes] = field(repr=False)
+
+    def headers(self) -> dict[str, str]:
+        """What the receiver is told of it."""
+        size = {} if self.size_bytes is None else {"Content-Length": str(self.size_bytes)}
+        return {"Content-Type": self.content_type, **size}

@@ -1,6 +1,6 @@
 """The MCP server: the list of tools that a caller sees, and the calls that it makes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from importlib.metadata import version
@@ -16,7 +16,7 @@ from platformdirs import user_data_path
 from createos_mcp.backend import Backend
 from createos_mcp.calls import Answer, Calls, Workflow
 from createos_mcp.catalog import Catalog
-from createos_mcp.confirmation import Ballot, Confirmations, sealing
+from createos_mcp.confirmation import Ballot, Confirmations, fingerprint, sealing
 from createos_mcp.discovery import (
     CALL,
     DESCRIBE,
@@ -28,7 +28,7 @@ from createos_mcp.discovery import (
 from createos_mcp.errors import CallError, SelectionError
 from createos_mcp.operations import Json, Tool
 from createos_mcp.repair import unwrap
-from createos_mcp.results import failure, success
+from createos_mcp.results import success
 from createos_mcp.search import ToolIndex
 from createos_mcp.settings import Unasked
 from createos_mcp.toolsets import (
@@ -59,8 +59,10 @@ def build_server(
     selection: Selection | None = None,
     unasked: Unasked | None = None,
     key_directory: Path = KEY_DIRECTORY,
-    state_keys: Sequence[bytes] = (),
+    state_keys: Sequence[str | bytes] = (),
+    principal: Callable[[Context], str | None] = fingerprint,
     result_budget_bytes: int = 60_000,
+    on_failure: Callable[[Exception], None] = lambda _error: None,
 ) -> Server[Any]:
     """Make a server of the catalogue's operations; it serves both protocol eras.
 
@@ -73,7 +75,9 @@ def build_server(
         key_directory: Where secrets that a local caller makes are kept.
         state_keys: Seal what clients carry between a question and its answer; the same in every
             process that serves the same clients. Without any, a key of this process.
+        principal: Tells whose what is sealed is; nobody else may bring it back.
         result_budget_bytes: Limit for one result.
+        on_failure: Told why a call failed, while the call is still under way.
 
     Raises:
         SelectionError: The operator offers what does not exist.
@@ -84,6 +88,7 @@ def build_server(
         confirmations=Confirmations(unasked),
         key_directory=key_directory,
         result_budget_bytes=result_budget_bytes,
+        on_failure=on_failure,
     )
     desk = _Desk(calls, workflows, selection or Selection(), result_budget_bytes)
     server: Server[Any] = Server(
@@ -101,7 +106,7 @@ def build_server(
             "server/discover": CacheHint(ttl_ms=DISCOVER_TTL_MS, scope="public"),
         },
     )
-    server.middleware.append(sealing(state_keys))
+    server.middleware.append(sealing(state_keys, principal))
     server.middleware.append(_unwrap_arguments)
     return server
 
@@ -145,7 +150,7 @@ class _Desk:
         try:
             arguments = self._calls.check(tool, given)
         except CallError as error:
-            return failure(tool, error, ())
+            return self._calls.refuse(tool, error)
         if tool.name == CALL.name:
             return await self._call(
                 choice, ballot, arguments["name"], arguments.get("arguments", {})

@@ -73,7 +73,7 @@ def _refusal(base_url: str) -> str | None:
         return f"it is no address: {error}"
     if parts.scheme not in {"https", "http"} or not host or _BLANK.search(base_url):
         return "it must be an address such as https://api.example.com"
-    if parts.scheme == "http" and not _is_loopback(host):
+    if parts.scheme == "http" and not is_loopback(host):
         return f"http is only for this machine; use https://{parts.netloc.rpartition('@')[2]}"
     return _surplus(parts)
 
@@ -88,7 +88,8 @@ def _surplus(parts: SplitResult) -> str | None:
     return None
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine's own alone."""
     if host == "localhost":
         return True
     try:

@@ -3,16 +3,18 @@
 import difflib
 import re
 import sys
-from collections.abc import Iterator
-from dataclasses import fields
+from collections.abc import Iterable, Iterator
+from dataclasses import Field, fields
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from createos_mcp.catalog import Catalog, load_catalog
 from createos_mcp.client_configs import CLIENTS, locate
 from createos_mcp.operations import Operation
 from createos_mcp.platform.app import SERVED
 from createos_mcp.platform.unserved import need_of
+from createos_mcp.remote_settings import RemoteSettings
 from createos_mcp.settings import Settings, variable
 
 ROOT = Path(__file__).parent.parent
@@ -32,10 +34,20 @@ def tools_by_group(catalog: Catalog) -> Iterator[str]:
 
 
 def settings() -> Iterator[str]:
-    """One row per setting, for docs/settings.md."""
+    """One row per setting that every command reads, for docs/settings.md."""
+    names = {setting.name for setting in fields(RemoteSettings)}
+    return _rows(setting for setting in fields(Settings) if setting.name not in names)
+
+
+def remote_settings() -> Iterator[str]:
+    """One row per setting of `createos-mcp serve`, for docs/remote.md."""
+    return _rows(fields(RemoteSettings))
+
+
+def _rows(chosen: Iterable[Field[Any]]) -> Iterator[str]:
     yield "| variable | default | what for |"
     yield "|---|---|---|"
-    for setting in fields(Settings):
+    for setting in chosen:
         default = setting.metadata["shown"] or ("" if setting.default is None else setting.default)
         yield f"| `{variable(setting)}` | {default} | {setting.metadata['sentence']} |"
 
@@ -86,11 +98,13 @@ def _documents() -> dict[Path, str]:
     readme = ROOT / "README.md"
     chosen = ROOT / "docs" / "settings.md"
     installed = ROOT / "docs" / "install.md"
+    remote = ROOT / "docs" / "remote.md"
     heading = "# Tools\n\nWritten by `docs/generate.py` from `tool_schemas/`.\n"
     return {
         readme: _fill(readme.read_text(), "tools", tools_by_group(catalog)),
         installed: _fill(installed.read_text(), "clients", clients()),
         chosen: _fill(chosen.read_text(), "settings", settings()),
+        remote: _fill(remote.read_text(), "settings", remote_settings()),
         ROOT / "docs" / "tools.md": heading + "\n".join(tools(catalog)) + "\n",
     }
 

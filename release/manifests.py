@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from createos_mcp.catalog import load_catalog
+from createos_mcp.remote_settings import RemoteSettings
 from createos_mcp.server import WEBSITE
 from createos_mcp.settings import Settings, variable
 
@@ -99,7 +100,11 @@ def _project() -> Json:
 
 
 def _variables() -> Iterator[Json]:
+    """Those that a server over stdio reads."""
+    of_many_callers = {setting.name for setting in fields(RemoteSettings)}
     for setting in fields(Settings):
+        if setting.name in of_many_callers:
+            continue
         entry = {"name": variable(setting), "description": setting.metadata["sentence"]}
         if setting.name == "data_dir":
             entry["format"] = "filepath"

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +14,8 @@ Json: TypeAlias = Any
 
 POLL_S = 0.01
 """How soon the server notices that it shall end."""
+PAUSE_S = 2
+"""How long a paused API leaves a request unanswered."""
 
 
 @dataclass(kw_only=True)
@@ -36,6 +38,24 @@ class FakeApi:
     data: dict[str, Json] = field(default_factory=dict)
     """Data by path, `{"/v1/projects": [...]}`; other paths are answered with `answer`."""
     asked: list[Asked] = field(default_factory=list)
+    respond: Callable[[Asked], tuple[int, Json]] | None = None
+    """Tells status and answer of each request, in place of the fixed ones."""
+    is_open: threading.Event = field(default_factory=threading.Event)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave requests for projects unanswered as long as the block runs, or 2 s."""
+        self.is_open.clear()
+        try:
+            yield
+        finally:
+            self.is_open.set()
+
+    def fixed(self, asked: Asked) -> tuple[int, Json]:
+        """Status and answer as the fields say."""
+        path = asked.path.partition("?")[0]
+        found = {"status": "success", "data": self.data.get(path)}
+        return self.status, found if path in self.data else self.answer
 
     def sent(self, method: str) -> list[str]:
         """Paths of the requests of this method, without their queries."""
@@ -46,24 +66,25 @@ class FakeApi:
 def fake_api() -> Iterator[FakeApi]:
     """An API on loopback, in a thread of its own."""
     api = FakeApi()
+    api.is_open.set()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def _answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
-            api.asked.append(
-                Asked(
-                    method=self.command,
-                    path=self.path,
-                    headers={name.lower(): value for name, value in self.headers.items()},
-                    body=json.loads(body) if body.startswith((b"{", b"[")) else body,
-                )
+            asked = Asked(
+                method=self.command,
+                path=self.path,
+                headers={name.lower(): value for name, value in self.headers.items()},
+                body=json.loads(body) if body.startswith((b"{", b"[")) else body,
             )
-            path = self.path.partition("?")[0]
-            found = {"status": "success", "data": api.data.get(path)}
-            answer = json.dumps(found if path in api.data else api.answer).encode()
-            self.send_response(api.status)
+            api.asked.append(asked)
+            if "/projects/" in asked.path:
+                api.is_open.wait(PAUSE_S)
+            status, data = api.respond(asked) if api.respond else api.fixed(asked)
+            answer = json.dumps(data).encode()
+            self.send_response(status)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(answer)))
             self.end_headers()

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -50,18 +51,23 @@ def config_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def run(package: str, *arguments: str) -> Json:
     """What a client from npm printed; it has to succeed and to find no fault with a tool."""
-    done = subprocess.run(
-        ["npx", "--yes", package, *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-        env={name: value for name, value in os.environ.items() if "CREATEOS" not in name},
-    )
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    # A file, because mcporter ends before a pipe has taken everything.
+    with tempfile.TemporaryFile("w+") as printed:
+        done = subprocess.run(
+            ["npx", "--yes", package, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=printed,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=180,
+            check=False,
+            env={name: value for name, value in os.environ.items() if "CREATEOS" not in name},
+        )
+        printed.seek(0)
+        told = printed.read()
+    assert done.returncode == 0, f"{told}\n{done.stderr}"
     assert "Warning: tool" not in done.stderr
-    return json.loads(done.stdout)
+    return json.loads(told)
 
 
 def inspect(config_file: Path, *arguments: str) -> Json:

@@ -1,0 +1,248 @@
+"""Calls over HTTP, memory and a slow platform, against a bare server of the SDK in the same run."""
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx2
+import psutil
+from echo_api import PROJECT_ID, SLOW_ID, SLOW_S
+
+HERE = Path(__file__).parent
+
+SERVE = ("-m", "createos_mcp", "serve", "--serve-port", "0", "--serve-session-idle-s", "1")
+LIMITS = ("--serve-calls-per-minute", "10000000", "--serve-max-in-flight", "1000")
+SERVERS: Mapping[str, tuple[str, ...]] = {
+    "floor": (str(HERE / "floor_http.py"),),
+    "createos-mcp": (*SERVE, *LIMITS),
+}
+
+ROUNDS = 3
+ROUND_S = 5
+"""Long beside the time of one call, since calls under way at the end do not count."""
+
+CONNECTIONS = (1, 16, 64)
+SLOW_CONNECTIONS = 16
+CALLS = 10_000
+SESSIONS = 1_000
+IDLE_S = 3.0
+"""Longer than sessions are kept."""
+CALLS_GOAL, MEMORY_GOAL, SLOW_GOAL = 0.7, 1.05, 2.0
+
+ERA = "2026-07-28"
+KEY = "bench"
+
+HEADERS = {
+    "Content-Type": "application/json",
+    "Accept": "application/json, text/event-stream",
+    "X-Api-Key": KEY,
+}
+NEWER = {"MCP-Protocol-Version": ERA, "Mcp-Method": "tools/call", "Mcp-Name": "GetProject"}
+
+HELLO = {
+    "protocolVersion": "2025-11-25",
+    "capabilities": {},
+    "clientInfo": {"name": "bench", "version": "1"},
+}
+
+SCRIPT = """
+wrk.method = "POST"
+wrk.body = [==[{body}]==]
+{headers}
+local wrong = 0
+function response(status, headers, body)
+    if status ~= 200 or not body:find('"structuredContent"', 1, true) then wrong = wrong + 1 end
+end
+local threads = {{}}
+function setup(thread) table.insert(threads, thread) end
+function done(summary, latency, requests)
+    for _, thread in ipairs(threads) do
+        wrong = wrong + (thread:get("wrong") or 0)
+    end
+    io.write(string.format("RESULT %f %f %d %d\\n", summary.requests / summary.duration * 1e6,
+        latency:percentile(99) / 1000, summary.requests, wrong))
+end
+"""
+
+
+@dataclass(kw_only=True, slots=True)
+class Figures:
+    """What one server did."""
+
+    calls_per_s: dict[int, list[float]] = field(default_factory=dict)
+    p99_ms: dict[int, list[float]] = field(default_factory=dict)
+
+
+@asynccontextmanager
+async def started(command: tuple[str, ...], api: str) -> AsyncIterator[tuple[str, psutil.Process]]:
+    """A server's address of MCP, and its process."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *command,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env={**os.environ, "CREATEOS_API_URL": api},
+    )
+    try:
+        words = (await process.stdout.readline()).decode().split() if process.stdout else []
+        yield words[2], psutil.Process(process.pid)
+    finally:
+        process.kill()
+        await process.wait()
+
+
+def script_for(project_id: str) -> str:
+    """What wrk sends, as its Lua."""
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": ERA,
+        "io.modelcontextprotocol/clientInfo": {"name": "bench", "version": "1"},
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
+    params = {"name": "GetProject", "arguments": {"project_id": project_id}, "_meta": meta}
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
+    lines = (f'wrk.headers["{name}"] = "{value}"' for name, value in (HEADERS | NEWER).items())
+    return SCRIPT.format(body=body, headers="\n".join(lines))
+
+
+async def load(address: str, project_id: str, connections: int, seconds: int) -> tuple[float, ...]:
+    """Calls per second, p99 in ms, and how many calls that were; every answer is looked at."""
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write(script_for(project_id))
+        script.flush()
+        wrk = await asyncio.create_subprocess_exec(
+            "wrk",
+            *("-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s"),
+            *("-s", script.name, address),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        told, _ = await wrk.communicate()
+    found = re.search(r"RESULT (\S+) (\S+) (\d+) (\d+)", told.decode())
+    if found is None or found[4] != "0" or found[3] == "0":
+        raise ValueError(f"not every call was answered: {told.decode()}")
+    return float(found[1]), float(found[2]), float(found[3])
+
+
+async def measure_rates(addresses: Mapping[str, str]) -> dict[str, Figures]:
+    """Rates and latencies of all servers, in interleaved rounds."""
+    figures = {name: Figures() for name in addresses}
+    for address in addresses.values():
+        await load(address, PROJECT_ID, CONNECTIONS[-1], ROUND_S)
+    for _ in range(ROUNDS):
+        for count in CONNECTIONS:
+            for name, address in addresses.items():
+                rate, p99_ms, _ = await load(address, PROJECT_ID, count, ROUND_S)
+                figures[name].calls_per_s.setdefault(count, []).append(rate)
+                figures[name].p99_ms.setdefault(count, []).append(p99_ms)
+    return figures
+
+
+async def measure_calls_memory(address: str, process: psutil.Process) -> float:
+    """How much more memory is used after CALLS calls, as a ratio."""
+    before = process.memory_info().rss
+    made = 0.0
+    while made < CALLS:
+        made += (await load(address, PROJECT_ID, 16, ROUND_S))[2]
+    return process.memory_info().rss / before
+
+
+async def open_sessions(address: str, count: int) -> None:
+    """Open sessions and say no more in them, then wait until they are forgotten."""
+    hello = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO}
+    async with httpx2.AsyncClient() as client:
+        for _ in range(count):
+            answer = await client.post(address, json=hello, headers=HEADERS)
+            if "mcp-session-id" not in answer.headers:
+                raise ValueError(f"no session: {answer.text}")
+    await asyncio.sleep(IDLE_S)
+
+
+async def measure_sessions_memory(address: str, process: psutil.Process) -> float:
+    """How much more memory is used after SESSIONS sessions, as a ratio."""
+    await open_sessions(address, SESSIONS // 5)
+    before = process.memory_info().rss
+    await open_sessions(address, SESSIONS)
+    return process.memory_info().rss / before
+
+
+async def measure_slow(address: str) -> tuple[float, float]:
+    """P99 in ms without and with calls beside it that the platform takes long for."""
+    alone, beside = [], []
+    for _ in range(3):
+        alone.append((await load(address, PROJECT_ID, CONNECTIONS[-1], ROUND_S))[1])
+        slow = asyncio.create_task(
+            load(address, SLOW_ID, SLOW_CONNECTIONS, ROUND_S + 2 * int(SLOW_S))
+        )
+        await asyncio.sleep(SLOW_S / 2)
+        beside.append((await load(address, PROJECT_ID, CONNECTIONS[-1], ROUND_S))[1])
+        await slow
+    return statistics.median(alone), statistics.median(beside)
+
+
+def report_rates(figures: Mapping[str, Figures]) -> bool:
+    """Print medians and ratios; say whether every goal is met."""
+    met = []
+    for count in CONNECTIONS:
+        rates = [statistics.median(f.calls_per_s[count]) for f in figures.values()]
+        ratio = rates[1] / rates[0]
+        met.append(ratio >= CALLS_GOAL)
+        print(f"calls/s, {count:>2} connections   {ratio:.2f} of the floor (goal {CALLS_GOAL})")
+        for (name, one), rate in zip(figures.items(), rates, strict=True):
+            p99_ms = statistics.median(one.p99_ms[count])
+            print(f"  {name:<14} {rate:7.0f}/s   p99 {p99_ms:7.2f} ms")
+    return all(met)
+
+
+def report_ratio(label: str, ratio: float, goal: float, details: str = "") -> bool:
+    """Print one ratio; say whether its goal is met."""
+    print(f"{label:<44} {ratio:.2f} (goal at most {goal}){details}")
+    return ratio <= goal
+
+
+async def measure(api: str) -> bool:
+    """Everything against one API; whether every goal is met."""
+    floor, own = SERVERS.items()
+    async with (
+        started(floor[1], api) as (floor_address, _),
+        started(own[1], api) as (address, process),
+    ):
+        met = [report_rates(await measure_rates({floor[0]: floor_address, own[0]: address}))]
+        ratio = await measure_calls_memory(address, process)
+        met.append(report_ratio(f"memory after {CALLS} more calls", ratio, MEMORY_GOAL))
+        ratio = await measure_sessions_memory(address, process)
+        met.append(report_ratio(f"memory after {SESSIONS} dropped sessions", ratio, MEMORY_GOAL))
+        alone, beside = await measure_slow(address)
+        details = f"   {alone:.0f} ms, {beside:.0f} ms"
+        met.append(report_ratio("p99 beside slow calls", beside / alone, SLOW_GOAL, details))
+        print(f"memory, MB: {process.memory_info().rss / 2**20:.0f}")
+    return all(met)
+
+
+async def main() -> int:
+    """Run everything; 1 when a goal is missed."""
+    if shutil.which("wrk") is None:
+        print("this needs wrk, and it is not installed")
+        return 1
+    api = await asyncio.create_subprocess_exec(
+        sys.executable, str(HERE / "echo_api.py"), stdout=subprocess.PIPE
+    )
+    try:
+        port = (await api.stdout.readline()).decode().strip() if api.stdout else ""
+        met = await measure(f"http://127.0.0.1:{port}")
+    finally:
+        api.terminate()
+        await api.wait()
+    return 0 if met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))

@@ -1,0 +1,181 @@
+"""The assembly: the parts of a server for many callers, put together as the settings say."""
+
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, TypeAlias
+
+import httpx2
+from mcp.server import Server
+from starlette.applications import Starlette
+
+from createos_mcp.catalog import load_catalog
+from createos_mcp.discovery import CALL, DESCRIBE, SEARCH
+from createos_mcp.remote.app import Parts, create_app
+from createos_mcp.remote.authentication import Authentication, Sharing
+from createos_mcp.remote.calls import Calls, Context, caller_of, note_failure
+from createos_mcp.remote.front import Names
+from createos_mcp.remote.health import Health
+from createos_mcp.remote.issuer import Issuer, IssuerClient
+from createos_mcp.remote.limits import Rate, Slots
+from createos_mcp.remote.metrics import Metrics
+from createos_mcp.remote.oauth import Tokens
+from createos_mcp.remote.sessions import Sessions
+from createos_mcp.remote.tickets import Tickets
+from createos_mcp.remote.uploads import Uploads, offer_address, with_addresses
+from createos_mcp.remote.upstream import Upstream
+from createos_mcp.remote.verification import Verification
+from createos_mcp.server import build_server
+from createos_mcp.settings import Settings
+from createos_mcp.target import Target, is_loopback
+from createos_mcp.toolsets import offered
+
+MAX_CONNECTIONS = 500
+"""To the platform; calls beyond wait for a free one."""
+
+DISCOVERY = frozenset(tool.name for tool in (SEARCH, DESCRIBE, CALL))
+
+Locate: TypeAlias = Callable[[], Awaitable[Target]]
+Extend: TypeAlias = Callable[[Server[Any]], None]
+
+
+class Assembly:
+    """What one process serves.
+
+    Args:
+        settings: Already checked by `arrangement`.
+        names: Hosts and origins that are answered.
+        is_stopping: Whether no new requests are taken.
+    """
+
+    def __init__(self, settings: Settings, names: Names, is_stopping: Callable[[], bool]) -> None:
+        self.slots = Slots(settings.serve_max_in_flight)
+        self._settings = settings
+        self._names = names
+        self._is_stopping = is_stopping
+        self._keys = settings.serve_state_keys or (secrets.token_hex(),)
+        self._catalog = with_addresses(load_catalog())
+        self._metrics = Metrics()
+        self._tickets = Tickets(self._keys)
+
+    @asynccontextmanager
+    async def open(self, locate: Locate, extend: Extend) -> AsyncIterator[Starlette]:
+        """The app, with everything that it holds open.
+
+        Args:
+            locate: Where the platform is, with the server's own credentials if it shares them.
+            extend: Adds to the MCP server before it is served.
+        """
+        async with self._upstream(locate) as upstream, httpx2.AsyncClient() as client:
+            verification = Verification(upstream.send)
+            upstream.on_refused = verification.refuse
+            server = self._server(upstream)
+            extend(server)
+            yield create_app(self._parts(server, upstream, verification, client))
+
+    def _upstream(self, locate: Locate) -> Upstream:
+        chosen = self._settings
+        return Upstream(
+            locate,
+            metrics=self._metrics,
+            offer_address=partial(offer_address, self._tickets),
+            connect_timeout_s=chosen.connect_timeout_s,
+            read_timeout_s=chosen.read_timeout_s,
+            upload_timeout_s=chosen.upload_timeout_s,
+            total_timeout_s=chosen.total_timeout_s,
+            attempts=chosen.attempts,
+            max_answer_bytes=chosen.max_answer_bytes,
+            max_connections=MAX_CONNECTIONS,
+        )
+
+    def _server(self, upstream: Upstream) -> Server[Any]:
+        server = build_server(
+            self._catalog,
+            upstream,
+            selection=offered(self._settings),
+            unasked=self._settings.confirm,
+            state_keys=self._keys,
+            principal=_principal,
+            result_budget_bytes=self._settings.result_budget_bytes,
+            on_failure=note_failure,
+        )
+        # Within the span of the message, around all that may refuse it.
+        server.middleware.insert(1, Calls(self._tool_of, self._metrics, self.slots))
+        return server
+
+    def _parts(
+        self,
+        server: Server[Any],
+        upstream: Upstream,
+        verification: Verification,
+        client: httpx2.AsyncClient,
+    ) -> Parts:
+        chosen = self._settings
+        issuer = _issuer(chosen)
+        return Parts(
+            base_path=chosen.serve_base_path,
+            names=self._names,
+            sessions=Sessions(
+                server,
+                is_stateless=chosen.serve_stateless,
+                idle_s=chosen.serve_session_idle_s,
+                max_body_bytes=chosen.serve_max_request_bytes,
+            ),
+            authentication=Authentication(
+                verification=verification,
+                sharing=Sharing(is_on=chosen.serve_share_key, token=chosen.serve_token),
+                tokens=Tokens(issuer, IssuerClient(issuer, client)) if issuer else None,
+                public_url=chosen.serve_public_url,
+                base_path=chosen.serve_base_path,
+            ),
+            rate=Rate(chosen.serve_calls_per_minute),
+            slots=self.slots,
+            streams=Slots(chosen.serve_max_in_flight),
+            uploads=self._uploads(upstream),
+            health=Health(upstream.send, self._is_stopping),
+            metrics=self._metrics,
+            issuer=issuer,
+            max_body_bytes=chosen.serve_max_request_bytes,
+            body_timeout_s=chosen.serve_body_timeout_s,
+            metrics_token=chosen.serve_metrics_token,
+            metrics_for_all=is_loopback(chosen.serve_host),
+            is_stopping=self._is_stopping,
+        )
+
+    def _uploads(self, upstream: Upstream) -> Uploads:
+        operations = self._catalog.operations.values()
+        return Uploads(
+            # A ticket holds the path, so that one operation tells how to read all answers.
+            operation=next(o for o in operations if o.http.body == "multipart"),
+            upstream=upstream,
+            tickets=self._tickets,
+            slots=self.slots,
+            limit_bytes=self._settings.serve_max_upload_bytes,
+            timeout_s=self._settings.serve_body_timeout_s,
+        )
+
+    def _tool_of(self, name: str) -> str | None:
+        if name in DISCOVERY:
+            return name
+        operation = self._catalog.find(name)
+        return operation.name if operation else None
+
+
+def _issuer(settings: Settings) -> Issuer | None:
+    if settings.oauth_issuer is None:
+        return None
+    return Issuer(
+        url=settings.oauth_issuer,
+        audience=settings.oauth_audience,
+        scopes=settings.oauth_scopes,
+        jwks_url=settings.oauth_jwks_url,
+        introspection_url=settings.oauth_introspection_url,
+        client_id=settings.oauth_client_id,
+        client_secret=settings.oauth_client_secret,
+    )
+
+
+def _principal(context: Context) -> str | None:
+    caller = caller_of(context)
+    return caller.principal if caller else None

@@ -1,0 +1,119 @@
+"""Calls as a middleware of the MCP server: whose they are, how they end, how long they take."""
+
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import anyio
+from mcp.server import ServerRequestContext
+from mcp.server.context import CallNext, HandlerResult, ServerMiddleware
+from mcp.shared.exceptions import MCPError
+from mcp_types import INTERNAL_ERROR, CallToolResult
+from starlette.requests import Request
+from typing_extensions import override
+
+from createos_mcp.remote.access_log import log_call
+from createos_mcp.remote.callers import CURRENT, Caller
+from createos_mcp.remote.errors import TooManyCallsError
+from createos_mcp.remote.limits import Slots
+from createos_mcp.remote.metrics import Metrics
+from createos_mcp.remote.outcomes import (
+    CANCELLED,
+    FAULT,
+    OK,
+    PROTOCOL_ERROR,
+    TOOL_ERROR,
+    outcome_of,
+)
+
+UNKNOWN = "unknown"
+
+Context: TypeAlias = ServerRequestContext[Any, Any]
+
+
+@dataclass(kw_only=True, slots=True)
+class _Call:
+    """What is known of a call under way."""
+
+    outcome: str = OK
+
+
+_CALL: ContextVar[_Call] = ContextVar("call")
+
+
+def note_failure(error: Exception) -> None:
+    """Remember why the call of this task failed."""
+    _CALL.get().outcome = outcome_of(error)
+
+
+def caller_of(context: Context) -> Caller | None:
+    """Who sent the HTTP request that carried this message."""
+    request = context.request
+    return getattr(request.state, "caller", None) if isinstance(request, Request) else None
+
+
+class Calls(ServerMiddleware[Any]):
+    """Gives each message its caller; counts, times and logs the calls of tools.
+
+    Args:
+        tool_of: The tool that a name or an alias stands for.
+        metrics: Told of each call.
+        slots: Limit for the calls of one caller.
+    """
+
+    def __init__(
+        self, tool_of: Callable[[str], str | None], metrics: Metrics, slots: Slots
+    ) -> None:
+        self._tool_of = tool_of
+        self._metrics = metrics
+        self._slots = slots
+
+    @override
+    async def __call__(self, ctx: Context, call_next: CallNext) -> HandlerResult:
+        """Serve one message."""
+        caller = caller_of(ctx)
+        if caller is None:
+            return await call_next(ctx)
+        token = CURRENT.set(caller)
+        try:
+            if ctx.method != "tools/call":
+                return await call_next(ctx)
+            with self._slots.hold(caller.digest):
+                return await self._watch(ctx, call_next, caller)
+        except TooManyCallsError as error:
+            raise MCPError(INTERNAL_ERROR, str(error)) from error
+        finally:
+            CURRENT.reset(token)
+
+    async def _watch(self, context: Context, call_next: CallNext, caller: Caller) -> HandlerResult:
+        tool = self._tool(context)
+        call = _Call()
+        token = _CALL.set(call)
+        self._metrics.count_start()
+        began = time.perf_counter()
+        try:
+            result = await call_next(context)
+        except MCPError:
+            call.outcome = PROTOCOL_ERROR
+            raise
+        except anyio.get_cancelled_exc_class():
+            call.outcome = CANCELLED
+            raise
+        except Exception:
+            call.outcome = FAULT
+            raise
+        else:
+            if call.outcome == OK and isinstance(result, CallToolResult) and result.is_error:
+                call.outcome = TOOL_ERROR
+            return result
+        finally:
+            lasted_s = time.perf_counter() - began
+            _CALL.reset(token)
+            self._metrics.count_end(tool, call.outcome, lasted_s)
+            log_call(caller, tool, call.outcome, lasted_s)
+
+    def _tool(self, context: Context) -> str:
+        name = (context.params or {}).get("name")
+        return self._tool_of(name) or UNKNOWN if isinstance(name, str) else UNKNOWN

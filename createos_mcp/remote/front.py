@@ -1,0 +1,108 @@
+"""The front: which hosts and web pages are answered, before anything else looks at a request."""
+
+import re
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from createos_mcp.remote.errors import ForeignHostError, ForeignOriginError, RefusedRequestError
+
+METHODS = ("GET", "POST", "PUT", "DELETE")
+EXPOSED_HEADERS = ("Mcp-Session-Id", "WWW-Authenticate", "Retry-After")
+PREFLIGHT_KEPT_S = 600
+
+HOST_REFUSED = ForeignHostError.status
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Names:
+    """Who this server is, and which pages it answers; both may end with `:*` for any port."""
+
+    hosts: Sequence[str]
+    origins: Sequence[str]
+
+
+def answer_refusal(error: RefusedRequestError) -> Response:
+    """A refusal as `{"error": "<code>", "message": "<sentence>"}`."""
+    body = {"error": error.code, "message": f"{error}."}
+    return JSONResponse(body, error.status, headers=error.headers)
+
+
+def front(
+    names: Names, *, open_to_any_host: Collection[str], on_refusal: Callable[[str], None]
+) -> list[Middleware]:
+    """The outermost layers, in their order.
+
+    Args:
+        names: Hosts and origins that are answered.
+        open_to_any_host: Paths whose callers know no name of ours, such as probes of health.
+        on_refusal: Told the code of each refusal.
+    """
+    patterns = "|".join(_regex(origin) for origin in names.origins)
+    return [
+        Middleware(
+            KnownNames, names=names, open_to_any_host=open_to_any_host, on_refusal=on_refusal
+        ),
+        # Outside of authentication: a browser's preflight carries no credentials.
+        Middleware(
+            CORSMiddleware,
+            allow_origin_regex=patterns or "(?!)",
+            allow_methods=METHODS,
+            allow_headers=["*"],
+            expose_headers=EXPOSED_HEADERS,
+            max_age=PREFLIGHT_KEPT_S,
+        ),
+    ]
+
+
+class KnownNames:
+    """Refuses requests for another host or from a foreign page, against DNS rebinding."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        names: Names,
+        open_to_any_host: Collection[str],
+        on_refusal: Callable[[str], None],
+    ) -> None:
+        self._app = app
+        self._open = frozenset(open_to_any_host)
+        self._on_refusal = on_refusal
+        self._security = TransportSecurityMiddleware(
+            TransportSecuritySettings(
+                allowed_hosts=list(names.hosts), allowed_origins=list(names.origins)
+            )
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or scope["path"] in self._open:
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope)
+        objection = await self._security.validate_request(request)
+        if objection is None:
+            await self._app(scope, receive, send)
+            return
+        headers = request.headers
+        error: RefusedRequestError = (
+            ForeignHostError(headers.get("host", ""))
+            if objection.status_code == HOST_REFUSED
+            else ForeignOriginError(headers.get("origin", ""))
+        )
+        self._on_refusal(error.code)
+        await answer_refusal(error)(scope, receive, send)
+
+
+def _regex(origin: str) -> str:
+    """`http://localhost:*` stands for every port."""
+    if origin.endswith(":*"):
+        return re.escape(origin[:-1]) + r"\d+"
+    return re.escape(origin)

@@ -1,0 +1,82 @@
+"""`createos-mcp serve`: one process that serves many callers over HTTP until it is stopped."""
+
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+
+import anyio
+import uvicorn
+
+from createos_mcp.remote import arrangement
+from createos_mcp.remote.access_log import log_json
+from createos_mcp.remote.app import SSE_PATH, STREAMABLE_PATH
+from createos_mcp.remote.assembly import Assembly, Extend, Locate
+from createos_mcp.remote.listener import Listener
+from createos_mcp.remote.tracing import exported
+from createos_mcp.settings import CLOUD_URL, Settings
+from createos_mcp.target import Credentials, Target
+
+
+def serve(settings: Settings, locate_own: Locate, extend: Extend = lambda _server: None) -> int:
+    """Serve until SIGINT or SIGTERM; calls in flight are answered first.
+
+    Args:
+        settings: What was chosen.
+        locate_own: Where calls with the server's own credentials go; asked only if it shares them.
+        extend: Adds to the MCP server before it is served.
+
+    Returns:
+        The process's exit code.
+
+    Raises:
+        SettingError: Two settings do not fit together.
+    """
+    arrangement.check(settings)
+    locate = locate_own if settings.serve_share_key else _locate_for_callers(settings)
+    log_json(settings.log_level)
+    with exported(settings.serve_otlp_endpoint):
+        return anyio.run(_serve, settings, locate, extend)
+
+
+def _locate_for_callers(settings: Settings) -> Callable[[], Awaitable[Target]]:
+    target = Target(base_url=settings.api_url or CLOUD_URL, credentials=Credentials())
+
+    async def known() -> Target:
+        return target
+
+    return known
+
+
+async def _serve(settings: Settings, locate: Locate, extend: Extend) -> int:
+    stopping = anyio.Event()
+    assembly = Assembly(settings, arrangement.names_of(settings), stopping.is_set)
+    async with assembly.open(locate, extend) as app:
+        config = uvicorn.Config(
+            app,
+            host=settings.serve_host,
+            port=settings.serve_port,
+            lifespan="on",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=bool(settings.serve_trusted_proxies),
+            forwarded_allow_ips=list(settings.serve_trusted_proxies),
+            timeout_keep_alive=settings.serve_idle_timeout_s,
+            timeout_graceful_shutdown=settings.serve_stop_timeout_s,
+        )
+        listener = Listener(
+            config,
+            stopping=stopping,
+            in_flight=lambda: assembly.slots.taken,
+            on_ready=lambda address: _say(address + settings.serve_base_path),
+        )
+        # uvicorn raises the signal that stopped it again, which would hide the exit code.
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        await listener.serve()
+    return 0 if listener.started else 1
+
+
+def _say(address: str) -> None:
+    sys.stdout.write(f"createos-mcp serves {address}{STREAMABLE_PATH} and {address}{SSE_PATH}\n")
+    sys.stdout.flush()

@@ -1,0 +1,130 @@
+"""createos-mcp deploys createos-mcp: onto the local platform, through its own tools."""
+
+import base64
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import httpx2
+import pytest
+from mcp import Client, StdioServerParameters
+from mcp.client.streamable_http import streamable_http_client
+
+from createos_mcp.catalog import load_catalog
+from createos_mcp.platform import daemon
+from createos_mcp.platform.config import PlatformConfig
+from createos_mcp.platform.paths import DataDir
+from createos_mcp.platform.state import PlatformState
+from tests.platform.platforms import UNFINISHED, zip_of
+from tests.remote.servers import Json
+from tests.test_stdio import environ
+
+ROOT = Path(__file__).parent.parent.parent
+PACKED = ("pyproject.toml", "README.md", "LICENSE", "createos_mcp", "tool_schemas")
+NAME = "team-mcp"
+BUILD_PATIENCE_S = 400.0
+
+
+def packed() -> bytes:
+    """This repository, as far as a server needs it."""
+    files: dict[str, str | bytes] = {}
+    for name in PACKED:
+        place = ROOT / name
+        for file in [place] if place.is_file() else sorted(place.rglob("*")):
+            if file.is_file() and "__pycache__" not in file.parts:
+                files[file.relative_to(ROOT).as_posix()] = file.read_bytes()
+    return zip_of(files)
+
+
+@pytest.fixture(params=["auto", "none"])
+def platform(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PlatformState]:
+    """A platform with sandboxes where they work, and one without."""
+    config = PlatformConfig(data_dir=DataDir(tmp_path / "data"))
+    config.data_dir.create()
+    own = ("--data-dir", str(config.data_dir.root), "--isolation", request.param)
+    with subprocess.Popen([sys.executable, "-m", "createos_mcp.platform", *own]) as process:
+        try:
+            until = time.monotonic() + 60
+            while (state := daemon.running(config.data_dir)) is None:
+                assert process.poll() is None
+                assert time.monotonic() < until
+                time.sleep(0.05)
+            yield state
+        finally:
+            daemon.stop(config)
+
+
+async def deploy(agent: Client, runtime_variables: Mapping[str, str]) -> str:
+    """The address of a server that was deployed as docs/remote.md says."""
+
+    async def call(tool: str, **arguments: Json) -> Json:
+        result = await agent.call_tool(tool, arguments)
+        assert not result.is_error, result
+        return result.structured_content
+
+    settings = {
+        "runtime": f"python:{sys.version_info.major}.{sys.version_info.minor}",
+        "installCommand": "pip install .",
+        "runCommand": "createos-mcp serve --serve-port $PORT",
+        "port": 8080,
+        "runEnvs": dict(runtime_variables),
+    }
+    project = {"uniqueName": NAME, "displayName": NAME, "type": "upload", "source": {}}
+    await call("CreateProject", **project, settings=settings)
+    await call("UploadDeploymentZip", project_id=NAME, file=base64.b64encode(packed()).decode())
+    newest = {"project_id": NAME, "deployment_id": "latest"}
+    with anyio.fail_after(BUILD_PATIENCE_S):
+        while (deployment := await call("GetDeployment", **newest))["status"] in UNFINISHED:
+            await anyio.sleep(0.5)
+    log = await call("GetBuildLogs", **newest)
+    assert deployment["status"] == "deployed", (deployment, log)
+    (environment,) = (await call("ListProjectEnvironments", project_id=NAME))["items"]
+    address: str = environment["extra"]["endpoint"]
+    return address
+
+
+@asynccontextmanager
+async def client_of(address: str, key: str) -> AsyncIterator[Client]:
+    async with (
+        httpx2.AsyncClient(headers={"X-Api-Key": key}, timeout=60, trust_env=False) as carrier,
+        Client(streamable_http_client(f"{address}/mcp", http_client=carrier)) as client,
+    ):
+        yield client
+
+
+async def test_the_deployed_server_serves_its_tools_at_the_platforms_address(
+    platform: PlatformState, tmp_path: Path
+) -> None:
+    key = DataDir(tmp_path / "data").key_file.read_text().strip()
+    variables = {
+        "CREATEOS_SERVE_HOST": "0.0.0.0",
+        "CREATEOS_SERVE_ALLOWED_HOSTS": "127.0.0.1:*,localhost:*",
+        "CREATEOS_API_URL": platform.api_url,
+    }
+    own = environ(CREATEOS_API_URL=platform.api_url, CREATEOS_API_KEY=key)
+    launched = StdioServerParameters(command=sys.executable, args=["-m", "createos_mcp"], env=own)
+    async with Client(launched) as agent:
+        address = await deploy(agent, variables)
+    assert (await ask(address, "/healthz")).json() == {"status": "ok"}
+    assert (await ask(address, "/mcp")).status_code == 401
+    async with client_of(address, key) as client:
+        tools = (await client.list_tools()).tools
+        listed = await client.call_tool("ListProjects", {})
+    assert [tool.name for tool in tools] == list(load_catalog().operations)
+    if platform.isolation == "none":
+        # The deployed server reaches the platform that runs it, and sees itself there.
+        assert listed.structured_content is not None
+        assert [p["uniqueName"] for p in listed.structured_content["items"]] == [NAME]
+        return
+    # A sandbox hides the loopback of its host, and the model is told so.
+    assert listed.is_error
+    assert f"No connection to {platform.api_url}" in str(listed.content)
+
+
+async def ask(address: str, path: str) -> httpx2.Response:
+    async with httpx2.AsyncClient(timeout=60, trust_env=False) as client:
+        return await client.get(address + path)
