@@ -13,6 +13,7 @@ BENCHMARKS = (
     "gateway.py",
     "capacity.py",
     "deploy.py",
+    "workflows.py",
     "faults/kill.py",
 )
 

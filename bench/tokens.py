@@ -49,8 +49,7 @@ def count_tokens(texts: list[str]) -> list[int]:
 
 def listed(catalog: Catalog, selection: Selection) -> list[Tool]:
     """The tools of this choice, as a client sees them."""
-    tools = catalog.operations.values()
-    toolsets = Toolsets(tools, catalog.on_request, catalog.references)
+    toolsets = Toolsets(catalog.tools, catalog.on_request, catalog.references)
     choice = toolsets.choose(selection, Selection())
     return [*(choice.shown[name] for name in choice.listed), *discovery_tools(choice)]
 
@@ -71,9 +70,9 @@ def main() -> int:
         return 1
     catalog = load_catalog()
     lists = {name: listed(catalog, selection) for name, (selection, _) in LISTS.items()}
-    operations = list(catalog.operations.values())
+    every = list(catalog.tools)
     texts = [write(tools) for tools in lists.values()]
-    counts = count_tokens([*texts, *(write([operation]) for operation in operations)])
+    counts = count_tokens([*texts, *(write([tool]) for tool in every)])
     missed = False
     for (name, tools), text, count in zip(lists.items(), texts, counts, strict=False):
         limit = LISTS[name][1]
@@ -84,15 +83,13 @@ def main() -> int:
     print(f"{PEER:6} tokens: the vendor's server, {PEER_TOOLS} tools")
     of_tools = counts[len(texts) :]
     groups: dict[str, list[int]] = defaultdict(list)
-    for operation, count in zip(operations, of_tools, strict=True):
-        groups[operation.group].append(count)
+    for tool, count in zip(every, of_tools, strict=True):
+        groups[tool.group].append(count)
     for group, of_group in sorted(groups.items(), key=lambda item: -sum(item[1])):
         print(f"  {sum(of_group):6} {group}, {len(of_group)} tools")
     print("the ten dearest:")
-    for count, operation in sorted(zip(of_tools, operations, strict=True), key=lambda p: -p[0])[
-        :10
-    ]:
-        print(f"  {count:6} {operation.name}")
+    for count, tool in sorted(zip(of_tools, every, strict=True), key=lambda p: -p[0])[:10]:
+        print(f"  {count:6} {tool.name}")
     return int(missed)
 
 

@@ -12,8 +12,11 @@ from createos_mcp.errors import (
     DeclinedError,
     InvalidArgumentsError,
     KeyFileError,
+    LocalReadError,
+    NoEarlierDeploymentError,
     NoPlatformHereError,
     PlatformNotStartedError,
+    SwitchFailedError,
     UnconfirmedError,
     UnreadableAnswerError,
     UnresolvedNameError,
@@ -115,7 +118,7 @@ def _repeat_or_look(operation: Operation, error: ApiError, references: Sequence[
 
 
 def _go_to_the_cloud(_: Operation, __: ApiError, ___: Sequence[Reference]) -> str:
-    return "nothing was done; the cloud serves it, and CREATEOS_API_KEY leads there."
+    return "the cloud serves it, and CREATEOS_API_KEY leads there; here it did nothing."
 
 
 _AFTER_STATUS: Mapping[int, Callable[[Operation, ApiError, Sequence[Reference]], str]] = {
@@ -180,6 +183,18 @@ def _make_directory(_: Tool) -> str:
     return "nothing was sent; make that directory writable for this user, then call again."
 
 
+def _read_elsewhere(_: Tool) -> str:
+    return "nothing was sent; correct that argument and call again."
+
+
+def _deploy_again(_: Tool) -> str:
+    return "deploy a version that works, or name one with deployment_id."
+
+
+def _find_out(_: Tool) -> str:
+    return "the one before goes on answering; the logs of the deployment say why."
+
+
 def _repeat(_: Tool) -> str:
     return "repeating is safe; call again in a moment."
 
@@ -195,6 +210,9 @@ _AFTER: Mapping[type[BaseException], Callable[[Tool], str]] = {
     DeclinedError: _respect,
     UnconfirmedError: _allow,
     KeyFileError: _make_directory,
+    LocalReadError: _read_elsewhere,
+    NoEarlierDeploymentError: _deploy_again,
+    SwitchFailedError: _find_out,
     CallError: _repeat,
 }
 """What helps after the other errors, where the call can be made again without harm."""

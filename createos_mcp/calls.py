@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+import anyio
 import mcp_types
 
 from createos_mcp.backend import Backend
@@ -18,9 +19,13 @@ from createos_mcp.errors import (
     ApiError,
     BackendError,
     CallError,
+    CreateosError,
+    FaultError,
     InvalidArgumentsError,
+    RootsNeededError,
+    quote,
 )
-from createos_mcp.framing import Frame, clean
+from createos_mcp.framing import Frame, clean, clean_text
 from createos_mcp.key_files import key_file
 from createos_mcp.operations import Arguments, Json, Operation, Problem, Reference, Tool
 from createos_mcp.policy import Policy
@@ -28,11 +33,15 @@ from createos_mcp.redaction import Redaction, SecretTable, find_masks
 from createos_mcp.references import References
 from createos_mcp.repair import repair
 from createos_mcp.results import failure, success
+from createos_mcp.roots import client_roots, roots_required
 from createos_mcp.summaries import summarise
 from createos_mcp.truncation import flatten
 from createos_mcp.validation import Validation
 
 Answer: TypeAlias = mcp_types.CallToolResult | mcp_types.InputRequiredResult
+
+_PROGRESS_BYTES = 500
+"""How much of a text one notice of progress shows."""
 
 _FAULT = "This call met a fault in createos-mcp itself; its log on stderr has the details."
 
@@ -91,13 +100,29 @@ class Calls:
             ballot: The way to the person who may have to allow it.
             pinned: Arguments that the caller's choice of a project fills in.
         """
+        try:
+            return (await self.attempt(tool, given, ballot, pinned))[0]
+        except AnswerNeededError as question:
+            return input_required(question)
+        except RootsNeededError:
+            return roots_required()
+
+    async def attempt(
+        self, tool: Tool, given: Mapping[str, Json], ballot: Ballot, pinned: Mapping[str, str]
+    ) -> tuple[mcp_types.CallToolResult, CreateosError | None]:
+        """Make a call; what came of it, and why that is a failure.
+
+        Raises:
+            AnswerNeededError: A person has to answer first.
+            RootsNeededError: The client has to list its roots first.
+        """
         call = Call(self, tool, given, ballot)
         try:
             arguments = self._check(tool, given, pinned)
             call.redaction.learn(flatten(arguments))
             data = await call.run(arguments)
             flat = flatten(data)
-            return success(
+            result = success(
                 tool,
                 call.redaction.mask(clean(flat)),
                 arguments=arguments,
@@ -105,15 +130,16 @@ class Calls:
                 frame=Frame(),
                 is_cut=flat is not data,
             )
-        except AnswerNeededError as question:
-            return input_required(question)
+        except (AnswerNeededError, RootsNeededError):
+            raise
         except CallError as error:
-            return self._failure(call, error)
+            return self._failure(call, error), error
         except Exception as error:  # noqa: BLE001 - logged below, masked like any other text
             self._on_failure(error)
             trace = call.redaction.mask_text(traceback.format_exc())
             _logger.error("%s failed unexpectedly\n%s", tool.name, trace)  # noqa: TRY400
-            return _refusal(_FAULT)
+            return _refusal(_FAULT), FaultError(tool.name)
+        return result, None
 
     def check(self, tool: Tool, given: Mapping[str, Json]) -> Arguments:
         """The arguments as the tool takes them.
@@ -154,7 +180,8 @@ class Calls:
             call.redaction.learn(clean(flatten(error.body)))
         at = call.current if isinstance(error, ApiError | BackendError) else None
         references = self._references_of(at or call.tool)
-        return failure(call.tool, error, references, at=at, mask=call.redaction.mask_text)
+        mask = call.redaction.mask_text
+        return failure(call.tool, error, references, at=at, done=call.done, mask=mask)
 
     def _references_of(self, tool: Tool) -> Sequence[Reference]:
         named = tool.input_schema["properties"]
@@ -170,6 +197,11 @@ class Call:
         self.tool = tool
         self.current: Operation | None = None
         """The operation that a failure is about."""
+        self.done: list[str] = []
+        """What a workflow has changed so far, `the project my-app was created`."""
+        self.started_at = anyio.current_time()
+        """On the clock of the event loop."""
+        self._reported = 0
         self.redaction = Redaction(
             calls.secrets, reveal=_revealed(tool, given), shown=self._shown(tool)
         )
@@ -201,10 +233,34 @@ class Call:
         operation = self._calls.catalog.operations[name]
         return await self.perform(operation, self._calls.check(operation, arguments))
 
+    async def report(self, message: str) -> None:
+        """Tell a client that asked for progress how far this is; secrets are masked."""
+        self._reported += 1
+        text = quote(self.redaction.mask_text(clean_text(message)), limit_bytes=_PROGRESS_BYTES)
+        await self._ballot.context.session.report_progress(self._reported, message=text)
+
+    @property
+    def shows_progress(self) -> bool:
+        """Whether the client asked for progress, and so waits longer."""
+        return "progress_token" in (self._ballot.context.meta or {})
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the caller sits at another machine, where a file of this one is no use."""
+        return self._ballot.context.request is not None
+
+    async def client_roots(self) -> tuple[Path, ...]:
+        """Directories that the client lets this server read.
+
+        Raises:
+            RootsNeededError: The client has to call again and say which.
+        """
+        return await client_roots(self._ballot)
+
     async def _hand_over(self, operation: Operation, arguments: Arguments) -> Json:
         """Send an operation and put the secrets that it makes where only their owner reads them."""
         kept = tuple(name for name, place in operation.issues.items() if place == "file")
-        if not kept or self._is_remote:
+        if not kept or self.is_remote:
             return await self._fetch(operation, arguments)
         label = str(arguments.get("name", operation.group))
         with key_file(self._calls.key_directory, label) as file:
@@ -215,14 +271,9 @@ class Call:
         self.redaction.learn(clean(flatten(data)))
         return data
 
-    @property
-    def _is_remote(self) -> bool:
-        """Whether the caller sits at another machine, where a file of this one is no use."""
-        return self._ballot.context.request is not None
-
     def _shown(self, tool: Tool) -> frozenset[str]:
         issues = tool.issues if isinstance(tool, Operation) else {}
-        return frozenset(n for n, place in issues.items() if place == "result" or self._is_remote)
+        return frozenset(n for n, place in issues.items() if place == "result" or self.is_remote)
 
 
 def _revealed(tool: Tool, given: Mapping[str, Json]) -> str | None:

@@ -14,12 +14,17 @@ What refuses an HTTP request is in `remote/errors.py`.
   x ArgumentTextError
   x ToolRefusedError
   x AnswerNeededError
+  x RootsNeededError
+  x FaultError
   x CallError
     + InvalidArgumentsError
     + UnresolvedNameError
     + DeclinedError
     + UnconfirmedError
     + KeyFileError
+    + LocalReadError
+    + NoEarlierDeploymentError
+    + SwitchFailedError
     + ApiError
     + BackendError
       - ConnectionFailedError
@@ -179,6 +184,41 @@ class AnswerNeededError(CreateosError):
         super().__init__(question.text)
         self.question = question
         self.state = state
+
+
+class RootsNeededError(CreateosError):
+    """The client has to list its roots and call again; no failure."""
+
+
+class LocalReadError(CallError):
+    """Something of this machine that an argument names cannot or may not be read."""
+
+    def __init__(self, argument: str, reason: str) -> None:
+        super().__init__(f"{argument}: {reason}")
+        self.argument = argument
+
+
+class NoEarlierDeploymentError(CallError):
+    """An environment has no deployment to go back to."""
+
+    def __init__(self, environment: str) -> None:
+        super().__init__(
+            f"{environment} has no good deployment before its present one; nothing was changed"
+        )
+
+
+class SwitchFailedError(CallError):
+    """An environment did not take the deployment that it was given."""
+
+    def __init__(self, environment: str, reason: str) -> None:
+        super().__init__(f"{environment} did not take the deployment: {quote(reason)}")
+
+
+class FaultError(CreateosError):
+    """This package itself met a fault; its log says which."""
+
+    def __init__(self, tool: str) -> None:
+        super().__init__(f"{tool} met a fault in createos-mcp itself")
 
 
 class KeyFileError(CallError):

@@ -182,6 +182,64 @@ class Reference:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ResourceRow:
+    """A resource, or a template of many: an operation that is read at an address."""
+
+    uri: str
+    """`createos://projects/{project_id}`; each variable is an argument of the operation."""
+    name: str
+    title: str
+    description: str
+    operation: str
+    arguments: Mapping[str, Json]
+    """Further arguments, `{"limit": 20}`."""
+    pick: str
+    """Variable that names one row of the list which the operation answers; empty for all."""
+    watch: str
+    """Member whose change subscribers are told of; empty where nothing can be watched."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PromptArgument:
+    """One argument of a prompt."""
+
+    name: str
+    description: str
+    default: str | None
+    """None where the argument is required."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PromptRow:
+    """A prompt: a text with places for arguments."""
+
+    name: str
+    title: str
+    description: str
+    arguments: tuple[PromptArgument, ...]
+    text: str
+    """With each argument's place as `{{name}}`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CompletionSource:
+    """Where the values of an argument come from that is no id.
+
+    `CompletionSource(argument="framework", operation="GetSupportedProjectTypes", scope=(),
+    member="name", where={"type": "framework"})`
+    """
+
+    argument: str
+    operation: str
+    scope: tuple[str, ...]
+    """Arguments that the operation needs, taken from those that are filled in already."""
+    member: str
+    """Of a row: the value, or a list of values."""
+    where: Mapping[str, str]
+    """What the rows have that count."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SecretMembers:
     """Which members of arguments and answers hold secrets, whatever operation they belong to."""
 

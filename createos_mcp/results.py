@@ -77,6 +77,7 @@ def failure(
     references: Sequence[Reference],
     *,
     at: Operation | None = None,
+    done: Sequence[str] = (),
     mask: Callable[[str], str] = str,
 ) -> mcp_types.CallToolResult:
     """Show what failed, what the platform says and means by it, and the one next step.
@@ -86,6 +87,7 @@ def failure(
         error: Why it failed.
         references: Tell which operation lists the ids of an argument.
         at: The operation that failed, where it is not the tool itself.
+        done: What the tool had changed before it failed.
         mask: Takes secrets out of a text.
     """
     failed = at or tool
@@ -95,7 +97,8 @@ def failure(
     shown = quote(mask(clean_text("\n".join(said))), limit_bytes=_FAILURE_BYTES)
     place = f" at {at.name}" if at and at.name != tool.name else ""
     step = next_step(failed, error, references)
-    text = f"{tool.name} failed{place}: {shown}\nNext: {step}"
+    before = "".join(f"\nDone before it: {change}." for change in done)
+    text = f"{tool.name} failed{place}: {shown}{before}\nNext: {step}"
     return mcp_types.CallToolResult(
         content=[mcp_types.TextContent(type="text", text=text)], is_error=True
     )

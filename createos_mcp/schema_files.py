@@ -19,6 +19,7 @@ from createos_mcp.operations import (
     Reference,
     Rule,
     SecretMembers,
+    Tool,
 )
 from createos_mcp.portability import find_fault
 
@@ -35,7 +36,6 @@ _TOOL_KEYS: Mapping[str, type] = {
     "group": str,
     "description": str,
     "annotations": dict,
-    "http": dict,
     "inputSchema": dict,
     "outputSchema": dict,
 }
@@ -44,11 +44,10 @@ _TOOL_OPTIONS: Mapping[str, type] = {
     "answer": str,
     "rules": list,
     "keywords": str,
-    "summary": list,
     "untrusted": list,
-    "issues": dict,
-    "confirmation": dict,
 }
+_OPERATION_KEYS: Mapping[str, type] = {"http": dict}
+_OPERATION_OPTIONS: Mapping[str, type] = {"summary": list, "issues": dict, "confirmation": dict}
 
 _HTTP_KEYS: Mapping[str, type] = {
     "method": str,
@@ -116,74 +115,97 @@ class SchemaFile:
             raise CatalogError(self._label, str(error)) from error
 
     def read_operation(self) -> Operation:
-        document = self._object(self._json, "the file", _TOOL_KEYS, _TOOL_OPTIONS)
-        for key in ("name", "title", "description"):
-            if not document[key].strip():
-                self._refuse(f"{key} is empty")
-        if document["name"] != self._file.stem:
-            self._refuse(f"name {document['name']!r} differs from the file's name")
-        if document["group"] != self._file.parent.name:
-            self._refuse(f"group {document['group']!r} differs from the folder's name")
-        answer = document.get("answer", "data")
-        self._one_of("answer", answer, _ANSWERS)
-        self._check_root(document["inputSchema"], "inputSchema")
-        fault = find_fault(document["inputSchema"], "inputSchema")
-        if fault:
-            self._refuse(fault)
-        if document["inputSchema"].get("additionalProperties") is not False:
-            self._refuse("inputSchema must refuse unknown arguments")
-        self._check_root(document["outputSchema"], "outputSchema")
+        """An operation of the REST API."""
+        document = self._document(_OPERATION_KEYS, _OPERATION_OPTIONS)
         arguments = document["inputSchema"]["properties"]
         operation = Operation(
-            name=document["name"],
-            title=document["title"],
-            group=document["group"],
-            description=document["description"],
-            aliases=tuple(document.get("aliases", ())),
-            annotations=self._annotations(document["annotations"]),
+            **self._read_row(document),
             http=self._endpoint(document["http"], arguments),
-            answer=answer,
-            rules=tuple(self._rule(rule, arguments) for rule in document.get("rules", ())),
-            keywords=document.get("keywords", ""),
             summary=tuple(document.get("summary", ())),
-            untrusted=tuple(document.get("untrusted", ())),
             issues=self._handovers(document.get("issues", {})),
             confirmation=self._confirmation(document, arguments),
-            input_schema=document["inputSchema"],
-            output_schema=document["outputSchema"],
         )
         self._check_places(operation)
         return operation
 
+    def read_tool(self) -> Tool:
+        """A tool that is no operation, and so has no place on the REST API."""
+        return Tool(**self._read_row(self._document({}, {})))
+
+    def _document(
+        self, keys: Mapping[str, type], options: Mapping[str, type]
+    ) -> Mapping[str, Json]:
+        """The file's object, checked as far as every tool is alike."""
+        document = self.check_object(
+            self._json, "the file", {**_TOOL_KEYS, **keys}, {**_TOOL_OPTIONS, **options}
+        )
+        for key in ("name", "title", "description"):
+            if not document[key].strip():
+                self.refuse(f"{key} is empty")
+        if document["name"] != self._file.stem:
+            self.refuse(f"name {document['name']!r} differs from the file's name")
+        if document["group"] != self._file.parent.name:
+            self.refuse(f"group {document['group']!r} differs from the folder's name")
+        self._one_of("answer", document.get("answer", "data"), _ANSWERS)
+        self._check_root(document["inputSchema"], "inputSchema")
+        fault = find_fault(document["inputSchema"], "inputSchema")
+        if fault:
+            self.refuse(fault)
+        if document["inputSchema"].get("additionalProperties") is not False:
+            self.refuse("inputSchema must refuse unknown arguments")
+        self._check_root(document["outputSchema"], "outputSchema")
+        return document
+
+    def _read_row(self, document: Mapping[str, Json]) -> dict[str, Json]:
+        """The fields that every tool has."""
+        arguments = document["inputSchema"]["properties"]
+        return {
+            "name": document["name"],
+            "title": document["title"],
+            "group": document["group"],
+            "description": document["description"],
+            "aliases": tuple(document.get("aliases", ())),
+            "annotations": self._annotations(document["annotations"]),
+            "answer": document.get("answer", "data"),
+            "rules": tuple(self._rule(rule, arguments) for rule in document.get("rules", ())),
+            "keywords": document.get("keywords", ""),
+            "untrusted": tuple(document.get("untrusted", ())),
+            "input_schema": document["inputSchema"],
+            "output_schema": document["outputSchema"],
+        }
+
     def read_references(self, operations: Mapping[str, Operation]) -> tuple[Reference, ...]:
-        if not isinstance(self._json, list):
-            self._refuse("it is not a list")
+        entries = self.read_list()
         known = {name for o in operations.values() for name in o.input_schema["properties"]}
-        return tuple(self._reference(entry, operations, known) for entry in self._json)
+        return tuple(self._reference(entry, operations, known) for entry in entries)
 
     def read_secret_members(self) -> SecretMembers:
         """What `secrets.json` says about the members of answers."""
-        entry = self._object(self._json, "the file", _SECRET_KEYS, {})
+        entry = self.check_object(self._json, "the file", _SECRET_KEYS, {})
         for pattern in entry["patterns"]:
             try:
                 re.compile(pattern)
             except re.error as error:
-                self._refuse(f"the pattern {pattern!r} is no regular expression: {error}")
+                self.refuse(f"the pattern {pattern!r} is no regular expression: {error}")
         return SecretMembers(**{name: tuple(entry[name]) for name in _SECRET_KEYS})
 
     def read_synonyms(self) -> Mapping[str, tuple[str, ...]]:
         """What `synonyms.json` says: words that people use to words of the catalogue."""
-        entry = self._object(self._json, "the file", {}, dict.fromkeys(self._json, list))
+        entry = self.check_object(self._json, "the file", {}, dict.fromkeys(self._json, list))
         return {word: tuple(meant) for word, meant in entry.items()}
 
     def read_names(self) -> frozenset[str]:
         """The texts of a file that is a list of them."""
+        return frozenset(self.read_list())
+
+    def read_list(self) -> list[Json]:
+        """The entries of a file that is a list."""
         if not isinstance(self._json, list):
-            self._refuse("it is not a list")
-        return frozenset(self._json)
+            self.refuse("it is not a list")
+        return self._json
 
     def _annotations(self, hints: Json) -> Annotations:
-        self._object(hints, "annotations", dict.fromkeys(_HINTS, bool), {})
+        self.check_object(hints, "annotations", dict.fromkeys(_HINTS, bool), {})
         return Annotations(**{field: hints[hint] for hint, field in _HINTS.items()})
 
     def _handovers(self, issues: Mapping[str, Json]) -> Mapping[str, Handover]:
@@ -196,12 +218,12 @@ class SchemaFile:
     ) -> Confirmation | None:
         if "confirmation" not in document:
             return None
-        entry = self._object(
+        entry = self.check_object(
             document["confirmation"], "confirmation", _CONFIRMATION_KEYS, _CONFIRMATION_OPTIONS
         )
         subject = self._lookup(entry["subject"], arguments) if "subject" in entry else None
         if entry.get("typed") and subject is None:
-            self._refuse("confirmation has typed but no subject")
+            self.refuse("confirmation has typed but no subject")
         return Confirmation(
             question=entry["question"],
             subject=subject,
@@ -210,7 +232,7 @@ class SchemaFile:
         )
 
     def _loss(self, loss: Json, arguments: Mapping[str, Json]) -> Loss:
-        self._object(loss, "a loss", _LOSS_KEYS, _LOSS_OPTIONS)
+        self.check_object(loss, "a loss", _LOSS_KEYS, _LOSS_OPTIONS)
         return Loss(
             noun=loss["noun"],
             lookup=self._lookup(loss["lookup"], arguments),
@@ -219,25 +241,25 @@ class SchemaFile:
         )
 
     def _lookup(self, lookup: Json, arguments: Mapping[str, Json]) -> Lookup:
-        self._object(lookup, "a lookup", _LOOKUP_KEYS, _LOOKUP_OPTIONS)
+        self.check_object(lookup, "a lookup", _LOOKUP_KEYS, _LOOKUP_OPTIONS)
         where = lookup.get("where", {})
         for argument in where.values():
             if argument not in arguments:
-                self._refuse(f"a lookup compares with {argument!r}, which is no argument")
+                self.refuse(f"a lookup compares with {argument!r}, which is no argument")
         return Lookup(operation=lookup["operation"], where=where)
 
     def _endpoint(self, http: Json, arguments: Mapping[str, Json]) -> Endpoint:
-        self._object(http, "http", _HTTP_KEYS, _HTTP_OPTIONS)
+        self.check_object(http, "http", _HTTP_KEYS, _HTTP_OPTIONS)
         self._one_of("http.method", http["method"], _METHODS)
         self._one_of("http.body", http["body"], _BODIES)
         if not http["path"].startswith("/v1/"):
-            self._refuse(f"http.path {http['path']!r} does not start with /v1/")
+            self.refuse(f"http.path {http['path']!r} does not start with /v1/")
         for key in ("query", "unsent"):
             for argument in http.get(key, ()):
                 if argument not in arguments:
-                    self._refuse(f"http.{key} names {argument!r}, which is no argument")
+                    self.refuse(f"http.{key} names {argument!r}, which is no argument")
         if not all(code.isdigit() for code in http["errors"]):
-            self._refuse("http.errors has a key that is no status")
+            self.refuse("http.errors has a key that is no status")
         return Endpoint(
             method=http["method"],
             path=http["path"],
@@ -253,14 +275,14 @@ class SchemaFile:
         )
 
     def _rule(self, rule: Json, arguments: Mapping[str, Json]) -> Rule:
-        self._object(rule, "a rule", _RULE_KEYS, _RULE_OPTIONS)
+        self.check_object(rule, "a rule", _RULE_KEYS, _RULE_OPTIONS)
         at = rule["at"]
         if at and at not in arguments:
-            self._refuse(f"a rule is about {at!r}, which is no argument")
+            self.refuse(f"a rule is about {at!r}, which is no argument")
         fields = arguments[at].get("properties", {}) if at else arguments
         for field in (*rule.get("allowed", ()), *rule.get("required", ())):
             if field not in fields:
-                self._refuse(f"a rule names {field!r}, which {at or 'the tool'} does not have")
+                self.refuse(f"a rule names {field!r}, which {at or 'the tool'} does not have")
         allowed = tuple(rule["allowed"]) if "allowed" in rule else None
         return Rule(
             when=rule["when"], at=at, allowed=allowed, required=tuple(rule.get("required", ()))
@@ -269,12 +291,12 @@ class SchemaFile:
     def _reference(
         self, entry: Json, operations: Mapping[str, Operation], known: set[str]
     ) -> Reference:
-        self._object(entry, "a reference", _REFERENCE_KEYS, _REFERENCE_OPTIONS)
+        self.check_object(entry, "a reference", _REFERENCE_KEYS, _REFERENCE_OPTIONS)
         for argument in (*entry["arguments"], *entry["scope"]):
             if argument not in known:
-                self._refuse(f"a reference names {argument!r}, which no tool takes")
+                self.refuse(f"a reference names {argument!r}, which no tool takes")
         if entry["list_operation"] not in operations:
-            self._refuse(f"a reference lists by {entry['list_operation']!r}, which is no tool")
+            self.refuse(f"a reference lists by {entry['list_operation']!r}, which is no tool")
         self._one_of("id of a reference", entry["id"], _ID_KINDS)
         return Reference(
             arguments=tuple(entry["arguments"]),
@@ -292,42 +314,48 @@ class SchemaFile:
         in_path = set(_PATH_PARAMETER.findall(operation.http.path))
         for parameter in sorted(in_path):
             if parameter not in arguments:
-                self._refuse(f"the path parameter {parameter!r} is no argument")
+                self.refuse(f"the path parameter {parameter!r} is no argument")
             if parameter not in required:
-                self._refuse(f"the path parameter {parameter!r} is not required")
+                self.refuse(f"the path parameter {parameter!r} is not required")
         elsewhere = {*in_path, *operation.http.query, *operation.http.unsent}
         in_body = set(arguments) - elsewhere
         if operation.http.body == "none" and in_body:
-            self._refuse(f"the argument {min(in_body)!r} has no place in the request")
+            self.refuse(f"the argument {min(in_body)!r} has no place in the request")
         if operation.http.body == "multipart" and len(in_body) != 1:
-            self._refuse("a multipart body takes exactly one argument")
+            self.refuse("a multipart body takes exactly one argument")
         for argument in operation.http.nulls:
             if argument not in in_body or argument in required:
-                self._refuse(f"http.nulls names {argument!r}, which is no optional body argument")
+                self.refuse(f"http.nulls names {argument!r}, which is no optional body argument")
 
     def _check_root(self, schema: Json, where: str) -> None:
         if schema.get("type") != "object" or not isinstance(schema.get("properties"), dict):
-            self._refuse(f"{where} is not an object with properties")
+            self.refuse(f"{where} is not an object with properties")
 
-    def _object(
+    def check_object(
         self, value: Json, what: str, keys: Mapping[str, type], options: Mapping[str, type]
     ) -> Mapping[str, Json]:
+        """The value, which is an object with these keys and perhaps these options."""
         if not isinstance(value, dict):
-            self._refuse(f"{what} is not an object")
+            self.refuse(f"{what} is not an object")
         for key in keys:
             if key not in value:
-                self._refuse(f"{what} lacks {key!r}")
+                self.refuse(f"{what} lacks {key!r}")
         for key, held in value.items():
             kind = keys.get(key) or options.get(key)
             if kind is None:
-                self._refuse(f"{what} has the unknown key {key!r}")
+                self.refuse(f"{what} has the unknown key {key!r}")
             if not isinstance(held, kind) or (kind is int and isinstance(held, bool)):
-                self._refuse(f"{key!r} of {what} is not of type {kind.__name__}")
+                self.refuse(f"{key!r} of {what} is not of type {kind.__name__}")
         return value
 
     def _one_of(self, what: str, value: str, known: frozenset[str]) -> None:
         if value not in known:
-            self._refuse(f"{what} is {value!r}, not one of {', '.join(sorted(known))}")
+            self.refuse(f"{what} is {value!r}, not one of {', '.join(sorted(known))}")
 
-    def _refuse(self, reason: str) -> NoReturn:
+    def refuse(self, reason: str) -> NoReturn:
+        """Say what is wrong with the file.
+
+        Raises:
+            CatalogError: Always.
+        """
         raise CatalogError(self._label, reason)

@@ -16,6 +16,7 @@ from platformdirs import user_data_path
 from createos_mcp.backend import Backend
 from createos_mcp.calls import Answer, Calls, Workflow
 from createos_mcp.catalog import Catalog
+from createos_mcp.completions import Completions
 from createos_mcp.confirmation import Ballot, Confirmations, fingerprint, sealing
 from createos_mcp.discovery import (
     CALL,
@@ -26,11 +27,16 @@ from createos_mcp.discovery import (
     find_tools,
 )
 from createos_mcp.errors import CallError, SelectionError
+from createos_mcp.icons import PLATFORM
 from createos_mcp.operations import Json, Tool
+from createos_mcp.prompts import Prompts
+from createos_mcp.reading import Outcome
 from createos_mcp.repair import unwrap
+from createos_mcp.resources import Resources
 from createos_mcp.results import success
 from createos_mcp.search import ToolIndex
 from createos_mcp.settings import Unasked
+from createos_mcp.subscriptions import Subscriptions, watching
 from createos_mcp.toolsets import (
     HEADERS,
     QUERY,
@@ -91,6 +97,10 @@ def build_server(
         on_failure=on_failure,
     )
     desk = _Desk(calls, workflows, selection or Selection(), result_budget_bytes)
+    logs = frozenset(name for name, tool in catalog.operations.items() if tool.answer == "log")
+    resources = Resources(catalog.resources, logs, desk)
+    subscriptions = Subscriptions(resources, desk)
+    prompts = Prompts(catalog.prompts)
     server: Server[Any] = Server(
         "createos-mcp",
         version=version("createos-mcp"),
@@ -100,9 +110,23 @@ def build_server(
         on_list_tools=desk.list_tools,
         on_call_tool=desk.call_tool,
         get_tool_input_schema=desk.input_schema,
+        on_list_resources=resources.list_resources,
+        on_list_resource_templates=resources.list_templates,
+        on_read_resource=resources.read,
+        on_subscribe_resource=subscriptions.subscribe,
+        on_unsubscribe_resource=subscriptions.unsubscribe,
+        on_subscriptions_listen=subscriptions.listen,
+        on_list_prompts=prompts.list_prompts,
+        on_get_prompt=prompts.get,
+        on_completion=Completions(catalog, desk).complete,
+        lifespan=watching,
+        icons=PLATFORM,
         cache_hints={
-            # The list follows from the caller's headers and address.
+            # The lists follow from the caller's headers and address.
             "tools/list": CacheHint(ttl_ms=LIST_TTL_MS, scope="private"),
+            "resources/list": CacheHint(ttl_ms=LIST_TTL_MS, scope="private"),
+            "resources/templates/list": CacheHint(ttl_ms=LIST_TTL_MS, scope="private"),
+            "prompts/list": CacheHint(ttl_ms=LIST_TTL_MS, scope="public"),
             "server/discover": CacheHint(ttl_ms=DISCOVER_TTL_MS, scope="public"),
         },
     )
@@ -162,14 +186,29 @@ class _Desk:
         )
         return success(tool, data, budget_bytes=self._budget_bytes)
 
+    def offers(self, context: Context, operation: str) -> bool:
+        return operation in self._choose(context).reached
+
+    async def read(
+        self, context: Context, operation: str, arguments: Mapping[str, Json]
+    ) -> Outcome:
+        choice = self._choose(context)
+        tool = self._find(choice, operation)
+        params = mcp_types.CallToolRequestParams(name=operation, arguments=dict(arguments))
+        ballot = Ballot(context=context, params=params)
+        return await self._calls.attempt(tool, arguments, ballot, self._pin(choice, tool))
+
     async def _call(
         self, choice: Choice, ballot: Ballot, name: str, given: Mapping[str, Json]
     ) -> Answer:
         tool = self._find(choice, name)
-        pinned: dict[str, str] = {}
-        if choice.project:
-            pinned = dict.fromkeys(self._toolsets.pinned_arguments(tool), choice.project)
-        return await self._calls.answer(tool, given, ballot, pinned)
+        return await self._calls.answer(tool, given, ballot, self._pin(choice, tool))
+
+    def _pin(self, choice: Choice, tool: Tool) -> dict[str, str]:
+        """The arguments that the caller's choice of a project fills in."""
+        if not choice.project:
+            return {}
+        return dict.fromkeys(self._toolsets.pinned_arguments(tool), choice.project)
 
     def _choose(self, context: Context) -> Choice:
         """The tools of this request: what its headers and its address ask for."""

@@ -1,6 +1,7 @@
 """A row of the table of settings: how its text is read, and what is told of it."""
 
 import ipaddress
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -51,6 +52,11 @@ def directory(raw: str) -> Path:
     if not path.is_absolute():
         raise ValueError(f"expected an absolute path, got {_show(raw)}")
     return path
+
+
+def directories(raw: str) -> tuple[Path, ...]:
+    """Absolute paths with colons between them."""
+    return tuple(directory(part.strip()) for part in raw.split(os.pathsep) if part.strip())
 
 
 def names(raw: str) -> frozenset[str]:

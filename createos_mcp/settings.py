@@ -17,6 +17,7 @@ from createos_mcp.remote_settings import RemoteSettings
 from createos_mcp.setting_rows import (
     MAX_PORT,
     addresses,
+    directories,
     directory,
     names,
     number,
@@ -105,6 +106,14 @@ class Settings(RemoteSettings):
             one_of("proceed", "refuse"),
             "What becomes of a deletion when the client cannot ask a person: proceed, refuse.",
             shown="proceed over stdio, refuse over HTTP",
+        ),
+    )
+    deploy_roots: tuple[Path, ...] = field(
+        default=(),
+        metadata=row(
+            directories,
+            "Directories that may be deployed, beside those of the client, with : between them.",
+            shown="the working directory, where the client names none",
         ),
     )
     result_budget_bytes: int = field(

@@ -4,6 +4,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -19,6 +20,8 @@ from createos_mcp.settings import CLOUD_URL
 from createos_mcp.target import Credentials, Target
 from createos_mcp.toolsets import offered
 from createos_mcp.transports import serve_stdio
+from createos_mcp.workflows.table import build_workflows
+from createos_mcp.workflows.workspace import Workspace
 
 
 def serve(invocation: Invocation) -> int:
@@ -45,14 +48,26 @@ async def open_server(invocation: Invocation) -> AsyncIterator[Server[Any]]:
         attempts=settings.attempts,
         max_answer_bytes=settings.max_answer_bytes,
     ) as backend:
+        catalog = load_catalog()
         yield build_server(
-            load_catalog(),
+            catalog,
             backend,
+            workflows=build_workflows(catalog, workspace(invocation)),
             selection=offered(settings),
             unasked=settings.confirm,
             key_directory=settings.platform_dir / "keys",
             result_budget_bytes=settings.result_budget_bytes,
         )
+
+
+def workspace(invocation: Invocation) -> Workspace:
+    """What of this machine the tools may read for the one who launched this process."""
+    return Workspace(
+        allowed=invocation.settings.deploy_roots,
+        working_directory=Path.cwd(),
+        home=Path.home(),
+        variables=invocation.environ,
+    )
 
 
 def locator(invocation: Invocation) -> Callable[[], Awaitable[Target]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from createos_mcp.catalog import Catalog, load_catalog
 from createos_mcp.client_configs import CLIENTS, locate
-from createos_mcp.operations import Operation
+from createos_mcp.operations import Operation, Tool
 from createos_mcp.platform.app import SERVED
 from createos_mcp.platform.unserved import need_of
 from createos_mcp.remote_settings import RemoteSettings
@@ -26,11 +26,10 @@ def tools_by_group(catalog: Catalog) -> Iterator[str]:
     """One row per group of tools, for README.md."""
     yield "| group | tools | served by the local platform |"
     yield "|---|---|---|"
-    for group, operations in _groups(catalog):
-        served = sum(operation.name in SERVED for operation in operations)
-        yield f"| {group} | {len(operations)} | {_share(served, len(operations))} |"
-    total = len(catalog.operations)
-    yield f"| all | {total} | {len(SERVED)} |"
+    for group, of_group in _groups(catalog):
+        served = sum(map(_is_served, of_group))
+        yield f"| {group} | {len(of_group)} | {_share(served, len(of_group))} |"
+    yield f"| all | {len(catalog.tools)} | {sum(map(_is_served, catalog.tools))} |"
 
 
 def settings() -> Iterator[str]:
@@ -65,19 +64,28 @@ def clients() -> Iterator[str]:
 
 def tools(catalog: Catalog) -> Iterator[str]:
     """One row per tool, for docs/tools.md."""
-    for group, operations in _groups(catalog):
+    for group, of_group in _groups(catalog):
         yield f"\n## {group}\n"
         yield "| tool | what it does | on the local platform |"
         yield "|---|---|---|"
-        for operation in operations:
-            served = LOCALLY if operation.name in SERVED else f"501, needs {need_of(operation)}"
-            yield f"| `{operation.name}` | {operation.description} | {served} |"
+        for tool in of_group:
+            yield f"| `{tool.name}` | {tool.description} | {_place(tool)} |"
 
 
-def _groups(catalog: Catalog) -> Iterator[tuple[str, list[Operation]]]:
-    ordered = sorted(catalog.operations.values(), key=lambda o: (o.group, o.name))
-    for group, operations in groupby(ordered, key=lambda operation: operation.group):
-        yield group.replace("_", " "), list(operations)
+def _groups(catalog: Catalog) -> Iterator[tuple[str, list[Tool]]]:
+    ordered = sorted(catalog.tools, key=lambda tool: (tool.group, tool.name))
+    for group, of_group in groupby(ordered, key=lambda tool: tool.group):
+        yield group.replace("_", " "), list(of_group)
+
+
+def _is_served(tool: Tool) -> bool:
+    return not isinstance(tool, Operation) or tool.name in SERVED
+
+
+def _place(tool: Tool) -> str:
+    if isinstance(tool, Operation) and not _is_served(tool):
+        return f"501, needs {need_of(tool)}"
+    return LOCALLY
 
 
 def _share(served: int, of: int) -> str:

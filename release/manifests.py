@@ -83,8 +83,7 @@ def manifest_document() -> Json:
             },
         },
         "tools": [
-            {"name": operation.name, "description": operation.description}
-            for operation in load_catalog().operations.values()
+            {"name": tool.name, "description": tool.description} for tool in load_catalog().tools
         ],
         "tools_generated": True,
         "compatibility": {

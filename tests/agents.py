@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import anyio
@@ -19,6 +20,8 @@ from createos_mcp.backend import Backend
 from createos_mcp.catalog import load_catalog
 from createos_mcp.server import build_server
 from createos_mcp.target import Credentials, Target
+from createos_mcp.workflows.table import build_workflows
+from createos_mcp.workflows.workspace import Workspace
 from tests.apis import FakeApi, fake_api
 from tests.eras import Era
 
@@ -74,9 +77,16 @@ def data_of(result: mcp_types.CallToolResult) -> Json:
     return result.structured_content
 
 
+NOWHERE = Workspace(working_directory=Path("/"), home=Path("/"))
+"""Nothing of this machine may be read."""
+
+
 @asynccontextmanager
-async def serving(**options: Json) -> AsyncIterator[tuple[Server[Any], FakeApi]]:
+async def serving(
+    *, workspace: Workspace = NOWHERE, **options: Json
+) -> AsyncIterator[tuple[Server[Any], FakeApi]]:
     """A server whose calls reach an API on a real socket."""
+    options.setdefault("workflows", build_workflows(CATALOG, workspace))
     with fake_api() as api:
         target = Target(base_url=api.url, credentials=Credentials(api_key=KEY))
 

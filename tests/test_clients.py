@@ -28,6 +28,8 @@ MCPORTER = "mcporter@0.9.0"
 
 HELLO_NODE = Path(__file__).parent.parent / "examples" / "hello-node"
 
+NAMES = sorted(tool.name for tool in load_catalog().tools)
+
 pytestmark = pytest.mark.skipif(
     shutil.which("npx") is None and not os.environ.get("TEST_REQUIRE_CLIENTS"),
     reason="these clients need Node, and npx is not installed",
@@ -84,7 +86,9 @@ def call(config_file: Path, tool: str, arguments: Mapping[str, Json]) -> Json:
 
 def test_the_inspector_finds_nothing_wrong_with_the_tools(config_file: Path) -> None:
     listed = inspect(config_file, "--method", "tools/list", "--strict")
-    assert [tool["name"] for tool in listed["tools"]] == list(load_catalog().operations)
+    assert [tool["name"] for tool in listed["tools"]] == sorted(
+        tool.name for tool in load_catalog().tools
+    )
 
 
 def test_the_inspector_deploys_hello_node(config_file: Path) -> None:
@@ -110,7 +114,9 @@ def test_the_inspector_deploys_hello_node(config_file: Path) -> None:
 def test_mcporter_lists_and_calls(config_file: Path) -> None:
     server = ("--config", str(config_file))
     listed = run(MCPORTER, *server, "list", "createos", "--json")
-    assert [tool["name"] for tool in listed["tools"]] == list(load_catalog().operations)
+    assert [tool["name"] for tool in listed["tools"]] == sorted(
+        tool.name for tool in load_catalog().tools
+    )
     name = ("--args", json.dumps({"uniqueName": "nobody-has-this"}))
     answer = run(
         MCPORTER, *server, "call", "createos.CheckProjectUniqueName", *name, "--output", "json"

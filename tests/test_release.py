@@ -86,7 +86,9 @@ def test_the_bundle_holds_what_its_manifest_names(bundle: Path) -> None:
         assert value.removeprefix("${user_config.").removesuffix("}") in asked
     assert asked["api_key"]["sensitive"] is True
     assert not any(field["required"] for field in asked.values())
-    assert {tool["name"] for tool in manifest["tools"]} == load_catalog().operations.keys()
+    assert {tool["name"] for tool in manifest["tools"]} == {
+        tool.name for tool in load_catalog().tools
+    }
 
 
 @pytest.mark.parametrize("era", ERAS)

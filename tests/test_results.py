@@ -19,8 +19,11 @@ from createos_mcp.errors import (
     DeclinedError,
     InvalidArgumentsError,
     KeyFileError,
+    LocalReadError,
+    NoEarlierDeploymentError,
     NoPlatformHereError,
     PlatformNotStartedError,
+    SwitchFailedError,
     TimedOutError,
     UnconfirmedError,
     UnreadableAnswerError,
@@ -327,6 +330,9 @@ STEPS = [
     ("CreateProject", PlatformNotStartedError("no room", "p.log"), "read that log"),
     ("CreateProject", NoPlatformHereError("darwin"), "set CREATEOS_API_KEY"),
     ("CreateProject", InvalidArgumentsError([Problem(path="x", message="y")]), "nothing was sent"),
+    ("CreateProject", LocalReadError("directory", "no"), "correct that argument"),
+    ("GetProject", NoEarlierDeploymentError("production"), "name one with deployment_id"),
+    ("GetProject", SwitchFailedError("production", "it exited"), "goes on answering"),
     ("GetProject", UnresolvedNameError("project_id", "x", "project", ["a"], found=0), "candidates"),
 ]
 

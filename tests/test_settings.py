@@ -29,6 +29,7 @@ def test_every_setting_is_read_from_its_variable_and_a_flag_wins() -> None:
         "CREATEOS_PLATFORM_DNS_SERVERS": "192.0.2.1, 127.0.0.1:5353,[::1]:53,[2001:db8::1]",
         "CREATEOS_TOOLSETS": "projects, domains",
         "CREATEOS_READ_ONLY": "Yes",
+        "CREATEOS_DEPLOY_ROOTS": "/srv/apps:/srv/sites",
         "CREATEOS_CONFIRM": "Refuse",
     }
     settings = Settings.from_environ(given, {"attempts": "3"})
@@ -39,9 +40,9 @@ def test_every_setting_is_read_from_its_variable_and_a_flag_wins() -> None:
     assert settings.platform_api_port == 8080
     servers = ("192.0.2.1", "127.0.0.1:5353", "[::1]:53", "[2001:db8::1]")
     assert settings.platform_dns_servers == servers
-
     assert settings.toolsets == {"projects", "domains"}
     assert settings.read_only
+    assert settings.deploy_roots == (Path("/srv/apps"), Path("/srv/sites"))
     assert settings.confirm == "refuse"
 
 

@@ -15,6 +15,9 @@ ID = "3f0c9a52-0000-4000-8000-000000000001"
 SEARCH_TOOLS = {"SearchTools", "DescribeTool", "CallTool"}
 
 
+TOOLS = {tool.name: tool for tool in CATALOG.tools}
+
+
 def selection(**given: Json) -> Selection:
     names = {"toolsets", "tools", "exclude_tools"}
     values: Json = {k: frozenset(v) if k in names else v for k, v in given.items()}
@@ -22,12 +25,12 @@ def selection(**given: Json) -> Selection:
 
 
 def of_groups(*groups: str) -> set[str]:
-    return {name for name, o in CATALOG.operations.items() if o.group in groups}
+    return {name for name, o in TOOLS.items() if o.group in groups}
 
 
-ALL = set(CATALOG.operations)
+ALL = set(TOOLS)
 DEFAULT = ALL - of_groups("templates", "cronjobs")
-READING = {name for name, o in CATALOG.operations.items() if o.annotations.read_only}
+READING = {name for name, o in TOOLS.items() if o.annotations.read_only}
 
 CHOICES: dict[str, tuple[Json, set[str]]] = {
     "nothing chosen": ({}, DEFAULT | SEARCH_TOOLS),

@@ -1,0 +1,1 @@
+"""Workflows: tools that take several operations to do their work, one module each."""

@@ -1,0 +1,84 @@
+"""Deploy: from a source to a URL that was requested, or to the reason why there is none."""
+
+from collections.abc import Mapping
+
+from createos_mcp.calls import Call
+from createos_mcp.errors import InvalidArgumentsError, UnresolvedNameError
+from createos_mcp.operations import Arguments, Json, Problem
+from createos_mcp.workflows.places import find_project
+from createos_mcp.workflows.shipments import Shipment, new_settings, prepare
+from createos_mcp.workflows.verdicts import judge
+from createos_mcp.workflows.waiting import wait_for_deployment
+from createos_mcp.workflows.workspace import Workspace
+
+_LATEST = "latest"
+
+
+async def deploy(call: Call, workspace: Workspace, arguments: Arguments) -> Json:
+    """Deploy a source to a project, which is made when there is none of that name.
+
+    Returns:
+        A verdict (see `verdicts.judge`) with `created` and `source`.
+
+    Raises:
+        CallError: Nothing was deployed.
+    """
+    shipment = await prepare(call, workspace, arguments)
+    settings = arguments.get("settings", {})
+    project, created = await _find_or_create(call, arguments["project_id"], shipment, settings)
+    if not created:
+        await _change_settings(call, project, settings)
+    answer = await call.operate(shipment.operation, project_id=project["id"], **shipment.arguments)
+    call.done.append("the deployment was started")
+    started = str(answer.get("id") or _LATEST) if isinstance(answer, dict) else _LATEST
+    deployment = await wait_for_deployment(
+        call, project["id"], started, arguments.get("timeoutSeconds")
+    )
+    verdict = await judge(call, project, deployment)
+    return {**verdict, "created": created, "source": dict(shipment.facts)}
+
+
+async def _find_or_create(
+    call: Call, name: str, shipment: Shipment, settings: Mapping[str, Json]
+) -> tuple[Json, bool]:
+    try:
+        project = await find_project(call, name)
+    except UnresolvedNameError as error:
+        if shipment.project_type == "vcs":
+            raise _refusal("branch", f"{name} does not exist; make a vcs project first") from error
+        return await _create(call, name, shipment, settings), True
+    if project["type"] != shipment.project_type:
+        raise _refusal(
+            "project_id",
+            f"{name} is a project of type {project['type']}, and this goes to one of type "
+            f"{shipment.project_type}; take another name, or another source",
+        )
+    return project, False
+
+
+async def _create(call: Call, name: str, shipment: Shipment, settings: Mapping[str, Json]) -> Json:
+    created = await call.operate(
+        "CreateProject",
+        uniqueName=name,
+        displayName=name,
+        type=shipment.project_type,
+        source={},
+        settings=new_settings(shipment, settings),
+    )
+    call.done.append(f"the project {name} was created")
+    return await find_project(call, created["id"])
+
+
+async def _change_settings(
+    call: Call, project: Mapping[str, Json], settings: Mapping[str, Json]
+) -> None:
+    """Lay settings over those of a project, where they differ."""
+    stored = project.get("settings") or {}
+    changed = {name: value for name, value in settings.items() if stored.get(name) != value}
+    if changed:
+        await call.operate("UpdateProjectSettings", project_id=project["id"], **changed)
+        call.done.append(f"the settings {', '.join(changed)} were changed")
+
+
+def _refusal(argument: str, message: str) -> InvalidArgumentsError:
+    return InvalidArgumentsError([Problem(path=argument, message=message)])

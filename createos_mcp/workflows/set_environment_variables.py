@@ -1,0 +1,132 @@
+"""SetEnvironmentVariables: single ones changed where the API replaces all of them."""
+
+from collections.abc import Mapping
+from io import StringIO
+
+from anyio import to_thread
+from dotenv import dotenv_values
+
+from createos_mcp.calls import Call
+from createos_mcp.errors import InvalidArgumentsError, LocalReadError
+from createos_mcp.operations import Arguments, Json, Problem
+from createos_mcp.redaction import MASK
+from createos_mcp.workflows.places import find_environment, find_project
+from createos_mcp.workflows.switching import switch
+from createos_mcp.workflows.workspace import Workspace
+
+_MAX_FILE_BYTES = 256_000
+_LATER = "They take effect with the next deployment; redeploy: true restarts the present one."
+_NOW = "They are in effect."
+_UNDERWAY = "The environment is being restarted with them; call Diagnose to see it."
+
+
+async def set_variables(call: Call, workspace: Workspace, arguments: Arguments) -> Json:
+    """Set and unset variables; the others stay as they are.
+
+    Returns:
+        Names, never values: `{"environment", "added", "changed", "removed", "unchanged", "names",
+        "effective", "next"}`.
+
+    Raises:
+        InvalidArgumentsError: Nothing is to be changed, or a value is a mask.
+        LocalReadError: A file or variable of this machine cannot or may not be read.
+    """
+    wanted = await _read_values(call, workspace, arguments)
+    # Whatever fails from here on must not repeat a value.
+    call.redaction.learn({"runEnvs": wanted})
+    unset = set(arguments.get("unset", ()))
+    _check(wanted, unset)
+    project = await find_project(call, arguments["project_id"])
+    environment = await find_environment(call, project, arguments.get("environment_id"))
+    held: Mapping[str, str] = (environment.get("settings") or {}).get("runEnvs") or {}
+    merged = {name: value for name, value in {**held, **wanted}.items() if name not in unset}
+    if merged != held:
+        await _replace(call, project, environment, merged)
+        call.done.append("the variables were set")
+    changes = _compare(held, merged, wanted)
+    outcome = await _redeploy(call, project, environment, arguments)
+    return {"environment": environment["uniqueName"], **changes, **outcome}
+
+
+async def _read_values(call: Call, workspace: Workspace, arguments: Arguments) -> dict[str, str]:
+    """What is set by file, by variable and in the call; the later one wins."""
+    values: dict[str, str] = {}
+    if "envFile" in arguments:
+        values |= await _read_file(call, workspace, arguments["envFile"])
+    for name, own_name in arguments.get("fromEnv", {}).items():
+        values[name] = workspace.find_variable(call, own_name)
+    return {**values, **arguments.get("set", {})}
+
+
+async def _read_file(call: Call, workspace: Workspace, path: str) -> Mapping[str, str]:
+    file = await workspace.find_file(call, "envFile", path)
+    try:
+        if file.stat().st_size > _MAX_FILE_BYTES:
+            raise LocalReadError("envFile", f"{file} is too large for a file of variables")
+        text = await to_thread.run_sync(file.read_text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise LocalReadError("envFile", f"{file} cannot be read ({error})") from error
+    # Not filled in from this process: its variables are named one by one in fromEnv.
+    read = dotenv_values(stream=StringIO(text), interpolate=False)
+    return {name: value for name, value in read.items() if value is not None}
+
+
+def _check(wanted: Mapping[str, str], unset: set[str]) -> None:
+    problems = [
+        Problem(path=name, message="this is the mask that stands for a secret, not its value")
+        for name, value in wanted.items()
+        if value == MASK
+    ]
+    problems += [
+        Problem(path=name, message="it cannot be both set and unset")
+        for name in sorted(wanted.keys() & unset)
+    ]
+    if not wanted and not unset:
+        message = "expected at least one of set, unset, envFile, fromEnv with a variable in it"
+        problems.append(Problem(path="", message=message))
+    if problems:
+        raise InvalidArgumentsError(problems)
+
+
+async def _replace(
+    call: Call,
+    project: Mapping[str, Json],
+    environment: Mapping[str, Json],
+    merged: Mapping[str, str],
+) -> None:
+    port = (environment.get("settings") or {}).get("port")
+    kept = {"port": port} if project["type"] == "image" and port else {}
+    await call.operate(
+        "UpdateProjectEnvironmentEnvironmentVariables",
+        project_id=project["id"],
+        environment_id=environment["id"],
+        runEnvs=dict(merged),
+        **kept,
+    )
+
+
+def _compare(
+    held: Mapping[str, str], merged: Mapping[str, str], wanted: Mapping[str, str]
+) -> dict[str, Json]:
+    both = held.keys() & merged.keys()
+    return {
+        "added": sorted(merged.keys() - held.keys()),
+        "changed": sorted(name for name in both if held[name] != merged[name]),
+        "removed": sorted(held.keys() - merged.keys()),
+        "unchanged": sorted(name for name in wanted.keys() & both if held[name] == merged[name]),
+        "names": sorted(merged),
+    }
+
+
+async def _redeploy(
+    call: Call,
+    project: Mapping[str, Json],
+    environment: Mapping[str, Json],
+    arguments: Arguments,
+) -> dict[str, Json]:
+    present = environment.get("projectDeploymentId")
+    if not arguments.get("redeploy") or not present:
+        return {"effective": False, "next": _LATER}
+    outcome = await switch(call, project, environment, present)
+    is_done = "url" in outcome
+    return {**outcome, "effective": is_done, "next": _NOW if is_done else _UNDERWAY}

@@ -1,0 +1,122 @@
+"""Shipments: what is to be deployed, made ready before anything is changed."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from anyio import to_thread
+
+from createos_mcp.calls import Call
+from createos_mcp.errors import InvalidArgumentsError
+from createos_mcp.operations import Arguments, Json, Problem
+from createos_mcp.workflows.packing import Pack, pack_directory, pack_files
+from createos_mcp.workflows.workspace import Workspace
+
+_SAYING_HOW = (
+    "package.json", "requirements.txt", "pyproject.toml", "go.mod", "Cargo.toml", "index.html",
+    "main.py", "app.py", "index.js", "server.js", "manage.py", "Procfile",
+)  # fmt: skip
+"""Files from which a platform tells how an app is built and run."""
+
+_COMMANDS = frozenset({"installCommand", "buildCommand", "runCommand"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shipment:
+    """One deployment that has not been made yet."""
+
+    project_type: str
+    operation: str
+    """What deploys it."""
+    arguments: Arguments = field(repr=False)
+    """Those of the operation beside the project."""
+    facts: Mapping[str, Json]
+    """What the result says about it."""
+    settings: Mapping[str, Json]
+    """What a new project needs for it."""
+
+
+async def prepare(call: Call, workspace: Workspace, arguments: Arguments) -> Shipment:
+    """Read the one source that the arguments name.
+
+    Raises:
+        InvalidArgumentsError: They name none, or several.
+        LocalReadError: A directory cannot or may not be read.
+    """
+    named = [name for name in _SOURCES if name in arguments]
+    if len(named) != 1:
+        came = f"got {' and '.join(named)}" if named else "got none"
+        message = f"expected exactly one of {', '.join(_SOURCES)}; {came}"
+        raise InvalidArgumentsError([Problem(path="", message=message)])
+    return await _SOURCES[named[0]](call, workspace, arguments[named[0]])
+
+
+def new_settings(shipment: Shipment, given: Mapping[str, Json]) -> dict[str, Json]:
+    """The settings of a new project; it detects what no full set of commands says."""
+    detected = {} if given.keys() >= _COMMANDS else shipment.settings
+    return {**detected, **given}
+
+
+async def _from_directory(call: Call, workspace: Workspace, path: Json) -> Shipment:
+    directory = await workspace.find_directory(call, "directory", path)
+    pack = await to_thread.run_sync(pack_directory, directory)
+    return await _upload(pack, {"directory": str(directory)})
+
+
+async def _from_files(_: Call, __: Workspace, files: Json) -> Shipment:
+    return await _upload(pack_files(files), {})
+
+
+async def _upload(pack: Pack, facts: Mapping[str, Json]) -> Shipment:
+    if pack.form == "zip":
+        arguments: Arguments = {"file": await to_thread.run_sync(pack.as_zip)}
+        operation = "UploadDeploymentZip"
+    else:
+        arguments, operation = {"files": pack.as_text()}, "UploadDeploymentFiles"
+    needs_docker = "Dockerfile" in pack.files and not pack.files.keys() & set(_SAYING_HOW)
+    return Shipment(
+        project_type="upload",
+        operation=operation,
+        arguments=arguments,
+        facts={**facts, **pack.describe()},
+        settings={"hasDockerfile": True} if needs_docker else {"useBuildAI": True},
+    )
+
+
+async def _from_zip(_: Call, __: Workspace, file: Json) -> Shipment:
+    return Shipment(
+        project_type="upload",
+        operation="UploadDeploymentZip",
+        arguments={"file": file},
+        facts={"sentAs": "zip"},
+        settings={"useBuildAI": True},
+    )
+
+
+async def _from_image(_: Call, __: Workspace, image: Json) -> Shipment:
+    return Shipment(
+        project_type="image",
+        operation="CreateDeployment",
+        arguments={"image": image},
+        facts={"image": image},
+        settings={},
+    )
+
+
+async def _from_branch(_: Call, __: Workspace, branch: Json) -> Shipment:
+    return Shipment(
+        project_type="vcs",
+        operation="TriggerLatestDeployment",
+        arguments={"branch": branch},
+        facts={"branch": branch},
+        settings={},
+    )
+
+
+_SOURCES: Mapping[str, Callable[[Call, Workspace, Json], Awaitable[Shipment]]] = {
+    "directory": _from_directory,
+    "files": _from_files,
+    "zip": _from_zip,
+    "image": _from_image,
+    "branch": _from_branch,
+}
+"""How each argument that names a source is made ready."""

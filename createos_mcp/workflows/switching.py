@@ -1,0 +1,53 @@
+"""Switching: an environment given a deployment, until it answers with it."""
+
+from collections.abc import Mapping
+
+import anyio
+
+from createos_mcp.calls import Call
+from createos_mcp.errors import SwitchFailedError
+from createos_mcp.health import ask
+from createos_mcp.operations import Json
+from createos_mcp.workflows.places import find_environment
+from createos_mcp.workflows.verdicts import address_of, describe_health
+
+PATIENCE_S = 45
+"""Below the 60 s after which clients give up."""
+
+_PAUSE_S = 0.5
+_BUSY = frozenset({"promoting", "updating", "resizing"})
+
+
+async def switch(
+    call: Call, project: Mapping[str, Json], environment: Mapping[str, Json], deployment_id: str
+) -> dict[str, Json]:
+    """Assign a deployment and wait for the environment to serve it.
+
+    Returns:
+        `{"status", "url", "health"}`; `status` is a busy one when the time is over.
+
+    Raises:
+        SwitchFailedError: The environment serves another one.
+    """
+    place = {"project_id": project["id"], "environment_id": environment["id"]}
+    await call.operate("AssignDeploymentToProjectEnvironment", **place, deploymentId=deployment_id)
+    present = await _settle(call, project, environment["id"])
+    facts: dict[str, Json] = {"status": present["status"]}
+    if present["status"] in _BUSY:
+        return facts
+    if present.get("projectDeploymentId") != deployment_id:
+        reason = str((present.get("extra") or {}).get("message") or "it serves another one")
+        raise SwitchFailedError(present["uniqueName"], reason)
+    url = address_of(present)
+    return {**facts, "url": url, "health": describe_health(await ask(url))} if url else facts
+
+
+async def _settle(call: Call, project: Mapping[str, Json], environment_id: str) -> Json:
+    """The environment once it is busy no more, or as it is when the time is over."""
+    end = anyio.current_time() + PATIENCE_S
+    while True:
+        present = await find_environment(call, project, environment_id)
+        if present["status"] not in _BUSY or anyio.current_time() > end:
+            return present
+        await call.report(f"{present['uniqueName']} is {present['status']}")
+        await anyio.sleep(_PAUSE_S)

@@ -1,0 +1,24 @@
+"""WaitForDeployment: the rest of a deployment that began before."""
+
+from createos_mcp.calls import Call
+from createos_mcp.operations import Arguments, Json
+from createos_mcp.workflows.places import find_project
+from createos_mcp.workflows.verdicts import judge
+from createos_mcp.workflows.waiting import wait_for_deployment
+from createos_mcp.workflows.workspace import Workspace
+
+
+async def wait(call: Call, _: Workspace, arguments: Arguments) -> Json:
+    """Wait until a deployment is live or has failed, or the time is over.
+
+    Returns:
+        A verdict (see `verdicts.judge`).
+    """
+    project = await find_project(call, arguments["project_id"])
+    deployment = await wait_for_deployment(
+        call,
+        project["id"],
+        arguments.get("deployment_id", "latest"),
+        arguments.get("timeoutSeconds"),
+    )
+    return await judge(call, project, deployment)
