@@ -182,7 +182,8 @@ class RemoteSettings:
         ),
     )
     oauth_client_id: str | None = field(
-        default=None, metadata=row(text, "This server's name at the introspection address.")
+        default=None,
+        metadata=row(text, "This server's name at the introspection address.", shown="none"),
     )
     oauth_client_secret: str | None = field(
         default=None,

@@ -31,7 +31,7 @@ both_wires = pytest.mark.parametrize(("wire", "path"), [("http", "/mcp"), ("sse"
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Served]:
-    with fake_api() as api, served(api.url) as one:
+    with fake_api() as api, served(api.url, "--toolsets", "all") as one:
         yield one
 
 

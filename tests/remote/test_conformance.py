@@ -62,8 +62,8 @@ def api_url() -> Iterator[str]:
 
 
 def serving(api_url: str, program: tuple[str, ...]) -> AbstractContextManager[Served]:
-    shared = ("--serve-share-key", "true")
-    return served(api_url, *shared, program=program, variables={"CREATEOS_API_KEY": "skp_x"})
+    shared = {"CREATEOS_API_KEY": "skp_x", "CREATEOS_SERVE_SHARE_KEY": "true"}
+    return served(api_url, program=program, variables=shared)
 
 
 def judge(server: Served, results: Path, *options: str) -> subprocess.CompletedProcess[str]:

@@ -164,6 +164,7 @@ def test_compose_runs_the_image_read_only_behind_caddy() -> None:
 OPTIONS = """{{
     admin off
     skip_install_trust
+    grace_period 1s
     http_port {http_port}
 }}
 """

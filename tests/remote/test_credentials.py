@@ -223,7 +223,7 @@ async def test_the_servers_own_key_is_for_callers_with_its_token() -> None:
     with fake_api() as api:
         api.respond = echo
         own = {"CREATEOS_API_KEY": "skp_of_server", "CREATEOS_SERVE_TOKEN": "open-sesame"}
-        with served(api.url, "--serve-share-key", "true", variables=own) as server:
+        with served(api.url, "--serve-share-key", variables=own) as server:
             async with client_of(server, {"Authorization": "Bearer open-sesame"}) as client:
                 assert await who(client) == "skp_of_server"
             async with client_of(server, {"X-Api-Key": "skp_mine"}) as client:
@@ -237,7 +237,7 @@ async def test_on_loopback_the_servers_own_key_needs_no_token() -> None:
     with fake_api() as api:
         api.respond = echo
         key = {"CREATEOS_API_KEY": "skp_of_server"}
-        with served(api.url, "--serve-share-key", "true", variables=key) as server:
+        with served(api.url, "--serve-share-key", variables=key) as server:
             async with client_of(server, {}) as client:
                 assert await who(client) == "skp_of_server"
 
@@ -247,19 +247,23 @@ async def test_on_loopback_the_servers_own_key_needs_no_token() -> None:
     [
         ((), {"CREATEOS_API_KEY": KEY}, ("CREATEOS_API_KEY", "CREATEOS_SERVE_SHARE_KEY=true")),
         (
-            ("--serve-share-key", "true", "--serve-host", "0.0.0.0"),
+            ("--serve-share-key", "--serve-host", "0.0.0.0"),
             {"CREATEOS_API_KEY": KEY},
             ("CREATEOS_SERVE_SHARE_KEY", "CREATEOS_SERVE_TOKEN"),
         ),
         ((), {"CREATEOS_SERVE_TOKEN": "x"}, ("CREATEOS_SERVE_TOKEN", "SHARE_KEY")),
         (("--serve-host", "0.0.0.0"), {}, ("CREATEOS_SERVE_ALLOWED_HOSTS", "PUBLIC_URL")),
-        (("--serve-stateless", "true"), {}, ("CREATEOS_SERVE_STATE_KEYS", "openssl")),
+        (("--serve-stateless",), {}, ("CREATEOS_SERVE_STATE_KEYS", "openssl")),
         ((), {"CREATEOS_SERVE_STATE_KEYS": "short"}, ("32",)),
         (("--serve-base-path", "no slash"), {}, ("--serve-base-path", "/createos")),
         (("--serve-allowed-origins", "*"), {}, ("--serve-allowed-origins", "https://")),
         (("--serve-allowed-hosts", "http://x"), {}, ("--serve-allowed-hosts",)),
         (("--serve-trusted-proxies", "caddy"), {}, ("--serve-trusted-proxies", "network")),
-        (("--serve-share-key", "perhaps"), {}, ("--serve-share-key", "true or false")),
+        (
+            (),
+            {"CREATEOS_SERVE_SHARE_KEY": "perhaps"},
+            ("CREATEOS_SERVE_SHARE_KEY", "true or false"),
+        ),
         (("--oauth-jwks-url", "https://x.test/keys"), {}, ("CREATEOS_OAUTH_ISSUER",)),
         (("--serve-public-url", "example.com"), {}, ("--serve-public-url", "https://")),
     ],

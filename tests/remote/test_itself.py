@@ -104,6 +104,7 @@ async def test_the_deployed_server_serves_its_tools_at_the_platforms_address(
         "CREATEOS_SERVE_HOST": "0.0.0.0",
         "CREATEOS_SERVE_ALLOWED_HOSTS": "127.0.0.1:*,localhost:*",
         "CREATEOS_API_URL": platform.api_url,
+        "CREATEOS_TOOLSETS": "all",
     }
     own = environ(CREATEOS_API_URL=platform.api_url, CREATEOS_API_KEY=key)
     launched = StdioServerParameters(command=sys.executable, args=["-m", "createos_mcp"], env=own)

@@ -25,7 +25,11 @@ from tests.remote.servers import ID, KEY, PATIENCE_S, Served, carrier, client_of
 from tests.test_binding import CASES
 
 FIXTURES = ("-m", "tests.remote.fixture_server")
-STATE_KEYS = {"CREATEOS_SERVE_STATE_KEYS": "the same long and random text on all replicas"}
+SETTINGS = {
+    "CREATEOS_SERVE_STATE_KEYS": "the same long and random text on all replicas",
+    "CREATEOS_TOOLSETS": "all",
+    "CREATEOS_CONFIRM": "proceed",
+}
 PROXY_HOST = ("--serve-allowed-hosts", "127.0.0.1:*")
 
 pytestmark = pytest.mark.skipif(
@@ -107,8 +111,8 @@ def wait_for(port: int) -> None:
 def cluster(root: Path, *flags: str) -> Iterator[Cluster]:
     with (
         fake_api() as api,
-        served(api.url, *PROXY_HOST, *flags, variables=STATE_KEYS, program=FIXTURES) as one,
-        served(api.url, *PROXY_HOST, *flags, variables=STATE_KEYS, program=FIXTURES) as other,
+        served(api.url, *PROXY_HOST, *flags, variables=SETTINGS, program=FIXTURES) as one,
+        served(api.url, *PROXY_HOST, *flags, variables=SETTINGS, program=FIXTURES) as other,
         proxied(root, (one, other)) as front,
     ):
         yield Cluster(front=front, replicas=(one, other), api=api)
