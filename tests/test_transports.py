@@ -11,12 +11,17 @@ from mcp_types import INVALID_PARAMS, TextContent
 from createos_mcp.backend import Backend
 from createos_mcp.catalog import load_catalog
 from createos_mcp.discovery import CALL, DESCRIBE, SEARCH
+from createos_mcp.remote.assembly import NOTHING_LOCAL
 from createos_mcp.server import build_server
 from createos_mcp.target import Credentials, Target
+from createos_mcp.workflows.table import build_workflows
 from tests.apis import FakeApi, fake_api
 from tests.eras import Era, both_eras
 from tests.remote.servers import ID, KEY, Json, client_of, served
 from tests.test_stdio import agent
+
+CATALOG = load_catalog()
+WORKFLOWS = build_workflows(CATALOG, NOTHING_LOCAL)
 
 
 @asynccontextmanager
@@ -28,7 +33,7 @@ async def in_memory(api: FakeApi, era: Era) -> AsyncIterator[Client]:
 
     async with (
         Backend(locate, attempts=1) as backend,
-        Client(build_server(load_catalog(), backend), mode=era) as client,
+        Client(build_server(CATALOG, backend, workflows=WORKFLOWS), mode=era) as client,
     ):
         yield client
 
@@ -81,10 +86,9 @@ def text_of(result: Json) -> str:
 
 
 def listed_by_default() -> list[str]:
-    catalog = load_catalog()
-    operations = catalog.operations.values()
-    listed = {o.name for o in operations if o.group not in catalog.on_request}
-    return sorted(listed | {SEARCH.name, DESCRIBE.name, CALL.name})
+    operations = CATALOG.operations.values()
+    listed = {o.name for o in operations if o.group not in CATALOG.on_request}
+    return sorted({*listed, *CATALOG.workflows, SEARCH.name, DESCRIBE.name, CALL.name})
 
 
 @both_eras

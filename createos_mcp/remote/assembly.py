@@ -4,6 +4,7 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import httpx2
@@ -30,9 +31,14 @@ from createos_mcp.server import build_server
 from createos_mcp.settings import Settings
 from createos_mcp.target import Target, is_loopback
 from createos_mcp.toolsets import offered
+from createos_mcp.workflows.table import build_workflows
+from createos_mcp.workflows.workspace import Workspace
 
 MAX_CONNECTIONS = 500
 """To the platform; calls beyond wait for a free one."""
+
+NOTHING_LOCAL = Workspace(working_directory=Path("/"), home=Path("/"))
+"""What callers over HTTP may read of this machine: nothing; the workflows refuse them."""
 
 DISCOVERY = frozenset(tool.name for tool in (SEARCH, DESCRIBE, CALL))
 
@@ -93,6 +99,7 @@ class Assembly:
         server = build_server(
             self._catalog,
             upstream,
+            workflows=build_workflows(self._catalog, NOTHING_LOCAL),
             selection=offered(self._settings),
             unasked=self._settings.confirm,
             state_keys=self._keys,
@@ -156,7 +163,7 @@ class Assembly:
         )
 
     def _tool_of(self, name: str) -> str | None:
-        if name in DISCOVERY:
+        if name in DISCOVERY or name in self._catalog.workflows:
             return name
         operation = self._catalog.find(name)
         return operation.name if operation else None
