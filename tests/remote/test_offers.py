@@ -46,7 +46,7 @@ async def test_a_deletion_is_refused_when_the_client_cannot_ask(era: Era) -> Non
             refused = await client.call_tool("DeleteProject", {"project_id": ID})
         assert refused.is_error
         assert api.sent("DELETE") == []
-        assert server.calls()[-1]["outcome"] == "unconfirmed"
+        assert server.calls()[-1]["status"] == "unconfirmed"
 
 
 @both_eras
@@ -81,4 +81,4 @@ async def test_a_tool_that_is_not_offered_is_named_with_its_toolset() -> None:
         async with client_of(server, {"X-Api-Key": KEY}) as client:
             with pytest.raises(MCPError, match="its toolset is 'projects'"):
                 await client.call_tool("GetProject", {"project_id": ID})
-        assert server.calls()[-1]["outcome"] == "protocol_error"
+        assert server.calls()[-1]["status"] == "protocol_error"
