@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 import anyio
 import mcp_types
+from platformdirs import user_data_path
 
 from createos_mcp.backend import Backend
 from createos_mcp.binding import bind
@@ -63,7 +64,7 @@ class Calls:
         catalog: What the operations are.
         backend: Where they go.
         confirmations: Ask a person before what cannot be undone.
-        key_directory: Where new secrets are kept.
+        key_directory: Where new secrets are kept; None for the user's data directory.
         result_budget_bytes: Limit for one result.
         on_failure: Told why a call failed, while the call is still under way.
     """
@@ -74,13 +75,13 @@ class Calls:
         backend: Backend,
         *,
         confirmations: Confirmations,
-        key_directory: Path,
+        key_directory: Path | None,
         result_budget_bytes: int,
         on_failure: Callable[[Exception], None],
     ) -> None:
         self.catalog = catalog
         self.confirmations = confirmations
-        self.key_directory = key_directory
+        self._key_directory = key_directory
         self.references = References(catalog)
         self.policy = Policy(catalog)
         self.secrets = SecretTable(catalog.secrets)
@@ -140,6 +141,12 @@ class Calls:
             _logger.error("%s failed unexpectedly\n%s", tool.name, trace)  # noqa: TRY400
             return _refusal(_FAULT), FaultError(tool.name)
         return result, None
+
+    @property
+    def key_directory(self) -> Path:
+        """Where new secrets are kept."""
+        # A server for others may run as a user without a home, and keeps none.
+        return self._key_directory or user_data_path("createos-mcp", appauthor=False) / "keys"
 
     def check(self, tool: Tool, given: Mapping[str, Json]) -> Arguments:
         """The arguments as the tool takes them.

@@ -11,7 +11,6 @@ import mcp_types
 from mcp.server import CacheHint, Server, ServerRequestContext
 from mcp.server.context import CallNext, HandlerResult
 from mcp.shared.exceptions import MCPError
-from platformdirs import user_data_path
 
 from createos_mcp.backend import Backend
 from createos_mcp.calls import Answer, Calls, Workflow
@@ -47,8 +46,6 @@ from createos_mcp.toolsets import (
     read_selection,
 )
 
-KEY_DIRECTORY = user_data_path("createos-mcp", appauthor=False) / "keys"
-
 WEBSITE = "https://createos.nodeops.network"
 
 LIST_TTL_MS = 300_000
@@ -64,7 +61,7 @@ def build_server(
     workflows: Sequence[Workflow] = (),
     selection: Selection | None = None,
     unasked: Unasked | None = None,
-    key_directory: Path = KEY_DIRECTORY,
+    key_directory: Path | None = None,
     state_keys: Sequence[str | bytes] = (),
     principal: Callable[[Context], str | None] = fingerprint,
     result_budget_bytes: int = 60_000,
@@ -78,7 +75,8 @@ def build_server(
         workflows: Further tools.
         selection: What the operator offers; a caller over HTTP may ask for less.
         unasked: What becomes of calls that a person should allow when nobody can be asked.
-        key_directory: Where secrets that a local caller makes are kept.
+        key_directory: Where secrets that a local caller makes are kept; by default in the user's
+            data directory.
         state_keys: Seal what clients carry between a question and its answer; the same in every
             process that serves the same clients. Without any, a key of this process.
         principal: Tells whose what is sealed is; nobody else may bring it back.

@@ -59,6 +59,7 @@ _READERS: Mapping[Any, Callable[[str], Any]] = {
     float: float,
     str: str,
     tuple[str, ...]: lambda text: tuple(filter(None, text.split(","))),
+    range: lambda text: range(*map(int, text.split("-"))),
 }
 
 
@@ -75,4 +76,6 @@ def read_choice(choice: Field[Any], text: str) -> object:
 
 def write_choice(value: object) -> str:
     """The text that `read_choice` reads as this value."""
+    if isinstance(value, range):
+        return f"{value.start}-{value.stop}"
     return ",".join(value) if isinstance(value, tuple) else str(value)

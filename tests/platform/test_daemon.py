@@ -20,7 +20,7 @@ from createos_mcp.platform import daemon
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.errors import StartupError
 from createos_mcp.platform.paths import DataDir
-from tests.platform.platforms import ANSWERING, Api, Json, processes_of, read_page
+from tests.platform.platforms import ANSWERING, OWN_PORTS, Api, Json, processes_of, read_page
 
 WHO = ANSWERING.replace('os.environ.get("GREETING", "hello")', "START").replace(
     "import http.server, os", "import http.server, os, time\nSTART = str(time.time())"
@@ -31,7 +31,7 @@ WHO = ANSWERING.replace('os.environ.get("GREETING", "hello")', "START").replace(
 @asynccontextmanager
 async def daemon_client(root: Path, environ: Mapping[str, str]) -> AsyncIterator[Api]:
     """A client of the background process over a directory, which is started if need be."""
-    config = PlatformConfig(data_dir=DataDir(root))
+    config = PlatformConfig(data_dir=DataDir(root), app_ports=OWN_PORTS)
     address = await to_thread.run_sync(daemon.ensure_running, config, environ)
     state = daemon.running(config.data_dir)
     assert state is not None
@@ -43,7 +43,7 @@ async def daemon_client(root: Path, environ: Mapping[str, str]) -> AsyncIterator
 
 @asynccontextmanager
 async def stopped_at_the_end(root: Path) -> AsyncIterator[PlatformConfig]:
-    config = PlatformConfig(data_dir=DataDir(root))
+    config = PlatformConfig(data_dir=DataDir(root), app_ports=OWN_PORTS)
     try:
         yield config
     finally:

@@ -122,6 +122,7 @@ async def test_a_clock_that_jumps_ends_no_app_and_starts_none_twice(tmp_path: Pa
                 project_id, await api.upload(project_id, {"main.py": ANSWERING}), "deployed"
             )
             assert again["versionNumber"] > deployment["versionNumber"]
+            deployment = again
     async with running_platform(tmp_path) as api, httpx2.AsyncClient() as client:
         with anyio.fail_after(60):
             while (await client.get(address)).text != "hello":

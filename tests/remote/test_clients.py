@@ -19,7 +19,7 @@ SDK = "@modelcontextprotocol/sdk@1.32.2"
 HEADER = f"X-Api-Key: {KEY}"
 CALL = ("--method", "tools/call", "--tool-name", "GetProject", "--tool-arg", f"project_id={ID}")
 
-NAMES = list(load_catalog().operations)
+NAMES = sorted([*load_catalog().operations, *load_catalog().workflows])
 
 pytestmark = pytest.mark.skipif(
     shutil.which("npx") is None and not os.environ.get("TEST_REQUIRE_CLIENTS"),

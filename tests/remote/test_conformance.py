@@ -32,19 +32,14 @@ BASELINE = """server:
   - tools-call-elicitation
   - elicitation-sep1034-defaults
   - elicitation-sep1330-enums
-  - resources-list
   - resources-read-text
   - resources-read-binary
   - resources-templates-read
-  - resources-subscribe
-  - resources-unsubscribe
-  - prompts-list
   - prompts-get-simple
   - prompts-get-with-args
   - prompts-get-embedded-resource
   - prompts-get-with-image
   - logging-set-level
-  - completion-complete
 """
 """What the product fails because it has no such tools, prompts or resources. An entry that
 passes makes the suite fail."""

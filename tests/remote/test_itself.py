@@ -115,7 +115,8 @@ async def test_the_deployed_server_serves_its_tools_at_the_platforms_address(
     async with client_of(address, key) as client:
         tools = (await client.list_tools()).tools
         listed = await client.call_tool("ListProjects", {})
-    assert [tool.name for tool in tools] == list(load_catalog().operations)
+    catalog = load_catalog()
+    assert [tool.name for tool in tools] == sorted([*catalog.operations, *catalog.workflows])
     if platform.isolation == "none":
         # The deployed server reaches the platform that runs it, and sees itself there.
         assert listed.structured_content is not None
