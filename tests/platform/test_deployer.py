@@ -382,6 +382,7 @@ async def test_builds_wait_for_one_another_and_one_that_waits_can_be_cancelled(
             assert (await api.wait(project_id, waiting, "queue", "building"))["status"] == "queue"
         path = f"/v1/projects/{project_id}/deployments/{second}/cancel"
         assert (await api.request("POST", path))[0] == 200
+        (tmp_path / "cache").mkdir(exist_ok=True)
         (tmp_path / "cache" / "go").touch()
         await api.wait(project_id, third, "deployed")
         assert (await api.wait(project_id, second))["status"] == "cancelled"
