@@ -372,7 +372,7 @@ async def test_a_missing_toolchain_is_a_build_error_that_says_how_to_get_it(
 async def test_builds_wait_for_one_another_and_one_that_waits_can_be_cancelled(
     tmp_path: Path,
 ) -> None:
-    build = "while [ ! -e $UV_CACHE_DIR/../go ]; do sleep 0.05; done"
+    build = "while [ ! -e $UV_CACHE_DIR/../begin ]; do sleep 0.05; done"
     async with running_platform(tmp_path, builds_at_once=1) as api:
         project_id = await api.create_project(buildCommand=build)
         ids = [await api.upload(project_id, {"main.py": ANSWERING}) for _ in range(3)]
@@ -383,7 +383,7 @@ async def test_builds_wait_for_one_another_and_one_that_waits_can_be_cancelled(
         path = f"/v1/projects/{project_id}/deployments/{second}/cancel"
         assert (await api.request("POST", path))[0] == 200
         (tmp_path / "cache").mkdir(exist_ok=True)
-        (tmp_path / "cache" / "go").touch()
+        (tmp_path / "cache" / "begin").touch()
         await api.wait(project_id, third, "deployed")
         assert (await api.wait(project_id, second))["status"] == "cancelled"
         assert (await api.wait(project_id, first))["status"] in {"deployed", "sleeping"}
