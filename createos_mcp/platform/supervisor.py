@@ -271,8 +271,10 @@ class Supervisor:
 
     async def _rest(self, environment: Environment) -> None:
         """Say at an address why nothing runs there, or hold requests while it wakes."""
-        deployment = await self._store.deployment(environment.deployment_id or "")
-        if environment.id in self._at or deployment is None:
+        if environment.id in self._at or environment.deployment_id is None:
+            return
+        deployment = await self._store.deployment(environment.deployment_id)
+        if deployment is None:
             return
         if deployment.status is DeploymentStatus.ERROR:
             self._addresses.withdraw(environment.id, deployment.reason or ASLEEP)
