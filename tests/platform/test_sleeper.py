@@ -129,9 +129,16 @@ async def test_two_environments_of_one_deployment_sleep_each_for_itself(tmp_path
             rows = await api.get(f"/v1/projects/{project_id}/environments")
             return {row["uniqueName"]: row["extra"]["runningReplicas"] for row in rows}
 
-        with anyio.fail_after(30):
-            while await running() != {"production": 1, "staging": 0}:
+        async def visit() -> None:
+            while True:
                 await read_page(production["extra"]["endpoint"])
                 await anyio.sleep(0.1)
-        assert (await api.wait(project_id, deployment["id"]))["status"] == "deployed"
+
+        async with anyio.create_task_group() as visits:
+            visits.start_soon(visit)
+            with anyio.fail_after(30):
+                while await running() != {"production": 1, "staging": 0}:
+                    await anyio.sleep(0.1)
+            assert (await api.wait(project_id, deployment["id"]))["status"] == "deployed"
+            visits.cancel_scope.cancel()
         assert await read_page(staging["extra"]["endpoint"]) == "from staging"
