@@ -7,6 +7,7 @@ import ssl
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TypeAlias
 
@@ -20,7 +21,7 @@ from createos_mcp.platform.errors import BuildFailedError
 from createos_mcp.platform.frameworks import DOCKERFILE, FRAMEWORKS
 from createos_mcp.platform.models import BuildJob, Release
 from createos_mcp.platform.paths import DataDir
-from createos_mcp.platform.processes import kill_tree, processes_by
+from createos_mcp.platform.processes import kill_trees, processes_by
 from createos_mcp.platform.sandbox import SYSTEM, Confinement, Sandbox
 from createos_mcp.platform.steps import run_step
 from createos_mcp.platform.toolchains import Toolchain, Toolchains
@@ -99,9 +100,9 @@ class Builder:
 
     async def end_strays(self) -> None:
         """End the processes of builds that an earlier run of the platform began."""
-        for deployment_id in await to_thread.run_sync(processes_by, BUILD_ID):
-            if self._data_dir.source(deployment_id).is_dir():
-                await to_thread.run_sync(_end_processes_of, deployment_id)
+        found = await to_thread.run_sync(processes_by, BUILD_ID)
+        ours = [pids for name, pids in found.items() if self._data_dir.source(name).is_dir()]
+        await to_thread.run_sync(kill_trees, [*chain.from_iterable(ours)])
 
     async def _build(self, job: BuildJob, log: BuildLog) -> Release:
         if job.settings.get("hasDockerfile") or job.settings.get("runtime") == DOCKERFILE:
@@ -209,8 +210,7 @@ class Builder:
 
 def _end_processes_of(deployment_id: str) -> None:
     """End what a build started and left behind, in whatever session it is."""
-    for pid in processes_by(BUILD_ID).get(deployment_id, ()):
-        kill_tree(pid)
+    kill_trees(processes_by(BUILD_ID).get(deployment_id, ()))
 
 
 def _system_trust() -> dict[str, str]:

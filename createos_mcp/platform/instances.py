@@ -60,4 +60,4 @@ def exit_code_of(instance: Instance) -> int:
 def kill_tree(instance: Instance) -> None:
     """End the launcher and what descends from it, when the reply to `stop` was not enough."""
     if is_running(instance):
-        processes.kill_tree(instance.process.pid)
+        processes.kill_trees([instance.process.pid])

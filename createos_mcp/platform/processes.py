@@ -1,8 +1,9 @@
 """Processes told apart for good: by pid, start and boot, whatever becomes of the clock."""
 
 import signal
+import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Self
 import psutil
 
 KILL_TIMEOUT_S = 5
+POLL_S = 0.002
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _STATE, _STARTTIME = 0, 19
@@ -45,16 +47,15 @@ class ProcessId:
         return is_this and stat[_STATE] not in "ZX"
 
 
-def kill_tree(pid: int) -> None:
-    """End a process and all that descend from it; none is left when this returns."""
-    family: list[psutil.Process] = []
-    with suppress(psutil.NoSuchProcess):
-        leader = psutil.Process(pid)
-        family += [*leader.children(recursive=True), leader]
+def kill_trees(pids: Iterable[int]) -> None:
+    """End processes and all that descend from them; none of them runs when this returns."""
+    family = {process for pid in pids for process in _family(pid)}
     for process in family:
         with suppress(psutil.NoSuchProcess):
             process.send_signal(signal.SIGKILL)
-    psutil.wait_procs(family, timeout=KILL_TIMEOUT_S)
+    deadline = time.monotonic() + KILL_TIMEOUT_S
+    while any(map(_runs, family)) and time.monotonic() < deadline:
+        time.sleep(POLL_S)
 
 
 def processes_by(variable: str) -> Mapping[str, list[int]]:
@@ -68,6 +69,20 @@ def processes_by(variable: str) -> Mapping[str, list[int]]:
                     value = entry[len(prefix) :].decode(errors="replace")
                     found[value].append(int(directory.name))
     return found
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    with suppress(psutil.NoSuchProcess):
+        leader = psutil.Process(pid)
+        return [*leader.children(recursive=True), leader]
+    return []
+
+
+def _runs(process: psutil.Process) -> bool:
+    """What only waits to be reaped has ended; init takes seconds for that on some machines."""
+    with suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def _stat(pid: int) -> list[str]:

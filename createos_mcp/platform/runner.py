@@ -31,7 +31,7 @@ from createos_mcp.platform.instances import (
     until_ended,
 )
 from createos_mcp.platform.models import Instance, Json, LaunchSpec
-from createos_mcp.platform.processes import ProcessId, kill_tree as kill_processes, processes_by
+from createos_mcp.platform.processes import ProcessId, kill_trees, processes_by
 from createos_mcp.platform.sandbox import Confinement, Sandbox
 
 BuildLog: TypeAlias = Callable[[str, Sequence[str]], Awaitable[None]]
@@ -125,10 +125,10 @@ class Runner:
     async def end_strays(self, replica_ids: Collection[str]) -> None:
         """End whatever is left of replicas that nobody looks after any more."""
         found = await to_thread.run_sync(processes_by, REPLICA_ID)
+        pids = [pid for replica_id in replica_ids for pid in found.get(replica_id, ())]
+        await to_thread.run_sync(kill_trees, pids)
         for replica_id in replica_ids:
             group = self._group(replica_id)
-            for pid in found.get(replica_id, ()):
-                await to_thread.run_sync(kill_processes, pid)
             await to_thread.run_sync(group.kill)
             await to_thread.run_sync(group.remove)
             shutil.rmtree(self._data_dir.run(replica_id), ignore_errors=True)
