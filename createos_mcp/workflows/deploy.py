@@ -6,6 +6,7 @@ from createos_mcp.calls import Call
 from createos_mcp.errors import InvalidArgumentsError, UnresolvedNameError
 from createos_mcp.operations import Arguments, Json, Problem
 from createos_mcp.workflows.places import find_project
+from createos_mcp.workflows.repositories import find_repository
 from createos_mcp.workflows.shipments import Shipment, new_settings, prepare
 from createos_mcp.workflows.verdicts import judge
 from createos_mcp.workflows.waiting import wait_for_deployment
@@ -25,7 +26,7 @@ async def deploy(call: Call, workspace: Workspace, arguments: Arguments) -> Json
     """
     shipment = await prepare(call, workspace, arguments)
     settings = arguments.get("settings", {})
-    project, created = await _find_or_create(call, arguments["project_id"], shipment, settings)
+    project, created = await _find_or_create(call, arguments, shipment, settings)
     if not created:
         await _change_settings(call, project, settings)
     answer = await call.operate(shipment.operation, project_id=project["id"], **shipment.arguments)
@@ -39,14 +40,14 @@ async def deploy(call: Call, workspace: Workspace, arguments: Arguments) -> Json
 
 
 async def _find_or_create(
-    call: Call, name: str, shipment: Shipment, settings: Mapping[str, Json]
+    call: Call, arguments: Arguments, shipment: Shipment, settings: Mapping[str, Json]
 ) -> tuple[Json, bool]:
+    name = arguments["project_id"]
     try:
         project = await find_project(call, name)
-    except UnresolvedNameError as error:
-        if shipment.project_type == "vcs":
-            raise _refusal("branch", f"{name} does not exist; make a vcs project first") from error
-        return await _create(call, name, shipment, settings), True
+    except UnresolvedNameError:
+        source = await _source(call, arguments) if shipment.project_type == "vcs" else {}
+        return await _create(call, name, shipment, source, settings), True
     if project["type"] != shipment.project_type:
         raise _refusal(
             "project_id",
@@ -56,13 +57,26 @@ async def _find_or_create(
     return project, False
 
 
-async def _create(call: Call, name: str, shipment: Shipment, settings: Mapping[str, Json]) -> Json:
+async def _source(call: Call, arguments: Arguments) -> dict[str, str]:
+    if "repository" not in arguments:
+        name = arguments["project_id"]
+        raise _refusal("repository", f"{name} does not exist; say owner/repo to make it from")
+    return await find_repository(call, arguments["repository"])
+
+
+async def _create(
+    call: Call,
+    name: str,
+    shipment: Shipment,
+    source: Mapping[str, str],
+    settings: Mapping[str, Json],
+) -> Json:
     created = await call.operate(
         "CreateProject",
         uniqueName=name,
         displayName=name,
         type=shipment.project_type,
-        source={},
+        source=source,
         settings=new_settings(shipment, settings),
     )
     call.done.append(f"the project {name} was created")

@@ -108,7 +108,7 @@ async def _from_branch(_: Call, __: Workspace, branch: Json) -> Shipment:
         operation="TriggerLatestDeployment",
         arguments={"branch": branch},
         facts={"branch": branch},
-        settings={},
+        settings={"useBuildAI": True},
     )
 
 

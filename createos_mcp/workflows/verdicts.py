@@ -38,8 +38,9 @@ async def judge(call: Call, project: Mapping[str, Json], deployment: Mapping[str
         "finished": status not in UNFINISHED,
         "project": project["uniqueName"],
         "deployment_id": deployment["id"],
-        "version": deployment.get("versionNumber"),
     }
+    if "versionNumber" in deployment:
+        facts["version"] = deployment["versionNumber"]
     if status == "deployed":
         return {**facts, **await _see_page(call, project, deployment)}
     if status in UNFINISHED:

@@ -153,7 +153,7 @@ async def test_what_the_local_platform_cannot_deploy_is_said_plainly(
     assert "501" in image
     assert f"Done before it: the project {name} was created" in image
     assert "project of type image" in other
-    assert "make a vcs project first" in branch
+    assert "no-such-app does not exist; say owner/repo" in branch
 
 
 @both_eras

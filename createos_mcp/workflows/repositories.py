@@ -1,0 +1,43 @@
+"""Repositories: where a connected GitHub account holds one."""
+
+from collections.abc import Mapping
+
+from createos_mcp.calls import Call
+from createos_mcp.errors import InvalidArgumentsError
+from createos_mcp.operations import Json, Problem
+
+
+async def find_repository(call: Call, full_name: str) -> dict[str, str]:
+    """The `source` of a vcs project that is built from `owner/repo`.
+
+    Raises:
+        InvalidArgumentsError: No connected account holds it.
+    """
+    owner = full_name.partition("/")[0].lower()
+    accounts = await call.operate("ListConnectedGithubAccounts") or []
+    names = [_account_name(account) for account in accounts]
+    for account in sorted(accounts, key=lambda account: _account_name(account).lower() != owner):
+        installation_id = str(account["installationId"])
+        listed = await call.operate("ListGithubRepositories", installation_id=installation_id)
+        for repository in listed or []:
+            if _full_name(repository).lower() == full_name.lower():
+                return {
+                    "vcsName": "github",
+                    "vcsInstallationId": installation_id,
+                    "vcsRepoId": str(repository["id"]),
+                }
+    known = f"connected are {', '.join(names)}" if names else "none is connected"
+    message = (
+        f"no GitHub account connected to CreateOS shows {full_name} ({known}); give its GitHub App "
+        "access to it, or take the name from ListGithubRepositories"
+    )
+    raise InvalidArgumentsError([Problem(path="repository", message=message)])
+
+
+def _account_name(account: Mapping[str, Json]) -> str:
+    # The cloud's own descriptions name it both ways, and the full name of a repository as well.
+    return str(account.get("username") or account.get("accountName") or "")
+
+
+def _full_name(repository: Mapping[str, Json]) -> str:
+    return str(repository.get("fullName") or repository.get("full_name") or "")
