@@ -27,6 +27,11 @@ _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 _SERVER_FAULT = 500
 _NAMES = ("uniqueName", "name")
 
+_ASK_FOR_TOKEN = (
+    "a token is valid for 6 hours and once: ask the owner for a new one, which "
+    "GetProjectTransferUri makes. If the credentials are at fault: "
+)
+
 _NARROWER: Mapping[str, str] = {
     "limit": "a smaller limit",
     "per-page": "a smaller per-page",
@@ -60,8 +65,9 @@ def narrowing(tool: Tool) -> str | None:
     return next((phrase for name, phrase in _NARROWER.items() if name in arguments), None)
 
 
-def _authenticate(_: Operation, __: ApiError, ___: Sequence[Reference]) -> str:
-    return (
+def _authenticate(operation: Operation, _: ApiError, __: Sequence[Reference]) -> str:
+    takes_token = "token" in operation.input_schema.get("properties", {})
+    return (_ASK_FOR_TOKEN if takes_token else "") + (
         "set CREATEOS_API_KEY to a valid key and restart this server (a remote server takes the "
         "key as the X-Api-Key header). Keys are made in the dashboard under Profile, "
         "https://createos.nodeops.network/profile."
