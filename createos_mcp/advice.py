@@ -27,7 +27,7 @@ _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 _SERVER_FAULT = 500
 _NAMES = ("uniqueName", "name")
 
-_ASK_FOR_TOKEN = (
+_RENEWAL = (
     "a token is valid for 6 hours and once: ask the owner for a new one, which "
     "GetProjectTransferUri makes. If the credentials are at fault: "
 )
@@ -67,7 +67,7 @@ def narrowing(tool: Tool) -> str | None:
 
 def _authenticate(operation: Operation, _: ApiError, __: Sequence[Reference]) -> str:
     takes_token = "token" in operation.input_schema.get("properties", {})
-    return (_ASK_FOR_TOKEN if takes_token else "") + (
+    return (_RENEWAL if takes_token else "") + (
         "set CREATEOS_API_KEY to a valid key and restart this server (a remote server takes the "
         "key as the X-Api-Key header). Keys are made in the dashboard under Profile, "
         "https://createos.nodeops.network/profile."
