@@ -30,6 +30,7 @@ from createos_mcp.platform.paths import DataDir
 GOAL_S = 3.0
 APPS = 3
 QUIET_WITHIN_S = 120.0
+POLL_S = 0.001
 PAUSES_S = (0.02, 1.5)
 """Shortest and longest time that a platform lives between two kills."""
 
@@ -76,9 +77,9 @@ def kill(config: PlatformConfig) -> None:
     """What a crash does to the platform, and to it alone."""
     state = daemon.running(config.data_dir)
     if state is not None:
-        process = psutil.Process(state.pid)
-        process.send_signal(signal.SIGKILL)
-        process.wait(10)
+        os.kill(state.pid, signal.SIGKILL)
+        while state.is_alive():
+            time.sleep(POLL_S)
 
 
 async def serve_again(config: PlatformConfig, load: Load) -> float:
