@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from createos_mcp.operations import Json, Problem, SecretMembers
 
@@ -21,6 +21,9 @@ _NAME_CHARACTERS = 60
 _CUT = "…"
 _OPENING = ("{", "[")
 _WORD = re.compile(r"[^a-z0-9]")
+
+_SPELLINGS_KEPT = 4096
+"""Records repeat the names of their members."""
 
 
 class SecretTable:
@@ -230,6 +233,7 @@ def _without_beginning(text: str, secret: str) -> str:
     return text
 
 
+@lru_cache(_SPELLINGS_KEPT)
 def _spell(name: str) -> str:
     """`apiKey`, `api_key` and `API-Key` are one spelling."""
     return _WORD.sub("", name.lower())

@@ -11,6 +11,7 @@ import mcp_types
 from mcp.server import CacheHint, Server, ServerRequestContext
 from mcp.server.context import CallNext, HandlerResult
 from mcp.shared.exceptions import MCPError
+from starlette.requests import Request
 
 from createos_mcp.backend import Backend
 from createos_mcp.calls import Answer, Calls, Workflow
@@ -37,6 +38,7 @@ from createos_mcp.search import ToolIndex
 from createos_mcp.settings import Unasked
 from createos_mcp.subscriptions import Subscriptions, watching
 from createos_mcp.toolsets import (
+    HEADER_PREFIX,
     HEADERS,
     QUERY,
     SETTINGS,
@@ -211,10 +213,11 @@ class _Desk:
     def _choose(self, context: Context) -> Choice:
         """The tools of this request: what its headers and its address ask for."""
         wanted = Selection()
+        request = context.request
         try:
-            if context.request is not None:
-                by_query = read_selection(context.request.query_params.get, QUERY)
-                by_header = read_selection(context.request.headers.get, HEADERS)
+            if request is not None and _asks_for_less(request):
+                by_query = read_selection(request.query_params.get, QUERY)
+                by_header = read_selection(request.headers.get, HEADERS)
                 self._toolsets.check(by_query, QUERY, self._bound)
                 self._toolsets.check(by_header, HEADERS, self._bound)
                 wanted = by_query.override(by_header)
@@ -236,6 +239,12 @@ class _Desk:
         near = [known[match] for match in get_close_matches(name.lower(), known)]
         remedy = f"did you mean {' or '.join(near)}?" if near else "tools/list shows all tools"
         return f"There is no tool {name[:64]!r}; {remedy}"
+
+
+def _asks_for_less(request: Request) -> bool:
+    """Whether a request says anything about tools; most do not."""
+    named = any(name.startswith(HEADER_PREFIX) for name in request.headers)
+    return named or bool(request.scope["query_string"])
 
 
 def _discovery_tool(choice: Choice, name: str) -> Tool | None:

@@ -58,6 +58,9 @@ class Source:
     project: str
 
 
+HEADER_PREFIX = "x-mcp-"
+"""How the names of all headers below begin, in lower case."""
+
 HEADERS = Source(
     toolsets="X-MCP-Toolsets",
     tools="X-MCP-Tools",

@@ -28,6 +28,7 @@ from createos_mcp.errors import (
     UnreadableAnswerError,
 )
 from createos_mcp.operations import Arguments, Json
+from createos_mcp.remote.transport import PooledTransport
 
 OPERATIONS = load_catalog().operations
 READ = "GetProject"
@@ -473,6 +474,15 @@ async def test_an_empty_list_is_no_error() -> None:
     assert await _call(lambda _: _status(404), "ListAPIKeys", {}) == []
 
 
+Carrier = Callable[[int], httpx2.AsyncBaseTransport | None]
+
+CARRIERS: list[Carrier] = [
+    lambda _: None,
+    lambda most: PooledTransport(max_connections=most),
+]
+
+over_each_transport = pytest.mark.parametrize("carrier", CARRIERS, ids=["httpx2", "aiohttp"])
+
 Peer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -494,17 +504,22 @@ async def _listen(peer: Peer) -> AsyncIterator[Target]:
         server.close()
 
 
-async def _send(target: Target, name: str = READ, *, read_timeout_s: float = 5.0) -> Json:
+async def _send(
+    target: Target, carrier: Carrier, name: str = READ, *, read_timeout_s: float = 5.0
+) -> Json:
     async def locate() -> Target:
         return target
 
     operation = OPERATIONS[name]
     pauses = _Pauses()
-    async with Backend(locate, read_timeout_s=read_timeout_s, sleep=pauses) as backend:
+    async with Backend(
+        locate, read_timeout_s=read_timeout_s, sleep=pauses, transport=carrier(100)
+    ) as backend:
         return await backend.send(bind(operation, PROJECT), operation.http)
 
 
-async def test_calls_share_a_connection() -> None:
+@over_each_transport
+async def test_calls_share_a_connection(carrier: Carrier) -> None:
     connections = 0
     body = b'{"success":true,"data":1}'
 
@@ -521,23 +536,25 @@ async def test_calls_share_a_connection() -> None:
             return target
 
         with anyio.fail_after(5):
-            async with Backend(locate) as backend:
+            async with Backend(locate, transport=carrier(100)) as backend:
                 for _ in range(3):
                     assert await backend.send(bind(operation, PROJECT), operation.http) == 1
 
     assert connections == 1
 
 
-async def test_a_silent_platform_is_given_up() -> None:
+@over_each_transport
+async def test_a_silent_platform_is_given_up(carrier: Carrier) -> None:
     async def peer(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         await reader.read()
 
     async with _listen(peer) as target:
         with anyio.fail_after(5), pytest.raises(TimedOutError, match=r"answering.*0\.05 s"):
-            await _send(target, WRITE, read_timeout_s=0.05)
+            await _send(target, carrier, WRITE, read_timeout_s=0.05)
 
 
-async def test_an_answer_that_drips_is_given_up_after_the_total_time() -> None:
+@over_each_transport
+async def test_an_answer_that_drips_is_given_up_after_the_total_time(carrier: Carrier) -> None:
     async def peer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n")
         while not writer.is_closing():
@@ -552,11 +569,12 @@ async def test_an_answer_that_drips_is_given_up_after_the_total_time() -> None:
             return target
 
         with anyio.fail_after(5), pytest.raises(TimedOutError, match="all attempts"):
-            async with Backend(locate, total_timeout_s=0.2) as backend:
+            async with Backend(locate, total_timeout_s=0.2, transport=carrier(100)) as backend:
                 await backend.send(bind(operation, PROJECT), operation.http)
 
 
-async def test_a_connection_that_breaks_is_lost_and_the_call_repeated() -> None:
+@over_each_transport
+async def test_a_connection_that_breaks_is_lost_and_the_call_repeated(carrier: Carrier) -> None:
     connections = 0
 
     async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -567,20 +585,22 @@ async def test_a_connection_that_breaks_is_lost_and_the_call_repeated() -> None:
 
     async with _listen(peer) as target:
         with anyio.fail_after(5), pytest.raises(ConnectionLostError):
-            await _send(target)
+            await _send(target, carrier)
 
     assert connections == 4
 
 
-async def test_nobody_listening_is_a_failed_connection() -> None:
+@over_each_transport
+async def test_nobody_listening_is_a_failed_connection(carrier: Carrier) -> None:
     async with _listen(lambda _, __: anyio.lowlevel.checkpoint()) as target:
         pass
 
     with anyio.fail_after(5), pytest.raises(ConnectionFailedError, match=target.base_url):
-        await _send(target, WRITE)
+        await _send(target, carrier, WRITE)
 
 
-async def test_cancelling_the_caller_closes_the_connection() -> None:
+@over_each_transport
+async def test_cancelling_the_caller_closes_the_connection(carrier: Carrier) -> None:
     arrived, closed = anyio.Event(), anyio.Event()
 
     async def peer(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
@@ -595,7 +615,7 @@ async def test_cancelling_the_caller_closes_the_connection() -> None:
         async def locate() -> Target:
             return target
 
-        async with Backend(locate) as backend:
+        async with Backend(locate, transport=carrier(100)) as backend:
             with anyio.fail_after(5):
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(backend.send, bind(operation, PROJECT), operation.http)
@@ -615,7 +635,7 @@ async def test_a_proxy_of_the_environment_never_sees_calls_to_this_machine(
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     async with _listen(peer) as target:
         with anyio.fail_after(5):
-            path = await _send(target)
+            path = await _send(target, CARRIERS[0])
 
     assert path == "/v1/projects/p1"
 
@@ -631,8 +651,9 @@ async def test_a_proxy_of_the_environment_never_sees_calls_to_this_machine(
     ],
     ids=["too large", "redirect"],
 )
+@over_each_transport
 async def test_an_answer_that_is_not_read_frees_its_connection(
-    first: bytes, error: type[BackendError]
+    carrier: Carrier, first: bytes, error: type[BackendError]
 ) -> None:
     answers = iter([first, b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n1"])
 
@@ -649,7 +670,11 @@ async def test_an_answer_that_is_not_read_frees_its_connection(
 
         with anyio.fail_after(5):
             async with Backend(
-                locate, max_connections=1, max_answer_bytes=1_000, pool_timeout_s=0.1
+                locate,
+                max_connections=1,
+                max_answer_bytes=1_000,
+                pool_timeout_s=0.1,
+                transport=carrier(1),
             ) as backend:
                 with pytest.raises(error):
                     await backend.send(bind(operation, PROJECT), operation.http)

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
+from urllib.request import getproxies
 
 import httpx2
 from mcp.server import Server
@@ -24,6 +25,7 @@ from createos_mcp.remote.metrics import Metrics
 from createos_mcp.remote.oauth import Tokens
 from createos_mcp.remote.sessions import Sessions
 from createos_mcp.remote.tickets import Tickets
+from createos_mcp.remote.transport import PooledTransport
 from createos_mcp.remote.uploads import Uploads, offer_address, with_addresses
 from createos_mcp.remote.upstream import Upstream
 from createos_mcp.remote.verification import Verification
@@ -93,6 +95,8 @@ class Assembly:
             attempts=chosen.attempts,
             max_answer_bytes=chosen.max_answer_bytes,
             max_connections=MAX_CONNECTIONS,
+            # Proxies of the environment are known to httpx2's own.
+            transport=None if getproxies() else PooledTransport(max_connections=MAX_CONNECTIONS),
         )
 
     def _server(self, upstream: Upstream) -> Server[Any]:
