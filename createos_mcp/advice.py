@@ -28,8 +28,8 @@ _SERVER_FAULT = 500
 _NAMES = ("uniqueName", "name")
 
 _RENEWAL = (
-    "a token is valid for 6 hours and once: ask the owner for a new one, which "
-    "GetProjectTransferUri makes. If the credentials are at fault: "
+    "a token is valid for 6 hours and once: ask the project's owner for a new one. If the "
+    "credentials are at fault: "
 )
 
 _NARROWER: Mapping[str, str] = {

@@ -36,7 +36,7 @@ _THINGS = (
 )
 """Names that say only what kind of thing they name, and that kind."""
 
-_MAX_WORDS = 40
+_MAX_CHARACTERS, _MAX_WORDS = 1000, 40
 """How much of a request is read."""
 
 _COMMON = frozenset(
@@ -80,13 +80,13 @@ class ToolIndex:
             return []
         expression = " OR ".join(f'"{word}"' for word in words)
         ranked = (name for (name,) in self._database.execute(_RANKED, {"words": expression}))
-        named = self._names.get("".join(request.split()).lower())
+        named = self._names.get("".join(request[:_MAX_CHARACTERS].split()).lower())
         found = dict.fromkeys(chain([named] if named else [], ranked))
         return list(islice((name for name in found if name in among), limit))
 
 
 def _words(request: str, synonyms: Mapping[str, Sequence[str]]) -> list[str]:
-    text = _HUMP.sub(" ", request).lower()
+    text = _HUMP.sub(" ", request[:_MAX_CHARACTERS]).lower()
     for name, kind in _THINGS:
         text = name.sub(kind, text)
     said = _WORD.findall(text)[:_MAX_WORDS]

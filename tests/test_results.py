@@ -297,7 +297,7 @@ def test_every_documented_failure_says_what_it_means_and_what_to_do(name: str, s
 
 STEPS = [
     ("GetProject", ApiError(401, ""), "CREATEOS_API_KEY"),
-    ("TransferProject", ApiError(401, ""), "ask the owner for a new one"),
+    ("TransferProject", ApiError(401, ""), "ask the project's owner for a new one"),
     ("DeleteDomain", ApiError(404, ""), "call ListDomains and check domain_id"),
     ("GetDeployment", ApiError(404, ""), "call ListDeployments and check deployment_id"),
     ("ListDomains", ApiError(404, ""), "call ListProjects and check project_id"),

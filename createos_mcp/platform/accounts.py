@@ -100,7 +100,7 @@ class Accounts:
             "expired_at": expired_at,
             "created_at": text_of(self._now()),
         }
-        await self._database.write(lambda transaction: transaction.run("add_key", **row))
+        await self._database.run("add_key", **row)
         return next(key for key in await self.keys(user_id) if key.id == row["id"])
 
     async def keys(self, user_id: str) -> list[ApiKey]:
@@ -115,15 +115,11 @@ class Accounts:
     async def update_key(self, key_id: str, *, name: str, description: str | None) -> None:
         """Change what a key is called."""
         now = text_of(self._now())
-        await self._database.write(
-            lambda transaction: transaction.run(
-                "update_key", id=key_id, name=name, description=description, now=now
-            )
+        await self._database.run(
+            "update_key", id=key_id, name=name, description=description, now=now
         )
 
     async def revoke_key(self, key_id: str) -> None:
         """End a key at once."""
         now = text_of(self._now())
-        await self._database.write(
-            lambda transaction: transaction.run("revoke_key", id=key_id, now=now)
-        )
+        await self._database.run("revoke_key", id=key_id, now=now)

@@ -122,7 +122,7 @@ class Cronjobs:
 
     async def remove(self, job_id: str) -> None:
         """Forget a job and its activities."""
-        await self._database.write(lambda transaction: transaction.run("remove_cronjob", id=job_id))
+        await self._database.run("remove_cronjob", id=job_id)
 
     async def claim(self, due: Sequence[Due]) -> list[tuple[Due, Activity]]:
         """Write down that moments have come, before anything is done about them.
@@ -145,21 +145,17 @@ class Cronjobs:
         self, activity_id: str, *, success: bool, status_code: int | None, log: str
     ) -> None:
         """Write down how a run went."""
-        await self._database.write(
-            lambda transaction: transaction.run(
-                "finish_activity",
-                id=activity_id,
-                success=success,
-                status_code=status_code,
-                log=log,
-            )
+        await self._database.run(
+            "finish_activity",
+            id=activity_id,
+            success=success,
+            status_code=status_code,
+            log=log,
         )
 
     async def close_interrupted(self) -> None:
         """Write down that the runs of the platform's last life came to no end."""
-        await self._database.write(
-            lambda transaction: transaction.run("close_activities", log=INTERRUPTED)
-        )
+        await self._database.run("close_activities", log=INTERRUPTED)
 
     async def activities(self, job_id: str) -> list[Activity]:
         """A job's last ten activities, newest first."""
@@ -169,9 +165,7 @@ class Cronjobs:
     async def _change(self, query: str, **values: str) -> bool:
         """Run one statement as of now, and say whether it returned a row."""
         now = text_of(self._now())
-        rows = await self._database.write(
-            lambda transaction: transaction.run(query, now=now, **values)
-        )
+        rows = await self._database.run(query, now=now, **values)
         return bool(rows)
 
 

@@ -84,6 +84,10 @@ class Database:
         with self._told():
             return await self._run(self._writer, lambda connection: self._commit(connection, work))
 
+    async def run(self, query: str, **values: Value) -> list[sqlite3.Row]:
+        """Run one statement as a transaction of its own, as `write` does."""
+        return await self.write(lambda transaction: transaction.run(query, **values))
+
     @contextmanager
     def _told(self) -> Iterator[None]:
         """Tell a caller what the disk refuses; a statement that does not fit is a fault of ours."""

@@ -77,25 +77,19 @@ class Domains:
         """
         query = "verify_domain" if verified else "fail_domain"
         now = text_of(self._now())
-        await self._database.write(
-            lambda transaction: transaction.run(query, id=domain.id, message=message, now=now)
-        )
+        await self._database.run(query, id=domain.id, message=message, now=now)
         return await self.get(domain.project_id, domain.id)
 
     async def assign(self, domain_id: str, environment_id: str | None) -> None:
         """Record which environment answers at a domain."""
         now = text_of(self._now())
-        await self._database.write(
-            lambda transaction: transaction.run(
-                "assign_domain", id=domain_id, environment_id=environment_id, now=now
-            )
+        await self._database.run(
+            "assign_domain", id=domain_id, environment_id=environment_id, now=now
         )
 
     async def remove(self, domain_id: str) -> None:
         """Forget a domain."""
-        await self._database.write(
-            lambda transaction: transaction.run("remove_domain", id=domain_id)
-        )
+        await self._database.run("remove_domain", id=domain_id)
 
     async def routed_to(self, environment_id: str) -> list[str]:
         """Names that lead to an environment, oldest first."""

@@ -139,52 +139,43 @@ class Environments:
         is_auto_promote_enabled: bool,
     ) -> None:
         """Change what an environment is called and what it takes by itself."""
-        await self._write(
+        await self._change(
             "update_environment",
-            id=environment_id,
+            environment_id,
             display_name=display_name,
             description=description,
             branch=branch,
             is_auto_promote_enabled=is_auto_promote_enabled,
-            now=...,
         )
 
     async def set_settings(self, environment_id: str, settings: Mapping[str, Json]) -> None:
         """Replace the settings that the next start takes."""
-        await self._write(
-            "set_environment_settings", id=environment_id, settings=json.dumps(settings), now=...
+        await self._change(
+            "set_environment_settings", environment_id, settings=json.dumps(settings)
         )
 
     async def want(self, environment_id: str, deployment_id: str) -> None:
         """Record which deployment shall answer at an environment; it is `promoting` until then."""
-        await self._write(
-            "want_deployment", id=environment_id, deployment_id=deployment_id, now=...
-        )
+        await self._change("want_deployment", environment_id, deployment_id=deployment_id)
 
     async def give_up(self, environment_id: str, deployment_id: str, message: str) -> None:
         """Record why the wanted deployment does not answer; the one before goes on."""
-        await self._write(
-            "give_up_deployment",
-            id=environment_id,
-            deployment_id=deployment_id,
-            message=message,
-            now=...,
+        await self._change(
+            "give_up_deployment", environment_id, deployment_id=deployment_id, message=message
         )
 
     async def point(self, environment_id: str, deployment_id: str) -> None:
         """Record which deployment an environment serves."""
-        await self._write(
-            "point_environment", id=environment_id, deployment_id=deployment_id, now=...
-        )
+        await self._change("point_environment", environment_id, deployment_id=deployment_id)
 
     async def empty(self, environment_id: str) -> None:
         """Record that an environment serves nothing any more."""
-        await self._write("empty_environment", id=environment_id, now=...)
+        await self._change("empty_environment", environment_id)
 
     async def set_resources(self, environment_id: str, resources: Mapping[str, int]) -> None:
         """Record what an environment's replicas shall have; it is `resizing` until they do."""
-        await self._write(
-            "set_environment_resources", id=environment_id, resources=_written(resources), now=...
+        await self._change(
+            "set_environment_resources", environment_id, resources=_written(resources)
         )
 
     async def reset_resources(
@@ -195,33 +186,29 @@ class Environments:
         message: str,
     ) -> None:
         """Return to the resources that the replicas have, after others could not be had."""
-        await self._write(
+        await self._change(
             "reset_environment_resources",
-            id=environment_id,
+            environment_id,
             refused=_written(refused),
             resources=_written(resources),
             message=message,
-            now=...,
         )
 
     async def settle(self, environment_id: str, resources: Mapping[str, int]) -> None:
         """Call an environment `active` again, unless more is wanted of it by now."""
-        await self._write(
-            "settle_environment", id=environment_id, resources=_written(resources), now=...
-        )
+        await self._change("settle_environment", environment_id, resources=_written(resources))
 
     async def mark_deleting(self, environment_id: str) -> None:
         """Mark an environment for deletion."""
-        await self._write("mark_environment_deleting", id=environment_id, now=...)
+        await self._change("mark_environment_deleting", environment_id)
 
     async def remove(self, environment_id: str) -> None:
         """Forget an environment."""
-        await self._write("remove_environment", id=environment_id)
+        await self._database.run("remove_environment", id=environment_id)
 
-    async def _write(self, query: str, **values: Json) -> None:
-        """Run one statement; `now=...` stands for the present moment."""
-        filled = {k: text_of(self._now()) if v is ... else v for k, v in values.items()}
-        await self._database.write(lambda transaction: transaction.run(query, **filled))
+    async def _change(self, query: str, environment_id: str, **values: str | bool | None) -> None:
+        now = text_of(self._now())
+        await self._database.run(query, id=environment_id, now=now, **values)
 
 
 def _written(resources: Mapping[str, int]) -> str:

@@ -64,20 +64,18 @@ class Groups:
     ) -> None:
         """Change what a group is called and looks like."""
         now = text_of(self._now())
-        await self._database.write(
-            lambda transaction: transaction.run(
-                "update_group",
-                id=group_id,
-                name=name,
-                description=description,
-                color=color,
-                now=now,
-            )
+        await self._database.run(
+            "update_group",
+            id=group_id,
+            name=name,
+            description=description,
+            color=color,
+            now=now,
         )
 
     async def remove(self, group_id: str) -> None:
         """Forget a group; its projects stay, and belong to none."""
-        await self._database.write(lambda transaction: transaction.run("remove_group", id=group_id))
+        await self._database.run("remove_group", id=group_id)
 
     async def take_in(self, group: Group, project_ids: Sequence[str]) -> None:
         """Put projects into a group, out of the one they were in: all of them or none.

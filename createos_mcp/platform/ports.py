@@ -38,9 +38,7 @@ class Ports:
 
     async def release(self, owner_id: str) -> None:
         """Give a port back."""
-        await self._database.write(
-            lambda transaction: transaction.run("release_port", owner_id=owner_id)
-        )
+        await self._database.run("release_port", owner_id=owner_id)
 
     def claim(self, transaction: Transaction, owner_id: str, *, skip: Collection[int] = ()) -> int:
         """Claim a free port as part of a transaction.

@@ -34,7 +34,7 @@ class ReplicaSets:
             port=port,
             resources=resources,
         )
-        await self._write(
+        await self._database.run(
             "add_replica_set",
             id=added.id,
             deployment_id=deployment_id,
@@ -52,15 +52,15 @@ class ReplicaSets:
 
     async def resize(self, set_id: str, resources: Mapping[str, int]) -> None:
         """Record how many replicas there are now."""
-        await self._write("resize_replica_set", id=set_id, resources=json.dumps(resources))
+        await self._database.run("resize_replica_set", id=set_id, resources=json.dumps(resources))
 
     async def remove(self, set_id: str) -> None:
         """Forget a set and its replicas."""
-        await self._write("remove_replica_set", id=set_id)
+        await self._database.run("remove_replica_set", id=set_id)
 
     async def add_replica(self, set_id: str, replica_id: str, number: int) -> None:
         """Write down a replica that is about to be started."""
-        await self._write("add_replica", id=replica_id, set_id=set_id, number=number)
+        await self._database.run("add_replica", id=replica_id, set_id=set_id, number=number)
 
     async def replicas(self) -> list[Replica]:
         """Every replica that was started and not removed."""
@@ -68,11 +68,11 @@ class ReplicaSets:
 
     async def set_instance(self, replica_id: str, instance: Mapping[str, Json]) -> None:
         """Record which process a replica is."""
-        await self._write("set_instance", id=replica_id, instance=json.dumps(instance))
+        await self._database.run("set_instance", id=replica_id, instance=json.dumps(instance))
 
     async def remove_replica(self, replica_id: str) -> None:
         """Forget a replica whose processes are gone."""
-        await self._write("remove_replica", id=replica_id)
+        await self._database.run("remove_replica", id=replica_id)
 
     async def clear_away(self, set_ids: Collection[str], replica_ids: Collection[str]) -> None:
         """Forget sets and replicas that are left from an earlier run of the platform."""
@@ -82,11 +82,5 @@ class ReplicaSets:
                 transaction.run("remove_replica", id=replica_id)
             for set_id in set_ids:
                 transaction.run("remove_replica_set", id=set_id)
-
-        await self._database.write(work)
-
-    async def _write(self, query: str, **values: str | int | None) -> None:
-        def work(transaction: Transaction) -> None:
-            transaction.run(query, **values)
 
         await self._database.write(work)

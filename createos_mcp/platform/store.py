@@ -174,28 +174,33 @@ class Store:
         enabled_security_scan: bool,
     ) -> None:
         """Change what a project is called and whether it is scanned."""
-        await self._write(
+        await self._database.run(
             "update_project",
             id=project_id,
             display_name=display_name,
             description=description,
             enabled_security_scan=enabled_security_scan,
-            now=...,
+            now=text_of(self._now()),
         )
 
     async def set_project_settings(self, project_id: str, settings: Mapping[str, Json]) -> None:
         """Replace the settings that the next deployment is built with."""
-        await self._write(
-            "set_project_settings", id=project_id, settings=json.dumps(settings), now=...
+        await self._database.run(
+            "set_project_settings",
+            id=project_id,
+            settings=json.dumps(settings),
+            now=text_of(self._now()),
         )
 
     async def set_project_status(self, project_id: str, status: ProjectStatus) -> None:
         """Move a project to another state."""
-        await self._write("set_project_status", id=project_id, status=status, now=...)
+        await self._database.run(
+            "set_project_status", id=project_id, status=status, now=text_of(self._now())
+        )
 
     async def remove_project(self, project_id: str) -> None:
         """Forget a project and everything that belongs to it."""
-        await self._write("remove_project", id=project_id)
+        await self._database.run("remove_project", id=project_id)
 
     async def add_deployment(
         self,
@@ -303,7 +308,7 @@ class Store:
 
     async def set_release(self, deployment_id: str, release: Mapping[str, Json]) -> None:
         """Record what was built."""
-        await self._write("set_release", id=deployment_id, release=json.dumps(release))
+        await self._database.run("set_release", id=deployment_id, release=json.dumps(release))
 
     async def releases_in_use(self, newest: int) -> set[str]:
         """Deployments whose release must stay: those in use, and the newest of each project."""
@@ -320,7 +325,7 @@ class Store:
 
     async def remove_deployment(self, deployment_id: str) -> None:
         """Forget a deployment and its build log."""
-        await self._write("remove_deployment", id=deployment_id)
+        await self._database.run("remove_deployment", id=deployment_id)
 
     async def append_build_log(self, deployment_id: str, stage: str, lines: Sequence[str]) -> None:
         """Add lines to a build log; they are readable when this returns."""
@@ -340,11 +345,6 @@ class Store:
         """The lines of a build log, without the first `skip`."""
         rows = await self._database.read("build_log", deployment_id=deployment_id, skip=skip)
         return [log_line_of(row) for row in rows]
-
-    async def _write(self, query: str, **values: Json) -> None:
-        """Run one statement; `now=...` stands for the present moment."""
-        filled = {k: text_of(self._now()) if v is ... else v for k, v in values.items()}
-        await self._database.write(lambda transaction: transaction.run(query, **filled))
 
 
 def _total(rows: Sequence[sqlite3.Row]) -> int:

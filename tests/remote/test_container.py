@@ -27,7 +27,17 @@ from tests.remote.servers import ID, KEY, PATIENCE_S, Served, served
 ROOT = Path(__file__).parent.parent.parent
 PLACE = "/opt/createos-mcp"
 
-READ_ONLY = ("bwrap", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc")
+READ_ONLY = (
+    "bwrap",
+    "--die-with-parent",
+    "--ro-bind",
+    "/",
+    "/",
+    "--dev",
+    "/dev",
+    "--proc",
+    "/proc",
+)
 NOT_ROOT = ("--unshare-user", "--uid", "10001", "--gid", "10001", "--")
 
 needs_caddy = pytest.mark.skipif(
