@@ -23,7 +23,7 @@ from createos_mcp.platform.paths import DataDir
 
 PROJECTS = 1000
 DEPLOYMENTS = 10_000
-CALLS = 400
+CALLS = 2000
 LIST_GOAL = 1.5
 APPS = 20
 WAKES = 7

@@ -367,19 +367,17 @@ SELECT * FROM projects WHERE id = :id;
 
 -- projects --
 -- A filter that is NULL does not filter; :app is 'null' for projects without an app.
-WITH matching AS MATERIALIZED (
-    SELECT rowid AS place, created_at FROM projects WHERE user_id = :user_id
+-- Not materialized, the page ends where it is full, in the order of the index.
+WITH matching AS NOT MATERIALIZED (
+    SELECT *, rowid AS place FROM projects WHERE user_id = :user_id
     AND (:status IS NULL OR status = :status)
     AND (:type IS NULL OR type = :type)
     AND (:name IS NULL OR instr(lower(unique_name), lower(:name))
         OR instr(lower(display_name), lower(:name)))
     AND (:app IS NULL OR (:app = 'null' AND app_id IS NULL) OR app_id = :app)
 )
-SELECT projects.*, (SELECT count(*) FROM matching) AS total FROM projects
-WHERE rowid IN (
-    SELECT place FROM matching ORDER BY created_at DESC, place DESC LIMIT :limit OFFSET :offset
-)
-ORDER BY created_at DESC, rowid DESC;
+SELECT *, (SELECT count(*) FROM matching) AS total FROM matching
+ORDER BY created_at DESC, place DESC LIMIT :limit OFFSET :offset;
 
 -- count_projects --
 SELECT count(*) AS total FROM projects WHERE user_id = :user_id;
