@@ -136,13 +136,12 @@ async def load(address: str, project_id: str, connections: int, seconds: int) ->
 
 
 async def measure_rates(addresses: Mapping[str, str]) -> dict[str, Figures]:
-    """Rates and latencies of all servers, in interleaved rounds."""
+    """Rates and latencies in interleaved rounds, in which each goes first every other time."""
     figures = {name: Figures() for name in addresses}
     for address in addresses.values():
         await load(address, PROJECT_ID, CONNECTIONS[-1], ROUND_S)
     for number in range(ROUNDS):
         for count in CONNECTIONS:
-            # Each goes first every other time, as the second finds a busier machine.
             ordered = list(addresses.items())[:: 1 if number % 2 else -1]
             for name, address in ordered:
                 rate, p99_ms, _ = await load(address, PROJECT_ID, count, ROUND_S)

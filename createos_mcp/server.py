@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -148,9 +149,14 @@ class _Desk:
         self._budget_bytes = budget_bytes
         self._toolsets = Toolsets(tools, catalog.on_request, catalog.references)
         self._toolsets.check(bound, SETTINGS)
-        self._index = ToolIndex(tools, catalog.synonyms)
+        self._synonyms = catalog.synonyms
         named = {name: tool for tool in tools for name in (*tool.aliases, tool.name)}
         self._named = {**named, **{tool.name: tool for tool in (SEARCH, DESCRIBE, CALL)}}
+
+    @cached_property
+    def _index(self) -> ToolIndex:
+        """Made by the first search."""
+        return ToolIndex(self._toolsets.tools, self._synonyms)
 
     async def list_tools(
         self, context: Context, _params: mcp_types.PaginatedRequestParams | None

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from io import StringIO
 
 from anyio import to_thread
-from dotenv import dotenv_values
 
 from createos_mcp.calls import Call
 from createos_mcp.errors import InvalidArgumentsError, LocalReadError
@@ -59,6 +58,8 @@ async def _read_values(call: Call, workspace: Workspace, arguments: Arguments) -
 
 
 async def _read_file(call: Call, workspace: Workspace, path: str) -> Mapping[str, str]:
+    from dotenv import dotenv_values  # noqa: PLC0415 - most sessions need no time for it
+
     file = await workspace.find_file(call, "envFile", path)
     try:
         if file.stat().st_size > _MAX_FILE_BYTES:

@@ -2,14 +2,17 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
 from createos_mcp.calls import Call
 from createos_mcp.errors import InvalidArgumentsError
 from createos_mcp.operations import Arguments, Json, Problem
-from createos_mcp.workflows.packing import Pack, pack_directory, pack_files
 from createos_mcp.workflows.workspace import Workspace
+
+if TYPE_CHECKING:
+    from createos_mcp.workflows.packing import Pack
 
 _SAYING_HOW = (
     "package.json", "requirements.txt", "pyproject.toml", "go.mod", "Cargo.toml", "index.html",
@@ -57,16 +60,21 @@ def new_settings(shipment: Shipment, given: Mapping[str, Json]) -> dict[str, Jso
 
 
 async def _from_directory(call: Call, workspace: Workspace, path: Json) -> Shipment:
+    # pathspec takes a fiftieth of the server's start, and most sessions deploy nothing.
+    from createos_mcp.workflows.packing import pack_directory  # noqa: PLC0415
+
     directory = await workspace.find_directory(call, "directory", path)
     pack = await to_thread.run_sync(pack_directory, directory)
     return await _upload(pack, {"directory": str(directory)})
 
 
 async def _from_files(_: Call, __: Workspace, files: Json) -> Shipment:
+    from createos_mcp.workflows.packing import pack_files  # noqa: PLC0415 - as above
+
     return await _upload(pack_files(files), {})
 
 
-async def _upload(pack: Pack, facts: Mapping[str, Json]) -> Shipment:
+async def _upload(pack: "Pack", facts: Mapping[str, Json]) -> Shipment:
     if pack.form == "zip":
         arguments: Arguments = {"file": await to_thread.run_sync(pack.as_zip)}
         operation = "UploadDeploymentZip"
