@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import Field, fields
@@ -12,10 +13,12 @@ from typing import Any, NoReturn, TypeAlias
 
 from typing_extensions import override
 
-from createos_mcp.commands import COMMANDS, GROUPS, Command, Invocation
+from createos_mcp.commands import COMMANDS, GROUPS, Argument, Command, Invocation
 from createos_mcp.errors import CreateosError, NoPlatformHereError, SettingError
 from createos_mcp.remote_settings import RemoteSettings
 from createos_mcp.settings import Settings, flag
+
+PROGRAM = "createos-mcp"
 
 DESCRIPTION = """\
 MCP server for CreateOS. Without arguments it serves one client over stdin and stdout.
@@ -36,9 +39,18 @@ LOGGERS_WITH_CONTENT = ("httpx2", "httpcore2", "mcp.server.sse")
 """They log whole addresses and messages, signed ones and secrets among them."""
 
 
+_WRONG_WORD = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)")
+
+
 class _Parser(argparse.ArgumentParser):
     @override
     def error(self, message: str) -> NoReturn:
+        wrong = _WRONG_WORD.search(message)
+        if wrong:
+            known = re.findall(r"[\w-]+", wrong[2])
+            near = get_close_matches(wrong[1], known, n=1)
+            remedy = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+            message = f"there is no command {wrong[1]!r}; {remedy}"
         self.exit(EXIT_USAGE, f"{self.prog}: {message}\nSee {self.prog} --help.\n")
 
 
@@ -62,10 +74,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(command, given)
     except SettingError as error:
-        sys.stderr.write(f"createos-mcp: {error}\n")
+        sys.stderr.write(f"{PROGRAM}: {error}\n")
         return EXIT_USAGE
     except CreateosError as error:
-        sys.stderr.write(f"createos-mcp: {error}\n")
+        sys.stderr.write(f"{PROGRAM}: {error}\n")
         return 1
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
@@ -113,7 +125,8 @@ def _parser() -> argparse.ArgumentParser:
     names = {setting.name for setting in remote}
     options = _options(setting for setting in fields(Settings) if setting.name not in names)
     parser = _Parser(
-        prog="createos-mcp",
+        prog=PROGRAM,
+        usage=f"{PROGRAM} [COMMAND ...] [FLAG ...]",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -121,7 +134,8 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=version("createos-mcp"))
-    below: dict[str, _AddParser] = {"": parser.add_subparsers(metavar="COMMAND").add_parser}
+    commands = parser.add_subparsers(metavar="COMMAND", prog=PROGRAM)
+    below: dict[str, _AddParser] = {"": commands.add_parser}
     for command in COMMANDS:
         parents = [options, _options(remote)] if command.is_remote else [options]
         target = _add(below, command, parents) if command.name else parser
@@ -157,6 +171,7 @@ def _add(below: dict[str, _AddParser], command: Command, parents: Sequence[_Pars
     group, _, word = command.name.rpartition(" ")
     return _group(below, group)(
         word,
+        usage=_usage(command),
         help=command.sentence,
         description=command.sentence,
         parents=parents,
@@ -164,11 +179,26 @@ def _add(below: dict[str, _AddParser], command: Command, parents: Sequence[_Pars
     )
 
 
+def _usage(command: Command) -> str:
+    """`createos-mcp call tool [name=value ...] [FLAG ...]`; the flags are listed below it."""
+    named = [a for a in command.arguments if not a.name.startswith("-")]
+    return " ".join([PROGRAM, command.name, *map(_shown, named), "[FLAG ...]"])
+
+
+def _shown(argument: Argument) -> str:
+    name: str = argument.options.get("metavar", argument.name)
+    forms = {"*": f"[{name} ...]", "?": f"[{name}]"}
+    return forms.get(argument.options.get("nargs", ""), name)
+
+
 def _group(below: dict[str, _AddParser], name: str) -> _AddParser:
     if name not in below:
         above, _, word = name.rpartition(" ")
-        parser = _group(below, above)(word, help=GROUPS[name], allow_abbrev=False)
-        below[name] = parser.add_subparsers(metavar=_words_below(name), required=True).add_parser
+        words = _words_below(name)
+        usage = f"{PROGRAM} {name} {words} [FLAG ...]"
+        parser = _group(below, above)(word, usage=usage, help=GROUPS[name], allow_abbrev=False)
+        commands = parser.add_subparsers(metavar=words, required=True, prog=f"{PROGRAM} {name}")
+        below[name] = commands.add_parser
     return below[name]
 
 

@@ -42,7 +42,9 @@ def test_version_and_help_are_for_people() -> None:
     ("arguments", "word"),
     [
         (["--foo"], "--foo"),
-        (["nonsense"], "nonsense"),
+        (["nonsense"], "'nonsense'; known are serve, install"),
+        (["plattform"], "did you mean platform?"),
+        (["platform", "strat"], "did you mean start?"),
         (["--attempts"], "--attempts"),
         (["--attempts", "x"], "--attempts"),
         (["--attempt", "3"], "did you mean --attempts?"),
