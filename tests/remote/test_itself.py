@@ -25,7 +25,6 @@ from tests.test_stdio import environ
 
 ROOT = Path(__file__).parent.parent.parent
 PACKED = ("pyproject.toml", "README.md", "LICENSE", "createos_mcp", "tool_schemas")
-NAME = "team-mcp"
 BUILD_PATIENCE_S = 400.0
 
 
@@ -40,10 +39,16 @@ def packed() -> bytes:
     return zip_of(files)
 
 
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> DataDir:
+    """One for all, so that what one build fetched is there for the next."""
+    return DataDir(tmp_path_factory.mktemp("data"))
+
+
 @pytest.fixture(params=["auto", "none"])
-def platform(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PlatformState]:
+def platform(request: pytest.FixtureRequest, data_dir: DataDir) -> Iterator[PlatformState]:
     """A platform with sandboxes where they work, and one without."""
-    config = PlatformConfig(data_dir=DataDir(tmp_path / "data"))
+    config = PlatformConfig(data_dir=data_dir)
     config.data_dir.create()
     own = ("--data-dir", str(config.data_dir.root), "--isolation", request.param)
     with subprocess.Popen([sys.executable, "-m", "createos_mcp.platform", *own]) as process:
@@ -58,7 +63,7 @@ def platform(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Platfor
             daemon.stop(config)
 
 
-async def deploy(agent: Client, runtime_variables: Mapping[str, str]) -> str:
+async def deploy(agent: Client, name: str, runtime_variables: Mapping[str, str]) -> str:
     """The address of a server that was deployed as docs/remote.md says."""
 
     async def call(tool: str, **arguments: Json) -> Json:
@@ -73,16 +78,16 @@ async def deploy(agent: Client, runtime_variables: Mapping[str, str]) -> str:
         "port": 8080,
         "runEnvs": dict(runtime_variables),
     }
-    project = {"uniqueName": NAME, "displayName": NAME, "type": "upload", "source": {}}
+    project = {"uniqueName": name, "displayName": name, "type": "upload", "source": {}}
     await call("CreateProject", **project, settings=settings)
-    await call("UploadDeploymentZip", project_id=NAME, file=base64.b64encode(packed()).decode())
-    newest = {"project_id": NAME, "deployment_id": "latest"}
+    await call("UploadDeploymentZip", project_id=name, file=base64.b64encode(packed()).decode())
+    newest = {"project_id": name, "deployment_id": "latest"}
     with anyio.fail_after(BUILD_PATIENCE_S):
         while (deployment := await call("GetDeployment", **newest))["status"] in UNFINISHED:
             await anyio.sleep(0.5)
     log = await call("GetBuildLogs", **newest)
     assert deployment["status"] == "deployed", (deployment, log)
-    (environment,) = (await call("ListProjectEnvironments", project_id=NAME))["items"]
+    (environment,) = (await call("ListProjectEnvironments", project_id=name))["items"]
     address: str = environment["extra"]["endpoint"]
     return address
 
@@ -97,9 +102,10 @@ async def client_of(address: str, key: str) -> AsyncIterator[Client]:
 
 
 async def test_the_deployed_server_serves_its_tools_at_the_platforms_address(
-    platform: PlatformState, tmp_path: Path
+    platform: PlatformState, data_dir: DataDir
 ) -> None:
-    key = DataDir(tmp_path / "data").key_file.read_text().strip()
+    key = data_dir.key_file.read_text().strip()
+    name = f"team-mcp-{platform.isolation}"
     variables = {
         "CREATEOS_SERVE_HOST": "0.0.0.0",
         "CREATEOS_SERVE_ALLOWED_HOSTS": "127.0.0.1:*,localhost:*",
@@ -109,7 +115,7 @@ async def test_the_deployed_server_serves_its_tools_at_the_platforms_address(
     own = environ(CREATEOS_API_URL=platform.api_url, CREATEOS_API_KEY=key)
     launched = StdioServerParameters(command=sys.executable, args=["-m", "createos_mcp"], env=own)
     async with Client(launched) as agent:
-        address = await deploy(agent, variables)
+        address = await deploy(agent, name, variables)
     assert (await ask(address, "/healthz")).json() == {"status": "ok"}
     assert (await ask(address, "/mcp")).status_code == 401
     async with client_of(address, key) as client:
@@ -120,7 +126,7 @@ async def test_the_deployed_server_serves_its_tools_at_the_platforms_address(
     if platform.isolation == "none":
         # The deployed server reaches the platform that runs it, and sees itself there.
         assert listed.structured_content is not None
-        assert [p["uniqueName"] for p in listed.structured_content["items"]] == [NAME]
+        assert name in [p["uniqueName"] for p in listed.structured_content["items"]]
         return
     # A sandbox hides the loopback of its host, and the model is told so.
     assert listed.is_error
