@@ -244,15 +244,15 @@ INSERT INTO cronjobs VALUES (
 );
 
 -- cronjob --
-SELECT cronjobs.*, port FROM cronjobs JOIN ports ON owner_id = environment_id
+SELECT cronjobs.*, port AS environment_port FROM cronjobs JOIN ports ON owner_id = environment_id
 WHERE project_id = :project_id AND id = :id;
 
 -- cronjobs --
-SELECT cronjobs.*, port FROM cronjobs JOIN ports ON owner_id = environment_id
+SELECT cronjobs.*, port AS environment_port FROM cronjobs JOIN ports ON owner_id = environment_id
 WHERE project_id = :project_id ORDER BY created_at, id;
 
 -- scheduled_cronjobs --
-SELECT cronjobs.*, port FROM cronjobs JOIN ports ON owner_id = environment_id
+SELECT cronjobs.*, port AS environment_port FROM cronjobs JOIN ports ON owner_id = environment_id
 JOIN projects ON projects.id = project_id
 WHERE cronjobs.status = 'active' AND projects.status = 'active';
 
