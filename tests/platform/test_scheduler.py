@@ -1,12 +1,13 @@
 """The scheduler over a real store and a real app, at moments that the tests choose."""
 
-import socket
+import os
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import anyio
 import pytest
@@ -88,19 +89,19 @@ class Bench:
         return [a.scheduled_at[11:19] for a in reversed(await self.activities(job_id))]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def own_ports() -> range:
+    """Ports that neither the system nor a test beside this one gives to anybody."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    return range(30_000 + 100 * number, 30_100 + 100 * number)
 
 
 async def make_place(root: Path) -> Place:
     """An environment in the database of a directory."""
-    port = free_port()
-    async with running_platform(root, app_ports=range(port, port + 1)) as api:
+    async with running_platform(root, app_ports=own_ports()) as api:
         project_id = await api.create_project()
         environment = await api.environment(project_id)
+    port = urlsplit(environment["extra"]["endpoint"]).port
+    assert port
     return Place(project_id=project_id, environment_id=environment["id"], port=port)
 
 
