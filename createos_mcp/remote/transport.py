@@ -18,17 +18,15 @@ from yarl import URL
 KEEPALIVE_S = 5
 """As httpx2 keeps idle connections."""
 
-_OWN_HEADERS = frozenset({b"transfer-encoding"})
-"""What aiohttp writes itself, of a body that comes in pieces."""
-
 _NOTHING_ADDED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 
 class PooledTransport(httpx2.AsyncBaseTransport):
     """Carries requests over kept connections; it decodes, redirects and repeats nothing.
 
-    Times are those of the request (connect, read and pool; a body that the platform does not take
-    is bounded by the caller's own limit). Exceptions are those of httpx2.
+    Times (connect, read, pool) and exceptions are those of httpx2. A body that comes in pieces goes over httpx2's own
+    connections: aiohttp takes an answer that comes before the body's end, and what the body
+    raises after that would be lost.
 
     Args:
         max_connections: How many requests are under way at once; others wait.
@@ -37,9 +35,13 @@ class PooledTransport(httpx2.AsyncBaseTransport):
     def __init__(self, *, max_connections: int) -> None:
         self._free = anyio.Semaphore(max_connections, fast_acquire=True)
         self._session: aiohttp.ClientSession | None = None
+        self._for_streams = httpx2.AsyncHTTPTransport(
+            limits=httpx2.Limits(max_connections=max_connections)
+        )
 
     @override
     async def __aenter__(self) -> Self:
+        await self._for_streams.__aenter__()
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=0, keepalive_timeout=KEEPALIVE_S, ssl=httpx2.create_ssl_context()
@@ -65,16 +67,21 @@ class PooledTransport(httpx2.AsyncBaseTransport):
     @override
     async def aclose(self) -> None:
         """Close all connections."""
+        await self._for_streams.aclose()
         if self._session is not None:
             await self._session.close()
 
     @override
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send a request; the answer's body is read by whoever takes it."""
+        try:
+            body = request.content
+        except httpx2.RequestNotRead:
+            return await self._for_streams.handle_async_request(request)
         times_s: Mapping[str, float] = request.extensions["timeout"]
         await self._take_place(times_s["pool"])
         try:
-            response = await self._send(request, times_s)
+            response = await self._send(request, body, times_s)
         except BaseException:
             self._free.release()
             raise
@@ -94,21 +101,17 @@ class PooledTransport(httpx2.AsyncBaseTransport):
                 raise httpx2.PoolTimeout("no connection became free") from None
 
     async def _send(
-        self, request: httpx2.Request, times_s: Mapping[str, float]
+        self, request: httpx2.Request, body: bytes, times_s: Mapping[str, float]
     ) -> aiohttp.ClientResponse:
         if self._session is None:
             raise RuntimeError("the transport is not open")
-        headers = [
-            (name.decode(), value.decode())
-            for name, value in request.headers.raw
-            if name.lower() not in _OWN_HEADERS
-        ]
+        headers = [(name.decode(), value.decode()) for name, value in request.headers.raw]
         with _translated():
             return await self._session.request(
                 request.method,
                 URL(str(request.url), encoded=True),
                 headers=headers,
-                data=_body_of(request),
+                data=body or None,
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(
                     sock_connect=times_s["connect"], sock_read=times_s["read"]
@@ -137,17 +140,6 @@ class _Body(httpx2.AsyncByteStream):
             # A body that was read whole has given its connection back already.
             self._response.close()
             self._free()
-
-
-def _body_of(request: httpx2.Request) -> bytes | AsyncIterator[bytes] | None:
-    """A body that is known, or the stream that it comes from."""
-    try:
-        return request.content or None
-    except httpx2.RequestNotRead:
-        stream = request.stream
-        if not isinstance(stream, httpx2.AsyncByteStream):
-            raise
-        return aiter(stream)
 
 
 _KINDS: Mapping[type[BaseException], type[httpx2.TransportError]] = {
