@@ -24,9 +24,9 @@ _NOTHING_ADDED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 class PooledTransport(httpx2.AsyncBaseTransport):
     """Carries requests over kept connections; it decodes, redirects and repeats nothing.
 
-    Times (connect, read, pool) and exceptions are those of httpx2. A body that comes in pieces goes over httpx2's own
-    connections: aiohttp takes an answer that comes before the body's end, and what the body
-    raises after that would be lost.
+    Times (connect, read, pool) and exceptions are those of httpx2. A body that comes in pieces
+    goes over httpx2's own connections: aiohttp takes an answer that comes before the body's end,
+    and what the body raises after that would be lost.
 
     Args:
         max_connections: How many requests are under way at once; others wait.
@@ -35,17 +35,16 @@ class PooledTransport(httpx2.AsyncBaseTransport):
     def __init__(self, *, max_connections: int) -> None:
         self._free = anyio.Semaphore(max_connections, fast_acquire=True)
         self._session: aiohttp.ClientSession | None = None
+        self._trust = httpx2.create_ssl_context()
         self._for_streams = httpx2.AsyncHTTPTransport(
-            limits=httpx2.Limits(max_connections=max_connections)
+            verify=self._trust, limits=httpx2.Limits(max_connections=max_connections)
         )
 
     @override
     async def __aenter__(self) -> Self:
         await self._for_streams.__aenter__()
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=0, keepalive_timeout=KEEPALIVE_S, ssl=httpx2.create_ssl_context()
-            ),
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S, ssl=self._trust),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             skip_auto_headers=_NOTHING_ADDED,
