@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from createos_mcp.platform.gateway import Gateway, Site
+from createos_mcp.platform.gateway.gateway import Gateway, Site
+from createos_mcp.platform.gateway.traffic import open_traffic
 from createos_mcp.platform.models import Instance
 from createos_mcp.platform.processes import ProcessId
-from createos_mcp.platform.traffic import open_traffic
 
 PROGRAMS = ("wrk", "nginx", "caddy")
 """Names of the programs and of the Debian packages that they come in."""

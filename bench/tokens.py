@@ -7,10 +7,10 @@ import sys
 import tempfile
 from collections import defaultdict
 
-from createos_mcp.catalog import Catalog, load_catalog
-from createos_mcp.discovery import discovery_tools
-from createos_mcp.operations import Tool
-from createos_mcp.toolsets import Selection, Toolsets
+from createos_mcp.contract.catalog import Catalog, load_catalog
+from createos_mcp.contract.operations import Tool
+from createos_mcp.server.discovery import discovery_tools
+from createos_mcp.server.toolsets import Selection, Toolsets
 
 PEER, PEER_TOOLS = 13_474, 86
 """The vendor's own server, counted the same way."""

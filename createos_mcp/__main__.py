@@ -2,7 +2,7 @@
 
 import sys
 
-from createos_mcp.cli import main
+from createos_mcp.cli.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

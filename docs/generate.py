@@ -9,13 +9,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from createos_mcp.catalog import Catalog, load_catalog
-from createos_mcp.client_configs import CLIENTS, locate
-from createos_mcp.operations import Operation, Tool
-from createos_mcp.platform.app import SERVED
-from createos_mcp.platform.unserved import need_of
-from createos_mcp.remote_settings import RemoteSettings
-from createos_mcp.settings import Settings, variable
+from createos_mcp.cli.install.client_configs import CLIENTS, locate
+from createos_mcp.contract.catalog import Catalog, load_catalog
+from createos_mcp.contract.operations import Operation, Tool
+from createos_mcp.platform.api.app import SERVED
+from createos_mcp.platform.api.unserved import need_of
+from createos_mcp.settings.remote_settings import RemoteSettings
+from createos_mcp.settings.settings import Settings, variable
 
 ROOT = Path(__file__).parent.parent
 

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from createos_mcp.cli import main
+from createos_mcp.cli.cli import main
 
 PREFIX = "CREATEOS_"
 UNFILLED = "${user_config."

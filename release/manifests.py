@@ -13,10 +13,10 @@ from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from createos_mcp.catalog import load_catalog
-from createos_mcp.remote_settings import RemoteSettings
-from createos_mcp.server import WEBSITE
-from createos_mcp.settings import Settings, variable
+from createos_mcp.contract.catalog import load_catalog
+from createos_mcp.server.server import WEBSITE
+from createos_mcp.settings.remote_settings import RemoteSettings
+from createos_mcp.settings.settings import Settings, variable
 
 Json: TypeAlias = Any
 

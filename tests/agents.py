@@ -16,10 +16,10 @@ from mcp.client.session import ClientRequestContext
 from mcp.client.streamable_http import streamable_http_client
 from mcp.server import Server
 
-from createos_mcp.backend import Backend
-from createos_mcp.catalog import load_catalog
-from createos_mcp.server import build_server
-from createos_mcp.target import Credentials, Target
+from createos_mcp.client.backend import Backend
+from createos_mcp.client.target import Credentials, Target
+from createos_mcp.contract.catalog import load_catalog
+from createos_mcp.server.server import build_server
 from createos_mcp.workflows.table import build_workflows
 from createos_mcp.workflows.workspace import Workspace
 from tests.apis import FakeApi, fake_api

@@ -23,9 +23,9 @@ from ledger import Ledger
 from load import Load
 
 from createos_mcp.platform import daemon
-from createos_mcp.platform.cgroups import PARENT
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.paths import DataDir
+from createos_mcp.platform.sandbox.cgroups import PARENT
 
 GOAL_S = 3.0
 APPS = 3

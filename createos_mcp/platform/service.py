@@ -16,34 +16,34 @@ from typing import IO
 import anyio
 from starlette.applications import Starlette
 
-from createos_mcp.catalog import load_catalog
-from createos_mcp.platform.addresses import Addresses
+from createos_mcp.contract.catalog import load_catalog
+from createos_mcp.platform.api.app import create_app
+from createos_mcp.platform.api.auth import ensure_first_key
 from createos_mcp.platform.api.calls import Services
-from createos_mcp.platform.app import create_app
-from createos_mcp.platform.auth import ensure_first_key
+from createos_mcp.platform.api.downloads import Downloads
 from createos_mcp.platform.background import Background
-from createos_mcp.platform.builder import Builder
+from createos_mcp.platform.build.builder import Builder
 from createos_mcp.platform.config import PlatformConfig
-from createos_mcp.platform.cron_requests import open_client
-from createos_mcp.platform.deployer import Deployer
-from createos_mcp.platform.dns_checks import DnsCheck
-from createos_mcp.platform.domain_routing import DomainRouting
-from createos_mcp.platform.downloads import Downloads
+from createos_mcp.platform.cron.cron_requests import open_client
+from createos_mcp.platform.cron.scheduler import Scheduler
+from createos_mcp.platform.deploy.deployer import Deployer
+from createos_mcp.platform.deploy.releases import Releases
+from createos_mcp.platform.deploy.settler import Settler
+from createos_mcp.platform.domains.dns_checks import DnsCheck
 from createos_mcp.platform.errors import StartupError
-from createos_mcp.platform.gateway import Gateway
-from createos_mcp.platform.listeners import Listeners, bind_loopback
+from createos_mcp.platform.gateway.addresses import Addresses
+from createos_mcp.platform.gateway.domain_routing import DomainRouting
+from createos_mcp.platform.gateway.gateway import Gateway
+from createos_mcp.platform.gateway.listeners import Listeners, bind_loopback
+from createos_mcp.platform.gateway.traffic import open_traffic
 from createos_mcp.platform.processes import ProcessId
-from createos_mcp.platform.releases import Releases
-from createos_mcp.platform.runner import Runner
-from createos_mcp.platform.sandbox import Sandbox, detect_sandbox
-from createos_mcp.platform.scheduler import Scheduler
-from createos_mcp.platform.settler import Settler
-from createos_mcp.platform.sleeper import Sleeper
+from createos_mcp.platform.run.runner import Runner
+from createos_mcp.platform.run.sleeper import Sleeper
+from createos_mcp.platform.run.supervisor import Supervisor
+from createos_mcp.platform.sandbox.sandbox import Sandbox, detect_sandbox
 from createos_mcp.platform.state import PlatformState, read_state, write_state
-from createos_mcp.platform.store import Store, open_store
-from createos_mcp.platform.supervisor import Supervisor
-from createos_mcp.platform.traffic import open_traffic
-from createos_mcp.platform.transfer_tokens import TransferTokens
+from createos_mcp.platform.store.store import Store, open_store
+from createos_mcp.platform.store.transfer_tokens import TransferTokens
 
 DESERTED_POLL_S = 2.0
 

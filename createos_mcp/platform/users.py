@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from createos_mcp.platform.accounts import Accounts
-from createos_mcp.platform.auth import FIRST_KEY, ensure_first_key, hash_of, new_key
-from createos_mcp.platform.database import open_database
+from createos_mcp.platform.api.auth import FIRST_KEY, ensure_first_key, hash_of, new_key
 from createos_mcp.platform.errors import UserNameError
 from createos_mcp.platform.models import User
 from createos_mcp.platform.paths import DataDir
+from createos_mcp.platform.store.accounts import Accounts
+from createos_mcp.platform.store.database import open_database
 
 _NAME = re.compile(r"[a-zA-Z0-9._-]{1,48}")
 

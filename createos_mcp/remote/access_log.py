@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from opentelemetry import trace
 from typing_extensions import override
 
-from createos_mcp.remote.callers import Caller
+from createos_mcp.remote.auth.callers import Caller
 
 CALLS = "createos_mcp.calls"
 

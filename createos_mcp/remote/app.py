@@ -14,17 +14,17 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp
 
 from createos_mcp.remote import uploads
-from createos_mcp.remote.authentication import METADATA_PATH, Authentication
+from createos_mcp.remote.auth.authentication import METADATA_PATH, Authentication
+from createos_mcp.remote.auth.callers import read_bearer
+from createos_mcp.remote.auth.issuer import Issuer
+from createos_mcp.remote.auth.oauth import describe_resource
 from createos_mcp.remote.bodies import BoundedBody
-from createos_mcp.remote.callers import read_bearer
 from createos_mcp.remote.errors import RefusedRequestError
 from createos_mcp.remote.front import Names, answer_refusal, front
 from createos_mcp.remote.gate import Gate
 from createos_mcp.remote.health import Health
-from createos_mcp.remote.issuer import Issuer
 from createos_mcp.remote.limits import Rate, Slots
 from createos_mcp.remote.metrics import CONTENT_TYPE, Metrics
-from createos_mcp.remote.oauth import describe_resource
 from createos_mcp.remote.sessions import MESSAGES_PATH, Sessions
 from createos_mcp.remote.uploads import Uploads
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping
 from urllib.parse import urlsplit
 
-from createos_mcp.errors import SettingError
+from createos_mcp.client.target import is_loopback
+from createos_mcp.contract.errors import SettingError
 from createos_mcp.remote.front import Names
-from createos_mcp.settings import Settings
-from createos_mcp.target import is_loopback
+from createos_mcp.settings.settings import Settings
 
 OWN_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 

@@ -12,27 +12,27 @@ import httpx2
 from mcp.server import Server
 from starlette.applications import Starlette
 
-from createos_mcp.catalog import load_catalog
-from createos_mcp.discovery import CALL, DESCRIBE, SEARCH
+from createos_mcp.client.target import Target, is_loopback
+from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.remote.app import Parts, create_app
-from createos_mcp.remote.authentication import Authentication, Sharing
+from createos_mcp.remote.auth.authentication import Authentication, Sharing
+from createos_mcp.remote.auth.issuer import Issuer, IssuerClient
+from createos_mcp.remote.auth.oauth import Tokens
+from createos_mcp.remote.auth.tickets import Tickets
+from createos_mcp.remote.auth.verification import Verification
 from createos_mcp.remote.calls import Calls, Context, caller_of, note_failure
 from createos_mcp.remote.front import Names
 from createos_mcp.remote.health import Health
-from createos_mcp.remote.issuer import Issuer, IssuerClient
 from createos_mcp.remote.limits import Rate, Slots
 from createos_mcp.remote.metrics import Metrics
-from createos_mcp.remote.oauth import Tokens
 from createos_mcp.remote.sessions import Sessions
-from createos_mcp.remote.tickets import Tickets
 from createos_mcp.remote.transport import PooledTransport
 from createos_mcp.remote.uploads import Uploads, offer_address, with_addresses
 from createos_mcp.remote.upstream import Upstream
-from createos_mcp.remote.verification import Verification
-from createos_mcp.server import build_server
-from createos_mcp.settings import Settings
-from createos_mcp.target import Target, is_loopback
-from createos_mcp.toolsets import offered
+from createos_mcp.server.discovery import CALL, DESCRIBE, SEARCH
+from createos_mcp.server.server import build_server
+from createos_mcp.server.toolsets import offered
+from createos_mcp.settings.settings import Settings
 from createos_mcp.workflows.table import build_workflows
 from createos_mcp.workflows.workspace import Workspace
 

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from typing_extensions import override
 
 from createos_mcp.remote.access_log import log_call
-from createos_mcp.remote.callers import CURRENT, Caller
+from createos_mcp.remote.auth.callers import CURRENT, Caller
 from createos_mcp.remote.errors import TooManyCallsError
 from createos_mcp.remote.limits import Slots
 from createos_mcp.remote.metrics import Metrics

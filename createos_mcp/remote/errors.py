@@ -17,7 +17,7 @@
 
 from typing_extensions import override
 
-from createos_mcp.errors import CreateosError, quote
+from createos_mcp.contract.errors import CreateosError, quote
 
 
 class RefusedRequestError(CreateosError):

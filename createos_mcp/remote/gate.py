@@ -5,7 +5,7 @@ from collections.abc import Callable
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from createos_mcp.remote.authentication import Authentication
+from createos_mcp.remote.auth.authentication import Authentication
 from createos_mcp.remote.errors import StoppingError
 from createos_mcp.remote.limits import Rate, Slots
 

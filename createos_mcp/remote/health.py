@@ -7,9 +7,9 @@ import anyio
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from createos_mcp.errors import ApiError, CallError
-from createos_mcp.remote.verification import PROFILE, QUESTION, SERVER_FAULT, Sender
-from createos_mcp.target import Credentials
+from createos_mcp.client.target import Credentials
+from createos_mcp.contract.errors import ApiError, CallError
+from createos_mcp.remote.auth.verification import PROFILE, QUESTION, SERVER_FAULT, Sender
 
 KEPT_S = 5.0
 PATIENCE_S = 5.0

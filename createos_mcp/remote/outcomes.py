@@ -2,7 +2,7 @@
 
 import re
 
-from createos_mcp.errors import ApiError, CallError
+from createos_mcp.contract.errors import ApiError, CallError
 
 OK = "ok"
 FAULT = "fault"

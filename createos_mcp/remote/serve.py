@@ -7,14 +7,14 @@ from collections.abc import Awaitable, Callable
 import anyio
 import uvicorn
 
+from createos_mcp.client.target import Credentials, Target
 from createos_mcp.remote import arrangement
 from createos_mcp.remote.access_log import log_json
 from createos_mcp.remote.app import SSE_PATH, STREAMABLE_PATH
 from createos_mcp.remote.assembly import Assembly, Extend, Locate
 from createos_mcp.remote.listener import Listener
 from createos_mcp.remote.tracing import exported
-from createos_mcp.settings import CLOUD_URL, Settings
-from createos_mcp.target import Credentials, Target
+from createos_mcp.settings.settings import CLOUD_URL, Settings
 
 
 def serve(settings: Settings, locate_own: Locate, extend: Extend = lambda _server: None) -> int:

@@ -19,7 +19,7 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from createos_mcp.remote.callers import Caller
+from createos_mcp.remote.auth.callers import Caller
 
 MESSAGES_PATH = "/messages/"
 

@@ -11,13 +11,13 @@ from secrets import token_hex
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 
-from createos_mcp.catalog import Catalog
-from createos_mcp.errors import ApiError, BackendError
-from createos_mcp.operations import Json, Operation, Request, Stream
+from createos_mcp.contract.catalog import Catalog
+from createos_mcp.contract.errors import ApiError, BackendError
+from createos_mcp.contract.operations import Json, Operation, Request, Stream
+from createos_mcp.remote.auth.callers import Caller
+from createos_mcp.remote.auth.tickets import LIFE_S, Ticket, Tickets
 from createos_mcp.remote.bodies import announced_bytes, read_chunks
-from createos_mcp.remote.callers import Caller
 from createos_mcp.remote.limits import Slots
-from createos_mcp.remote.tickets import LIFE_S, Ticket, Tickets
 from createos_mcp.remote.upstream import Upstream
 
 PATH = "/uploads"

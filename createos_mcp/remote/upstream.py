@@ -7,14 +7,14 @@ from typing import Any
 
 from typing_extensions import override
 
-from createos_mcp.backend import Backend
-from createos_mcp.errors import ApiError, CallError
-from createos_mcp.operations import Endpoint, Json, Request, Stream
-from createos_mcp.remote.callers import CURRENT, Caller
+from createos_mcp.client.backend import Backend
+from createos_mcp.client.target import Credentials, Target
+from createos_mcp.contract.errors import ApiError, CallError
+from createos_mcp.contract.operations import Endpoint, Json, Request, Stream
+from createos_mcp.remote.auth.callers import CURRENT, Caller
 from createos_mcp.remote.metrics import Metrics
 from createos_mcp.remote.outcomes import OK, outcome_of
 from createos_mcp.remote.tracing import upstream_span
-from createos_mcp.target import Credentials, Target
 
 UNAUTHORIZED = 401
 

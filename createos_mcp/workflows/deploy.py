@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from createos_mcp.calls import Call
-from createos_mcp.errors import InvalidArgumentsError, UnresolvedNameError
-from createos_mcp.operations import Arguments, Json, Problem
+from createos_mcp.calls.pipeline import Call
+from createos_mcp.contract.errors import InvalidArgumentsError, UnresolvedNameError
+from createos_mcp.contract.operations import Arguments, Json, Problem
 from createos_mcp.workflows.places import find_project
 from createos_mcp.workflows.repositories import find_repository
 from createos_mcp.workflows.shipments import Shipment, new_settings, prepare

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-from createos_mcp.calls import Call
-from createos_mcp.errors import ApiError, BackendError
-from createos_mcp.health import Health, ask
-from createos_mcp.operations import Arguments, Json
+from createos_mcp.calls.pipeline import Call
+from createos_mcp.contract.errors import ApiError, BackendError
+from createos_mcp.contract.operations import Arguments, Json
 from createos_mcp.workflows.places import find_project, list_environments
+from createos_mcp.workflows.probe import Health, ask
 from createos_mcp.workflows.verdicts import address_of, describe_health, explain
 from createos_mcp.workflows.waiting import UNFINISHED
 from createos_mcp.workflows.workspace import Workspace

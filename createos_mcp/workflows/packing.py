@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from createos_mcp.errors import InvalidArgumentsError, LocalReadError
-from createos_mcp.operations import Json, Problem
+from createos_mcp.contract.errors import InvalidArgumentsError, LocalReadError
+from createos_mcp.contract.operations import Json, Problem
 from createos_mcp.workflows.ignoring import IgnoreRules
 
 MAX_PLAIN_FILES = 100

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from createos_mcp.calls import Call
-from createos_mcp.errors import InvalidArgumentsError
-from createos_mcp.operations import Json, Problem
+from createos_mcp.calls.pipeline import Call
+from createos_mcp.contract.errors import InvalidArgumentsError
+from createos_mcp.contract.operations import Json, Problem
 
 PRODUCTION = "production"
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from createos_mcp.calls import Call
-from createos_mcp.errors import NoEarlierDeploymentError
-from createos_mcp.operations import Arguments, Json
+from createos_mcp.calls.pipeline import Call
+from createos_mcp.contract.errors import NoEarlierDeploymentError
+from createos_mcp.contract.operations import Arguments, Json
 from createos_mcp.workflows.places import find_environment, find_project
 from createos_mcp.workflows.switching import switch
 from createos_mcp.workflows.workspace import Workspace

@@ -5,10 +5,10 @@ from io import StringIO
 
 from anyio import to_thread
 
-from createos_mcp.calls import Call
-from createos_mcp.errors import InvalidArgumentsError, LocalReadError
-from createos_mcp.operations import Arguments, Json, Problem
-from createos_mcp.redaction import MASK
+from createos_mcp.answers.redaction import MASK
+from createos_mcp.calls.pipeline import Call
+from createos_mcp.contract.errors import InvalidArgumentsError, LocalReadError
+from createos_mcp.contract.operations import Arguments, Json, Problem
 from createos_mcp.workflows.places import find_environment, find_project
 from createos_mcp.workflows.switching import switch
 from createos_mcp.workflows.workspace import Workspace

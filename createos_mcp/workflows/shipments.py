@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
-from createos_mcp.calls import Call
-from createos_mcp.errors import InvalidArgumentsError
-from createos_mcp.operations import Arguments, Json, Problem
+from createos_mcp.calls.pipeline import Call
+from createos_mcp.contract.errors import InvalidArgumentsError
+from createos_mcp.contract.operations import Arguments, Json, Problem
 from createos_mcp.workflows.workspace import Workspace
 
 if TYPE_CHECKING:

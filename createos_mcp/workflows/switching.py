@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 import anyio
 
-from createos_mcp.calls import Call
-from createos_mcp.errors import SwitchFailedError
-from createos_mcp.health import ask
-from createos_mcp.operations import Json
+from createos_mcp.calls.pipeline import Call
+from createos_mcp.contract.errors import SwitchFailedError
+from createos_mcp.contract.operations import Json
 from createos_mcp.workflows.places import find_environment
+from createos_mcp.workflows.probe import ask
 from createos_mcp.workflows.verdicts import address_of, describe_health
 
 PATIENCE_S = 45

@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import fields
 from typing import TypeAlias
 
-from createos_mcp.calls import Call, Workflow
-from createos_mcp.catalog import Catalog
-from createos_mcp.errors import CatalogError
-from createos_mcp.operations import Arguments, Json, Tool
+from createos_mcp.calls.pipeline import Call, Workflow
+from createos_mcp.contract.catalog import Catalog
+from createos_mcp.contract.errors import CatalogError
+from createos_mcp.contract.operations import Arguments, Json, Tool
 from createos_mcp.workflows.deploy import deploy
 from createos_mcp.workflows.diagnose import diagnose
 from createos_mcp.workflows.rollback import roll_back

@@ -4,12 +4,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from createos_mcp.calls import Call
-from createos_mcp.errors import ApiError
-from createos_mcp.health import Health, ask
-from createos_mcp.logs import view_log
-from createos_mcp.operations import Json
+from createos_mcp.answers.logs import view_log
+from createos_mcp.calls.pipeline import Call
+from createos_mcp.contract.errors import ApiError
+from createos_mcp.contract.operations import Json
 from createos_mcp.workflows.causes import find_cause
+from createos_mcp.workflows.probe import Health, ask
 from createos_mcp.workflows.waiting import UNFINISHED
 
 LOG_LINES = 30

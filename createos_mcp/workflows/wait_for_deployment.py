@@ -1,7 +1,7 @@
 """WaitForDeployment: the rest of a deployment that began before."""
 
-from createos_mcp.calls import Call
-from createos_mcp.operations import Arguments, Json
+from createos_mcp.calls.pipeline import Call
+from createos_mcp.contract.operations import Arguments, Json
 from createos_mcp.workflows.places import find_project
 from createos_mcp.workflows.verdicts import judge
 from createos_mcp.workflows.waiting import wait_for_deployment

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import anyio
 
-from createos_mcp.calls import Call
-from createos_mcp.errors import ApiError, BackendError
-from createos_mcp.operations import Json
+from createos_mcp.calls.pipeline import Call
+from createos_mcp.contract.errors import ApiError, BackendError
+from createos_mcp.contract.operations import Json
 
 DEFAULT_S = 50
 """Clients without progress give up after 60 s."""

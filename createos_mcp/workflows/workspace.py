@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from createos_mcp.calls import Call
-from createos_mcp.errors import LocalReadError
+from createos_mcp.calls.pipeline import Call
+from createos_mcp.contract.errors import LocalReadError
 
 OWN_VARIABLES = "CREATEOS_"
 """Variables that are for this server, its key among them, and never for an app."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from createos_mcp.platform.gateway import Gateway, Site
+from createos_mcp.platform.gateway.gateway import Gateway, Site
 from createos_mcp.platform.models import Instance
 from createos_mcp.platform.processes import ProcessId
 

@@ -15,7 +15,7 @@ import httpx2
 import psutil
 
 from createos_mcp.platform.config import PlatformConfig
-from createos_mcp.platform.gateway import Gateway
+from createos_mcp.platform.gateway.gateway import Gateway
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.service import open_platform, utc_now
 from createos_mcp.platform.users import add_user

@@ -11,14 +11,14 @@ from typing import Any, TypeAlias
 import httpx2
 import pytest
 
-from createos_mcp.binding import bind
-from createos_mcp.operations import Operation
-from createos_mcp.platform.app import SERVED
+from createos_mcp.calls.binding import bind
+from createos_mcp.contract.operations import Operation
+from createos_mcp.platform.api.app import SERVED
 from createos_mcp.platform.errors import NameTakenError, UserNameError
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.users import add_user, list_users
+from tests.calls.test_binding import CASES, CATALOG
 from tests.platform.platforms import Api, another_user, running_platform
-from tests.test_binding import CASES, CATALOG
 
 Json: TypeAlias = Any
 

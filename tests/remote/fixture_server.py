@@ -17,10 +17,10 @@ from mcp.server.context import CallNext, HandlerResult
 from mcp.shared.exceptions import MCPDeprecationWarning, MCPError
 from mcp_types.version import is_version_at_least
 
-from createos_mcp.operations import Json
+from createos_mcp.client.target import Target
+from createos_mcp.contract.operations import Json
 from createos_mcp.remote.serve import serve
-from createos_mcp.settings import Settings
-from createos_mcp.target import Target
+from createos_mcp.settings.settings import Settings
 
 Context: TypeAlias = ServerRequestContext[Any, Any]
 Answer: TypeAlias = t.CallToolResult | t.InputRequiredResult

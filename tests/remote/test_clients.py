@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from createos_mcp.catalog import load_catalog
+from createos_mcp.contract.catalog import load_catalog
 from tests.apis import fake_api
 from tests.remote.servers import ID, KEY, Json, Served, served
-from tests.test_clients import INSPECTOR, MCPORTER, run
+from tests.whole.test_clients import INSPECTOR, MCPORTER, run
 
 SDK = "@modelcontextprotocol/sdk@1.32.2"
 

@@ -18,11 +18,11 @@ from mcp import Client
 from mcp.client import ClientRequestContext
 from mcp.client.streamable_http import streamable_http_client
 
-from createos_mcp.catalog import load_catalog
+from createos_mcp.contract.catalog import load_catalog
 from tests.apis import FakeApi, fake_api
+from tests.calls.test_binding import CASES
 from tests.eras import Era, both_eras
 from tests.remote.servers import ID, KEY, PATIENCE_S, Served, carrier, client_of, served
-from tests.test_binding import CASES
 
 FIXTURES = ("-m", "tests.remote.fixture_server")
 SETTINGS = {

@@ -9,12 +9,12 @@ import psutil
 import pytest
 from mcp import Client
 
+from createos_mcp.client.target import Credentials
 from createos_mcp.platform import daemon
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.paths import DataDir
+from createos_mcp.remote.auth.tickets import LIFE_S, Ticket, Tickets
 from createos_mcp.remote.errors import UploadAddressError
-from createos_mcp.remote.tickets import LIFE_S, Ticket, Tickets
-from createos_mcp.target import Credentials
 from tests.apis import FakeApi, fake_api
 from tests.eras import Era, both_eras
 from tests.platform.platforms import ANSWERING, PATIENCE_S, UNFINISHED, read_page, zip_of

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from createos_mcp.errors import InvalidArgumentsError, LocalReadError
+from createos_mcp.contract.errors import InvalidArgumentsError, LocalReadError
 from createos_mcp.workflows.packing import pack_directory, pack_files
 
 

@@ -1,1 +1,1 @@
-"""One module per resource of the REST API; each maps operation names to handlers."""
+"""The REST API: one module per resource; each maps operation names to handlers."""

@@ -1,8 +1,8 @@
 """The user, what they may have, and what a project can be made of."""
 
-from createos_mcp.operations import Json
+from createos_mcp.contract.operations import Json
 from createos_mcp.platform.api.calls import Call, Handlers
-from createos_mcp.platform.frameworks import SUPPORTED
+from createos_mcp.platform.build.frameworks import SUPPORTED
 
 
 async def current_user(call: Call) -> Json:

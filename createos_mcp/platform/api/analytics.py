@@ -3,10 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from createos_mcp.operations import Json
+from createos_mcp.contract.operations import Json
 from createos_mcp.platform.api.calls import Call, Handlers
 from createos_mcp.platform.errors import InvalidRequestError
-from createos_mcp.platform.traffic import SECONDS_PER_DAY, SECONDS_PER_MINUTE, Traffic, Window
+from createos_mcp.platform.gateway.traffic import (
+    SECONDS_PER_DAY,
+    SECONDS_PER_MINUTE,
+    Traffic,
+    Window,
+)
 
 DEFAULT_WINDOW_S = 3600
 FIRST_ERROR = 400

@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-from createos_mcp.operations import Json
+from createos_mcp.contract.operations import Json
+from createos_mcp.platform.api.auth import hash_of, new_key
 from createos_mcp.platform.api.calls import Call, Handlers
-from createos_mcp.platform.auth import hash_of, new_key
 from createos_mcp.platform.errors import InvalidRequestError, NotFoundError
 from createos_mcp.platform.models import ApiKey
 from createos_mcp.platform.names import text_of

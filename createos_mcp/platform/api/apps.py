@@ -1,6 +1,6 @@
 """Apps, as the API calls groups of projects: create, change, fill, list, delete."""
 
-from createos_mcp.operations import Json
+from createos_mcp.contract.operations import Json
 from createos_mcp.platform.api.calls import Call, Handlers, bounds, page
 from createos_mcp.platform.api.projects import view as project_view
 from createos_mcp.platform.errors import InvalidRequestError, NotFoundError

@@ -6,19 +6,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
-from createos_mcp.operations import Arguments, Json, Operation
-from createos_mcp.platform.app_logs import last_moment, tail
+from createos_mcp.contract.operations import Arguments, Json, Operation
+from createos_mcp.platform.api.downloads import Downloads
 from createos_mcp.platform.config import PlatformConfig
-from createos_mcp.platform.dns_checks import DnsCheck
-from createos_mcp.platform.domain_routing import DomainRouting
-from createos_mcp.platform.downloads import Downloads
+from createos_mcp.platform.deploy.settler import Settler
+from createos_mcp.platform.domains.dns_checks import DnsCheck
 from createos_mcp.platform.errors import NotFoundError, WrongStateError
+from createos_mcp.platform.gateway.domain_routing import DomainRouting
+from createos_mcp.platform.gateway.traffic import Traffic
 from createos_mcp.platform.models import Deployment, Environment, Project, ProjectStatus, User
-from createos_mcp.platform.settler import Settler
-from createos_mcp.platform.store import Store
-from createos_mcp.platform.supervisor import Supervisor
-from createos_mcp.platform.traffic import Traffic
-from createos_mcp.platform.transfer_tokens import TransferTokens
+from createos_mcp.platform.run.supervisor import Supervisor
+from createos_mcp.platform.sandbox.app_logs import last_moment, tail
+from createos_mcp.platform.store.store import Store
+from createos_mcp.platform.store.transfer_tokens import TransferTokens
 
 
 class Deployments(Protocol):

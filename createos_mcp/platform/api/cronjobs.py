@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
-from createos_mcp.operations import Json
+from createos_mcp.contract.operations import Json
 from createos_mcp.platform.api.calls import Call, Handlers
-from createos_mcp.platform.cron_requests import check_request
+from createos_mcp.platform.cron.cron_requests import check_request
+from createos_mcp.platform.cron.schedules import Schedule
 from createos_mcp.platform.errors import InvalidRequestError, WrongStateError
 from createos_mcp.platform.models import (
     Activity,
@@ -13,7 +14,6 @@ from createos_mcp.platform.models import (
     EnvironmentStatus,
     Project,
 )
-from createos_mcp.platform.schedules import Schedule
 
 HTTP = "http"
 

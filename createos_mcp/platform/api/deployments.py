@@ -6,8 +6,7 @@ from pathlib import Path
 
 from anyio import to_thread
 
-from createos_mcp.operations import Json
-from createos_mcp.platform.addresses import deployment_host, endpoint
+from createos_mcp.contract.operations import Json
 from createos_mcp.platform.api.calls import (
     Call,
     Handler,
@@ -17,11 +16,12 @@ from createos_mcp.platform.api.calls import (
     log_text,
     page,
 )
-from createos_mcp.platform.app_logs import files_of
-from createos_mcp.platform.archive import unpack_zip, write_base64_files, write_text_files
+from createos_mcp.platform.build.archive import unpack_zip, write_base64_files, write_text_files
 from createos_mcp.platform.errors import NotFoundError, Refusal, StorageError, WrongStateError
+from createos_mcp.platform.gateway.addresses import deployment_host, endpoint
 from createos_mcp.platform.models import LIVE, Deployment, DeploymentStatus, ProjectType
 from createos_mcp.platform.names import new_id
+from createos_mcp.platform.sandbox.app_logs import files_of
 
 
 def view(deployment: Deployment, services: Services) -> dict[str, Json]:

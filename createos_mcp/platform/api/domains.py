@@ -1,9 +1,9 @@
 """Custom domains: claim, prove, route, give back."""
 
-from createos_mcp.operations import Json
+from createos_mcp.contract.operations import Json
 from createos_mcp.platform.api.calls import Call, Handlers
-from createos_mcp.platform.dns_checks import Records, instructions, records_for
-from createos_mcp.platform.domain_names import read_name
+from createos_mcp.platform.domains.dns_checks import Records, instructions, records_for
+from createos_mcp.platform.domains.domain_names import read_name
 from createos_mcp.platform.errors import WrongStateError
 from createos_mcp.platform.models import Domain, DomainStatus, Environment, Project
 

@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from anyio import to_thread
 
-from createos_mcp.operations import Json
-from createos_mcp.platform.addresses import endpoint, environment_host
+from createos_mcp.contract.operations import Json
 from createos_mcp.platform.api.calls import Call, Handlers, Services, log_text
-from createos_mcp.platform.app_logs import files_of
-from createos_mcp.platform.build_settings import check_settings
+from createos_mcp.platform.build.build_settings import check_settings
 from createos_mcp.platform.errors import InvalidRequestError, NotFoundError, WrongStateError
+from createos_mcp.platform.gateway.addresses import endpoint, environment_host
 from createos_mcp.platform.models import (
     ASSIGNABLE,
     Environment,
@@ -17,6 +16,7 @@ from createos_mcp.platform.models import (
     Project,
     ProjectType,
 )
+from createos_mcp.platform.sandbox.app_logs import files_of
 
 
 def view(

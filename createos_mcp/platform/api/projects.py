@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from createos_mcp.operations import Json
+from createos_mcp.contract.operations import Json
 from createos_mcp.platform.api.calls import Call, Handlers, bounds, page
-from createos_mcp.platform.build_settings import check_settings
+from createos_mcp.platform.build.build_settings import check_settings
 from createos_mcp.platform.errors import InvalidRequestError
 from createos_mcp.platform.models import Project, ProjectStatus, ProjectType
 

@@ -1,0 +1,85 @@
+"""Logs: the lines of a log as a reader wants them; chosen, folded and cut from the front."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+
+from createos_mcp.answers.truncation import compact
+from createos_mcp.contract.operations import Json
+
+VIEWS = ("stage", "grep", "tail")
+"""Arguments that choose lines; the API knows none of them."""
+
+_FOLDED_FROM = 3
+"""How many equal lines become one and a count."""
+
+_CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Colours of a terminal and other characters that are not for reading."""
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.,0-9]*(?:Z|[+-]\d\d:?\d\d)?|\d\d:\d\d:\d\d")
+"""When a line was written; lines that differ in nothing else are equal."""
+
+
+def view_log(data: Json, arguments: Mapping[str, Json]) -> Json:
+    """Show a log as lines of text, without what the arguments leave out.
+
+    Args:
+        data: A text, lines, rows `{"stage": "build", "log": "npm ci"}`, or an object with a text.
+        arguments: `stage` keeps the rows of one stage, `grep` the lines that hold a text or one
+            of several between `|`, whatever their case, and `tail` so many lines of the end.
+
+    Returns:
+        The text; the data itself when there is no log in it.
+    """
+    lines = _lines(data)
+    if lines is None:
+        return data
+    wanted = [line for stage, line in lines if _is_of(stage, arguments.get("stage"))]
+    found = list(_fold([line for line in wanted if _holds(line, arguments.get("grep"))]))
+    tail = arguments.get("tail")
+    return "\n".join(found[-tail:] if tail else found)
+
+
+def _lines(data: Json) -> list[tuple[str, str]] | None:
+    """Stage and text of each line; the stage of a plain text is empty."""
+    if isinstance(data, list):
+        return [line for row in data for line in _row(row)]
+    if isinstance(data, dict):
+        texts = [member for member in data.values() if isinstance(member, str)]
+        data = texts[0] if len(texts) == 1 else data
+    if data is None:
+        return []
+    if not isinstance(data, str):
+        return None
+    return [("", line) for line in _CONTROL.sub("", data).split("\n")]
+
+
+def _row(row: Json) -> Iterator[tuple[str, str]]:
+    stage, text = "", row
+    if isinstance(row, dict):
+        stage, text = str(row.get("stage") or ""), row.get("log")
+    shown = text if isinstance(text, str) else compact(text)
+    for line in _CONTROL.sub("", shown).rstrip().split("\n"):
+        yield stage, f"{stage} | {line}" if stage else line
+
+
+def _is_of(stage: str, wanted: str | None) -> bool:
+    return wanted is None or stage.lower() == wanted.strip().lower()
+
+
+def _holds(line: str, wanted: str | None) -> bool:
+    """A text and no pattern, because a pattern of a stranger can take for ever to match."""
+    if wanted is None:
+        return True
+    texts = [text for text in wanted.lower().split("|") if text]
+    return any(text in line.lower() for text in texts or [wanted.lower()])
+
+
+def _fold(lines: Sequence[str]) -> Iterator[str]:
+    for key, run in groupby(lines, key=lambda line: _TIME.sub("", line)):
+        first, *others = run
+        yield first
+        if len(others) + 1 >= _FOLDED_FROM and key.strip():
+            yield f"… repeated {len(others)} times"
+        else:
+            yield from others

@@ -1,0 +1,1 @@
+"""The steps of one call, and the pipeline that knows their order."""

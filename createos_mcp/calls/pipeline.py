@@ -1,0 +1,295 @@
+"""Calls: the way of one call through all steps."""
+
+import logging
+import traceback
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import anyio
+import mcp_types
+from platformdirs import user_data_path
+
+from createos_mcp.answers.framing import Frame, clean, clean_text
+from createos_mcp.answers.redaction import Redaction, SecretTable, find_masks
+from createos_mcp.answers.results import failure, success
+from createos_mcp.answers.summaries import summarise
+from createos_mcp.answers.truncation import flatten
+from createos_mcp.calls.binding import bind
+from createos_mcp.calls.confirmation import Ballot, Confirmations, input_required
+from createos_mcp.calls.key_files import key_file
+from createos_mcp.calls.policy import Policy
+from createos_mcp.calls.references import References
+from createos_mcp.calls.repair import repair
+from createos_mcp.calls.roots import client_roots, roots_required
+from createos_mcp.client.backend import Backend
+from createos_mcp.contract.catalog import Catalog
+from createos_mcp.contract.errors import (
+    AnswerNeededError,
+    ApiError,
+    BackendError,
+    CallError,
+    CreateosError,
+    FaultError,
+    InvalidArgumentsError,
+    RootsNeededError,
+    quote,
+)
+from createos_mcp.contract.operations import Arguments, Json, Operation, Problem, Reference, Tool
+from createos_mcp.contract.validation import Validation
+
+Answer: TypeAlias = mcp_types.CallToolResult | mcp_types.InputRequiredResult
+
+_PROGRESS_BYTES = 500
+"""How much of a text one notice of progress shows."""
+
+_FAULT = "This call met a fault in createos-mcp itself; its log on stderr has the details."
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Workflow(Tool):
+    """A tool that takes several operations to do its work."""
+
+    run: Callable[["Call", Arguments], Awaitable[Json]]
+    """Given the call and its checked arguments; answers with data as an operation does."""
+
+
+class Calls:
+    """Takes the calls of all sessions; it remembers nothing between them.
+
+    Args:
+        catalog: What the operations are.
+        backend: Where they go.
+        confirmations: Ask a person before what cannot be undone.
+        key_directory: Where new secrets are kept; None for the user's data directory.
+        result_budget_bytes: Limit for one result.
+        on_failure: Told why a call failed, while the call is still under way.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        backend: Backend,
+        *,
+        confirmations: Confirmations,
+        key_directory: Path | None,
+        result_budget_bytes: int,
+        on_failure: Callable[[Exception], None],
+    ) -> None:
+        self.catalog = catalog
+        self.confirmations = confirmations
+        self._key_directory = key_directory
+        self.references = References(catalog)
+        self.policy = Policy(catalog)
+        self.secrets = SecretTable(catalog.secrets)
+        self._backend = backend
+        self._budget_bytes = result_budget_bytes
+        self._on_failure = on_failure
+        self._validation = Validation()
+
+    async def answer(
+        self, tool: Tool, given: Mapping[str, Json], ballot: Ballot, pinned: Mapping[str, str]
+    ) -> Answer:
+        """Make a call and show what came of it; no exception leaves this method.
+
+        Args:
+            tool: What is called: an operation or a workflow.
+            given: Arguments as the client sent them.
+            ballot: The way to the person who may have to allow it.
+            pinned: Arguments that the caller's choice of a project fills in.
+        """
+        try:
+            return (await self.attempt(tool, given, ballot, pinned))[0]
+        except AnswerNeededError as question:
+            return input_required(question)
+        except RootsNeededError:
+            return roots_required()
+
+    async def attempt(
+        self, tool: Tool, given: Mapping[str, Json], ballot: Ballot, pinned: Mapping[str, str]
+    ) -> tuple[mcp_types.CallToolResult, CreateosError | None]:
+        """Make a call; what came of it, and why that is a failure.
+
+        Raises:
+            AnswerNeededError: A person has to answer first.
+            RootsNeededError: The client has to list its roots first.
+        """
+        call = Call(self, tool, given, ballot)
+        try:
+            arguments = self._check(tool, given, pinned)
+            call.redaction.learn(flatten(arguments))
+            data = await call.run(arguments)
+            flat = flatten(data)
+            result = success(
+                tool,
+                call.redaction.mask(clean(flat)),
+                arguments=arguments,
+                budget_bytes=self._budget_bytes,
+                frame=Frame(),
+                is_cut=flat is not data,
+            )
+        except (AnswerNeededError, RootsNeededError):
+            raise
+        except CallError as error:
+            return self._failure(call, error), error
+        except Exception as error:  # noqa: BLE001 - logged below, masked like any other text
+            self._on_failure(error)
+            trace = call.redaction.mask_text(traceback.format_exc())
+            _logger.error("%s failed unexpectedly\n%s", tool.name, trace)  # noqa: TRY400
+            return _refusal(_FAULT), FaultError(tool.name)
+        return result, None
+
+    @property
+    def key_directory(self) -> Path:
+        """Where new secrets are kept."""
+        # A server for others may run as a user without a home, and keeps none.
+        return self._key_directory or user_data_path("createos-mcp", appauthor=False) / "keys"
+
+    def check(self, tool: Tool, given: Mapping[str, Json]) -> Arguments:
+        """The arguments as the tool takes them.
+
+        Raises:
+            InvalidArgumentsError: They do not fit its schema.
+        """
+        arguments = repair(tool, given)
+        problems = self._validation.check(tool, arguments)
+        if problems:
+            raise InvalidArgumentsError(problems)
+        return arguments
+
+    def refuse(self, tool: Tool, error: CallError) -> mcp_types.CallToolResult:
+        """The answer to a call that has not begun."""
+        self._on_failure(error)
+        return failure(tool, error, ())
+
+    async def send(self, operation: Operation, arguments: Arguments) -> Json:
+        """Send an operation whose arguments hold ids."""
+        return await self._backend.send(bind(operation, arguments), operation.http)
+
+    def _check(self, tool: Tool, given: Mapping[str, Json], pinned: Mapping[str, str]) -> Arguments:
+        repaired = repair(tool, given)
+        others = [
+            Problem(path=name, message="this server is kept to one project; leave it out")
+            for name, project in pinned.items()
+            if repaired.get(name, project) != project
+        ]
+        problems = [*others, *find_masks(self.secrets, repaired)]
+        if problems:
+            raise InvalidArgumentsError(problems)
+        return self.check(tool, {**repaired, **pinned})
+
+    def _failure(self, call: "Call", error: CallError) -> mcp_types.CallToolResult:
+        self._on_failure(error)
+        if isinstance(error, ApiError):
+            call.redaction.learn(clean(flatten(error.body)))
+        at = call.current if isinstance(error, ApiError | BackendError) else None
+        references = self._references_of(at or call.tool)
+        mask = call.redaction.mask_text
+        return failure(call.tool, error, references, at=at, done=call.done, mask=mask)
+
+    def _references_of(self, tool: Tool) -> Sequence[Reference]:
+        named = tool.input_schema["properties"]
+        return [r for r in self.catalog.references if set(r.arguments) & named.keys()]
+
+
+class Call:
+    """One call on its way. A workflow makes its operations through it."""
+
+    def __init__(self, calls: Calls, tool: Tool, given: Mapping[str, Json], ballot: Ballot) -> None:
+        self._calls = calls
+        self._ballot = ballot
+        self.tool = tool
+        self.current: Operation | None = None
+        """The operation that a failure is about."""
+        self.done: list[str] = []
+        """What a workflow has changed so far, `the project my-app was created`."""
+        self.started_at = anyio.current_time()
+        """On the clock of the event loop."""
+        self._reported = 0
+        self.redaction = Redaction(
+            calls.secrets, reveal=_revealed(tool, given), shown=self._shown(tool)
+        )
+        self.redaction.learn(flatten(dict(given)))
+
+    async def run(self, arguments: Arguments) -> Json:
+        """Do what the tool does, with arguments that fit it."""
+        if isinstance(self.tool, Workflow):
+            return await self.tool.run(self, arguments)
+        if not isinstance(self.tool, Operation):
+            raise TypeError(f"{self.tool.name} has nothing that does its work")
+        return summarise(self.tool.summary, await self.perform(self.tool, arguments))
+
+    async def perform(self, operation: Operation, arguments: Arguments) -> Json:
+        """Make one operation: names become ids, and a person is asked where that is due.
+
+        Raises:
+            CallError: It failed, or a person did not allow it.
+        """
+        self.current = operation
+        ids = await self._calls.references.resolve(arguments, self._fetch)
+        if self._calls.confirmations.must_ask(self._ballot, operation):
+            question = await self._calls.policy.question(operation, ids, self._fetch)
+            await self._calls.confirmations.require(self._ballot, operation, ids, question)
+        return await self._hand_over(operation, ids)
+
+    async def operate(self, name: str, **arguments: Json) -> Json:
+        """Make the operation of this name, with arguments that are checked like a model's."""
+        operation = self._calls.catalog.operations[name]
+        return await self.perform(operation, self._calls.check(operation, arguments))
+
+    async def report(self, message: str) -> None:
+        """Tell a client that asked for progress how far this is; secrets are masked."""
+        self._reported += 1
+        text = quote(self.redaction.mask_text(clean_text(message)), limit_bytes=_PROGRESS_BYTES)
+        await self._ballot.context.session.report_progress(self._reported, message=text)
+
+    @property
+    def shows_progress(self) -> bool:
+        """Whether the client asked for progress, and so waits longer."""
+        return "progress_token" in (self._ballot.context.meta or {})
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the caller sits at another machine, where a file of this one is no use."""
+        return self._ballot.context.request is not None
+
+    async def client_roots(self) -> tuple[Path, ...]:
+        """Directories that the client lets this server read.
+
+        Raises:
+            RootsNeededError: The client has to call again and say which.
+        """
+        return await client_roots(self._ballot)
+
+    async def _hand_over(self, operation: Operation, arguments: Arguments) -> Json:
+        """Send an operation and put the secrets that it makes where only their owner reads them."""
+        kept = tuple(name for name, place in operation.issues.items() if place == "file")
+        if not kept or self.is_remote:
+            return await self._fetch(operation, arguments)
+        label = str(arguments.get("name", operation.group))
+        with key_file(self._calls.key_directory, label) as file:
+            return file.keep(await self._fetch(operation, arguments), kept)
+
+    async def _fetch(self, operation: Operation, arguments: Arguments) -> Json:
+        data = await self._calls.send(operation, arguments)
+        self.redaction.learn(clean(flatten(data)))
+        return data
+
+    def _shown(self, tool: Tool) -> frozenset[str]:
+        issues = tool.issues if isinstance(tool, Operation) else {}
+        return frozenset(n for n, place in issues.items() if place == "result" or self.is_remote)
+
+
+def _revealed(tool: Tool, given: Mapping[str, Json]) -> str | None:
+    """The one variable that is asked for in clear, where the tool offers that."""
+    name = given.get("reveal") if "reveal" in tool.input_schema["properties"] else None
+    return name if isinstance(name, str) else None
+
+
+def _refusal(text: str) -> mcp_types.CallToolResult:
+    return mcp_types.CallToolResult(
+        content=[mcp_types.TextContent(type="text", text=text)], is_error=True
+    )

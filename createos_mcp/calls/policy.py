@@ -1,0 +1,133 @@
+"""Policy: which calls only a person may allow, and what that person is asked."""
+
+import re
+from collections.abc import Mapping
+
+from createos_mcp.answers.framing import clean_text
+from createos_mcp.contract.catalog import Catalog
+from createos_mcp.contract.errors import ApiError, CallError, quote
+from createos_mcp.contract.operations import (
+    Arguments,
+    Confirmation,
+    Fetch,
+    Json,
+    Lookup,
+    Loss,
+    Operation,
+    Question,
+)
+
+_NOT_FOUND = 404
+_SHOWN_BYTES = 100
+_PLACE = re.compile(r"\{([^{}]+)\}")
+
+_UNREAD = " What goes with it could not be read."
+
+
+class Policy:
+    """Knows from the catalogue what each operation costs the one who calls it by mistake."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._operations = catalog.operations
+
+    async def question(self, operation: Operation, arguments: Arguments, fetch: Fetch) -> Question:
+        """What a person is asked before a call of an operation that needs it.
+
+        Args:
+            operation: What is called.
+            arguments: With ids in place of names.
+            fetch: Reads what goes with the thing that the call ends.
+
+        Raises:
+            ApiError: There is no such thing.
+        """
+        asked = operation.confirmation
+        if asked is None:
+            raise ValueError(f"nobody needs to allow {operation.name}")
+        fetch = _once(fetch)
+        own_id = str(arguments.get(_PLACE.findall(operation.http.path)[-1], ""))
+        try:
+            subject = await self._subject(asked, arguments, fetch)
+            losses = [await self._loss(loss, arguments, fetch) for loss in asked.losses]
+            gone = ", ".join(loss for loss in losses if loss)
+            ending = f" With it go: {gone}." if gone else ""
+        except CallError as error:
+            if isinstance(error, ApiError) and error.status == _NOT_FOUND:
+                raise
+            subject, ending = {}, _UNREAD
+        typed = str(subject.get(asked.typed) or own_id) if asked.typed else ""
+        text = _fill(asked.question, {**arguments, **subject}, own_id)
+        return Question(text=text + ending, typed=typed)
+
+    async def _subject(
+        self, asked: Confirmation, arguments: Arguments, fetch: Fetch
+    ) -> Mapping[str, Json]:
+        if asked.subject is None:
+            return {}
+        data = await self._read(asked.subject, arguments, fetch)
+        if asked.subject.where or isinstance(data, list):
+            rows = _matching(asked.subject, data, arguments)
+            return rows[0] if rows else {}
+        return data if isinstance(data, dict) else {}
+
+    async def _loss(self, loss: Loss, arguments: Arguments, fetch: Fetch) -> str:
+        data = await self._read(loss.lookup, arguments, fetch)
+        rows = _matching(loss.lookup, data, arguments)
+        counted = [row for row in rows if not loss.present or row.get(loss.present)]
+        number = sum(_number(row, loss.count) for row in counted) if loss.count else len(counted)
+        if not loss.lookup.where and not loss.count:
+            number = max(number, _total(data))
+        return f"{number} {loss.noun}" if number else ""
+
+    async def _read(self, lookup: Lookup, arguments: Arguments, fetch: Fetch) -> Json:
+        operation = self._operations[lookup.operation]
+        taken = operation.input_schema["properties"].keys()
+        return await fetch(operation, {n: v for n, v in arguments.items() if n in taken})
+
+
+def _once(fetch: Fetch) -> Fetch:
+    """The same, asking for each list once."""
+    known: dict[str, Json] = {}
+
+    async def fetch_once(operation: Operation, arguments: Arguments) -> Json:
+        if operation.name not in known:
+            known[operation.name] = await fetch(operation, arguments)
+        return known[operation.name]
+
+    return fetch_once
+
+
+def _fill(question: str, facts: Mapping[str, Json], unknown: str) -> str:
+    """Put facts into a question; they are texts of other people and stay on one line."""
+
+    def show(place: re.Match[str]) -> str:
+        fact = facts.get(place[1], unknown)
+        return quote(clean_text(" ".join(str(fact).split())), limit_bytes=_SHOWN_BYTES)
+
+    return _PLACE.sub(show, question)
+
+
+def _matching(lookup: Lookup, data: Json, arguments: Arguments) -> list[Mapping[str, Json]]:
+    if isinstance(data, dict):
+        lists = [held for held in data.values() if isinstance(held, list)]
+        data = lists[0] if len(lists) == 1 else []
+    rows = [row for row in data if isinstance(row, dict)] if isinstance(data, list) else []
+    return [
+        row
+        for row in rows
+        if all(row.get(member) == arguments.get(name) for member, name in lookup.where.items())
+    ]
+
+
+def _total(data: Json) -> int:
+    """How many rows a page says there are."""
+    pagination = data.get("pagination") if isinstance(data, dict) else None
+    total = pagination.get("total") if isinstance(pagination, dict) else None
+    return total if isinstance(total, int) else 0
+
+
+def _number(row: Mapping[str, Json], path: str) -> int:
+    value: Json = row
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, int) else 0

@@ -1,0 +1,87 @@
+"""The command `doctor`: what could keep calls from working, and what to do about it."""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+
+import anyio
+
+from createos_mcp.cli.checks import (
+    Finding,
+    Status,
+    check_address,
+    check_connection,
+    check_key,
+    check_programs,
+    check_settings,
+)
+from createos_mcp.cli.commands import Invocation
+from createos_mcp.cli.terminal import say
+from createos_mcp.contract.errors import NoPlatformHereError
+
+_STYLES: dict[Status, str] = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+
+_DESTINATION = frozenset(
+    {"CREATEOS_API_KEY", "CREATEOS_ACCESS_TOKEN", "CREATEOS_API_URL", "--api-url"}
+)
+"""Settings that together say where calls go."""
+
+
+def examine(invocation: Invocation) -> int:
+    """Check everything and show it; 1 when something fails."""
+    findings = list(_findings(invocation))
+    is_well = all(finding.status != "fail" for finding in findings)
+    if invocation.given["json"]:
+        say(json.dumps({"ok": is_well, "checks": [asdict(finding) for finding in findings]}))
+    else:
+        _write(findings)
+    return 0 if is_well else 1
+
+
+def _findings(invocation: Invocation) -> Iterator[Finding]:
+    yield from check_settings(invocation)
+    about_key = list(check_key(invocation))
+    yield from about_key
+    # With half of them known, a key could go to another address than the one that is meant.
+    unknown = {problem.name for problem in invocation.problems} & _DESTINATION
+    if not unknown and all(finding.status != "fail" for finding in about_key):
+        yield from _destination_findings(invocation)
+    yield from check_programs(invocation.environ)
+
+
+def _destination_findings(invocation: Invocation) -> Iterator[Finding]:
+    target, finding = check_address(invocation.settings)
+    yield finding
+    if invocation.settings.is_local:
+        yield from _local_findings(invocation)
+    elif target is not None:
+        yield from anyio.run(check_connection, target, invocation.settings)
+
+
+def _local_findings(invocation: Invocation) -> Iterator[Finding]:
+    if sys.platform != "linux":
+        yield Finding(
+            name="platform",
+            status="fail",
+            detail=str(NoPlatformHereError(sys.platform)),
+            remedy="Set CREATEOS_API_KEY to use the CreateOS cloud.",
+        )
+        return
+    # It imports the platform, which is for Linux alone.
+    from createos_mcp.cli.local_checks import check_machine, find_target  # noqa: PLC0415
+
+    target, findings = find_target(invocation)
+    yield from findings
+    if target is not None:
+        yield from anyio.run(check_connection, target, invocation.settings)
+    yield from check_machine(invocation)
+
+
+def _write(findings: Sequence[Finding]) -> None:
+    width = max(len(finding.name) for finding in findings)
+    for finding in findings:
+        line = f"{finding.status:<4}  {finding.name.ljust(width)}  {finding.detail}"
+        say(line, style=_STYLES[finding.status])
+        if finding.remedy:
+            say(f"      {' ' * width}  {finding.remedy}")

@@ -1,0 +1,1 @@
+"""MCP clients' configurations: read, changed, written."""

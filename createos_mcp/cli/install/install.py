@@ -1,0 +1,175 @@
+"""The command `install`: shows what would change in clients' configurations, asks, and writes."""
+
+import re
+import shutil
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+
+from createos_mcp.cli.commands import Invocation
+from createos_mcp.cli.install.client_configs import (
+    CLIENTS,
+    KEY_VARIABLE,
+    Client,
+    Launch,
+    is_there,
+    key_members,
+    locate,
+)
+from createos_mcp.cli.install.config_files import replace_config
+from createos_mcp.cli.install.installation import Change, add_server, remove_server
+from createos_mcp.cli.terminal import ask, can_ask, say, say_diff
+from createos_mcp.contract.errors import ConfigFileError, KeyNameError, UnknownClientError
+
+PACKAGE = "createos-mcp"
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_KEY_PREFIX = "skp_"
+
+_NO_KEY = (
+    "No key is written. Without one the server uses the platform on this machine; "
+    f"--with-key {KEY_VARIABLE} has the clients hand yours on."
+)
+
+
+def install(invocation: Invocation) -> int:
+    """Put the server into clients' configurations, or take it out; 1 when a file is refused."""
+    given = invocation.given
+    variable = _variable(given["with_key"])
+    clients = tuple(_chosen(invocation))
+    if not clients:
+        say(f"No client was found. Name one of {', '.join(client.name for client in CLIENTS)}.")
+        return 1
+    changes, refusals = _plan(clients, invocation, variable)
+    _show(changes)
+    if not given["uninstall"]:
+        _say_keys(clients, variable, invocation.environ)
+    if refusals:
+        return _refuse(refusals)
+    wanted = [change for change in changes if not change.is_none]
+    if wanted and _is_allowed(given, len(wanted)):
+        _write(wanted)
+    return 0
+
+
+def _plan(
+    clients: Iterable[Client], invocation: Invocation, variable: str | None
+) -> tuple[list[Change], list[ConfigFileError]]:
+    """What becomes of each client's file, and why some are refused."""
+    launch = find_launch(invocation.environ)
+    changes, refusals = [], []
+    for client in clients:
+        file = _file(client, invocation)
+        try:
+            if invocation.given["uninstall"]:
+                changes.append(remove_server(client, file))
+            else:
+                changes.append(add_server(client, file, launch, variable))
+        except ConfigFileError as error:
+            refusals.append(error)
+    return changes, refusals
+
+
+def find_launch(environ: Mapping[str, str]) -> Launch:
+    """How clients start the server: by uvx where there is one, otherwise by its absolute path."""
+    if shutil.which("uvx", path=environ.get("PATH")):
+        return Launch(command="uvx", args=(PACKAGE,))
+    beside = shutil.which(PACKAGE, path=str(Path(sys.executable).parent))
+    found = beside or shutil.which(PACKAGE, path=environ.get("PATH"))
+    if found:
+        return Launch(command=str(Path(found).absolute()))
+    return Launch(command=sys.executable, args=("-m", "createos_mcp"))
+
+
+def _variable(name: str | None) -> str | None:
+    if name is None:
+        return None
+    if not _VARIABLE.fullmatch(name) or name.startswith(_KEY_PREFIX):
+        raise KeyNameError
+    return name
+
+
+def _chosen(invocation: Invocation) -> Iterator[Client]:
+    """The clients that are named, otherwise those that are found."""
+    given = invocation.given
+    named = given["clients"]
+    if not named and given["project_scope"]:
+        named = [CLIENTS[0].name]
+    if not named:
+        environ = invocation.environ
+        yield from (c for c in CLIENTS if is_there(c, sys.platform, environ))
+        return
+    usable = [c for c in CLIENTS if c.project or not given["project_scope"]]
+    known = {client.name: client for client in usable}
+    for name in dict.fromkeys(named):
+        if name not in known:
+            near = get_close_matches(name, known, n=2, cutoff=0.4)
+            raise UnknownClientError(name, near or list(known))
+        yield known[name]
+
+
+def _file(client: Client, invocation: Invocation) -> Path:
+    if invocation.given["project_scope"] and client.project:
+        return Path.cwd() / client.project
+    return locate(client, sys.platform, invocation.environ)
+
+
+def _show(changes: Iterable[Change]) -> None:
+    for change in changes:
+        state = "nothing to change" if change.is_none else str(change.file)
+        say(f"{change.client.title}: {state}", style="bold")
+        if not change.is_none:
+            say_diff(change.diff())
+            say("")
+
+
+def _say_keys(clients: Iterable[Client], variable: str | None, environ: Mapping[str, str]) -> None:
+    if variable is None:
+        say(_NO_KEY)
+        return
+    for client in clients:
+        if key_members(client, variable) is None:
+            say(_without_reference(client), style="yellow")
+    if variable not in environ:
+        say(f"{variable} is not set here; the clients need it in their environment.")
+
+
+def _without_reference(client: Client) -> str:
+    if client.key is None:
+        return f"{client.title} cannot refer to a variable, so its entry has no key."
+    return (
+        f"{client.title} hands variables on under their own names only, so its entry has no key; "
+        f"use --with-key {KEY_VARIABLE}."
+    )
+
+
+def _refuse(refusals: Iterable[ConfigFileError]) -> int:
+    for error in refusals:
+        sys.stderr.write(f"createos-mcp: {error}\n")
+    sys.stderr.write("createos-mcp: nothing was written; name the other clients to leave it out.\n")
+    return 1
+
+
+def _is_allowed(given: Mapping[str, object], count: int) -> bool:
+    if given["dry_run"]:
+        say("Nothing was written: this was a dry run.")
+        return False
+    if given["yes"]:
+        return True
+    if not can_ask():
+        say("Nothing was written. Run it again with --yes.")
+        return False
+    files = "this file" if count == 1 else f"these {count} files"
+    if ask(f"Write {files}? [y/N]").lower() in {"y", "yes"}:
+        return True
+    say("Nothing was written.")
+    return False
+
+
+def _write(changes: Iterable[Change]) -> None:
+    for change in changes:
+        copy = replace_config(change.file, change.before, change.after)
+        kept = f"; the old one is {copy.name}" if copy else ""
+        say(f"{change.file} is written{kept}.", style="green")
+    say("Restart the clients that are running.")

@@ -1,0 +1,187 @@
+"""An installation: the change to one client's configuration that adds or removes the server."""
+
+import difflib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from createos_mcp.cli.install.client_configs import SERVER, Client, Format, Launch, key_members
+from createos_mcp.cli.install.config_files import read_config, split_bom
+from createos_mcp.cli.install.json_text import read_json, remove_member, set_member
+from createos_mcp.cli.install.toml_text import read_toml, remove_table, set_entries
+from createos_mcp.contract.errors import ConfigFileError, ConfigTextError
+from createos_mcp.contract.operations import Json
+
+_HIDDEN = '"…"'
+_STRING = re.compile(r"""(?P<text>"(?:[^"\\]|\\.)*"|'[^']*')(?P<names>\s*:)?""")
+"""A text, and the colon after one that is the name of a member."""
+
+_CONTEXT_LINES = 2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Change:
+    """What becomes of one file."""
+
+    client: Client
+    file: Path
+    before: str
+    after: str
+    own: frozenset[str]
+    """Texts of our entry; others are not shown, since they may be secrets."""
+
+    @property
+    def is_none(self) -> bool:
+        """Whether the file is as it should be already."""
+        return self.before == self.after
+
+    def diff(self) -> list[str]:
+        """The change line by line, without the texts of other entries."""
+        lines = difflib.unified_diff(
+            self._shown(self.before),
+            self._shown(self.after),
+            str(self.file) if self.before else "(new)",
+            str(self.file),
+            n=_CONTEXT_LINES,
+            lineterm="",
+        )
+        return list(lines)
+
+    def _shown(self, text: str) -> list[str]:
+        return [_STRING.sub(self._show, line) for line in text.splitlines()]
+
+    def _show(self, found: re.Match[str]) -> str:
+        is_shown = found["names"] or found["text"][1:-1] in self.own
+        return found[0] if is_shown else _HIDDEN
+
+
+def add_server(client: Client, file: Path, launch: Launch, variable: str | None) -> Change:
+    """The change after which a client starts the server.
+
+    An entry that is there already keeps what it has beside the command, its variables for one.
+
+    Args:
+        client: Whose configuration it is.
+        file: The configuration; need not exist.
+        launch: The command.
+        variable: Name of the variable that holds the key, where the client shall hand it on.
+
+    Raises:
+        ConfigFileError: The file is malformed, or has a remote server of this name.
+    """
+    members: dict[tuple[str, ...], Json] = {
+        (name,): value for name, value in client.entry(launch).items()
+    }
+    members.update((key_members(client, variable) or {}) if variable else {})
+
+    def add(text: str, found: Mapping[str, Json]) -> str:
+        if found.keys() & {"url", "httpUrl", "serverUrl"}:
+            reason = f"{SERVER} is a remote server here; remove it first, with --uninstall"
+            raise ConfigTextError(reason, 1)
+        return _WRITERS[client.format](text, client, _missing(members, found))
+
+    return _change(client, file, add, _texts(list(members.values())))
+
+
+def remove_server(client: Client, file: Path) -> Change:
+    """The change after which a client does not know the server.
+
+    Raises:
+        ConfigFileError: The file is malformed.
+    """
+
+    def remove(text: str, _found: Mapping[str, Json]) -> str:
+        path = (*client.at, SERVER)
+        if client.format == "toml":
+            return remove_table(text, path)
+        return remove_member(text, path, comments=client.format == "jsonc")
+
+    return _change(client, file, remove, frozenset())
+
+
+def _change(
+    client: Client,
+    file: Path,
+    edit: Callable[[str, Mapping[str, Json]], str],
+    own: frozenset[str],
+) -> Change:
+    before = read_config(file)
+    mark, text = split_bom(before)
+    try:
+        after = edit(text, _entry(client, text))
+    except ConfigTextError as error:
+        reason = f"{error.reason}. Repair it there; nothing was changed"
+        raise ConfigFileError(str(file), reason, error.line) from error
+    return Change(client=client, file=file, before=before, after=mark + after, own=own)
+
+
+def _entry(client: Client, text: str) -> Mapping[str, Json]:
+    """The server's entry as it is now; empty when there is none."""
+    found: Json = _READERS[client.format](text)
+    for name in (*client.at, SERVER):
+        found = found.get(name) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _missing(
+    members: Mapping[tuple[str, ...], Json], found: Mapping[str, Json]
+) -> dict[tuple[str, ...], Json]:
+    """What an entry does not hold yet; a list of variables grows by ours."""
+    missing = {}
+    for path, value in members.items():
+        held: Json = found
+        for name in path:
+            held = held.get(name) if isinstance(held, dict) else None
+        if path == ("env_vars",) and isinstance(held, list):
+            value = [*held, *(name for name in value if name not in held)]  # noqa: PLW2901
+        if held != value:
+            missing[path] = value
+    return missing
+
+
+def _write_json(text: str, client: Client, members: Mapping[tuple[str, ...], Json]) -> str:
+    entry = (*client.at, SERVER)
+    comments = client.format == "jsonc"
+    here = _entry(client, text)
+    if not here and members:
+        return set_member(text, entry, _tree(members), comments=comments)
+    for path, value in members.items():
+        text = set_member(text, (*entry, *path), value, comments=comments)
+    return text
+
+
+def _write_toml(text: str, client: Client, members: Mapping[tuple[str, ...], Json]) -> str:
+    flat = {name: value for (name,), value in members.items()}
+    return set_entries(text, (*client.at, SERVER), flat)
+
+
+def _tree(members: Mapping[tuple[str, ...], Json]) -> dict[str, Json]:
+    """`{("env", "KEY"): "x"}` as `{"env": {"KEY": "x"}}`."""
+    tree: dict[str, Json] = {}
+    for path, value in members.items():
+        here = tree
+        for name in path[:-1]:
+            here = here.setdefault(name, {})
+        here[path[-1]] = value
+    return tree
+
+
+def _texts(values: Sequence[Json]) -> frozenset[str]:
+    texts: set[str] = set()
+    for value in values:
+        texts |= _texts(value) if isinstance(value, list) else {value}
+    return frozenset(texts)
+
+
+_READERS: Mapping[Format, Callable[[str], Json]] = {
+    "json": lambda text: read_json(text, comments=False),
+    "jsonc": lambda text: read_json(text, comments=True),
+    "toml": read_toml,
+}
+
+_WRITERS: Mapping[Format, Callable[[str, Client, Mapping[tuple[str, ...], Json]], str]] = {
+    "json": _write_json,
+    "jsonc": _write_json,
+    "toml": _write_toml,
+}

@@ -1,0 +1,109 @@
+"""The local platform's status: where it listens and what runs on it, for people and programs."""
+
+import json
+from collections.abc import Mapping, Sequence
+from urllib.error import URLError
+from urllib.request import ProxyHandler, Request, build_opener
+
+from createos_mcp.cli.commands import Invocation
+from createos_mcp.cli.local import config_of, locate
+from createos_mcp.cli.tables import write_table
+from createos_mcp.cli.terminal import say
+from createos_mcp.contract.errors import ConnectionLostError
+from createos_mcp.contract.operations import Json
+from createos_mcp.platform import daemon
+from createos_mcp.platform.paths import DataDir
+from createos_mcp.platform.state import PlatformState
+
+REQUEST_TIMEOUT_S = 10
+
+_COLUMNS = ("APP", "STATE", "ADDRESS", "REPLICAS", "MEMORY", "ISOLATION", "LIMITS", "USER")
+
+_NOTHING = "-"
+
+_ISOLATION = {
+    "bubblewrap": "each in a sandbox of its own",
+    "none": "as plain processes; install bubblewrap for a sandbox of its own for each",
+}
+
+
+def start(invocation: Invocation) -> int:
+    """Start the platform unless it runs, and show it."""
+    locate(invocation)
+    return show(invocation)
+
+
+def show(invocation: Invocation) -> int:
+    """Show where the platform listens and what it runs; 1 when it does not run."""
+    data_dir = config_of(invocation.settings).data_dir
+    state = daemon.running(data_dir)
+    if invocation.given.get("json"):
+        say(json.dumps(_document(state, data_dir)))
+    else:
+        _write(state, data_dir)
+    return 1 if state is None else 0
+
+
+def _document(state: PlatformState | None, data_dir: DataDir) -> dict[str, Json]:
+    """All of it for programs; the members of `apps` are those of the API's `/status`."""
+    if state is None:
+        return {"running": False, "dataDir": str(data_dir.root)}
+    return {
+        "running": True,
+        "dataDir": str(data_dir.root),
+        "keyFile": str(data_dir.key_file),
+        "apiUrl": state.api_url,
+        "openapiUrl": _openapi_url(state),
+        "gatewayPort": state.gateway_port,
+        "pid": state.pid,
+        "version": state.version,
+        "isolation": state.isolation,
+        "outbound": state.outbound,
+        "apps": _apps(state, data_dir),
+    }
+
+
+def _write(state: PlatformState | None, data_dir: DataDir) -> None:
+    if state is None:
+        say(f"The platform is not running. Its files are in {data_dir.root}.")
+        return
+    say(f"API       {state.api_url}/v1  (OpenAPI: {_openapi_url(state)})")
+    say(f"key       in {data_dir.key_file}")
+    say(f"data      {data_dir.root}")
+    say(f"process   {state.pid}, version {state.version}")
+    network = "with" if state.outbound else "without"
+    say(f"apps      run {_ISOLATION[state.isolation]}, {network} access to the network")
+    apps = _apps(state, data_dir)
+    if apps:
+        say("")
+        write_table(_COLUMNS, [_row(app) for app in apps])
+
+
+def _openapi_url(state: PlatformState) -> str:
+    return f"{state.api_url}/api-docs/openapi.json"
+
+
+def _row(app: Mapping[str, Json]) -> tuple[str, ...]:
+    replicas = app["replicas"]
+    return (
+        f"{app['project']}/{app['environment']}",
+        app["status"] or _NOTHING,
+        app["endpoint"],
+        f"{replicas['running']}/{replicas['wanted']}",
+        f"{app['memoryBytes'] / 2**20:.0f}/{app['memoryMb']} MB",
+        app["isolation"] or _NOTHING,
+        app["limits"] or _NOTHING,
+        app["user"],
+    )
+
+
+def _apps(state: PlatformState, data_dir: DataDir) -> Sequence[Mapping[str, Json]]:
+    """Every user's apps; the key in the data directory is that of the machine's owner."""
+    key = data_dir.key_file.read_text().strip()
+    request = Request(f"{state.api_url}/status", headers={"X-Api-Key": key})  # noqa: S310 - loopback
+    try:
+        with build_opener(ProxyHandler({})).open(request, timeout=REQUEST_TIMEOUT_S) as answer:
+            apps: Sequence[Mapping[str, Json]] = json.load(answer)["data"]["apps"]
+            return apps
+    except URLError as error:
+        raise ConnectionLostError(state.api_url, str(error)) from error

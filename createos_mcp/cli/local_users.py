@@ -1,0 +1,71 @@
+"""Users of the local platform, from the command line."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import anyio
+
+from createos_mcp.cli.commands import Invocation
+from createos_mcp.cli.local import config_of
+from createos_mcp.cli.tables import write_table
+from createos_mcp.cli.terminal import say
+from createos_mcp.contract.errors import UserRefusedError
+from createos_mcp.platform import daemon, users
+from createos_mcp.platform.config import PlatformConfig
+from createos_mcp.platform.errors import PlatformError
+from createos_mcp.platform.state import read_state
+
+_COLUMNS = ("NAME", "ID", "SINCE")
+
+_NO_ADDRESS = "CREATEOS_API_URL as `createos-mcp platform start` shows it; it has not run yet"
+
+
+def add(invocation: Invocation) -> int:
+    """Let another user in, and show their key: nothing keeps it but this output.
+
+    Raises:
+        UserRefusedError: The name is taken or of a form that is not allowed.
+    """
+    config = config_of(invocation.settings)
+    with _explained(), daemon.holding_starts(config.data_dir):
+        user, key = anyio.run(users.add_user, config.data_dir, invocation.given["name"])
+    api_url = _api_url(config)
+    if invocation.given["json"]:
+        say(json.dumps({"id": user.id, "name": user.name, "apiUrl": api_url, "apiKey": key}))
+        return 0
+    say(f"{user.name} may use the platform. Their client needs, and the key is not shown again:")
+    say(f"CREATEOS_API_URL={api_url}" if api_url else _NO_ADDRESS)
+    say(f"CREATEOS_API_KEY={key}")
+    return 0
+
+
+def show(invocation: Invocation) -> int:
+    """Show who may use the platform, its owner first."""
+    with _explained():
+        found = anyio.run(users.list_users, config_of(invocation.settings).data_dir)
+    if invocation.given["json"]:
+        listed = [{"id": u.id, "name": u.name, "createdAt": u.created_at} for u in found]
+        say(json.dumps(listed))
+        return 0
+    write_table(_COLUMNS, [(user.name, user.id, user.created_at) for user in found])
+    if not found:
+        say("The platform has not run yet and has no users.")
+    return 0
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Errors of the platform as the command line shows them."""
+    try:
+        yield
+    except PlatformError as error:
+        raise UserRefusedError(str(error)) from error
+
+
+def _api_url(config: PlatformConfig) -> str | None:
+    """Where the API listens, or will with the next start; unknown before the first."""
+    state = read_state(config.data_dir.state_file)
+    if state is not None:
+        return state.api_url
+    return f"http://127.0.0.1:{config.api_port}" if config.api_port else None

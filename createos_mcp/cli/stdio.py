@@ -1,0 +1,93 @@
+"""The server over stdio, put together: settings, backend, catalogue, transport."""
+
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+from anyio import to_thread
+from mcp.server import Server
+
+from createos_mcp.cli.commands import Invocation
+from createos_mcp.cli.transports import serve_stdio
+from createos_mcp.client.backend import Backend
+from createos_mcp.client.target import Credentials, Target
+from createos_mcp.contract.catalog import load_catalog
+from createos_mcp.contract.errors import NoPlatformHereError
+from createos_mcp.server.server import build_server
+from createos_mcp.server.toolsets import offered
+from createos_mcp.settings.settings import CLOUD_URL
+from createos_mcp.workflows.table import build_workflows
+from createos_mcp.workflows.workspace import Workspace
+
+
+def serve(invocation: Invocation) -> int:
+    """Serve one client until its end of the pipe is closed."""
+    anyio.run(_serve, invocation)
+    return 0
+
+
+async def _serve(invocation: Invocation) -> None:
+    async with open_server(invocation) as server:
+        await serve_stdio(server)
+
+
+@asynccontextmanager
+async def open_server(invocation: Invocation) -> AsyncIterator[Server[Any]]:
+    """The server as the settings say it is; its connections are closed in the end."""
+    settings = invocation.settings
+    async with Backend(
+        locator(invocation),
+        connect_timeout_s=settings.connect_timeout_s,
+        read_timeout_s=settings.read_timeout_s,
+        upload_timeout_s=settings.upload_timeout_s,
+        total_timeout_s=settings.total_timeout_s,
+        attempts=settings.attempts,
+        max_answer_bytes=settings.max_answer_bytes,
+    ) as backend:
+        catalog = load_catalog()
+        yield build_server(
+            catalog,
+            backend,
+            workflows=build_workflows(catalog, workspace(invocation)),
+            selection=offered(settings),
+            unasked=settings.confirm,
+            key_directory=settings.platform_dir / "keys",
+            result_budget_bytes=settings.result_budget_bytes,
+        )
+
+
+def workspace(invocation: Invocation) -> Workspace:
+    """What of this machine the tools may read for the one who launched this process."""
+    return Workspace(
+        allowed=invocation.settings.deploy_roots,
+        working_directory=Path.cwd(),
+        home=Path.home(),
+        variables=invocation.environ,
+    )
+
+
+def locator(invocation: Invocation) -> Callable[[], Awaitable[Target]]:
+    """Where calls go: known at once, or found by starting the local platform when first needed."""
+    settings = invocation.settings
+    if settings.is_local:
+        return lambda: to_thread.run_sync(partial(_start_platform, invocation))
+    credentials = Credentials(api_key=settings.api_key, access_token=settings.access_token)
+    target = Target(base_url=settings.api_url or CLOUD_URL, credentials=credentials)
+
+    async def known() -> Target:
+        return target
+
+    return known
+
+
+def _start_platform(invocation: Invocation) -> Target:
+    if sys.platform != "linux":
+        raise NoPlatformHereError(sys.platform)
+    # Only a session that calls a tool of the local platform needs it.
+    from createos_mcp.cli import local  # noqa: PLC0415
+
+    return local.locate(invocation)

@@ -1,0 +1,65 @@
+"""The command `tools`: the tools that a client of this server sees."""
+
+import json
+from collections.abc import Iterator
+
+import anyio
+import mcp_types
+from mcp import Client
+
+from createos_mcp.cli.commands import Invocation
+from createos_mcp.cli.stdio import open_server
+from createos_mcp.cli.tables import write_table
+from createos_mcp.cli.terminal import say
+from createos_mcp.contract.catalog import Catalog, load_catalog
+from createos_mcp.contract.operations import Json
+from createos_mcp.server.discovery import CALL, DESCRIBE, GROUP, SEARCH
+
+_COLUMNS = ("GROUP", "TOOL", "EFFECT", "WHAT IT DOES")
+
+_WORKFLOWS = "workflows"
+"""Group of what is neither an operation nor a search."""
+
+
+def show(invocation: Invocation) -> int:
+    """Show the tools, with what each of them does to the platform."""
+    rows = sorted(_rows(anyio.run(_list, invocation)), key=lambda row: (row["group"], row["name"]))
+    if invocation.given["json"]:
+        say(json.dumps(rows))
+    else:
+        columns = ("group", "name", "effect", "description")
+        write_table(_COLUMNS, [tuple(row[column] for column in columns) for row in rows])
+    return 0
+
+
+async def _list(invocation: Invocation) -> list[mcp_types.Tool]:
+    async with open_server(invocation) as server, Client(server) as client:
+        return (await client.list_tools()).tools
+
+
+def _rows(tools: list[mcp_types.Tool]) -> Iterator[dict[str, Json]]:
+    catalog = load_catalog()
+    for tool in tools:
+        yield {
+            "group": _group(catalog, tool.name).replace("_", " "),
+            "name": tool.name,
+            "title": tool.title,
+            "effect": _effect(tool),
+            "description": tool.description,
+            "inputSchema": tool.input_schema,
+        }
+
+
+def _group(catalog: Catalog, name: str) -> str:
+    operation = catalog.find(name)
+    if operation is not None:
+        return operation.group
+    return GROUP if name in {CALL.name, DESCRIBE.name, SEARCH.name} else _WORKFLOWS
+
+
+def _effect(tool: mcp_types.Tool) -> str:
+    """What a call does at most: reads, changes or destroys."""
+    hints = tool.annotations
+    if hints is not None and hints.read_only_hint:
+        return "reads"
+    return "changes" if hints is not None and hints.destructive_hint is False else "destroys"

@@ -1,0 +1,1 @@
+"""The client of the REST API: where calls go, one request out, one response in."""

@@ -1,0 +1,165 @@
+"""One HTTP exchange: a request out, a bounded answer in, no exception of httpx2 beyond here."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import httpx2
+
+from createos_mcp.contract.errors import (
+    AnswerTooLargeError,
+    BackendError,
+    ConnectionFailedError,
+    ConnectionLostError,
+    TimedOutError,
+    UnreadableAnswerError,
+)
+
+_MAX_REDIRECTS = 3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """How long a call may take and how much it may bring."""
+
+    connect_timeout_s: float
+    read_timeout_s: float
+    write_timeout_s: float
+    pool_timeout_s: float
+    total_timeout_s: float
+    answer_bytes: int
+
+    def timeouts(self) -> httpx2.Timeout:
+        """The times of one exchange as httpx2 takes them."""
+        return httpx2.Timeout(
+            connect=self.connect_timeout_s,
+            read=self.read_timeout_s,
+            write=self.write_timeout_s,
+            pool=self.pool_timeout_s,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """A complete answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Ignores case."""
+    content: bytes
+
+
+async def exchange(client: httpx2.AsyncClient, request: httpx2.Request, limit_bytes: int) -> Answer:
+    """Send a request and read its answer; the caller's cancellation closes the connection.
+
+    A redirect is followed only for GET and within the origin, so that credentials never leave it.
+
+    Raises:
+        AnswerTooLargeError: The decoded body has more than `limit_bytes`.
+        UnreadableAnswerError: The answer is a redirect that is not followed.
+    """
+    for _ in range(_MAX_REDIRECTS + 1):
+        answer, following = await _send(client, request, limit_bytes)
+        if following is None:
+            return answer
+        request = following
+    raise UnreadableAnswerError(answer.status, "it redirects again and again")
+
+
+async def _send(
+    client: httpx2.AsyncClient, request: httpx2.Request, limit_bytes: int
+) -> tuple[Answer, httpx2.Request | None]:
+    response = await client.send(request, stream=True, follow_redirects=False)
+    try:
+        following = _following(request, response)
+        content = await _read(response, limit_bytes)
+    finally:
+        await response.aclose()
+    answer = Answer(status=response.status_code, headers=response.headers, content=content)
+    return answer, following
+
+
+def _following(request: httpx2.Request, response: httpx2.Response) -> httpx2.Request | None:
+    """The request that a redirect leads to."""
+    if not response.is_redirect:
+        return None
+    following = response.next_request
+    if following is None or request.method != "GET" or following.url.origin != request.url.origin:
+        place = following.url.host if following else "nowhere"
+        reason = f"a redirect to {place}, which is not followed; the API's address may be wrong"
+        raise UnreadableAnswerError(response.status_code, reason)
+    return following
+
+
+async def _read(response: httpx2.Response, limit_bytes: int) -> bytes:
+    content = bytearray()
+    async for chunk in response.aiter_bytes():
+        content += chunk
+        if len(content) > limit_bytes:
+            raise AnswerTooLargeError(limit_bytes)
+    return bytes(content)
+
+
+_Translation = Callable[[Exception, Limits, str], BackendError]
+
+
+def _failed(error: Exception, _: Limits, base_url: str) -> BackendError:
+    return ConnectionFailedError(base_url, str(error) or type(error).__name__)
+
+
+def _lost(error: Exception, _: Limits, base_url: str) -> BackendError:
+    return ConnectionLostError(base_url, str(error) or type(error).__name__)
+
+
+def _unreadable(error: Exception, _: Limits, __: str) -> BackendError:
+    return UnreadableAnswerError(None, str(error) or type(error).__name__)
+
+
+def _connect_timeout(_: Exception, limits: Limits, base_url: str) -> BackendError:
+    return ConnectionFailedError(base_url, f"nothing answered for {limits.connect_timeout_s:g} s")
+
+
+def _pool_timeout(_: Exception, limits: Limits, __: str) -> BackendError:
+    return TimedOutError("waiting for a free connection", limits.pool_timeout_s, sent=False)
+
+
+def _write_timeout(_: Exception, limits: Limits, __: str) -> BackendError:
+    return TimedOutError("taking the request", limits.write_timeout_s)
+
+
+def _read_timeout(_: Exception, limits: Limits, __: str) -> BackendError:
+    return TimedOutError("answering", limits.read_timeout_s)
+
+
+TRANSLATIONS: Mapping[type[Exception], _Translation] = {
+    httpx2.ConnectTimeout: _connect_timeout,
+    httpx2.PoolTimeout: _pool_timeout,
+    httpx2.WriteTimeout: _write_timeout,
+    httpx2.TimeoutException: _read_timeout,
+    httpx2.ConnectError: _failed,
+    httpx2.ProxyError: _failed,
+    httpx2.UnsupportedProtocol: _failed,
+    httpx2.InvalidURL: _failed,
+    httpx2.DecodingError: _unreadable,
+    httpx2.TooManyRedirects: _unreadable,
+    httpx2.HTTPStatusError: _unreadable,
+    httpx2.SSEError: _unreadable,
+    httpx2.CookieConflict: _unreadable,
+    httpx2.StreamError: _unreadable,
+    httpx2.HTTPError: _lost,
+}
+"""What each exception of httpx2 means; a class that is not listed means what its base means."""
+
+
+@contextmanager
+def translated(limits: Limits, base_url: str) -> Iterator[None]:
+    """Turn the exceptions of httpx2 into ours.
+
+    Raises:
+        BackendError: There is no usable answer; `sent` tells whether the request may have arrived.
+    """
+    try:
+        yield
+    except tuple(TRANSLATIONS) as error:
+        kind = next(kind for kind in type(error).__mro__ if kind in TRANSLATIONS)
+        raise TRANSLATIONS[kind](error, limits, base_url) from error

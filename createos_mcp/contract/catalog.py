@@ -1,0 +1,138 @@
+"""The catalogue: every operation of `tool_schemas/`; a wrong file is refused by name and reason."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from createos_mcp.contract.context_files import ContextFile, read_prompt
+from createos_mcp.contract.errors import CatalogError
+from createos_mcp.contract.operations import (
+    CompletionSource,
+    Operation,
+    PromptRow,
+    Reference,
+    ResourceRow,
+    SecretMembers,
+    Tool,
+)
+from createos_mcp.contract.schema_files import SchemaFile
+
+BESIDE_THE_MODULE = Path(__file__).parents[1] / "tool_schemas"
+"""Where a wheel carries the schema files."""
+
+BESIDE_THE_PACKAGE = Path(__file__).parents[2] / "tool_schemas"
+"""Where a checkout has them."""
+
+WORKFLOWS = "workflows"
+"""The folder of tools that are no operations."""
+
+SECRETS_FILE = "secrets.json"
+SYNONYMS_FILE = "synonyms.json"
+ON_REQUEST_FILE = "on_request.json"
+RESOURCES_FILE = "resources.json"
+COMPLETIONS_FILE = "completions.json"
+PROMPTS = "prompts/*.md"
+REFERENCES_FILE = "references.json"
+INSTRUCTIONS_FILE = "instructions.md"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Catalog:
+    """Every operation, by name, and how names stand for ids."""
+
+    operations: Mapping[str, Operation]
+    """Sorted by name."""
+    workflows: Mapping[str, Tool]
+    """Tools that take several operations to do their work; sorted by name."""
+    references: tuple[Reference, ...]
+    secrets: SecretMembers
+    """Which members of answers hold secrets."""
+    synonyms: Mapping[str, tuple[str, ...]]
+    """Words that people use to those of the catalogue, for searching."""
+    on_request: frozenset[str]
+    """Groups whose tools are listed only where they are asked for."""
+    resources: tuple[ResourceRow, ...]
+    prompts: Mapping[str, PromptRow]
+    """By name."""
+    completions: Mapping[str, CompletionSource]
+    """By argument."""
+    instructions: str
+    """What a client is told about the tools as a whole."""
+
+    @property
+    def tools(self) -> tuple[Tool, ...]:
+        """Operations and workflows."""
+        return (*self.operations.values(), *self.workflows.values())
+
+    def find(self, name: str) -> Operation | None:
+        """The operation of that name or alias."""
+        return self._by_any_name.get(name)
+
+    def reference_for(self, argument: str) -> Reference | None:
+        """How a name given for this argument is looked up; None when it is not an id."""
+        return self._by_argument.get(argument)
+
+    @cached_property
+    def _by_any_name(self) -> Mapping[str, Operation]:
+        aliases = {alias: o for o in self.operations.values() for alias in o.aliases}
+        return {**aliases, **self.operations}
+
+    @cached_property
+    def _by_argument(self) -> Mapping[str, Reference]:
+        return {argument: r for r in self.references for argument in r.arguments}
+
+
+def load_catalog(root: Path | None = None) -> Catalog:
+    """Read every schema file.
+
+    Args:
+        root: A `tool_schemas` directory; by default the one that belongs to this package.
+
+    Raises:
+        CatalogError: A file is wrong; it names the file and the reason.
+    """
+    if root is None:
+        root = BESIDE_THE_MODULE if BESIDE_THE_MODULE.is_dir() else BESIDE_THE_PACKAGE
+    tools = {tool.name: tool for tool in _read_tools(root)}
+    operations = {name: tool for name, tool in tools.items() if isinstance(tool, Operation)}
+    _refuse_unknown_lookups(operations)
+    return Catalog(
+        operations=operations,
+        workflows={name: tool for name, tool in tools.items() if name not in operations},
+        references=SchemaFile(root, root / REFERENCES_FILE).read_references(operations),
+        secrets=SchemaFile(root, root / SECRETS_FILE).read_secret_members(),
+        synonyms=SchemaFile(root, root / SYNONYMS_FILE).read_synonyms(),
+        on_request=SchemaFile(root, root / ON_REQUEST_FILE).read_names(),
+        resources=ContextFile(root, root / RESOURCES_FILE).read_resources(operations),
+        prompts={file.stem: read_prompt(root, file) for file in sorted(root.glob(PROMPTS))},
+        completions=ContextFile(root, root / COMPLETIONS_FILE).read_completions(operations),
+        instructions=(root / INSTRUCTIONS_FILE).read_text(encoding="utf-8").strip(),
+    )
+
+
+def _read_tools(root: Path) -> Iterator[Tool]:
+    taken: set[str] = set()
+    for file in sorted(root.glob("*/*.json"), key=lambda file: file.stem):
+        schema = SchemaFile(root, file)
+        is_workflow = file.parent.name == WORKFLOWS
+        tool = schema.read_tool() if is_workflow else schema.read_operation()
+        for name in (tool.name, *tool.aliases):
+            if name in taken:
+                label = file.relative_to(root).as_posix()
+                raise CatalogError(label, f"the name {name!r} is used twice")
+            taken.add(name)
+        yield tool
+
+
+def _refuse_unknown_lookups(operations: Mapping[str, Operation]) -> None:
+    for operation in operations.values():
+        asked = operation.confirmation
+        if asked is None:
+            continue
+        lookups = [asked.subject] if asked.subject else []
+        for lookup in [*lookups, *(loss.lookup for loss in asked.losses)]:
+            if lookup.operation not in operations:
+                label = f"{operation.group}/{operation.name}.json"
+                reason = f"a lookup asks {lookup.operation!r}, which is no tool"
+                raise CatalogError(label, reason)

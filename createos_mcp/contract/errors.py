@@ -1,0 +1,335 @@
+"""What can go wrong on the MCP side; each class composes its own sentence.
+
+What refuses an HTTP request is in `remote/errors.py`.
+
+* CreateosError
+  x SettingError
+    + SelectionError
+  x CatalogError
+  x UserRefusedError
+  x ConfigTextError
+  x ConfigFileError
+  x UnknownClientError
+  x KeyNameError
+  x ArgumentTextError
+  x ToolRefusedError
+  x AnswerNeededError
+  x RootsNeededError
+  x FaultError
+  x CallError
+    + InvalidArgumentsError
+    + UnresolvedNameError
+    + DeclinedError
+    + UnconfirmedError
+    + KeyFileError
+    + LocalReadError
+    + NoEarlierDeploymentError
+    + SwitchFailedError
+    + ApiError
+    + BackendError
+      - ConnectionFailedError
+      - ConnectionLostError
+      - TimedOutError
+      - UnreadableAnswerError
+      - AnswerTooLargeError
+      - PlatformNotStartedError
+      - NoPlatformHereError
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from createos_mcp.contract.operations import Json, Problem, Question
+
+MESSAGE_BYTES = 2_000
+"""How much of a text from outside one of our sentences quotes."""
+
+MESSAGE_FIELDS = 20
+"""How many fields of a failure one error names."""
+
+_INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+"""Control characters, halves of surrogate pairs and marks that turn the direction of text."""
+
+
+class CreateosError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class SettingError(CreateosError):
+    """A variable or flag holds a value that cannot be used."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name}: {reason}")
+        self.name = name
+
+
+class CatalogError(CreateosError):
+    """A file of `tool_schemas/` cannot be used."""
+
+    def __init__(self, file: str, reason: str) -> None:
+        super().__init__(f"{file}: {reason}")
+        self.file = file
+        self.reason = reason
+
+
+class UserRefusedError(CreateosError):
+    """The local platform's users cannot be shown or changed as asked."""
+
+
+class ConfigTextError(CreateosError):
+    """A text is not what its format demands."""
+
+    def __init__(self, reason: str, line: int) -> None:
+        super().__init__(f"line {line}: {reason}")
+        self.reason = reason
+        self.line = line
+
+
+class ConfigFileError(CreateosError):
+    """A configuration file of a client cannot be used; it was left as it is."""
+
+    def __init__(self, file: str, reason: str, line: int | None = None) -> None:
+        place = f"{file}:{line}" if line else file
+        super().__init__(f"{place}: {quote(reason)}")
+        self.file = file
+        self.line = line
+
+
+class UnknownClientError(CreateosError):
+    """No client has that name, or it has no configuration of the kind that is asked for."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        super().__init__(f"There is no client {quote(name)!r} here; known are {', '.join(known)}")
+
+
+class KeyNameError(CreateosError):
+    """What should name a variable does not; it may be a key itself and is never shown."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "--with-key: give the name of the variable that holds the key, "
+            "such as CREATEOS_API_KEY, and not the key"
+        )
+
+
+class ArgumentTextError(CreateosError):
+    """An argument of a call made by hand cannot be read."""
+
+    def __init__(self, argument: str, reason: str) -> None:
+        super().__init__(f"{quote(argument, limit_bytes=100)}: {reason}")
+
+
+class ToolRefusedError(CreateosError):
+    """The server does not offer the tool that is called by hand."""
+
+
+class SelectionError(SettingError):
+    """A caller asks for tools that do not exist or that the operator does not offer."""
+
+
+class CallError(CreateosError):
+    """A call failed in a way that the model can act on; it becomes a tool result."""
+
+
+class InvalidArgumentsError(CallError):
+    """The arguments do not fit the tool's schema."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        lines = (f"- {p.path}: {p.message}" if p.path else f"- {p.message}" for p in problems)
+        super().__init__("Invalid arguments:\n" + "\n".join(lines))
+        self.problems = tuple(problems)
+
+
+class UnresolvedNameError(CallError):
+    """A name given in place of an id stands for nothing, or for several things."""
+
+    def __init__(
+        self, argument: str, value: str, resource: str, candidates: Sequence[str], *, found: int
+    ) -> None:
+        listed = ", ".join(candidates) if candidates else "none exist yet"
+        matches = f"{found} of them match" if found else "nothing has that name or id"
+        super().__init__(
+            f"{argument}: {value!r} is not one {resource}: {matches}. Candidates: {listed}."
+        )
+        self.argument = argument
+        self.candidates = tuple(candidates)
+
+
+class DeclinedError(CallError):
+    """A person was asked and did not allow the call."""
+
+    def __init__(self, operation: str, action: str, typed: str) -> None:
+        answers = {
+            "decline": "the person declined",
+            "cancel": "the person closed the question without an answer",
+            "accept": "the name was not typed as it is" if typed else "the box was not ticked",
+        }
+        super().__init__(f"{operation} was not done: {answers.get(action, action)}")
+
+
+class UnconfirmedError(CallError):
+    """A person has to allow the call, and this client cannot ask one."""
+
+    def __init__(self, operation: str) -> None:
+        super().__init__(
+            f"{operation} cannot be undone, and this client cannot ask a person (it does not "
+            "support elicitation). Nothing was done"
+        )
+
+
+class AnswerNeededError(CreateosError):
+    """The client has to put a question to a person and call again; no failure."""
+
+    def __init__(self, question: Question, state: str) -> None:
+        super().__init__(question.text)
+        self.question = question
+        self.state = state
+
+
+class RootsNeededError(CreateosError):
+    """The client has to list its roots and call again; no failure."""
+
+
+class LocalReadError(CallError):
+    """Something of this machine that an argument names cannot or may not be read."""
+
+    def __init__(self, argument: str, reason: str) -> None:
+        super().__init__(f"{argument}: {reason}")
+        self.argument = argument
+
+
+class NoEarlierDeploymentError(CallError):
+    """An environment has no deployment to go back to."""
+
+    def __init__(self, environment: str) -> None:
+        super().__init__(
+            f"{environment} has no good deployment before its present one; nothing was changed"
+        )
+
+
+class SwitchFailedError(CallError):
+    """An environment did not take the deployment that it was given."""
+
+    def __init__(self, environment: str, reason: str) -> None:
+        super().__init__(f"{environment} did not take the deployment: {quote(reason)}")
+
+
+class FaultError(CreateosError):
+    """This package itself met a fault; its log says which."""
+
+    def __init__(self, tool: str) -> None:
+        super().__init__(f"{tool} met a fault in createos-mcp itself")
+
+
+class KeyFileError(CallError):
+    """A new secret has no file to go to, so it was not made."""
+
+    def __init__(self, directory: str, reason: str) -> None:
+        super().__init__(f"No file for the new secret can be made in {directory}: {reason}")
+        self.directory = directory
+
+
+class ApiError(CallError):
+    """The platform answered, and the answer is a failure.
+
+    Attributes:
+        message: What the platform says, without control characters, at most `MESSAGE_BYTES`.
+        fields: What it says about single fields, `{"uniqueName": "is taken"}`.
+        retry_after_s: How long the platform asks to wait.
+        body: The answer as it was read; it may hold secrets and is never shown.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        retry_after_s: float | None = None,
+        fields: Mapping[str, str] | None = None,
+        body: Json = None,
+    ) -> None:
+        shown = quote(message)
+        super().__init__(f"HTTP {status}: {shown}" if shown else f"HTTP {status}")
+        self.status = status
+        self.message = shown
+        self.retry_after_s = retry_after_s
+        self.body = body
+        pairs = list((fields or {}).items())[:MESSAGE_FIELDS]
+        self.fields = {
+            quote(name, limit_bytes=100): quote(text, limit_bytes=200) for name, text in pairs
+        }
+
+
+class BackendError(CallError):
+    """The platform gave no usable answer."""
+
+    sent = True
+    """Whether the platform may have received the request, and acted on it."""
+
+
+class ConnectionFailedError(BackendError):
+    """No connection to the platform could be made; the request was never sent."""
+
+    sent = False
+
+    def __init__(self, base_url: str, reason: str) -> None:
+        super().__init__(f"No connection to {base_url}: {quote(reason)}")
+
+
+class ConnectionLostError(BackendError):
+    """The connection broke before the answer was complete."""
+
+    def __init__(self, base_url: str, reason: str) -> None:
+        super().__init__(f"The connection to {base_url} broke: {quote(reason)}")
+
+
+class TimedOutError(BackendError):
+    """The platform took longer than the limit."""
+
+    def __init__(self, phase: str, limit_s: float, *, sent: bool = True) -> None:
+        super().__init__(f"The platform did not finish ({phase}) within {limit_s:g} s")
+        self.phase = phase
+        self.sent = sent
+
+
+class UnreadableAnswerError(BackendError):
+    """The answer is in no form that the API documents."""
+
+    def __init__(self, status: int | None, reason: str) -> None:
+        origin = f"The answer (HTTP {status})" if status else "The answer"
+        super().__init__(f"{origin} cannot be read: {quote(reason)}")
+        self.status = status
+
+
+class AnswerTooLargeError(BackendError):
+    """The answer is larger than the limit that protects this process."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"The answer is larger than {limit_bytes} bytes")
+
+
+class PlatformNotStartedError(BackendError):
+    """The local platform could not be started on demand."""
+
+    sent = False
+
+    def __init__(self, reason: str, log_file: str) -> None:
+        super().__init__(f"The local platform did not start: {reason}. Its log is {log_file}")
+
+
+class NoPlatformHereError(BackendError):
+    """The local platform does not run on this kind of machine."""
+
+    sent = False
+
+    def __init__(self, system: str) -> None:
+        super().__init__(f"The local platform runs on Linux, and this is {system}")
+
+
+def quote(text: str, *, limit_bytes: int = MESSAGE_BYTES) -> str:
+    """Make a text from outside fit to be quoted: visible characters only, cut to a length."""
+    start = _INVISIBLE.sub("", text[: 4 * limit_bytes]).strip()
+    encoded = start.encode()
+    if len(encoded) <= limit_bytes:
+        return start
+    return encoded[: limit_bytes - 3].decode(errors="ignore") + "…"

@@ -1,0 +1,195 @@
+"""The REST API as an ASGI app: routes from the catalogue, one pipeline, one error envelope."""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+
+from anyio import to_thread
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from createos_mcp.contract.catalog import Catalog
+from createos_mcp.contract.operations import Json, Operation
+from createos_mcp.contract.validation import Validation
+from createos_mcp.platform.api import (
+    account,
+    analytics,
+    api_keys,
+    apps,
+    cronjobs,
+    deployments,
+    domains,
+    environments,
+    projects,
+    transfers,
+    unserved,
+)
+from createos_mcp.platform.api.auth import authenticate
+from createos_mcp.platform.api.calls import Call, Handlers, Services
+from createos_mcp.platform.api.openapi import describe
+from createos_mcp.platform.api.overview import overview
+from createos_mcp.platform.api.requests import read_arguments
+from createos_mcp.platform.build.archive import pack_zip
+from createos_mcp.platform.errors import (
+    InvalidRequestError,
+    NotFoundError,
+    NotServedError,
+    Refusal,
+    UnauthorizedError,
+)
+
+logger = logging.getLogger(__name__)
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+HANDLERS: Handlers = {
+    **projects.HANDLERS,
+    **deployments.HANDLERS,
+    **environments.HANDLERS,
+    **domains.HANDLERS,
+    **cronjobs.HANDLERS,
+    **apps.HANDLERS,
+    **api_keys.HANDLERS,
+    **analytics.HANDLERS,
+    **account.HANDLERS,
+    **transfers.HANDLERS,
+}
+
+SERVED = frozenset(HANDLERS)
+"""Names of the operations that the local platform really does; the rest answer 501."""
+
+FAULT = "The platform failed to answer. Its log says why; the request may be repeated."
+CHALLENGE = 'ApiKey realm="createos"'
+
+
+def create_app(*, catalog: Catalog, services: Services) -> Starlette:
+    """The API over the given parts.
+
+    Every operation of the catalogue has a route; one without a handler answers 501 and says what
+    it needs. `/healthz` and `/api-docs/openapi.json` need no key; `/status` needs that of the
+    machine's owner.
+    """
+    validation = Validation()
+    operations = sorted(catalog.operations.values(), key=_fixed_paths_first)
+    document = describe(catalog, served=SERVED)
+    routes = [
+        Route("/healthz", _answer({"status": "ok"})),
+        Route("/api-docs/openapi.json", _answer(document)),
+        Route("/status", _overview(services)),
+        Route("/downloads/{deployment_id}", _download(services)),
+        *(
+            Route(
+                operation.http.path,
+                _serve(operation, services, validation),
+                methods=[operation.http.method],
+            )
+            for operation in operations
+        ),
+    ]
+    app = Starlette(
+        routes=routes,
+        exception_handlers={
+            Refusal: _refuse,
+            HTTPException: _refuse_route,
+            Exception: _fail,
+        },
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+def _fixed_paths_first(operation: Operation) -> tuple[int, str]:
+    """`/v1/projects/supported` is tried before `/v1/projects/{project_id}`."""
+    return operation.http.path.count("{"), operation.http.path
+
+
+def _serve(operation: Operation, services: Services, validation: Validation) -> Endpoint:
+    handler = HANDLERS.get(operation.name)
+
+    async def endpoint(request: Request) -> Response:
+        user = await authenticate(services.store.accounts, request.headers)
+        if handler is None:
+            raise NotServedError(operation.name, unserved.need_of(operation))
+        arguments = await read_arguments(operation, request)
+        call = Call(operation=operation, arguments=arguments, user=user, services=services)
+        facts = await _facts(call)
+        problems = validation.check(operation, _checkable(arguments), facts=facts)
+        if problems:
+            raise InvalidRequestError(
+                "; ".join(f"{p.path}: {p.message}" if p.path else p.message for p in problems)
+            )
+        data = await handler(call)
+        return JSONResponse({"status": "success", "data": data}, operation.http.success)
+
+    return endpoint
+
+
+async def _facts(call: Call) -> Mapping[str, str]:
+    """What rules of the operation ask for and the request does not say: the project's type."""
+    if not call.operation.rules or "project_id" not in call.arguments:
+        return {}
+    return {"type": (await call.project()).type}
+
+
+def _checkable(arguments: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Arguments as JSON values: the bytes of a part stand for the string that the tool takes."""
+    return {k: "" if isinstance(v, bytes) else v for k, v in arguments.items()}
+
+
+def _answer(document: Json) -> Endpoint:
+    async def endpoint(_request: Request) -> Response:
+        return JSONResponse(document)
+
+    return endpoint
+
+
+def _overview(services: Services) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        user = await authenticate(services.store.accounts, request.headers)
+        return JSONResponse({"status": "success", "data": await overview(user, services)})
+
+    return endpoint
+
+
+def _download(services: Services) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        deployment_id = request.path_params["deployment_id"]
+        query = request.query_params
+        services.downloads.check(
+            deployment_id, query.get("expires", ""), query.get("signature", "")
+        )
+        source = services.config.data_dir.source(deployment_id)
+        if not source.is_dir():
+            raise NotFoundError("deployment with files", deployment_id)
+        packed = await to_thread.run_sync(pack_zip, source)
+        name = f'attachment; filename="{deployment_id}.zip"'
+        headers = {"content-disposition": name}
+        return Response(packed, media_type="application/zip", headers=headers)
+
+    return endpoint
+
+
+def _envelope(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    return JSONResponse({"status": "fail", "data": message}, status, headers=headers)
+
+
+async def _refuse(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, Refusal):
+        raise error
+    challenged = isinstance(error, UnauthorizedError)
+    headers = {"www-authenticate": CHALLENGE} if challenged else None
+    return _envelope(error.status, str(error), headers)
+
+
+async def _refuse_route(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    message = f"{error.detail}: {request.method} {request.url.path}."
+    return _envelope(error.status_code, message, error.headers)
+
+
+async def _fail(request: Request, error: Exception) -> Response:
+    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return _envelope(500, FAULT)

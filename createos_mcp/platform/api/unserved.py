@@ -1,0 +1,21 @@
+"""What each operation that the local platform does not serve yet will need."""
+
+from collections.abc import Mapping
+
+from createos_mcp.contract.operations import Operation
+
+_BY_OPERATION: Mapping[str, str] = {
+    "CreateDeployment": "a container engine to run images",
+    "TriggerLatestDeployment": "a connection to GitHub or a git host",
+}
+
+_BY_GROUP: Mapping[str, str] = {
+    "github": "a connection to GitHub or a git host",
+    "security": "vulnerability scanners",
+    "templates": "a shop of templates",
+}
+
+
+def need_of(operation: Operation) -> str:
+    """What is missing, as it fits behind "it needs"."""
+    return _BY_OPERATION.get(operation.name) or _BY_GROUP[operation.group]

@@ -1,0 +1,1 @@
+"""From a deployment to what serves an environment."""

@@ -1,0 +1,313 @@
+"""A deployment's life, from queued to gone: builds it, takes it live, and ends it."""
+
+import logging
+import shutil
+from functools import partial
+
+from anyio import to_thread
+
+from createos_mcp.platform.background import Background, Work
+from createos_mcp.platform.config import PlatformConfig
+from createos_mcp.platform.deploy.releases import Releases
+from createos_mcp.platform.deploy.settler import Settler
+from createos_mcp.platform.errors import (
+    AppExitedError,
+    BuildFailedError,
+    IllegalTransitionError,
+    Refusal,
+    StartFailedError,
+    StorageError,
+    WrongStateError,
+)
+from createos_mcp.platform.gateway.addresses import Addresses
+from createos_mcp.platform.models import (
+    UNFINISHED,
+    Deployment,
+    DeploymentStatus,
+    Environment,
+    EnvironmentStatus,
+    Project,
+    ProjectStatus,
+)
+from createos_mcp.platform.names import new_id
+from createos_mcp.platform.run.supervisor import Supervisor
+from createos_mcp.platform.store.store import Store
+
+logger = logging.getLogger(__name__)
+
+FAULT = "The platform failed; its log says why"
+DELETED = "Its deployment was deleted."
+
+
+class Deployer:
+    """Every deployment that is not finished, and the ways to begin, change and end one.
+
+    Args:
+        background: Where the work is done.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        releases: Releases,
+        supervisor: Supervisor,
+        settler: Settler,
+        addresses: Addresses,
+        config: PlatformConfig,
+        background: Background,
+    ) -> None:
+        self._store = store
+        self._releases = releases
+        self._supervisor = supervisor
+        self._settler = settler
+        self._addresses = addresses
+        self._config = config
+        self._data_dir = config.data_dir
+        self._background = background
+        self._work: dict[str, Work] = {}
+
+    async def recover(self) -> None:
+        """Go on where the last run of the platform ended, however it ended."""
+        environments = await self._store.environments.all()
+        for environment in environments:
+            await self._addresses.open_environment(environment)
+        await self._releases.end_strays()
+        await self._supervisor.recover(environments)
+        for deployment in await self._store.deployments_in({*UNFINISHED, _TERMINATING}):
+            await self._recover_one(deployment)
+        for environment in environments:
+            if environment.status is not EnvironmentStatus.ACTIVE:
+                self._settler.begin(environment)
+        for project in await self._store.projects_in(ProjectStatus.DELETING):
+            self._background.start(self._remove_project, project)
+
+    async def open_environment(self, environment: Environment) -> None:
+        """Listen on the address of a new environment."""
+        await self._addresses.open_environment(environment)
+
+    async def submit(self, deployment: Deployment) -> None:
+        """Queue a deployment whose row and files are stored."""
+        self._work[deployment.id] = self._background.start(self._deploy, deployment)
+
+    async def cancel(self, deployment: Deployment) -> None:
+        """Stop a deployment that waits or builds; its processes end before this returns.
+
+        Raises:
+            WrongStateError: It is past building.
+        """
+        try:
+            await self._store.move(
+                deployment.id, DeploymentStatus.CANCELLED, reason="Cancelled on request"
+            )
+        except IllegalTransitionError as error:
+            raise WrongStateError(
+                "Only a deployment in queue or building can be cancelled; "
+                f"this one is {error.present}."
+            ) from error
+        await self._abandon(deployment.id)
+
+    async def retrigger(self, deployment: Deployment, *, settings: str) -> Deployment:
+        """Deploy the same files once more.
+
+        Args:
+            deployment: The one whose files are taken.
+            settings: `deployment` builds with what it was built with, `project` with what the
+                project says now.
+        """
+        chosen = deployment.settings
+        if settings == "project":
+            project = await self._store.project_by_id(deployment.project_id)
+            chosen = project.settings if project is not None else chosen
+        again_id = new_id()
+        source, copy = self._data_dir.source(deployment.id), self._data_dir.source(again_id)
+        try:
+            await to_thread.run_sync(shutil.copytree, source, copy)
+        except OSError as error:
+            raise StorageError(copy, str(error)) from error
+        try:
+            again = await self._store.add_deployment(
+                deployment_id=again_id,
+                project_id=deployment.project_id,
+                source=deployment.source,
+                settings=chosen,
+                max_pending=self._config.max_uploads_pending,
+            )
+        except Refusal:
+            await to_thread.run_sync(shutil.rmtree, copy)
+            raise
+        await self.submit(again)
+        return again
+
+    async def delete(self, deployment: Deployment) -> None:
+        """Mark a deployment for deletion; its app, files and address go in the background.
+
+        Raises:
+            WrongStateError: It is being deleted already.
+        """
+        try:
+            marked = await self._store.move(deployment.id, DeploymentStatus.TERMINATING)
+        except IllegalTransitionError as error:
+            raise WrongStateError("The deployment is being deleted already.") from error
+        self._background.start(self._remove, marked)
+
+    async def delete_project(self, project: Project) -> None:
+        """Delete a project that is marked for it, and all that it owns, in the background."""
+        self._background.start(self._remove_project, project)
+
+    async def wake(self, deployment: Deployment) -> None:
+        """Begin to run a sleeping deployment again.
+
+        Raises:
+            WrongStateError: It does not sleep.
+        """
+        if deployment.status is not DeploymentStatus.SLEEPING:
+            raise WrongStateError(
+                f"Only a sleeping deployment can be woken; this one is {deployment.status}."
+            )
+        if await self._store.show(deployment.id, DeploymentStatus.DEPLOYING, None):
+            self._background.start(self._wake, deployment)
+
+    async def _wake(self, deployment: Deployment) -> None:
+        """Run it where it belongs: in the environments that serve it, otherwise by itself."""
+        try:
+            await self._releases.ensure(deployment)
+        except BuildFailedError as error:
+            await self._fail(deployment.id, error)
+            return
+        environments = await self._store.environments.of(deployment.project_id)
+        places = [e.id for e in environments if e.deployment_id == deployment.id]
+        for place in places or [deployment.id]:
+            await self._supervisor.wake(place)
+
+    async def _recover_one(self, deployment: Deployment) -> None:
+        if deployment.status is _TERMINATING:
+            self._background.start(self._remove, deployment)
+        elif self._supervisor.runs(deployment.id):
+            await self._supervisor.show(deployment.id)
+        elif deployment.live_at is None:
+            await self.submit(deployment)
+        else:
+            self._background.start(self._wake, deployment)
+
+    async def _deploy(self, deployment: Deployment) -> None:
+        try:
+            built = deployment.status is DeploymentStatus.DEPLOYING
+            if built or await self._build(deployment):
+                await self._take_live(deployment.id)
+        except IllegalTransitionError:
+            raise
+        except Exception:
+            logger.exception("deployment %s failed by a fault of the platform", deployment.id)
+            await self._give_up(deployment.id)
+        finally:
+            self._work.pop(deployment.id, None)
+
+    async def _give_up(self, deployment_id: str) -> None:
+        """End a deployment that a fault of the platform stopped, in the state it can end in."""
+        for status in (DeploymentStatus.BUILD_ERROR, DeploymentStatus.ERROR):
+            if await self._store.show(deployment_id, status, FAULT):
+                return
+
+    async def _build(self, deployment: Deployment) -> bool:
+        async with self._releases.slots:
+            if deployment.status is DeploymentStatus.QUEUE:
+                await self._store.move(deployment.id, DeploymentStatus.BUILDING)
+            try:
+                await self._releases.build(deployment)
+            except BuildFailedError as error:
+                await self._store.append_build_log(deployment.id, "build", [str(error)])
+                await self._store.move(
+                    deployment.id, DeploymentStatus.BUILD_ERROR, reason=str(error)
+                )
+                return False
+        await self._store.move(deployment.id, DeploymentStatus.DEPLOYING)
+        return True
+
+    async def _take_live(self, deployment_id: str) -> None:
+        """Start it in each of its places, lead their addresses to it, and then call it deployed."""
+        deployment = await self._store.deployment(deployment_id)
+        if deployment is None:
+            return
+        environments = await self._store.environments.of(deployment.project_id)
+        taking = [environment.id for environment in environments if _takes_by_itself(environment)]
+        errors = []
+        for place in taking or [deployment.id]:
+            async with self._supervisor.lock(place):
+                try:
+                    await self._take_place(deployment, place)
+                except StartFailedError as error:
+                    errors.append(error)
+        said = [str(error) for error in errors]
+        await self._store.append_build_log(deployment_id, "deploy", said)
+        if errors and not self._supervisor.runs(deployment_id):
+            await self._fail(deployment_id, errors[0])
+        else:
+            await self._supervisor.show(deployment_id)
+
+    async def _take_place(self, deployment: Deployment, place: str) -> None:
+        """Run a deployment in an environment, unless that has a newer one, or by itself."""
+        environment = await self._store.environments.get(place)
+        if environment is None:
+            if place == deployment.id:
+                await self._supervisor.replace(deployment, None)
+            return
+        held = await self._store.deployment(environment.deployment_id or "")
+        if _takes_by_itself(environment) and (held is None or held.version <= deployment.version):
+            await self._supervisor.replace(deployment, environment)
+
+    async def _fail(self, deployment_id: str, error: BuildFailedError | StartFailedError) -> None:
+        exited = isinstance(error, AppExitedError)
+        status = DeploymentStatus.CRASHING if exited else DeploymentStatus.ERROR
+        await self._store.show(deployment_id, status, str(error))
+
+    async def _remove_project(self, project: Project) -> None:
+        for deployment in await self._store.deployments_of(project.id):
+            if deployment.status is not _TERMINATING:
+                await self._store.move(deployment.id, _TERMINATING)
+            await self._remove(deployment)
+        for environment in await self._store.environments.of(project.id):
+            async with self._supervisor.lock(environment.id):
+                await self._settler.remove(environment)
+        await self._store.remove_project(project.id)
+
+    async def _remove(self, deployment: Deployment) -> None:
+        await self._abandon(deployment.id)
+        for environment in await self._store.environments.of(deployment.project_id):
+            async with self._supervisor.lock(environment.id):
+                await self._take_from(environment.id, deployment.id)
+        async with self._supervisor.lock(deployment.id):
+            await self._supervisor.stop(deployment.id)
+        await self._addresses.close(deployment.id)
+        await self._keep_build_log(deployment.id)
+        for directory in self._data_dir.all_of(deployment.id):
+            await to_thread.run_sync(partial(shutil.rmtree, directory, ignore_errors=True))
+        await self._store.remove_deployment(deployment.id)
+
+    async def _take_from(self, environment_id: str, deployment_id: str) -> None:
+        environment = await self._store.environments.get(environment_id)
+        if environment is not None and environment.deployment_id == deployment_id:
+            await self._store.environments.empty(environment_id)
+            await self._supervisor.stop(deployment_id)
+            self._addresses.withdraw(environment_id, DELETED)
+
+    async def _keep_build_log(self, deployment_id: str) -> None:
+        """Leave a deleted deployment's build log beside what its replicas printed."""
+        lines = await self._store.build_log(deployment_id)
+        file = self._data_dir.app_logs(deployment_id) / "build.log"
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.write_text("".join(f"{line.ts} {line.log}\n" for line in lines))
+
+    async def _abandon(self, deployment_id: str) -> None:
+        work = self._work.get(deployment_id)
+        if work is not None:
+            await work.abandon()
+
+
+_TERMINATING = DeploymentStatus.TERMINATING
+
+
+def _takes_by_itself(environment: Environment) -> bool:
+    return environment.is_auto_promote_enabled and (
+        environment.status is not EnvironmentStatus.DELETING
+    )

@@ -1,0 +1,102 @@
+"""Releases on disk: built when they are needed, collected when they are not."""
+
+import shutil
+from functools import partial
+from pathlib import Path
+
+import anyio
+from anyio import to_thread
+
+from createos_mcp.platform.build.builder import Builder
+from createos_mcp.platform.config import PlatformConfig
+from createos_mcp.platform.models import BuildJob, Deployment, release_to_json
+from createos_mcp.platform.run.supervisor import build_log
+from createos_mcp.platform.sandbox.app_logs import remove_old
+from createos_mcp.platform.store.store import Store
+
+COLLECT_EVERY_S = 600.0
+
+REBUILT = "The release was collected to save space, and is built again from the same files."
+
+
+class Releases:
+    """Builds deployments, so many at a time, and removes what nobody needs.
+
+    Args:
+        config: Says how many builds may run at once, and how many releases are kept.
+    """
+
+    def __init__(self, *, store: Store, builder: Builder, config: PlatformConfig) -> None:
+        self._store = store
+        self._builder = builder
+        self._config = config
+        self._collecting = anyio.Lock()
+        self._slots = anyio.CapacityLimiter(config.builds_at_once)
+
+    @property
+    def slots(self) -> anyio.CapacityLimiter:
+        """Held by each build while it runs."""
+        return self._slots
+
+    async def build(self, deployment: Deployment) -> None:
+        """Build a deployment's files into its release. The caller holds a slot.
+
+        Raises:
+            BuildFailedError: The sentence is the deployment's reason.
+        """
+        job = BuildJob(
+            deployment_id=deployment.id,
+            source_dir=self._config.data_dir.source(deployment.id),
+            release_dir=self._config.data_dir.release(deployment.id),
+            settings=deployment.settings,
+            timeout_s=self._config.build_timeout_s,
+        )
+        release = await self._builder.build(job, build_log(self._store, deployment.id))
+        await self._store.set_release(deployment.id, release_to_json(release))
+
+    async def ensure(self, deployment: Deployment) -> None:
+        """Build a release again that was collected.
+
+        Raises:
+            BuildFailedError: It cannot be built any more.
+        """
+        async with self._collecting:
+            if self._config.data_dir.release(deployment.id).is_dir():
+                return
+        await self._store.append_build_log(deployment.id, "prepare", [REBUILT])
+        async with self._slots:
+            await self.build(deployment)
+
+    async def keep_collecting(self) -> None:
+        """Collect now and then, for as long as the platform lives."""
+        while True:
+            await self.collect()
+            await anyio.sleep(COLLECT_EVERY_S)
+
+    async def collect(self) -> None:
+        """Remove releases that nothing runs on, logs past their time, and an overgrown cache."""
+        async with self._collecting:
+            present = [*self._config.data_dir.releases.glob("*")]
+            kept = await self._store.releases_in_use(self._config.releases_kept)
+            for release in present:
+                if release.name not in kept:
+                    await to_thread.run_sync(partial(shutil.rmtree, release, ignore_errors=True))
+        await self._clear_cache()
+        known = await self._store.all_deployment_ids()
+        await to_thread.run_sync(
+            remove_old, self._config.data_dir.logs, self._config.logs_kept_days, known
+        )
+
+    async def _clear_cache(self) -> None:
+        if not self._slots.borrowed_tokens:
+            cache, limit_mb = self._config.data_dir.cache, self._config.cache_limit_mb
+            if await to_thread.run_sync(_size_of, cache) > limit_mb * 2**20:
+                await to_thread.run_sync(partial(shutil.rmtree, cache, ignore_errors=True))
+
+    async def end_strays(self) -> None:
+        """End builds that an earlier run of the platform left behind."""
+        await self._builder.end_strays()
+
+
+def _size_of(directory: Path) -> int:
+    return sum(file.lstat().st_size for file in directory.rglob("*") if file.is_file())

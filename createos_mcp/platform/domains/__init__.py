@@ -1,0 +1,1 @@
+"""Names of custom domains, and the DNS records that prove them."""

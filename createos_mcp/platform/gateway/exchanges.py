@@ -1,0 +1,230 @@
+"""A client's request or WebSocket, passed on to an app, streaming both ways."""
+
+import asyncio
+from abc import ABC, abstractmethod
+
+import aiohttp
+from typing_extensions import override
+from yarl import URL
+
+from createos_mcp.platform.asgi import Receive, Scope, Send
+from createos_mcp.platform.errors import AnswerLostError, InstanceUnreachableError
+from createos_mcp.platform.gateway.connection import Connection
+from createos_mcp.platform.gateway.explanation import BAD_GATEWAY, explain, refuse
+from createos_mcp.platform.gateway.headers import (
+    answer_headers,
+    handshake_headers,
+    request_head,
+    target,
+)
+from createos_mcp.platform.gateway.upstream import FRESH_S, KEEP_S, Upstream
+from createos_mcp.platform.gateway.websockets import MAX_WEBSOCKET_BYTES, carry
+
+SWITCHING = 101
+CLIENT_LEFT = 499
+"""What is recorded where the client left before an answer began; nginx's number for it."""
+
+WATCH_AFTER_S = 0.05
+"""A request that takes longer is ended when its client leaves; few take so long."""
+
+REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods of which a second try does no harm."""
+
+
+class Exchange(ABC):
+    """One request of a client and what becomes of it."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+
+    @abstractmethod
+    async def over(self, upstream: Upstream) -> int:
+        """Pass it on to an app, and return the status that the client got.
+
+        Raises:
+            InstanceUnreachableError: Nothing was sent; another instance may take it.
+            AnswerLostError: It was sent, and no answer began.
+        """
+
+    @abstractmethod
+    async def explain(self, status: int, reason: str, *, retry_after_s: int | None = None) -> int:
+        """Answer in the app's place, and return the status."""
+
+    @abstractmethod
+    async def has_left(self) -> bool:
+        """Whether the client is known to have left; to be asked once, before `over`."""
+
+    @abstractmethod
+    def take_repetition(self) -> bool:
+        """Whether it may be sent once more after its answer was lost; True at most once."""
+
+
+class RequestExchange(Exchange):
+    """An HTTP request and its answer."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        super().__init__(scope, receive, send)
+        self._head = request_head(scope)
+        self._connection: Connection | None = None
+        self._listener: asyncio.Task[None] | asyncio.TimerHandle | None = None
+        self._is_uploaded = not self._head.has_body
+        self._is_repeated = False
+        self._has_left = False
+        self._status = 0
+
+    @override
+    async def over(self, upstream: Upstream) -> int:
+        upstream.enter()
+        try:
+            self._connection = await upstream.connect(idle_at_most_s=self._idle_at_most_s())
+            try:
+                return await self._exchange(self._connection)
+            finally:
+                if not self._is_uploaded:
+                    self._connection.abort()
+                upstream.release(self._connection)
+        finally:
+            upstream.leave()
+
+    @override
+    async def explain(self, status: int, reason: str, *, retry_after_s: int | None = None) -> int:
+        await explain(self._scope, self._send, status, reason, retry_after_s=retry_after_s)
+        return status
+
+    @override
+    async def has_left(self) -> bool:
+        if self._head.has_body:
+            return False
+        message = await self._receive()
+        return bool(message["type"] == "http.disconnect")
+
+    @override
+    def take_repetition(self) -> bool:
+        connection = self._connection
+        may = (
+            not self._is_repeated
+            and not self._head.has_body
+            and self._scope["method"] in REPEATABLE
+            and connection is not None
+            and connection.is_silent
+        )
+        self._is_repeated = True
+        return may
+
+    def _idle_at_most_s(self) -> float:
+        if self._is_repeated:
+            return 0
+        is_safe = not self._head.has_body and self._scope["method"] in REPEATABLE
+        return KEEP_S if is_safe else FRESH_S
+
+    async def _exchange(self, connection: Connection) -> int:
+        connection.begin(self._head.written, head_only=self._scope["method"] == "HEAD")
+        self._listen()
+        try:
+            await self._relay(connection)
+        except AnswerLostError:
+            if not self._status and not self._has_left:
+                raise
+        finally:
+            if self._listener is not None:
+                self._listener.cancel()
+        return self._status or CLIENT_LEFT
+
+    async def _relay(self, connection: Connection) -> None:
+        self._status, headers = await connection.head()
+        passing = answer_headers(self._status, headers)
+        await self._send(
+            {"type": "http.response.start", "status": self._status, "headers": passing}
+        )
+        more = True
+        while more:
+            chunk = await connection.chunk()
+            more = not connection.is_finished
+            await self._send({"type": "http.response.body", "body": chunk, "more_body": more})
+
+    def _listen(self) -> None:
+        """Listen to the client: at once for its body, otherwise later, for its leaving."""
+        if self._is_uploaded:
+            loop = asyncio.get_running_loop()
+            self._listener = loop.call_later(WATCH_AFTER_S, self._start_listener)
+        else:
+            self._start_listener()
+
+    def _start_listener(self) -> None:
+        self._listener = asyncio.get_running_loop().create_task(self._hear())
+
+    async def _hear(self) -> None:
+        connection = self._connection
+        if connection is None:
+            return
+        while (message := await self._receive())["type"] != "http.disconnect":
+            if not self._is_uploaded:
+                self._upload(connection, message.get("body", b""))
+                self._is_uploaded = not message.get("more_body", False)
+                if self._is_uploaded and self._head.is_chunked:
+                    connection.write(b"0\r\n\r\n")
+                await connection.drain()
+        self._has_left = True
+        connection.abort()
+
+    def _upload(self, connection: Connection, piece: bytes) -> None:
+        if not piece:
+            return
+        if self._head.is_chunked:
+            piece = b"%x\r\n%s\r\n" % (len(piece), piece)
+        connection.write(piece)
+
+
+class WebSocketExchange(Exchange):
+    """A WebSocket, from its handshake to its end."""
+
+    @override
+    async def over(self, upstream: Upstream) -> int:
+        upstream.enter()
+        try:
+            return await self._open(upstream)
+        finally:
+            upstream.leave()
+
+    async def _open(self, upstream: Upstream) -> int:
+        address = f"http://app:{upstream.instance.port}{target(self._scope).decode('latin-1')}"
+        try:
+            app = await upstream.websockets.ws_connect(
+                URL(address, encoded=True),
+                protocols=tuple(self._scope.get("subprotocols", ())),
+                headers=handshake_headers(self._scope),
+                autoclose=False,
+                max_msg_size=MAX_WEBSOCKET_BYTES,
+            )
+        except aiohttp.WSServerHandshakeError as refusal:
+            return await self.explain(refusal.status, "")
+        except aiohttp.ClientConnectorError as error:
+            raise InstanceUnreachableError from error
+        except (aiohttp.ClientError, OSError):
+            return await self.explain(BAD_GATEWAY, "")
+        async with app:
+            return await self._accept(app)
+
+    async def _accept(self, app: aiohttp.ClientWebSocketResponse) -> int:
+        await self._receive()
+        try:
+            await self._send({"type": "websocket.accept", "subprotocol": app.protocol})
+        except OSError:
+            return CLIENT_LEFT
+        await carry(app, self._receive, self._send)
+        return SWITCHING
+
+    @override
+    async def explain(self, status: int, reason: str, *, retry_after_s: int | None = None) -> int:
+        await refuse(self._receive, self._send, status)
+        return status
+
+    @override
+    async def has_left(self) -> bool:
+        return False
+
+    @override
+    def take_repetition(self) -> bool:
+        return False

@@ -1,0 +1,190 @@
+"""The way in to apps: each address, by its port or host name, leads to the instances of one app."""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from typing import Self
+
+import anyio
+from anyio.abc import TaskGroup
+
+from createos_mcp.platform.asgi import Receive, Scope, Send
+from createos_mcp.platform.gateway.explanation import NOT_FOUND
+from createos_mcp.platform.gateway.listeners import Listeners
+from createos_mcp.platform.gateway.routes import (
+    Record,
+    Route,
+    Running,
+    Site,
+    Sleeping,
+    Wake,
+    Withdrawn,
+    exchange_of,
+)
+from createos_mcp.platform.gateway.upstream import OpenSocket, Upstream
+from createos_mcp.platform.models import Instance
+
+__all__ = ["Gateway", "Site"]
+
+EMPTY = "Nothing is deployed here yet."
+UNKNOWN = "No app has this address."
+
+
+class Gateway:
+    """An ASGI app behind all addresses, and the table that says where each one leads.
+
+    A site is known by its port. A host name that another open site has stays with that one.
+
+    Args:
+        open_socket: Makes a TCP socket inside an instance's network.
+        record: Called with owner, status and raw path (no query) of each request that is over,
+            on sites that have an owner. The status is the one that the client got: also the
+            gateway's own, 101 for a WebSocket, 499 where the client left before the answer began.
+        port: Port shared by all host names; 0 takes a free one.
+        clock: Tells seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        open_socket: OpenSocket,
+        record: Record,
+        port: int = 0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._open_socket = open_socket
+        self._record = record
+        self._wanted_port = port
+        self._clock = clock
+        self._listeners = Listeners(self)
+        self._by_port: dict[int, Route] = {}
+        self._by_host: dict[bytes, Route] = {}
+        self._upstreams: dict[str, Upstream] = {}
+        self._at_end = AsyncExitStack()
+        self._tasks: TaskGroup
+        self.port = 0
+        """The shared port that is really listened on."""
+
+    async def __aenter__(self) -> Self:
+        self._tasks = await self._at_end.enter_async_context(anyio.create_task_group())
+        self._at_end.push_async_callback(self._shut)
+        self.port = await self._listeners.open(self._wanted_port)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._at_end.aclose()
+
+    async def open(self, site: Site) -> None:
+        """Listen on a site's own port; does nothing where it is open already.
+
+        Raises:
+            OSError: Something else listens there.
+        """
+        await self._listeners.open(site.port)
+        if site.port not in self._by_port:
+            route = Route(site, Withdrawn(EMPTY), clock=self._clock, record=self._record)
+            self._by_port[site.port] = route
+            self._name(route)
+
+    async def close(self, site: Site) -> None:
+        """Stop listening, and forget the site."""
+        await self._listeners.close(site.port)
+        route = self._by_port.pop(site.port, None)
+        if route is not None:
+            self._unname(route)
+            route.lead_to(Withdrawn(UNKNOWN))
+
+    def rehost(self, site: Site, hosts: tuple[str, ...]) -> Site:
+        """Answer to other host names from now on, leading where it leads.
+
+        Returns:
+            The site as it is now.
+        """
+        route = self._by_port[site.port]
+        self._unname(route)
+        route.site = replace(route.site, hosts=hosts)
+        self._name(route)
+        return route.site
+
+    def publish(self, site: Site, instances: Sequence[Instance]) -> None:
+        """Let the next requests go to these instances, at least one; those in flight stay."""
+        route = self._by_port[site.port]
+        route.lead_to(Running([self._upstream(instance) for instance in instances]))
+        route.touch()
+
+    def withdraw(self, site: Site, reason: str, *, retry_after_s: int | None = None) -> None:
+        """Answer 503 with the reason, and with `Retry-After` where it will pass."""
+        self._by_port[site.port].lead_to(Withdrawn(reason, retry_after_s))
+
+    def hold(self, site: Site, wake: Wake) -> None:
+        """Let requests wait until the site is published or withdrawn, for 60 seconds at most.
+
+        Those of a site that is held already go on waiting.
+
+        Args:
+            site: The address of an app that sleeps.
+            wake: Started by the first request. When it raises, those that wait get 503, and the
+                next one starts it again.
+        """
+        route = self._by_port[site.port]
+        if not isinstance(route.target, Sleeping):
+            route.lead_to(Sleeping(route, wake, self._tasks))
+
+    async def drain(self, instances: Sequence[Instance], timeout_s: float) -> None:
+        """Wait until nothing is in flight on these instances, or the time is over; then let go.
+
+        Connections that are left, WebSockets too, are cut.
+        """
+        keys = [instance.replica_id for instance in instances]
+        leaving = [self._upstreams.pop(key) for key in keys if key in self._upstreams]
+        with anyio.move_on_after(timeout_s):
+            for upstream in leaving:
+                await upstream.idle()
+        for upstream in leaving:
+            await upstream.close()
+
+    def idle_s(self, site: Site) -> float | None:
+        """Seconds since the site's last request ended or it was last published.
+
+        Returns:
+            None while a request, a stream or a WebSocket is in flight.
+        """
+        return self._by_port[site.port].idle_s()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request or WebSocket."""
+        route = self._route(scope)
+        if route is None:
+            await exchange_of(scope, receive, send).explain(NOT_FOUND, UNKNOWN)
+        else:
+            await route.answer(scope, receive, send)
+
+    def _route(self, scope: Scope) -> Route | None:
+        port = scope["server"][1]
+        if port != self.port:
+            return self._by_port.get(port)
+        host: bytes = next((v for k, v in scope["headers"] if k == b"host"), b"")
+        return self._by_host.get(host.partition(b":")[0].lower())
+
+    def _name(self, route: Route) -> None:
+        for host in route.site.hosts:
+            self._by_host.setdefault(host.lower().encode(), route)
+
+    def _unname(self, route: Route) -> None:
+        for host in route.site.hosts:
+            if self._by_host.get(host.lower().encode()) is route:
+                del self._by_host[host.lower().encode()]
+
+    def _upstream(self, instance: Instance) -> Upstream:
+        key = instance.replica_id
+        if key not in self._upstreams:
+            self._upstreams[key] = Upstream(instance, self._open_socket)
+        return self._upstreams[key]
+
+    async def _shut(self) -> None:
+        self._tasks.cancel_scope.cancel()
+        with anyio.CancelScope(shield=True):
+            await self._listeners.close_all()
+            for upstream in self._upstreams.values():
+                await upstream.close()

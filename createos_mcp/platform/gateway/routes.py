@@ -1,0 +1,199 @@
+"""Where an address leads at present: running instances, a reason, or an app that sleeps."""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import anyio
+from anyio.abc import TaskGroup
+
+from createos_mcp.platform.asgi import Receive, Scope, Send
+from createos_mcp.platform.errors import AnswerLostError, InstanceUnreachableError
+from createos_mcp.platform.gateway.exchanges import (
+    CLIENT_LEFT,
+    Exchange,
+    RequestExchange,
+    WebSocketExchange,
+)
+from createos_mcp.platform.gateway.explanation import BAD_GATEWAY, UNAVAILABLE
+from createos_mcp.platform.gateway.upstream import Upstream
+
+logger = logging.getLogger(__name__)
+
+HOLD_S = 60.0
+"""How long a request waits for an app that wakes up."""
+
+RETRY_AFTER_S = 5
+FAULT = 500
+
+GONE = "The app did not answer: it has ended or does not listen any more. Its log says why."
+SLOW = "The app sleeps and did not wake up in time. Try again."
+FAILED = "The app sleeps and could not be woken up. Its log says why."
+
+Wake = Callable[[], Awaitable[None]]
+Record = Callable[[str, int, str], None]
+"""Called with owner, status and raw path of each request that is over."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Site:
+    """One address: host names on the shared port, and a port of its own on 127.0.0.1."""
+
+    hosts: tuple[str, ...]
+    port: int
+    owner: str | None = None
+    """Environment whose traffic it is; None where it is not counted."""
+
+
+class Target(Protocol):
+    """What takes the requests of a site."""
+
+    async def serve(self, exchange: Exchange) -> int:
+        """See a request to its end, and return the status that the client got."""
+
+
+class Route:
+    """A site, where it leads, and the traffic on it.
+
+    Args:
+        site: The address.
+        target: What takes its requests at first.
+        clock: Tells seconds.
+        record: Told about each request that is over.
+    """
+
+    def __init__(
+        self, site: Site, target: Target, *, clock: Callable[[], float], record: Record
+    ) -> None:
+        self.site = site
+        self.target = target
+        self._clock = clock
+        self._record = record
+        self._in_flight = 0
+        self._quiet_since = clock()
+
+    def lead_to(self, target: Target) -> None:
+        """Let the next requests go somewhere else; those in flight stay where they are."""
+        before, self.target = self.target, target
+        if isinstance(before, Sleeping):
+            before.release()
+
+    def touch(self) -> None:
+        """Count the idle time from now."""
+        self._quiet_since = self._clock()
+
+    def idle_s(self) -> float | None:
+        """Seconds without a request; None while one is in flight."""
+        return None if self._in_flight else self._clock() - self._quiet_since
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See one request or WebSocket to its end."""
+        self._in_flight += 1
+        status = FAULT
+        try:
+            status = await self.target.serve(exchange_of(scope, receive, send))
+        finally:
+            self._in_flight -= 1
+            self._quiet_since = self._clock()
+            if self.site.owner is not None:
+                self._record(self.site.owner, status, scope["raw_path"].decode("latin-1"))
+
+
+def exchange_of(scope: Scope, receive: Receive, send: Send) -> Exchange:
+    """The exchange that a client asks for."""
+    is_websocket = scope["type"] == "websocket"
+    return (WebSocketExchange if is_websocket else RequestExchange)(scope, receive, send)
+
+
+class Running:
+    """Instances that share the requests: each takes the one with the fewest in flight.
+
+    Args:
+        upstreams: The instances, at least one.
+    """
+
+    def __init__(self, upstreams: Sequence[Upstream]) -> None:
+        self._upstreams = list(upstreams)
+
+    async def serve(self, exchange: Exchange) -> int:
+        """Pass a request on, to another instance where one could not take it."""
+        untried = list(self._upstreams)
+        while untried:
+            upstream = self._least_busy(untried)
+            try:
+                return await exchange.over(upstream)
+            except InstanceUnreachableError:
+                untried.remove(upstream)
+            except AnswerLostError as lost:
+                if not exchange.take_repetition():
+                    break
+                if not lost.on_kept_connection:
+                    untried.remove(upstream)
+        return await exchange.explain(BAD_GATEWAY, GONE)
+
+    def _least_busy(self, upstreams: Sequence[Upstream]) -> Upstream:
+        """Of those that are equally busy the one that was chosen longest ago."""
+        if len(self._upstreams) == 1:
+            return upstreams[0]
+        chosen = min(upstreams, key=lambda upstream: upstream.in_flight)
+        self._upstreams.remove(chosen)
+        self._upstreams.append(chosen)
+        return chosen
+
+
+class Withdrawn:
+    """Nothing runs: 503 with the reason."""
+
+    def __init__(self, reason: str, retry_after_s: int | None = None) -> None:
+        self._reason = reason
+        self._retry_after_s = retry_after_s
+
+    async def serve(self, exchange: Exchange) -> int:
+        """Tell the client why."""
+        return await exchange.explain(UNAVAILABLE, self._reason, retry_after_s=self._retry_after_s)
+
+
+class Sleeping:
+    """An app that the first request wakes, and that all requests wait for.
+
+    Args:
+        route: The route that leads here.
+        wake: Wakes the app, so that the route leads elsewhere.
+        tasks: Where it is woken: a client that gives up does not end that.
+    """
+
+    def __init__(self, route: Route, wake: Wake, tasks: TaskGroup) -> None:
+        self._route = route
+        self._wake = wake
+        self._tasks = tasks
+        self._is_waking = False
+        self._over = anyio.Event()
+
+    def release(self) -> None:
+        """Let go of the requests that wait: the route leads elsewhere."""
+        self._over.set()
+
+    async def serve(self, exchange: Exchange) -> int:
+        """Hold a request until the app is awake."""
+        if not self._is_waking:
+            self._is_waking = True
+            self._tasks.start_soon(self._wake_up)
+        with anyio.move_on_after(HOLD_S):
+            await self._over.wait()
+        if await exchange.has_left():
+            return CLIENT_LEFT
+        target = self._route.target
+        if isinstance(target, Sleeping):
+            target = Withdrawn(FAILED if self._over.is_set() else SLOW, RETRY_AFTER_S)
+        return await target.serve(exchange)
+
+    async def _wake_up(self) -> None:
+        try:
+            await self._wake()
+        except Exception:
+            logger.exception("an app of %s could not be woken", self._route.site.hosts)
+            if self._route.target is self:
+                self._route.lead_to(Sleeping(self._route, self._wake, self._tasks))
+        finally:
+            self._is_waking = False

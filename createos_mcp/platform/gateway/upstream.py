@@ -1,0 +1,166 @@
+"""One running app as the gateway sees it: connections to it, and the requests in flight."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+import aiohttp
+
+from createos_mcp.platform.errors import InstanceUnreachableError
+from createos_mcp.platform.gateway.connection import Connection
+from createos_mcp.platform.gateway.websockets import open_websocket_session
+from createos_mcp.platform.models import Instance
+
+CONNECT_TIMEOUT_S = 5.0
+
+KEEP_S = 15.0
+"""An idle connection is closed after this time, so that it does not occupy a thread of the app."""
+
+FRESH_S = 1.0
+"""A request that must not be sent twice takes no connection that has been idle for longer.
+
+Apps close theirs after a few seconds, Node after five, gunicorn after two. One that is closed
+just as a request is written to it loses the request.
+"""
+
+LOOPBACKS = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
+
+OpenSocket = Callable[[Instance, int], socket.socket]
+
+
+class Upstream:
+    """The connections to one instance.
+
+    Args:
+        instance: The running app.
+        open_socket: Makes a TCP socket inside the instance's network.
+    """
+
+    def __init__(self, instance: Instance, open_socket: OpenSocket) -> None:
+        self.instance = instance
+        self.in_flight = 0
+        """Requests, streams and WebSockets under way."""
+        self._open_socket = open_socket
+        self._families = [socket.AF_INET, socket.AF_INET6]
+        self._free: list[Connection] = []
+        self._all: set[Connection] = set()
+        self._closing_of_free: asyncio.TimerHandle | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._is_closed = False
+        self._websockets: aiohttp.ClientSession | None = None
+
+    @property
+    def websockets(self) -> aiohttp.ClientSession:
+        """What opens WebSockets to the app.
+
+        Raises:
+            InstanceUnreachableError: The instance was let go.
+        """
+        if self._is_closed:
+            raise InstanceUnreachableError
+        if self._websockets is None:
+            self._websockets = open_websocket_session(
+                lambda family: self._open_socket(self.instance, family)
+            )
+        return self._websockets
+
+    def enter(self) -> None:
+        """Count a request that is about to be sent."""
+        self.in_flight += 1
+        self._idle.clear()
+
+    def leave(self) -> None:
+        """Count one that is over."""
+        self.in_flight -= 1
+        if not self.in_flight:
+            self._idle.set()
+
+    async def idle(self) -> None:
+        """Return once nothing is in flight."""
+        await self._idle.wait()
+
+    async def connect(self, *, idle_at_most_s: float) -> Connection:
+        """A connection for one request: one that is kept, or a new one.
+
+        Args:
+            idle_at_most_s: How long a kept connection may have been idle; 0 for a new one.
+
+        Raises:
+            InstanceUnreachableError: The app does not accept connections.
+        """
+        earliest = asyncio.get_running_loop().time() - idle_at_most_s
+        while self._free and self._free[-1].idle_since > earliest:
+            connection = self._free.pop()
+            if connection.is_reusable:
+                connection.is_used = True
+                return connection
+            self._all.discard(connection)
+        return await self._connect()
+
+    def release(self, connection: Connection) -> None:
+        """Take a connection back; one that cannot carry another request is ended."""
+        if self._is_closed or not connection.is_reusable:
+            self._all.discard(connection)
+            connection.abort()
+            return
+        loop = asyncio.get_running_loop()
+        connection.idle_since = loop.time()
+        self._free.append(connection)
+        if self._closing_of_free is None:
+            self._closing_of_free = loop.call_later(KEEP_S, self._close_free)
+
+    async def close(self) -> None:
+        """Cut every connection, and make no more."""
+        self._is_closed = True
+        if self._closing_of_free is not None:
+            self._closing_of_free.cancel()
+        for connection in self._all:
+            connection.abort()
+        if self._websockets is not None:
+            await self._websockets.close()
+
+    async def _connect(self) -> Connection:
+        for family in tuple(self._families):
+            try:
+                connection = await self._connect_by(family)
+            except OSError:
+                continue
+            if family is not self._families[0]:
+                self._families.reverse()
+            if self._is_closed:
+                connection.abort()
+                break
+            self._all.add(connection)
+            return connection
+        raise InstanceUnreachableError
+
+    async def _connect_by(self, family: socket.AddressFamily) -> Connection:
+        if self._is_closed:
+            raise ConnectionRefusedError
+        loop = asyncio.get_running_loop()
+        made = self._open_socket(self.instance, family)
+        try:
+            made.settimeout(0)
+            # Its own as well as asyncio's: a socket that came from another process may not
+            # say that it is TCP, and then keeps Nagle's delay.
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await loop.sock_connect(made, (LOOPBACKS[family], self.instance.port))
+            _, connection = await loop.create_connection(Connection, sock=made)
+        except BaseException:
+            made.close()
+            raise
+        return connection
+
+    def _close_free(self) -> None:
+        self._closing_of_free = None
+        loop = asyncio.get_running_loop()
+        earliest = loop.time() - KEEP_S
+        while self._free and self._free[0].idle_since <= earliest:
+            connection = self._free.pop(0)
+            self._all.discard(connection)
+            connection.abort()
+        if self._free:
+            due = self._free[0].idle_since + KEEP_S
+            self._closing_of_free = loop.call_at(due, self._close_free)

@@ -1,0 +1,264 @@
+"""The replicas of one set: started, watched, restarted when they crash, scaled, stopped."""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+
+import anyio
+
+from createos_mcp.platform.background import Background, Work
+from createos_mcp.platform.errors import StartFailedError, StorageError
+from createos_mcp.platform.models import (
+    DeploymentStatus,
+    Instance,
+    LaunchSpec,
+    Release,
+    ReplicaSet,
+)
+from createos_mcp.platform.names import new_id
+from createos_mcp.platform.paths import DataDir
+from createos_mcp.platform.run.instances import to_json
+from createos_mcp.platform.run.runner import BuildLog, Runner
+from createos_mcp.platform.store.replica_sets import ReplicaSets
+
+logger = logging.getLogger(__name__)
+
+RESTART_DELAYS_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+"""Pauses before the restarts of a replica that keeps crashing; after the last it stays down."""
+
+STEADY_AFTER_S = 60.0
+"""A replica that ran this long starts again with the shortest pause."""
+
+
+class Replicas:
+    """The running side of a replica set.
+
+    Args:
+        replica_set: What shall run.
+        release: What was built of its deployment.
+        log: Where the last words of a replica go that does not start.
+        changed: Told whenever a replica comes or goes by itself, and which one has gone.
+    """
+
+    def __init__(
+        self,
+        replica_set: ReplicaSet,
+        release: Release,
+        *,
+        rows: ReplicaSets,
+        runner: Runner,
+        data_dir: DataDir,
+        background: Background,
+        log: BuildLog,
+        changed: Callable[["Replicas", Instance | None], Awaitable[None]],
+    ) -> None:
+        self.set = replica_set
+        self._release = release
+        self._rows = rows
+        self._runner = runner
+        self._data_dir = data_dir
+        self._background = background
+        self._log = log
+        self._changed = changed
+        self._running: dict[int, Instance] = {}
+        self._starting: set[int] = set()
+        self._down: dict[int, str] = {}
+        self._lost: set[int] = set()
+        self._leaving: list[Instance] = []
+        self._crashes: dict[int, int] = {}
+        self._watchers: dict[int, Work] = {}
+
+    @property
+    def instances(self) -> list[Instance]:
+        """The replicas that answer now."""
+        return [self._running[number] for number in sorted(self._running)]
+
+    @property
+    def state(self) -> tuple[DeploymentStatus, str | None]:
+        """What these replicas make of their deployment, and why."""
+        if not self._down:
+            awaited = self._starting and not self._running
+            return DeploymentStatus.DEPLOYING if awaited else DeploymentStatus.DEPLOYED, None
+        reason = next(iter(self._down.values()))
+        if self._lost >= self._down.keys() and not self._running:
+            return DeploymentStatus.ERROR, reason
+        return DeploymentStatus.CRASHING, reason
+
+    async def launch(self) -> None:
+        """Start all replicas, and return once each of them answers.
+
+        Raises:
+            StartFailedError: One does not; none of them runs any more.
+        """
+        await self._start_all(range(1, self.set.count + 1))
+
+    def resume(self, living: Mapping[int, Instance] | None = None) -> None:
+        """Begin to run without waiting for it; a replica that fails is tried again.
+
+        Args:
+            living: Replicas by their number that outlived the platform.
+        """
+        found = living or {}
+        for number in range(1, self.set.count + 1):
+            if number in found:
+                self._watch(number, found[number])
+            else:
+                self._starting.add(number)
+                self._watchers[number] = self._background.start(self._begin, number)
+
+    async def scale(self, count: int) -> list[Instance]:
+        """Start or give up replicas until there are `count`.
+
+        Returns:
+            Those given up: they still run, nothing leads to them, and `end` ends them.
+
+        Raises:
+            StartFailedError: A new one does not start; there are as many as before.
+        """
+        present = self.set.count
+        await self._start_all(range(present + 1, count + 1))
+        surplus = []
+        for number in range(count + 1, present + 1):
+            await self._abandon(number)
+            if number in self._running:
+                surplus.append(self._running.pop(number))
+        self._leaving += surplus
+        resources = {**self.set.resources, "replicas": count}
+        await self._rows.resize(self.set.id, resources)
+        self.set = replace(self.set, resources=resources)
+        return surplus
+
+    async def end(self, instance: Instance) -> None:
+        """End one replica and forget it."""
+        with anyio.CancelScope(shield=True):
+            await self._runner.stop(instance)
+            try:
+                await self._rows.remove_replica(instance.replica_id)
+            except StorageError as error:
+                logger.warning("a replica that ended stays written down: %s", error)
+
+    async def stop(self) -> None:
+        """End every replica, also when the caller is cancelled."""
+        with anyio.CancelScope(shield=True):
+            for number in [*self._watchers]:
+                await self._abandon(number)
+            async with anyio.create_task_group() as stops:
+                for instance in (*self._running.values(), *self._leaving):
+                    stops.start_soon(self.end, instance)
+            self._running.clear()
+            self._leaving.clear()
+
+    async def _start_all(self, numbers: range) -> None:
+        """Start some replicas at the same time: all of them, or none."""
+        started: dict[int, Instance] = {}
+        errors: list[StartFailedError] = []
+
+        async def start(number: int) -> None:
+            try:
+                started[number] = await self._start(number)
+            except StartFailedError as error:
+                errors.append(error)
+                starts.cancel_scope.cancel()
+
+        try:
+            async with anyio.create_task_group() as starts:
+                for number in numbers:
+                    starts.start_soon(start, number)
+        except BaseException:
+            await self._end_all(started)
+            raise
+        if errors:
+            await self._end_all(started)
+            raise errors[0]
+        for number, instance in started.items():
+            self._watch(number, instance)
+
+    async def _end_all(self, started: Mapping[int, Instance]) -> None:
+        for instance in started.values():
+            await self.end(instance)
+
+    async def _start(self, number: int) -> Instance:
+        replica_id = new_id()
+        await self._rows.add_replica(self.set.id, replica_id, number)
+        try:
+            instance = await self._runner.start(self._spec(replica_id, number), log=self._log)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self._rows.remove_replica(replica_id)
+            raise
+        try:
+            await self._rows.set_instance(replica_id, to_json(instance))
+        except BaseException:
+            await self.end(instance)
+            raise
+        return instance
+
+    def _spec(self, replica_id: str, number: int) -> LaunchSpec:
+        return LaunchSpec(
+            replica_id=replica_id,
+            release=self._release,
+            run_envs=self.set.run_envs,
+            port=self.set.port,
+            memory_mb=self.set.resources["memory"],
+            cpu_millicores=self.set.resources["cpu"],
+            log_file=self._data_dir.app_log(self.set.deployment_id, self.set.place, number),
+        )
+
+    def _watch(self, number: int, instance: Instance) -> None:
+        self._running[number] = instance
+        self._starting.discard(number)
+        self._down.pop(number, None)
+        self._watchers[number] = self._background.start(self._until_it_ends, number, instance)
+
+    async def _until_it_ends(self, number: int, instance: Instance) -> None:
+        started_at = anyio.current_time()
+        exit_code = await self._runner.wait(instance)
+        if anyio.current_time() - started_at >= STEADY_AFTER_S:
+            self._crashes.pop(number, None)
+        ended = f"exited with code {exit_code}"
+        if self._runner.out_of_memory(instance):
+            ended = "was ended because it used more memory than it has"
+        self._running.pop(number, None)
+        self._down[number] = f"The app {ended}; it is started again"
+        with anyio.CancelScope(shield=True):
+            await self._changed(self, instance)
+            await self.end(instance)
+        await self._restart(number)
+
+    async def _begin(self, number: int) -> None:
+        if not await self._comes_up(number):
+            await self._restart(number)
+
+    async def _restart(self, number: int) -> None:
+        for delay_s in RESTART_DELAYS_S[self._crashes.get(number, 0) :]:
+            self._crashes[number] = self._crashes.get(number, 0) + 1
+            await anyio.sleep(delay_s)
+            if await self._comes_up(number):
+                return
+        failed = f"The app failed {self._crashes[number]} times in a row and is not started again"
+        self._down[number] = failed
+        self._lost.add(number)
+        await self._changed(self, None)
+
+    async def _comes_up(self, number: int) -> bool:
+        try:
+            instance = await self._start(number)
+        except (StartFailedError, StorageError) as error:
+            with suppress(StorageError):
+                await self._log("deploy", [str(error)])
+            self._down[number] = f"{error}; it is started again"
+            self._starting.discard(number)
+            await self._changed(self, None)
+            return False
+        self._watch(number, instance)
+        await self._changed(self, None)
+        return True
+
+    async def _abandon(self, number: int) -> None:
+        """Stop looking after a replica; a watcher that started it again left another one behind."""
+        while watcher := self._watchers.pop(number, None):
+            await watcher.abandon()
+        self._starting.discard(number)
+        self._down.pop(number, None)
+        self._lost.discard(number)

@@ -1,0 +1,354 @@
+"""Every replica set that runs, and which of them answers at which address."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+
+import anyio
+
+from createos_mcp.platform.background import Background
+from createos_mcp.platform.config import PlatformConfig
+from createos_mcp.platform.errors import StorageError
+from createos_mcp.platform.gateway.addresses import Addresses
+from createos_mcp.platform.models import (
+    LIVE,
+    Deployment,
+    DeploymentStatus,
+    Environment,
+    Instance,
+    Replica,
+    ReplicaSet,
+    release_from_json,
+)
+from createos_mcp.platform.names import text_of
+from createos_mcp.platform.run.replicas import Replicas
+from createos_mcp.platform.run.runner import BuildLog, Runner
+from createos_mcp.platform.store.environments import DEFAULT_RESOURCES
+from createos_mcp.platform.store.store import Store
+
+DEFAULT_PORT = 3000
+
+SUPERSEDED = "Another deployment has taken its place"
+ASLEEP = "The deployment is asleep; WakeupDeployment starts it."
+STARTING = "The app is being started."
+EMPTY = "Nothing is deployed to this environment."
+
+_MAY_RUN = frozenset({*LIVE, DeploymentStatus.DEPLOYING})
+
+
+def build_log(store: Store, deployment_id: str) -> BuildLog:
+    """Where the lines of a deployment's build log go."""
+
+    async def append(stage: str, lines: Sequence[str]) -> None:
+        await store.append_build_log(deployment_id, stage, lines)
+
+    return append
+
+
+class Supervisor:
+    """Starts replica sets in places, leads addresses to them, and lets them go.
+
+    A place is an environment, or a deployment at its own address; each has one set at most that
+    answers there. Whoever changes what a place runs holds its lock.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        runner: Runner,
+        addresses: Addresses,
+        config: PlatformConfig,
+        background: Background,
+    ) -> None:
+        self._store = store
+        self._runner = runner
+        self._addresses = addresses
+        self._config = config
+        self._background = background
+        self._sets: dict[str, Replicas] = {}
+        self._at: dict[str, Replicas] = {}
+        self._locks: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
+
+    def lock(self, place: str) -> anyio.Lock:
+        """Held while it changes what runs in a place."""
+        return self._locks[place]
+
+    def at(self, place: str) -> Replicas | None:
+        """What answers in a place."""
+        return self._at.get(place)
+
+    def runs(self, deployment_id: str) -> bool:
+        """Whether a deployment has replicas anywhere."""
+        return any(r.set.deployment_id == deployment_id for r in self._at.values())
+
+    def running(self) -> list[Replicas]:
+        """Every set that answers somewhere, in the order in which they began to."""
+        return list(self._at.values())
+
+    def instances_of(self, deployment_id: str) -> list[Instance]:
+        """The replicas of a deployment that answer now, in whatever place."""
+        sets = (r for r in self._at.values() if r.set.deployment_id == deployment_id)
+        return [instance for replicas in sets for instance in replicas.instances]
+
+    async def replace(self, deployment: Deployment, environment: Environment | None) -> None:
+        """Start a deployment in a place, lead its address there, and let go what was there.
+
+        Raises:
+            StartFailedError: It does not start; what was there goes on.
+        """
+        await self._show_start(deployment.id)
+        replicas = await self._add(deployment, environment)
+        try:
+            await replicas.launch()
+            if environment is not None:
+                await self._store.environments.point(environment.id, deployment.id)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self._forget(replicas)
+            raise
+        former = self._at.pop(replicas.set.place, None)
+        self._at[replicas.set.place] = replicas
+        await self._publish(replicas)
+        if former is not None:
+            self._background.start(self._retire, former, SUPERSEDED)
+        if environment is not None and deployment.id in self._at:
+            self._background.start(self._end_own, deployment.id)
+
+    async def wake(self, place: str) -> None:
+        """Begin to run what belongs in a place, unless it runs; requests are held until it does."""
+        async with self.lock(place):
+            if place in self._at:
+                await self._publish(self._at[place])
+                return
+            environment = await self._store.environments.get(place)
+            deployment_id = environment.deployment_id if environment else place
+            deployment = await self._store.deployment(deployment_id or "")
+            if deployment is None:
+                self._addresses.withdraw(place, EMPTY)
+                return
+            await self._show_start(deployment.id)
+            replicas = await self._add(deployment, environment)
+            self._at[place] = replicas
+            await self._hold(place)
+            replicas.resume()
+
+    async def sleep(self, place: str, reason: str) -> None:
+        """Give back what a place uses; the next request there is held while it wakes."""
+        async with self.lock(place):
+            replicas = self._at.pop(place, None)
+            if replicas is not None:
+                await self._hold(place)
+                await self._retire(replicas, reason)
+
+    async def empty(self, place: str, reason: str) -> None:
+        """Let go what runs in a place, and answer 503 there. The caller holds its lock."""
+        self._addresses.withdraw(place, reason)
+        replicas = self._at.pop(place, None)
+        if replicas is not None:
+            await self._retire(replicas, SUPERSEDED)
+
+    async def scale(self, replicas: Replicas, count: int) -> None:
+        """Change the number of replicas where they run.
+
+        Raises:
+            StartFailedError: A new one does not start; there are as many as before.
+        """
+        surplus = await replicas.scale(count)
+        await self._publish(replicas)
+        self._background.start(self._let_go, replicas, surplus)
+
+    async def stop(self, deployment_id: str) -> None:
+        """End all that runs of a deployment, at once."""
+        for replicas in [r for r in self._sets.values() if r.set.deployment_id == deployment_id]:
+            if self._at.get(replicas.set.place) is replicas:
+                del self._at[replicas.set.place]
+                self._addresses.withdraw(replicas.set.place, EMPTY)
+            await self._addresses.drain(replicas.instances, 0)
+            await self._forget(replicas)
+
+    async def stop_all(self) -> None:
+        """End every app; what shall run stays written down and starts again with the platform."""
+        async with anyio.create_task_group() as stops:
+            for replicas in self._sets.values():
+                stops.start_soon(replicas.stop)
+
+    async def recover(self, environments: Sequence[Environment]) -> None:
+        """Go on with what shall run: find what outlived the platform, start what did not."""
+        deployments = {d.id: d for d in await self._store.deployments_in(_MAY_RUN)}
+        homes = {environment.id: environment for environment in environments}
+        sets = await self._store.replica_sets.all()
+        wanted = {s.place: s for s in sets if _is_wanted(s, deployments, homes)}
+        written = await self._store.replica_sets.replicas()
+        living = await self._living(written, {s.id: s for s in wanted.values()})
+        for replica_set in wanted.values():
+            found = living.get(replica_set.id, {})
+            await self._resume(replica_set, deployments[replica_set.deployment_id], found)
+        kept = {i.replica_id for found in living.values() for i in found.values()}
+        strays = [replica.id for replica in written if replica.id not in kept]
+        unwanted = [s.id for s in sets if s not in wanted.values()]
+        await self._runner.end_strays(strays)
+        await self._store.replica_sets.clear_away(unwanted, strays)
+        for deployment in deployments.values():
+            if deployment.live_at is not None or self.runs(deployment.id):
+                await self.show(deployment.id)
+        for environment in environments:
+            await self._rest(environment)
+
+    async def _living(
+        self, written: Sequence[Replica], sets: Mapping[str, ReplicaSet]
+    ) -> Mapping[str, Mapping[int, Instance]]:
+        """Replicas of these sets that outlived the platform, by set and number."""
+        living: defaultdict[str, dict[int, Instance]] = defaultdict(dict)
+        for replica in written:
+            home = sets.get(replica.set_id)
+            if home is not None and replica.instance and replica.number <= home.count:
+                instance = await self._runner.adopt(replica.instance)
+                if instance is not None:
+                    living[replica.set_id][replica.number] = instance
+        return living
+
+    async def show(self, deployment_id: str, asleep: str = SUPERSEDED) -> None:
+        """Let a deployment's state say how its replicas are.
+
+        Args:
+            deployment_id: One that has been built.
+            asleep: Why it sleeps, if nothing of it runs.
+        """
+        states = [r.state for r in self.running() if r.set.deployment_id == deployment_id]
+        statuses = {status for status, _ in states}
+        if not states:
+            await self._store.show(deployment_id, DeploymentStatus.SLEEPING, asleep)
+        elif len(statuses) == 1:
+            await self._store.show(deployment_id, *states[0])
+        elif DeploymentStatus.CRASHING in statuses or DeploymentStatus.ERROR in statuses:
+            reason = next(reason for _, reason in states if reason)
+            await self._store.show(deployment_id, DeploymentStatus.CRASHING, reason)
+        else:
+            await self._store.show(deployment_id, DeploymentStatus.DEPLOYED, None)
+
+    async def _show_start(self, deployment_id: str) -> None:
+        if not self.runs(deployment_id):
+            await self._store.show(deployment_id, DeploymentStatus.DEPLOYING, None)
+
+    async def _add(self, deployment: Deployment, environment: Environment | None) -> Replicas:
+        own = environment.settings if environment is not None else {}
+        settings = deployment.settings
+        replica_set = await self._store.replica_sets.add(
+            deployment_id=deployment.id,
+            environment_id=environment.id if environment is not None else None,
+            run_envs={**settings.get("runEnvs", {}), **own.get("runEnvs", {})},
+            port=own.get("port") or settings.get("port") or DEFAULT_PORT,
+            resources=environment.resources if environment is not None else DEFAULT_RESOURCES,
+            created_at=text_of(datetime.now(UTC)),
+        )
+        return self._run(replica_set, deployment)
+
+    def _run(self, replica_set: ReplicaSet, deployment: Deployment) -> Replicas:
+        replicas = self._sets[replica_set.id] = Replicas(
+            replica_set,
+            release_from_json(deployment.release or {}),
+            rows=self._store.replica_sets,
+            runner=self._runner,
+            data_dir=self._config.data_dir,
+            background=self._background,
+            log=build_log(self._store, deployment.id),
+            changed=self._on_change,
+        )
+        return replicas
+
+    async def _resume(
+        self, replica_set: ReplicaSet, deployment: Deployment, living: Mapping[int, Instance]
+    ) -> None:
+        replicas = self._run(replica_set, deployment)
+        self._at[replica_set.place] = replicas
+        await self._hold(replica_set.place)
+        replicas.resume(living)
+        if living:
+            await self._publish(replicas)
+
+    async def _rest(self, environment: Environment) -> None:
+        """Say at an address why nothing runs there, or hold requests while it wakes."""
+        if environment.id in self._at or environment.deployment_id is None:
+            return
+        deployment = await self._store.deployment(environment.deployment_id)
+        if deployment is None:
+            return
+        if deployment.status is DeploymentStatus.ERROR:
+            self._addresses.withdraw(environment.id, deployment.reason or ASLEEP)
+        else:
+            await self._hold(environment.id)
+
+    async def _hold(self, place: str) -> None:
+        """Let requests at a place wait until something answers there."""
+        if await self._store.deployment(place) is not None:
+            await self._addresses.open_deployment(place)
+        self._addresses.hold(place, partial(self.wake, place))
+
+    async def _publish(self, replicas: Replicas) -> None:
+        place, deployment_id = replicas.set.place, replicas.set.deployment_id
+        await self._addresses.open_deployment(deployment_id)
+        self._lead(place, replicas)
+        if deployment_id not in self._at:
+            self._lead(deployment_id, replicas)
+
+    def _lead(self, owner_id: str, replicas: Replicas) -> None:
+        status, reason = replicas.state
+        if replicas.instances:
+            self._addresses.publish(owner_id, replicas.instances)
+        elif status is not DeploymentStatus.DEPLOYING:
+            self._addresses.withdraw(owner_id, reason or STARTING)
+
+    async def _on_change(self, replicas: Replicas, gone: Instance | None) -> None:
+        if self._at.get(replicas.set.place) is replicas:
+            await self._publish(replicas)
+            with suppress(StorageError):
+                await self.show(replicas.set.deployment_id)
+        if gone is not None:
+            await self._addresses.drain([gone], 0)
+
+    async def _end_own(self, deployment_id: str) -> None:
+        """Let a deployment's own set go, now that an environment runs it."""
+        async with self.lock(deployment_id):
+            own = self._at.pop(deployment_id, None)
+            if own is not None:
+                await self._retire(own, SUPERSEDED)
+
+    async def _retire(self, replicas: Replicas, reason: str) -> None:
+        """Let requests in flight finish, then end a set that nothing leads to any more."""
+        deployment_id = replicas.set.deployment_id
+        others = [r for r in self.running() if r.set.deployment_id == deployment_id]
+        if others:
+            await self._publish(others[0])
+        else:
+            self._addresses.withdraw(deployment_id, ASLEEP)
+        await self._addresses.drain(replicas.instances, self._config.drain_timeout_s)
+        await self._forget(replicas)
+        await self.show(deployment_id, reason)
+
+    async def _let_go(self, replicas: Replicas, surplus: Sequence[Instance]) -> None:
+        await self._addresses.drain(surplus, self._config.drain_timeout_s)
+        for instance in surplus:
+            await replicas.end(instance)
+
+    async def _forget(self, replicas: Replicas) -> None:
+        with anyio.CancelScope(shield=True):
+            await replicas.stop()
+            await self._store.replica_sets.remove(replicas.set.id)
+            self._sets.pop(replicas.set.id, None)
+
+
+def _is_wanted(
+    replica_set: ReplicaSet,
+    deployments: Mapping[str, Deployment],
+    homes: Mapping[str, Environment],
+) -> bool:
+    """Whether a set goes on after a restart; one that had not been led to is begun anew."""
+    deployment = deployments.get(replica_set.deployment_id)
+    if deployment is None:
+        return False
+    if replica_set.environment_id is None:
+        return deployment.live_at is not None
+    return homes[replica_set.environment_id].deployment_id == deployment.id

@@ -1,0 +1,1 @@
+"""What confines builds and apps."""

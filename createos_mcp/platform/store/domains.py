@@ -1,0 +1,101 @@
+"""Custom domains: rows of what was claimed, what DNS showed, and where it leads."""
+
+import secrets
+from collections.abc import Callable
+from datetime import datetime
+
+from createos_mcp.platform.errors import DomainTakenError, NotFoundError, ProjectFullError
+from createos_mcp.platform.models import Domain, DomainStatus
+from createos_mcp.platform.names import new_id, text_of
+from createos_mcp.platform.store.database import Database, Transaction
+from createos_mcp.platform.store.rows import domain_of
+
+MAX_PER_PROJECT = 20
+
+TOKEN_BYTES = 24
+
+NOT_CHECKED = "Set one of the records in DNS, then call RefreshDomain."
+
+
+class Domains:
+    """Reads and durable writes of custom domains."""
+
+    def __init__(self, database: Database, *, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._now = now
+
+    async def add(self, *, project_id: str, environment_id: str | None, name: str) -> Domain:
+        """Store a domain in `pending`, with a token of its own.
+
+        Raises:
+            DomainTakenError: A project of this platform has that name.
+            ProjectFullError: The project has as many domains as it may have.
+        """
+        values = {
+            "id": new_id(),
+            "project_id": project_id,
+            "environment_id": environment_id,
+            "name": name,
+            "status": DomainStatus.PENDING,
+            "token": secrets.token_urlsafe(TOKEN_BYTES),
+            "message": NOT_CHECKED,
+            "created_at": text_of(self._now()),
+        }
+
+        def work(transaction: Transaction) -> Domain:
+            if transaction.run("domain_named", name=name):
+                raise DomainTakenError(name)
+            if len(transaction.run("domains", project_id=project_id)) >= MAX_PER_PROJECT:
+                raise ProjectFullError("domains", MAX_PER_PROJECT)
+            return domain_of(transaction.run("add_domain", **values)[0])
+
+        return await self._database.write(work)
+
+    async def of(self, project_id: str) -> list[Domain]:
+        """A project's domains, oldest first."""
+        rows = await self._database.read("domains", project_id=project_id)
+        return [domain_of(row) for row in rows]
+
+    async def get(self, project_id: str, domain_id: str) -> Domain:
+        """One domain of a project.
+
+        Raises:
+            NotFoundError: The project has no such domain.
+        """
+        rows = await self._database.read("domain", project_id=project_id, id=domain_id)
+        if not rows:
+            raise NotFoundError("domain", domain_id)
+        return domain_of(rows[0])
+
+    async def record_check(self, domain: Domain, *, verified: bool, message: str) -> Domain:
+        """Write down what DNS showed of a pending domain; a verified one is active.
+
+        One that another check has verified meanwhile stays as it is.
+
+        Raises:
+            NotFoundError: It was deleted meanwhile.
+        """
+        query = "verify_domain" if verified else "fail_domain"
+        now = text_of(self._now())
+        await self._database.run(query, id=domain.id, message=message, now=now)
+        return await self.get(domain.project_id, domain.id)
+
+    async def assign(self, domain_id: str, environment_id: str | None) -> None:
+        """Record which environment answers at a domain."""
+        now = text_of(self._now())
+        await self._database.run(
+            "assign_domain", id=domain_id, environment_id=environment_id, now=now
+        )
+
+    async def remove(self, domain_id: str) -> None:
+        """Forget a domain."""
+        await self._database.run("remove_domain", id=domain_id)
+
+    async def routed_to(self, environment_id: str) -> list[str]:
+        """Names that lead to an environment, oldest first."""
+        rows = await self._database.read("routed_domains", environment_id=environment_id)
+        return [row["name"] for row in rows]
+
+    async def routed_environments(self) -> list[str]:
+        """Ids of the environments that some active domain leads to."""
+        return [row["environment_id"] for row in await self._database.read("routed_environments")]

@@ -1,0 +1,1 @@
+"""Who calls a remote server, and whether the platform or an issuer accepts them."""

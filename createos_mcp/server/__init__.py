@@ -1,0 +1,1 @@
+"""The requests of MCP: tools, resources, prompts, completions, subscriptions."""

@@ -1,0 +1,81 @@
+"""Prompts: texts that a person picks and that tell a model which calls to make."""
+
+from collections.abc import Mapping
+
+import mcp_types
+from mcp.shared.exceptions import MCPError
+
+from createos_mcp.contract.context_files import PLACE
+from createos_mcp.contract.errors import quote
+from createos_mcp.contract.operations import PromptRow
+from createos_mcp.server.icons import PROMPT
+from createos_mcp.server.reading import Context
+
+_VALUE_BYTES = 500
+
+
+class Prompts:
+    """The prompts of the catalogue."""
+
+    def __init__(self, rows: Mapping[str, PromptRow]) -> None:
+        self._rows = rows
+
+    async def list_prompts(
+        self, _: Context, __: mcp_types.PaginatedRequestParams | None
+    ) -> mcp_types.ListPromptsResult:
+        """All of them, by name."""
+        return mcp_types.ListPromptsResult(prompts=[_show(row) for row in self._rows.values()])
+
+    async def get(
+        self, _: Context, params: mcp_types.GetPromptRequestParams
+    ) -> mcp_types.GetPromptResult:
+        """One with its arguments filled in.
+
+        Raises:
+            MCPError: There is none of that name, or an argument is missing or unknown.
+        """
+        row = self._rows.get(params.name)
+        if row is None:
+            known = ", ".join(self._rows)
+            raise _refusal(f"There is no prompt {params.name[:64]!r}; known are {known}")
+        values = _fill_in(row, params.arguments or {})
+        text = PLACE.sub(lambda place: values[place[1]], row.text)
+        message = mcp_types.PromptMessage(
+            role="user", content=mcp_types.TextContent(type="text", text=text)
+        )
+        return mcp_types.GetPromptResult(description=row.description, messages=[message])
+
+
+def _show(row: PromptRow) -> mcp_types.Prompt:
+    return mcp_types.Prompt(
+        name=row.name,
+        title=row.title,
+        description=row.description,
+        arguments=[
+            mcp_types.PromptArgument(
+                name=argument.name,
+                description=argument.description,
+                required=argument.default is None,
+            )
+            for argument in row.arguments
+        ],
+        icons=PROMPT,
+    )
+
+
+def _fill_in(row: PromptRow, given: Mapping[str, str]) -> dict[str, str]:
+    known = {argument.name for argument in row.arguments}
+    for name in given.keys() - known:
+        raise _refusal(f"{row.name} takes no {name[:64]!r}; it takes {', '.join(sorted(known))}")
+    values = {}
+    for argument in row.arguments:
+        # On one line, so that a value reads as a value and not as a further instruction.
+        value = " ".join(quote(given.get(argument.name, ""), limit_bytes=_VALUE_BYTES).split())
+        if not value and argument.default is None:
+            raise _refusal(f"{row.name} needs {argument.name}: {argument.description}")
+        values[argument.name] = value or argument.default or ""
+    return values
+
+
+def _refusal(message: str) -> MCPError:
+    return MCPError(mcp_types.INVALID_PARAMS, message)

@@ -1,0 +1,116 @@
+"""Search: tools found by plain words, ranked by BM25 in SQLite's full-text index."""
+
+import re
+import sqlite3
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain, islice, pairwise
+
+from createos_mcp.contract.operations import Tool
+
+_TABLES = """
+CREATE VIRTUAL TABLE labels USING fts5(id UNINDEXED, verb, title, tokenize='porter unicode61');
+CREATE VIRTUAL TABLE texts USING fts5
+    (id UNINDEXED, name, description, keywords, arguments, tokenize='porter unicode61');
+"""
+"""Names and titles have a table of their own, because BM25 weighs a word by the length of its
+row, and a short name that is matched whole says more than a word among many."""
+
+_INSERT_LABEL = "INSERT INTO labels VALUES (?, ?, ?)"
+_INSERT_TEXT = "INSERT INTO texts VALUES (?, ?, ?, ?, ?)"
+_RANKED = """
+SELECT id FROM (
+    SELECT id, 0.5 * bm25(labels, 0, 1.0, 1.0) AS score FROM labels WHERE labels MATCH :words
+    UNION ALL
+    SELECT id, bm25(texts, 0, 1.0, 0.5, 3.0, 0.3) AS score FROM texts WHERE texts MATCH :words
+)
+GROUP BY id ORDER BY sum(score), id
+"""
+"""The lower a score, the better; https://sqlite.org/fts5.html#the_bm25_function."""
+
+_WORD = re.compile(r"[a-z0-9]+")
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z]{2})")
+_THINGS = (
+    (re.compile(r"\S+/\S+:[\w.-]+|\b\w+:\d[\w.-]*"), " image "),
+    (re.compile(r"\b(?:[a-z0-9-]+\.)+(?:com|org|net|io|dev|app|co|eu|de|uk)\b"), " domain "),
+    (re.compile(r"\b(\d+)s\b"), r"\1"),
+)
+"""Names that say only what kind of thing they name, and that kind."""
+
+_MAX_CHARACTERS, _MAX_WORDS = 1000, 40
+"""How much of a request is read."""
+
+_COMMON = frozenset(
+    """a about all an and any are as at be been but by can could did do does for from get give
+    had has how i if in into is it its last let like made make many me more much my need no not now
+    of off on one or our out please put see should show so some someone tell than that the their
+    them then there these they this those to too up us use want was we were what when where which
+    why will with would you your""".split()  # noqa: SIM905 - read as a text
+)
+"""Words that say nothing about a tool."""
+
+
+class ToolIndex:
+    """An index of tools by names, titles, descriptions, keywords and arguments.
+
+    Args:
+        tools: What can be found.
+        synonyms: What people say to what the tools say, `{"remove": ("delete",)}`.
+    """
+
+    def __init__(self, tools: Iterable[Tool], synonyms: Mapping[str, Sequence[str]]) -> None:
+        self._synonyms = synonyms
+        self._names: dict[str, str] = {}
+        self._database = sqlite3.connect(":memory:", check_same_thread=False)
+        self._database.executescript(_TABLES)
+        for tool in tools:
+            self._names |= {n.lower(): tool.name for n in (tool.name, *tool.aliases)}
+            self._database.execute(_INSERT_LABEL, (tool.name, _verb(tool), tool.title))
+            self._database.execute(_INSERT_TEXT, (tool.name, *_texts(tool)))
+
+    def search(self, request: str, *, among: Collection[str], limit: int) -> list[str]:
+        """Names of the tools that fit best, the best one first.
+
+        Args:
+            request: Plain words, `roll production back`.
+            among: Names that may be found.
+            limit: How many at most.
+        """
+        words = _words(request, self._synonyms)
+        if not words:
+            return []
+        expression = " OR ".join(f'"{word}"' for word in words)
+        ranked = (name for (name,) in self._database.execute(_RANKED, {"words": expression}))
+        named = self._names.get("".join(request[:_MAX_CHARACTERS].split()).lower())
+        found = dict.fromkeys(chain([named] if named else [], ranked))
+        return list(islice((name for name in found if name in among), limit))
+
+
+def _words(request: str, synonyms: Mapping[str, Sequence[str]]) -> list[str]:
+    text = _HUMP.sub(" ", request[:_MAX_CHARACTERS]).lower()
+    for name, kind in _THINGS:
+        text = name.sub(kind, text)
+    said = _WORD.findall(text)[:_MAX_WORDS]
+    pairs = {" ".join(pair): pair for pair in pairwise(said)}
+    phrases = [phrase for phrase in pairs if phrase in synonyms]
+    used = {word for phrase in phrases for word in pairs[phrase]}
+    single = [word for word in said if word not in used]
+    meant = [word for key in (*phrases, *single) for word in synonyms.get(key, ())]
+    telling = [word for word in single if word not in _COMMON]
+    return list(dict.fromkeys([*telling, *meant])) or said
+
+
+def _verb(tool: Tool) -> str:
+    """What a tool does, by which it differs from its neighbours: the first word of its name."""
+    return _spaced(tool.name).partition(" ")[0]
+
+
+def _texts(tool: Tool) -> tuple[str, str, str, str]:
+    names = " ".join(_spaced(name) for name in (tool.name, *tool.aliases))
+    arguments: Mapping[str, Mapping[str, str]] = tool.input_schema["properties"]
+    described = [f"{_spaced(name)} {a.get('description', '')}" for name, a in arguments.items()]
+    return names, tool.description, tool.keywords, " ".join(described)
+
+
+def _spaced(name: str) -> str:
+    """`runEnvs` and `project_id` as words."""
+    return _HUMP.sub(" ", name).replace("_", " ").replace("-", " ")

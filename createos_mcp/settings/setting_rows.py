@@ -1,0 +1,191 @@
+"""A row of the table of settings: how its text is read, and what is told of it."""
+
+import ipaddress
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from createos_mcp.contract.errors import quote
+
+SHOWN_BYTES = 60
+
+MAX_PORT = 65_535
+
+SEALING_BYTES = 32
+"""What a key that seals state has at least."""
+
+SWITCHES = {
+    "true": True, "1": True, "yes": True, "on": True,
+    "false": False, "0": False, "no": False, "off": False,
+}  # fmt: skip
+
+_BASE_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:(\d{1,5}|\*))?")
+_ORIGIN = re.compile(r"https?://" + _HOST.pattern)
+
+
+def row(
+    read: Callable[[str], object], sentence: str, *, secret: bool = False, shown: str = ""
+) -> dict[str, Any]:
+    """What the table knows of a setting beside its name, type and default.
+
+    Args:
+        read: Turns a text into the value, or raises ValueError with what it expected.
+        sentence: What the setting is for.
+        secret: Whether its value must never be shown.
+        shown: The default in words, where the value says little.
+    """
+    return {"read": read, "sentence": sentence, "secret": secret, "shown": shown}
+
+
+def text(raw: str) -> str:
+    """Any text."""
+    return raw
+
+
+def directory(raw: str) -> Path:
+    """An absolute path."""
+    path = Path(raw).expanduser()
+    if not path.is_absolute():
+        raise ValueError(f"expected an absolute path, got {_show(raw)}")
+    return path
+
+
+def directories(raw: str) -> tuple[Path, ...]:
+    """Absolute paths with colons between them."""
+    return tuple(directory(part.strip()) for part in raw.split(os.pathsep) if part.strip())
+
+
+def names(raw: str) -> frozenset[str]:
+    """Names with commas between them, at least one."""
+    found = frozenset(name.strip() for name in raw.split(",") if name.strip())
+    if not found:
+        raise ValueError(f"expected names with commas between them, got {_show(raw)}")
+    return found
+
+
+def switch(raw: str) -> bool:
+    """`true` or `false`, or another word for one of them."""
+    if raw.lower() not in SWITCHES:
+        raise ValueError(f"expected true or false, got {_show(raw)}")
+    return SWITCHES[raw.lower()]
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    """One word of several, in lower case."""
+
+    def read(raw: str) -> str:
+        if raw.lower() not in choices:
+            raise ValueError(f"expected one of {', '.join(choices)}, got {_show(raw)}")
+        return raw.lower()
+
+    return read
+
+
+def whole_number(least: int, most: int) -> Callable[[str], int]:
+    """A number without a fraction, both bounds included."""
+
+    def read(raw: str) -> int:
+        expected = f"expected a whole number from {least} to {most}, got {_show(raw)}"
+        if not (raw.isascii() and raw.isdecimal()) or not least <= int(raw[:12]) <= most:
+            raise ValueError(expected)
+        return int(raw)
+
+    return read
+
+
+def number(unit: str, most: float, *, zero: bool = False) -> Callable[[str], float]:
+    """A number of this unit, above 0 unless `zero` is allowed."""
+
+    def read(raw: str) -> float:
+        expected = f"expected a number of {unit} up to {most:g}, got {_show(raw)}"
+        try:
+            value = float(raw)
+        except ValueError:
+            raise ValueError(expected) from None
+        if not 0 <= value <= most or (value == 0 and not zero):
+            raise ValueError(expected)
+        return value
+
+    return read
+
+
+def addresses(raw: str) -> tuple[str, ...]:
+    """IP addresses with or without a port, `192.0.2.1, [::1]:53`."""
+    given = tuple(part.strip() for part in raw.split(","))
+    for one in given:
+        if not _is_ip_address(one):
+            raise ValueError(
+                "expected addresses such as 192.0.2.1, 127.0.0.1:5353 or [::1]:53, "
+                f"separated by commas, got {_show(one)}"
+            )
+    return given
+
+
+def _is_ip_address(given: str) -> bool:
+    try:
+        parts = urlsplit(f"//{given}")
+        port = parts.port
+        ipaddress.ip_address(parts.hostname or "")
+    except ValueError:
+        return False
+    return parts.netloc == given and port != 0 and "@" not in given
+
+
+def address(raw: str) -> str:
+    """An address such as `https://mcp.example.com/base`, without a slash at its end."""
+    parts = urlsplit(raw)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError(f"expected an address such as https://example.com, got {_show(raw)}")
+    return raw.rstrip("/")
+
+
+def base_path(raw: str) -> str:
+    """`/` or a path such as `/team/createos`; kept without a slash at its end."""
+    path = raw.rstrip("/")
+    if path and not _BASE_PATH.fullmatch(path):
+        raise ValueError(f"expected a path such as /createos, got {_show(raw)}")
+    return path
+
+
+def comma_separated(
+    read: Callable[[str], str],
+) -> Callable[[str], tuple[str, ...]]:
+    """Several values in one text, `a, b`."""
+    return lambda raw: tuple(read(item.strip()) for item in raw.split(",") if item.strip())
+
+
+def host_pattern(raw: str) -> str:
+    """A host as it stands in a Host header, `mcp.example.com`, `10.0.0.5:8080` or `localhost:*`."""
+    if not _HOST.fullmatch(raw):
+        raise ValueError(f"expected a host such as mcp.example.com, got {_show(raw)}")
+    return raw
+
+
+def origin_pattern(raw: str) -> str:
+    """An origin as browsers send it, `https://app.example.com` or `http://localhost:*`."""
+    if not _ORIGIN.fullmatch(raw):
+        raise ValueError(f"expected an origin such as https://app.example.com, got {_show(raw)}")
+    return raw
+
+
+def network(raw: str) -> str:
+    """An IP address or a network, `10.0.0.0/8`."""
+    try:
+        return str(ipaddress.ip_network(raw, strict=False))
+    except ValueError:
+        raise ValueError(f"expected an IP address or network, got {_show(raw)}") from None
+
+
+def sealing_key(raw: str) -> str:
+    """A long random text; what was given is never repeated."""
+    if len(raw.encode()) < SEALING_BYTES:
+        raise ValueError(f"expected at least {SEALING_BYTES} random characters")
+    return raw
+
+
+def _show(raw: str) -> str:
+    return repr(quote(raw, limit_bytes=SHOWN_BYTES))

@@ -1,0 +1,107 @@
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+
+from createos_mcp.contract.catalog import BESIDE_THE_PACKAGE, load_catalog
+from createos_mcp.contract.errors import CatalogError
+from createos_mcp.workflows.table import build_workflows
+from tests.agents import NOWHERE
+
+Json: TypeAlias = Any
+
+PROMPT = """+++
+title = "A title"
+description = "A description"
+[[arguments]]
+name = "project_id"
+description = "A name"
++++
+Deploy {{project_id}}.
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return shutil.copytree(BESIDE_THE_PACKAGE, tmp_path / "tool_schemas")
+
+
+RESOURCES: dict[str, tuple[Callable[[Json], object], str]] = {
+    "another scheme": (lambda r: r.update(uri="file:///x"), "does not begin with createos://"),
+    "unknown operation": (lambda r: r.update(operation="Nope"), "'Nope' is no operation"),
+    "workflow": (lambda r: r.update(operation="Deploy"), "'Deploy' is no operation"),
+    "operation that changes": (lambda r: r.update(operation="CreateApp"), "more than read"),
+    "unknown argument": (lambda r: r.update(arguments={"size": 1}), "no argument 'size'"),
+    "missing argument": (
+        lambda r: r.update(operation="GetProject", arguments={}),
+        "needs the argument",
+    ),
+    "unknown key": (lambda r: r.update(colour="red"), "unknown key 'colour'"),
+    "pick by nothing": (lambda r: r.update(pick="ghost"), "picks by 'ghost'"),
+}
+
+
+@pytest.mark.parametrize(("plant", "reason"), RESOURCES.values(), ids=RESOURCES)
+def test_a_faulty_resource_is_refused_by_file_and_reason(
+    root: Path, plant: Callable[[Json], object], reason: str
+) -> None:
+    file = root / "resources.json"
+    rows = json.loads(file.read_text())
+    plant(rows[0])
+    file.write_text(json.dumps(rows))
+    with pytest.raises(CatalogError, match=reason) as caught:
+        load_catalog(root)
+    assert caught.value.file == "resources.json"
+
+
+PROMPTS = {
+    "no head": (lambda text: text.replace("+++", "---"), "not enough values"),
+    "no title": (lambda text: text.replace("title", "heading"), "lacks 'title'"),
+    "bad TOML": (lambda text: text.replace('"A title"', "A title"), "Invalid value"),
+    "place without an argument": (lambda text: text + "{{ghost}}", "'ghost' is not both"),
+    "argument without a place": (
+        lambda text: text.replace("{{project_id}}", "it"),
+        "'project_id' is not both",
+    ),
+}
+
+
+@pytest.mark.parametrize(("plant", "reason"), PROMPTS.values(), ids=PROMPTS)
+def test_a_faulty_prompt_is_refused_by_file_and_reason(
+    root: Path, plant: Callable[[str], str], reason: str
+) -> None:
+    (root / "prompts" / "try-it.md").write_text(PROMPT)
+    assert load_catalog(root).prompts["try-it"].title == "A title"
+    (root / "prompts" / "try-it.md").write_text(plant(PROMPT))
+    with pytest.raises(CatalogError, match=reason) as caught:
+        load_catalog(root)
+    assert caught.value.file == "prompts/try-it.md"
+
+
+def test_a_completion_of_an_unknown_operation_is_refused(root: Path) -> None:
+    row = {"argument": "runtime", "operation": "Nope", "scope": [], "member": "name"}
+    (root / "completions.json").write_text(json.dumps([row]))
+    with pytest.raises(CatalogError, match=r"completions.json: 'Nope' is no operation"):
+        load_catalog(root)
+
+
+def test_a_workflow_has_no_endpoint(root: Path) -> None:
+    file = root / "workflows" / "Deploy.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "http": {}}))
+    with pytest.raises(CatalogError, match=r"workflows/Deploy.json: .*unknown key 'http'"):
+        load_catalog(root)
+
+
+def test_a_workflow_that_nothing_does_is_refused(root: Path) -> None:
+    file = root / "workflows" / "Diagnose.json"
+    document = {**json.loads(file.read_text()), "name": "Guess"}
+    file.with_stem("Guess").write_text(json.dumps(document))
+    with pytest.raises(CatalogError, match=r"workflows/Guess.json: .* is missing"):
+        build_workflows(load_catalog(root), NOWHERE)
+    file.with_stem("Guess").unlink()
+    file.unlink()
+    with pytest.raises(CatalogError, match=r"workflows/Diagnose.json: .* is missing"):
+        build_workflows(load_catalog(root), NOWHERE)

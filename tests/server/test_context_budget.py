@@ -1,0 +1,35 @@
+"""What a list of tools costs a model; `bench/tokens.py` counts the tokens themselves."""
+
+import json
+from typing import Any, TypeAlias
+
+import pytest
+
+from createos_mcp.server.toolsets import Selection
+from tests.agents import agent
+from tests.eras import Era, both_eras
+
+Json: TypeAlias = Any
+
+BYTES_PER_TOKEN = 4.4
+"""o200k takes these lists at 4.41 to 4.66 bytes a token (`bench/tokens.py`)."""
+
+LISTS: dict[str, tuple[Selection, int]] = {
+    "all": (Selection(toolsets=frozenset({"all"})), 9_500),
+    "default": (Selection(), 8_500),
+    "read-only, one project": (Selection(read_only=True, project="my-app"), 2_500),
+    "dynamic": (Selection(toolsets=frozenset({"dynamic"})), 900),
+}
+
+
+@both_eras
+@pytest.mark.parametrize(("selection", "tokens"), LISTS.values(), ids=LISTS)
+async def test_a_list_stays_within_its_tokens(era: Era, selection: Selection, tokens: int) -> None:
+    async with agent(era, selection=selection) as here:
+        tools = await here.tools()
+    rows = [
+        {"name": tool.name, "description": tool.description, "inputSchema": tool.input_schema}
+        for tool in tools.values()
+    ]
+    text = json.dumps(rows, separators=(",", ":"), ensure_ascii=False)
+    assert len(text.encode()) <= tokens * BYTES_PER_TOKEN

@@ -1,0 +1,417 @@
+"""As an agent meets them: launched over stdio, with a platform that starts by itself."""
+
+import base64
+import io
+import json
+import os
+import re
+import sys
+import zipfile
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import anyio
+import httpx2
+import mcp_types
+import pytest
+from mcp import Client, StdioServerParameters
+
+from createos_mcp.answers.redaction import MASK
+from createos_mcp.platform import daemon
+from createos_mcp.platform.api.app import SERVED
+from createos_mcp.platform.api.unserved import need_of
+from createos_mcp.platform.config import PlatformConfig
+from createos_mcp.platform.paths import DataDir
+from tests.calls.test_binding import CASES, CATALOG
+from tests.cli.test_cli import run
+from tests.eras import Era, both_eras
+from tests.platform.dns_servers import Zone, dns_server
+from tests.platform.platforms import ANSWERING, PATIENCE_S, UNFINISHED, read_page, zip_of
+
+Json: TypeAlias = Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agent:
+    """A client that remembers which tools it called."""
+
+    client: Client
+    called: set[str] = field(default_factory=set)
+
+    async def ask(self, tool: str, arguments: Mapping[str, Json]) -> mcp_types.CallToolResult:
+        self.called.add(tool)
+        return await self.client.call_tool(tool, dict(arguments))
+
+    async def call(self, tool: str, **arguments: Json) -> Json:
+        """What a tool answered that has to succeed."""
+        result = await self.ask(tool, arguments)
+        assert not result.is_error, text_of(result)
+        return result.structured_content
+
+    async def refusal(self, tool: str, **arguments: Json) -> str:
+        """What a tool said that has to fail."""
+        result = await self.ask(tool, arguments)
+        assert result.is_error, text_of(result)
+        return text_of(result)
+
+    async def settled(self, project: str) -> Json:
+        """The newest deployment in a state that lasts."""
+        with anyio.fail_after(PATIENCE_S):
+            while True:
+                newest = await self.call(
+                    "GetDeployment", project_id=project, deployment_id="latest"
+                )
+                if newest["status"] not in UNFINISHED:
+                    return newest
+                await anyio.sleep(0.05)
+
+    async def page(self, project: str) -> str:
+        """What the project answers at its address."""
+        assert (await self.settled(project))["status"] == "deployed"
+        (environment,) = (await self.call("ListProjectEnvironments", project_id=project))["items"]
+        return await read_page(environment["extra"]["endpoint"])
+
+
+def text_of(result: mcp_types.CallToolResult) -> str:
+    (part,) = result.content
+    assert isinstance(part, mcp_types.TextContent)
+    return part.text
+
+
+@pytest.fixture(scope="module")
+def dns() -> Iterator[tuple[Zone, str]]:
+    """The DNS server that the platform of these tests asks, and its address."""
+    with dns_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where the platform of these tests lives; it is stopped after them."""
+    root = tmp_path_factory.mktemp("platform")
+    yield root
+    daemon.stop(PlatformConfig(data_dir=DataDir(root)))
+
+
+@asynccontextmanager
+async def launched(era: Era, data_dir: Path, **variables: str) -> AsyncIterator[Agent]:
+    async with connected(era, {"CREATEOS_DATA_DIR": str(data_dir), **variables}) as agent:
+        yield agent
+
+
+@asynccontextmanager
+async def connected(era: Era, settings: Mapping[str, str]) -> AsyncIterator[Agent]:
+    others = {name: value for name, value in os.environ.items() if "CREATEOS" not in name}
+    server = StdioServerParameters(
+        command=sys.executable,
+        args=["-m", "createos_mcp"],
+        env={**others, "CREATEOS_TOOLSETS": "all", **settings},
+    )
+    async with Client(server, mode=era) as client:
+        yield Agent(client=client)
+
+
+@asynccontextmanager
+async def another_agent(era: Era, data_dir: Path, agent: Agent) -> AsyncIterator[Agent]:
+    """The agent of a user who is added now, and whose calls count as the first one's."""
+    command = ("platform", "user", "add", f"other-{era}", "--json")
+    added = json.loads(run(*command, CREATEOS_DATA_DIR=str(data_dir)).stdout)
+    client = {"CREATEOS_API_URL": added["apiUrl"], "CREATEOS_API_KEY": added["apiKey"]}
+    async with connected(era, client) as other:
+        yield replace(other, called=agent.called)
+
+
+@both_eras
+async def test_every_operation_that_the_platform_serves_does_what_it_says(
+    era: Era, data_dir: Path, dns: tuple[Zone, str]
+) -> None:
+    name = f"every-tool-{era}"
+    zone, server = dns
+    async with launched(era, data_dir, CREATEOS_PLATFORM_DNS_SERVERS=server) as agent:
+        await account(agent)
+        await api_keys(agent, name)
+        await projects(agent, name)
+        await uploads(agent, name)
+        await deployments(agent, name)
+        await analytics(agent, name)
+        await environments(agent, name)
+        await apps(agent, name)
+        await domains(agent, name, zone)
+        await cronjobs(agent, name)
+        async with another_agent(era, data_dir, agent) as other:
+            await transfers(agent, other, name)
+        await endings(agent, name)
+    assert agent.called == SERVED
+
+
+async def account(agent: Agent) -> None:
+    assert "@" in (await agent.call("GetCurrentUser"))["email"]
+    quota = (await agent.call("GetQuotas"))["projects"]
+    assert quota["remaining"] == quota["max"] - quota["current"]
+    supported = json.dumps(await agent.call("GetSupportedProjectTypes"))
+    for runtime in ("node:20", "python:3.11", "golang:1.25"):
+        assert runtime in supported
+
+
+async def api_keys(agent: Agent, name: str) -> None:
+    async def listed() -> list[str]:
+        return [key["name"] for key in (await agent.call("ListAPIKeys"))["items"]]
+
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    assert (await agent.call("CheckAPIKeyUniqueName", uniqueName=name))["isAvailable"]
+    await agent.call("CreateAPIKey", name=name, expiryAt=tomorrow)
+    assert not (await agent.call("CheckAPIKeyUniqueName", uniqueName=name))["isAvailable"]
+    await agent.call("UpdateAPIKey", api_key_id=name, name=f"{name}-2")
+    assert f"{name}-2" in await listed()
+    await agent.call("RevokeAPIKey", api_key_id=f"{name}-2")
+    assert f"{name}-2" not in await listed()
+
+
+async def projects(agent: Agent, name: str) -> None:
+    assert (await agent.call("CheckProjectUniqueName", uniqueName=name))["isAvailable"]
+    await agent.call(
+        "CreateProject",
+        uniqueName=name,
+        displayName="Before",
+        type="upload",
+        source={},
+        settings={"useBuildAI": True},
+    )
+    assert not (await agent.call("CheckProjectUniqueName", uniqueName=name))["isAvailable"]
+    assert (await agent.call("ListProjects", name=name))["pagination"]["total"] == 1
+    await agent.call("UpdateProject", project_id=name, displayName="After")
+    assert (await agent.call("GetProject", project_id=name))["displayName"] == "After"
+
+
+async def uploads(agent: Agent, name: str) -> None:
+    text = [{"path": "main.py", "content": saying("as text")}]
+    await agent.call("UploadDeploymentFiles", project_id=name, files=text)
+    assert await agent.page(name) == "as text"
+    encoded = [{"path": "main.py", "content": as_base64(saying("as base64").encode())}]
+    await agent.call("UploadDeploymentBase64Files", project_id=name, files=encoded)
+    assert await agent.page(name) == "as base64"
+    packed = as_base64(zip_of({"main.py": saying("as zip")}))
+    await agent.call("UploadDeploymentZip", project_id=name, file=packed)
+    assert await agent.page(name) == "as zip"
+
+
+def saying(greeting: str) -> str:
+    """An app that answers with this unless its variable GREETING says otherwise."""
+    return ANSWERING.replace('"hello"', f'"{greeting}"')
+
+
+def as_base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+async def deployments(agent: Agent, name: str) -> None:
+    newest = {"project_id": name, "deployment_id": "latest"}
+    await agent.call("UpdateProjectSettings", project_id=name, runEnvs={"GREETING": "as set"})
+    settings = (await agent.call("GetProject", project_id=name, reveal="GREETING"))["settings"]
+    assert settings["runEnvs"] == {"GREETING": "as set"}
+    settings = (await agent.call("GetProject", project_id=name))["settings"]
+    assert settings["runEnvs"] == {"GREETING": MASK}
+    *_, first = (await agent.call("ListDeployments", project_id=name))["items"]
+    assert first["versionNumber"] == 1
+    again = {"project_id": name, "deployment_id": first["id"], "settings": "project"}
+    await agent.call("RetriggerDeployment", **again)
+    assert await agent.page(name) == "as set"
+    assert "Building for python" in (await agent.call("GetBuildLogs", **newest))["log"]
+    assert "asked for /" in (await agent.call("GetDeploymentLogs", **newest))["log"]
+    link = (await agent.call("DownloadDeployment", **newest))["downloadUri"]
+    async with httpx2.AsyncClient() as client:
+        packed = (await client.get(link)).content
+    with zipfile.ZipFile(io.BytesIO(packed)) as files:
+        assert files.read("main.py").decode() == saying("as text")
+
+
+async def analytics(agent: Agent, name: str) -> None:
+    """The pages that the steps before have read, and one that is not there."""
+    (environment,) = (await agent.call("ListProjectEnvironments", project_id=name))["items"]
+    async with httpx2.AsyncClient() as client:
+        await client.post(environment["extra"]["endpoint"] + "/orders/7?page=2")
+    figures = "GetProjectEnvironmentAnalytics"
+    place = {"project_id": name, "environment_id": environment["id"]}
+    total = (await agent.call(f"{figures}OverallRequests", **place))["total"]
+    distribution = (await agent.call("GetEnvAnalyticsReqDistribution", **place))["items"]
+    assert {"status": "501", "count": 1} in distribution
+    assert total == sum(row["count"] for row in distribution) > 1
+    assert (await agent.call(f"{figures}RPM", **place))["peak"] <= total
+    share = (await agent.call(f"{figures}SuccessPercentage", **place))["successPercentage"]
+    assert 0 < share < 100
+    hits = (await agent.call(f"{figures}TopHitPaths", **place))["items"]
+    assert {unframed(row["path"]) for row in hits} == {"/", "/orders/{id}"}
+    failures = (await agent.call(f"{figures}TopErrorPaths", **place))["items"]
+    found = [(unframed(row["path"]), row["status"], row["count"]) for row in failures]
+    assert ("/orders/{id}", "501", 1) in found
+    points = (await agent.call(f"{figures}RequestsOverTime", **place))["items"]
+    assert sum(point["count"] for point in points) == total
+    assert (await agent.call(figures, **place))["overallRequests"]["total"] == total
+
+
+def unframed(text: str) -> str:
+    """Text of strangers without the marks around it."""
+    return re.sub(r"</?untrusted [0-9a-f]+>", "", text)
+
+
+async def environments(agent: Agent, name: str) -> None:
+    staging = {"project_id": name, "environment_id": "staging"}
+
+    async def shown() -> Json:
+        with anyio.fail_after(PATIENCE_S):
+            while True:
+                listed = await agent.call("ListProjectEnvironments", project_id=name)
+                row = next(row for row in listed["items"] if row["uniqueName"] == "staging")
+                if row["status"] == "active":
+                    return row
+                await anyio.sleep(0.05)
+
+    free = {"project_id": name, "uniqueName": "staging"}
+    assert (await agent.call("CheckProjectEnvironmentUniqueName", **free))["isAvailable"]
+    await agent.call(
+        "CreateProjectEnvironment",
+        **free,
+        displayName="Staging",
+        resources={"cpu": 200, "memory": 512, "replicas": 1},
+        settings={"runEnvs": {}},
+    )
+    assert not (await agent.call("CheckProjectEnvironmentUniqueName", **free))["isAvailable"]
+    words = {"displayName": "Before live", "description": "Seen by us alone"}
+    await agent.call("UpdateProjectEnvironment", **staging, **words)
+    variables = {"runEnvs": {"GREETING": "in staging"}}
+    await agent.call("UpdateProjectEnvironmentEnvironmentVariables", **staging, **variables)
+    *_, first = (await agent.call("ListDeployments", project_id=name))["items"]
+    assert first["status"] == "sleeping"
+    await agent.call("WakeupDeployment", project_id=name, deployment_id=first["id"])
+    await agent.call("AssignDeploymentToProjectEnvironment", **staging, deploymentId=first["id"])
+    assert await read_page((await shown())["extra"]["endpoint"]) == "in staging"
+    two = {"cpu": 200, "memory": 512, "replicas": 2}
+    await agent.call("UpdateProjectEnvironmentResources", **staging, **two)
+    assert (await shown())["extra"]["runningReplicas"] == 2
+    log = (await agent.call("GetProjectEnvironmentLogs", **staging))["log"]
+    assert "asked for /" in log
+    await agent.call("DeleteProjectEnvironment", **staging)
+    with anyio.fail_after(PATIENCE_S):
+        while len((await agent.call("ListProjectEnvironments", project_id=name))["items"]) > 1:
+            await anyio.sleep(0.05)
+
+
+async def apps(agent: Agent, name: str) -> None:
+    async def members() -> list[str]:
+        listed = await agent.call("ListProjectsByApp", app_id=name)
+        return [project["uniqueName"] for project in listed["items"]]
+
+    project_id = (await agent.call("GetProject", project_id=name))["id"]
+    await agent.call("CreateApp", name=name, color="#00FF00")
+    await agent.call("AddProjectsToApp", app_id=name, projectIds=[project_id])
+    assert await members() == [name]
+    await agent.call("RemoveProjectsFromApp", app_id=name, projectIds=[project_id])
+    assert await members() == []
+    assert (await agent.call("ListServicesByApp", app_id=name))["items"] == []
+    for tool in ("AddServicesToApp", "RemoveServicesFromApp"):
+        assert project_id in await agent.refusal(tool, app_id=name, serviceIds=[project_id])
+    await agent.call("UpdateApp", app_id=name, name=f"{name}-2")
+    listed = (await agent.call("ListApps"))["items"]
+    assert (f"{name}-2", "#00FF00") in [(app["name"], app["color"]) for app in listed]
+    await agent.call("DeleteApp", app_id=f"{name}-2")
+    listed = (await agent.call("ListApps"))["items"]
+    assert f"{name}-2" not in [app["name"] for app in listed]
+
+
+async def domains(agent: Agent, name: str, zone: Zone) -> None:
+    async def shown() -> Json:
+        (domain,) = (await agent.call("ListDomains", project_id=name))["items"]
+        return domain
+
+    host = f"{name}.example.com"
+    one = {"project_id": name, "domain_id": host}
+    (environment,) = (await agent.call("ListProjectEnvironments", project_id=name))["items"]
+    created = await agent.call("CreateDomain", project_id=name, name=host)
+    assert (created["status"], (await shown())["records"]) == ("pending", created["records"])
+    assert "no CNAME" in (await agent.call("RefreshDomain", **one))["message"]
+    zone.lines.append(f"{host}. 1 IN CNAME {created['records']['cname']}.")
+    assert "is verified" in (await agent.call("RefreshDomain", **one))["message"]
+    await agent.call("UpdateDomainEnvironment", **one, environmentId=environment["id"])
+    port = environment["extra"]["hostEndpoint"].rpartition(":")[2]
+    async with httpx2.AsyncClient() as client:
+        answer = await client.get(f"http://127.0.0.1:{port}", headers={"Host": host})
+    assert answer.text == "as set"
+    await agent.call("UpdateDomainEnvironment", **one)
+    assert (await shown())["environmentId"] is None
+    await agent.call("DeleteDomain", **one)
+    assert (await agent.call("ListDomains", project_id=name))["items"] == []
+
+
+async def cronjobs(agent: Agent, name: str) -> None:
+    one = {"project_id": name, "cronjob_id": name}
+    (environment,) = (await agent.call("ListProjectEnvironments", project_id=name))["items"]
+    await agent.call(
+        "CreateCronjob",
+        project_id=name,
+        environmentId=environment["id"],
+        name=name,
+        schedule="* * * * * *",
+        type="http",
+        settings={"path": "/tick", "method": "GET"},
+    )
+    with anyio.fail_after(PATIENCE_S):
+        while "'statusCode': 200" not in (
+            runs := str(await agent.call("ListCronjobActivities", **one))
+        ):
+            await anyio.sleep(0.05)
+    assert MASK in runs  # the page shows a variable's value
+    await agent.call("SuspendCronjob", **one)
+    assert (await agent.call("GetCronjob", **one))["status"] == "suspended"
+    await agent.call("UnsuspendCronjob", **one)
+    await agent.call("UpdateCronjob", **one, name=f"{name}-2", schedule="@daily")
+    (job,) = (await agent.call("ListCronjobs", project_id=name))["items"]
+    assert (job["name"], job["schedule"], job["status"]) == (f"{name}-2", "@daily", "active")
+    await agent.call("DeleteCronjob", project_id=name, cronjob_id=f"{name}-2")
+    assert (await agent.call("ListCronjobs", project_id=name))["items"] == []
+
+
+async def transfers(agent: Agent, other: Agent, name: str) -> None:
+    """There and back again."""
+    project_id = (await agent.call("GetProject", project_id=name))["id"]
+    for giver, receiver in ((agent, other), (other, agent)):
+        link = await giver.call("GetProjectTransferUri", project_id=name)
+        handed = {"project_id": project_id, "token": link["token"]}
+        await receiver.call("TransferProject", **handed)
+        assert name in await giver.refusal("GetProject", project_id=name)
+        assert "used" in await giver.refusal("TransferProject", **handed)
+    listed = (await agent.call("ListProjectTransferHistory", project_id=name))["items"]
+    last, first = [(row["fromUserId"], row["toUserId"]) for row in listed]
+    assert last == first[::-1]
+    assert await agent.page(name) == "as set"
+
+
+async def endings(agent: Agent, name: str) -> None:
+    newest = {"project_id": name, "deployment_id": "latest"}
+    await agent.call("UpdateProjectSettings", project_id=name, buildCommand="sleep 60")
+    text = [{"path": "main.py", "content": ANSWERING}]
+    await agent.call("UploadDeploymentFiles", project_id=name, files=text)
+    await agent.call("CancelDeployment", **newest)
+    cancelled = await agent.settled(name)
+    assert cancelled["status"] == "cancelled"
+    await agent.call("DeleteDeployment", project_id=name, deployment_id=cancelled["id"])
+    await agent.call("DeleteProject", project_id=name)
+    with anyio.fail_after(PATIENCE_S):
+        while (await agent.call("ListProjects", name=name))["items"]:
+            await anyio.sleep(0.05)
+
+
+@both_eras
+async def test_every_other_operation_says_what_it_will_need(era: Era, data_dir: Path) -> None:
+    async with launched(era, data_dir) as agent:
+        for case in CASES:
+            operation = CATALOG.operations[case["operation"]]
+            if operation.name not in SERVED:
+                said = await agent.refusal(operation.name, **case["arguments"])
+                assert f"{operation.name} failed" in said
+                assert "501" in said
+                assert need_of(operation) in said
+    assert agent.called == CATALOG.operations.keys() - SERVED
