@@ -56,7 +56,7 @@ async def platform(
                 yield client, config
         finally:
             with anyio.CancelScope(shield=True):
-                await to_thread.run_sync(daemon.stop, config)
+                await to_thread.run_sync(daemon.stop_platform, config)
 
 
 async def create(client: httpx2.AsyncClient, name: str) -> str:
@@ -142,7 +142,7 @@ async def compare_lists() -> bool:
 async def weigh() -> None:
     """Print the platform's own memory, without its apps."""
     async with platform() as (client, config):
-        state = daemon.running(config.data_dir)
+        state = daemon.find_running(config.data_dir)
         if state is None:
             raise RuntimeError("the platform does not run")
         process = psutil.Process(state.pid)

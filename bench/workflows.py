@@ -336,7 +336,7 @@ def main() -> int:
         try:
             measured = anyio.run(measure, root)
         finally:
-            daemon.stop(PlatformConfig(data_dir=DataDir(root / "platform")))
+            daemon.stop_platform(PlatformConfig(data_dir=DataDir(root / "platform")))
     counts = iter(count_tokens([text for ways in measured.values() for _, text in ways]))
     totals = [0, 0, 0, 0]
     print(f"{'':42} {'workflows':>16} {'operations alone':>18}")

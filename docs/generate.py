@@ -9,11 +9,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from createos_mcp.cli.install.client_configs import CLIENTS, locate
+from createos_mcp.cli.install.client_configs import CLIENTS, locate_config
 from createos_mcp.contract.catalog import Catalog, load_catalog
 from createos_mcp.contract.operations import Operation, Tool
 from createos_mcp.platform.api.app import SERVED
-from createos_mcp.platform.api.unserved import need_of
+from createos_mcp.platform.api.not_implemented import requirement_for
 from createos_mcp.settings.remote_settings import RemoteSettings
 from createos_mcp.settings.settings import Settings, variable
 
@@ -56,7 +56,7 @@ def clients() -> Iterator[str]:
     yield "| client | name | file on Linux | of a project | servers are in |"
     yield "|---|---|---|---|---|"
     for client in CLIENTS:
-        file = locate(client, "linux", {"HOME": "~"}).as_posix()
+        file = locate_config(client, "linux", {"HOME": "~"}).as_posix()
         own = f"`{client.project}`" if client.project else ""
         title = f"[{client.title}]({client.source})"
         yield f"| {title} | `{client.name}` | `{file}` | {own} | `{client.at[0]}` |"
@@ -84,7 +84,7 @@ def _is_served(tool: Tool) -> bool:
 
 def _place(tool: Tool) -> str:
     if isinstance(tool, Operation) and not _is_served(tool):
-        return f"501, needs {need_of(tool)}"
+        return f"501, needs {requirement_for(tool)}"
     return LOCALLY
 
 

@@ -17,10 +17,10 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.server import Server
 
 from createos_mcp.client.backend import Backend
-from createos_mcp.client.target import Credentials, Target
+from createos_mcp.client.target import ApiTarget, Credentials
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.server.server import build_server
-from createos_mcp.workflows.table import build_workflows
+from createos_mcp.workflows.registry import build_workflows
 from createos_mcp.workflows.workspace import Workspace
 from tests.apis import FakeApi, fake_api
 from tests.eras import Era
@@ -88,9 +88,9 @@ async def serving(
     """A server whose calls reach an API on a real socket."""
     options.setdefault("workflows", build_workflows(CATALOG, workspace))
     with fake_api() as api:
-        target = Target(base_url=api.url, credentials=Credentials(api_key=KEY))
+        target = ApiTarget(base_url=api.url, credentials=Credentials(api_key=KEY))
 
-        async def locate() -> Target:
+        async def locate() -> ApiTarget:
             return target
 
         async with Backend(locate, attempts=1) as backend:

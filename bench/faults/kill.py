@@ -64,7 +64,7 @@ async def torment(root: Path, kills: int, seed: int) -> list[str]:
         )
     finally:
         with anyio.CancelScope(shield=True):
-            await to_thread.run_sync(daemon.stop, config)
+            await to_thread.run_sync(daemon.stop_platform, config)
     return [*found, *left_over(root, ledger)]
 
 
@@ -75,7 +75,7 @@ async def start(config: PlatformConfig) -> None:
 
 def kill(config: PlatformConfig) -> None:
     """What a crash does to the platform, and to it alone."""
-    state = daemon.running(config.data_dir)
+    state = daemon.find_running(config.data_dir)
     if state is not None:
         os.kill(state.pid, signal.SIGKILL)
         while state.is_alive():

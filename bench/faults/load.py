@@ -38,7 +38,7 @@ def client_of(config: PlatformConfig) -> httpx2.AsyncClient:
     Raises:
         ConnectionError: It does not run.
     """
-    state = daemon.running(config.data_dir)
+    state = daemon.find_running(config.data_dir)
     if state is None:
         raise ConnectionError("the platform does not run")
     key = config.data_dir.key_file.read_text().strip()

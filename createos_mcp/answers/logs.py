@@ -31,7 +31,7 @@ def view_log(data: Json, arguments: Mapping[str, Json]) -> Json:
     Returns:
         The text; the data itself when there is no log in it.
     """
-    lines = _lines(data)
+    lines = _log_lines(data)
     if lines is None:
         return data
     wanted = [line for stage, line in lines if _is_of(stage, arguments.get("stage"))]
@@ -40,10 +40,10 @@ def view_log(data: Json, arguments: Mapping[str, Json]) -> Json:
     return "\n".join(found[-tail:] if tail else found)
 
 
-def _lines(data: Json) -> list[tuple[str, str]] | None:
+def _log_lines(data: Json) -> list[tuple[str, str]] | None:
     """Stage and text of each line; the stage of a plain text is empty."""
     if isinstance(data, list):
-        return [line for row in data for line in _row(row)]
+        return [line for row in data for line in _render_row(row)]
     if isinstance(data, dict):
         texts = [member for member in data.values() if isinstance(member, str)]
         data = texts[0] if len(texts) == 1 else data
@@ -54,7 +54,7 @@ def _lines(data: Json) -> list[tuple[str, str]] | None:
     return [("", line) for line in _CONTROL.sub("", data).split("\n")]
 
 
-def _row(row: Json) -> Iterator[tuple[str, str]]:
+def _render_row(row: Json) -> Iterator[tuple[str, str]]:
     stage, text = "", row
     if isinstance(row, dict):
         stage, text = str(row.get("stage") or ""), row.get("log")

@@ -30,10 +30,10 @@ class SecretTable:
     """Which members and which texts are secrets, for all calls."""
 
     def __init__(self, members: SecretMembers) -> None:
-        self._maps = _spellings(members.maps)
-        self._values = _spellings(members.values)
-        self._public = _spellings(members.public)
-        self._plain = _spellings(members.plain)
+        self._maps = _name_spellings(members.maps)
+        self._values = _name_spellings(members.values)
+        self._public = _name_spellings(members.public)
+        self._plain = _name_spellings(members.plain)
         self.ordinary = frozenset(members.ordinary)
         # One after the other: each begins with letters that are found fast, all together do not.
         self.patterns = tuple(map(re.compile, members.patterns))
@@ -78,7 +78,7 @@ class Redaction:
         self._seen: set[str] = set()
         self._kept: set[str] = set()
 
-    def learn(self, value: Json) -> None:
+    def register_secrets(self, value: Json) -> None:
         """Remember the secrets in arguments or an answer, so that they are known elsewhere."""
         if isinstance(value, dict):
             self._kept |= {value[n] for n in self._shown if isinstance(value.get(n), str)}
@@ -91,7 +91,7 @@ class Redaction:
 
     def mask(self, value: Json) -> Json:
         """The same value with a mask in place of each secret."""
-        self.learn(value)
+        self.register_secrets(value)
         masked = self._mask(value, plain=False)
         if isinstance(value, dict):
             masked |= {name: value[name] for name in self._shown & value.keys()}
@@ -168,7 +168,7 @@ def find_masks(table: SecretTable, arguments: Mapping[str, Json]) -> list[Proble
 def _secrets(table: SecretTable, value: Json) -> Iterator[tuple[str, str]]:
     """Name and value of every secret in a value, also in a text that is JSON."""
     if isinstance(value, str):
-        value = [_parse(line) for line in _json_lines(value)]
+        value = [_parse_assignment(line) for line in _json_lines(value)]
     if isinstance(value, list):
         for item in value:
             yield from _secrets(table, item)
@@ -194,7 +194,7 @@ def _json_lines(text: str) -> list[str]:
     return [line for line in text.splitlines() if line.lstrip().startswith(_OPENING)]
 
 
-def _parse(line: str) -> Json:
+def _parse_assignment(line: str) -> Json:
     """What a line of JSON holds; anything else holds nothing that has a name."""
     try:
         return json.loads(line)
@@ -239,5 +239,5 @@ def _spell(name: str) -> str:
     return _WORD.sub("", name.lower())
 
 
-def _spellings(names: tuple[str, ...]) -> frozenset[str]:
+def _name_spellings(names: tuple[str, ...]) -> frozenset[str]:
     return frozenset(map(_spell, names))

@@ -9,7 +9,13 @@ import mcp_types
 from createos_mcp.answers.advice import narrowing, next_step
 from createos_mcp.answers.framing import Frame, clean_text
 from createos_mcp.answers.logs import view_log
-from createos_mcp.answers.truncation import compact, cut, cut_text, flatten, weigh
+from createos_mcp.answers.truncation import (
+    compact,
+    encoded_size,
+    limit_depth,
+    truncate,
+    truncate_text,
+)
 from createos_mcp.contract.errors import ApiError, CallError, quote
 from createos_mcp.contract.operations import Json, Operation, Reference, Tool
 
@@ -25,7 +31,7 @@ _FAILURE_BYTES = 8_000
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
-def success(
+def success_result(
     tool: Tool,
     data: Json,
     *,
@@ -54,24 +60,24 @@ def success(
         if isinstance(log, str):
             return _log_result(tool, log, data, budget, frame)
     whole = _structured(tool, data)
-    structured = flatten(whole)
+    structured = limit_depth(whole)
     is_cut = is_cut or structured is not whole
     if frame and tool.untrusted:
         structured = frame.wrap_members(structured, tool.untrusted)
-        budget -= frame.weight
+        budget -= frame.overhead_bytes
     text = compact(structured)
     if _SURROGATE.search(text):
         text = _SURROGATE.sub("\ufffd", text)
         structured = json.loads(text)
-    if is_cut or weigh(text) > budget:
+    if is_cut or encoded_size(text) > budget:
         structured = _cut_data(tool, structured, budget - _HINT_BYTES)
-        structured = frame.mend(structured) if frame else structured
+        structured = frame.close_cut(structured) if frame else structured
     if frame and frame.is_used:
         structured = {**structured, "notice": frame.notice}
     return _result(compact(structured), structured)
 
 
-def failure(
+def failure_result(
     tool: Tool,
     error: CallError,
     references: Sequence[Reference],
@@ -139,7 +145,7 @@ def _with_items(page: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def _cut_data(tool: Tool, structured: dict[str, Json], budget: int) -> dict[str, Json]:
-    smaller: dict[str, Json] = cut(structured, budget)
+    smaller: dict[str, Json] = truncate(structured, budget)
     return {**smaller, "truncated": True, "hint": _data_hint(tool, structured, smaller)}
 
 
@@ -169,10 +175,10 @@ def _log_result(
 ) -> mcp_types.CallToolResult:
     if not log:
         return _result("The log is empty.", {"log": ""})
-    budget -= frame.weight if frame else 0
-    if weigh(compact(log)) <= budget:
+    budget -= frame.overhead_bytes if frame else 0
+    if encoded_size(compact(log)) <= budget:
         return _framed_log(log, frame, {})
-    tail = cut_text(log, budget - _HINT_BYTES, keep_end=True)
+    tail = truncate_text(log, budget - _HINT_BYTES, keep_end=True)
     # The first line is only the end of one, unless it is all there is.
     tail = tail.partition("\n")[2] or tail
     hint = _log_hint(tool, data, len(log.splitlines()), len(tail.splitlines()))

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from createos_mcp.contract.operations import Json
 
 
-def summarise(members: Sequence[str], data: Json) -> Json:
+def project_fields(members: Sequence[str], data: Json) -> Json:
     """Keep only some members of each row.
 
     Args:
@@ -15,16 +15,16 @@ def summarise(members: Sequence[str], data: Json) -> Json:
     if not members:
         return data
     if isinstance(data, list):
-        return [_shorten(members, row) for row in data]
+        return [_project_row(members, row) for row in data]
     if isinstance(data, dict):
         return {
-            name: summarise(members, held) if isinstance(held, list) else held
+            name: project_fields(members, held) if isinstance(held, list) else held
             for name, held in data.items()
         }
     return data
 
 
-def _shorten(members: Sequence[str], row: Json) -> Json:
+def _project_row(members: Sequence[str], row: Json) -> Json:
     """A row of a form that nobody knows stays as it is."""
     if not isinstance(row, dict):
         return row

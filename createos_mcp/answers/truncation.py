@@ -19,7 +19,7 @@ def compact(value: Json) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def weigh(text: str) -> int:
+def encoded_size(text: str) -> int:
     """Bytes that compact JSON takes in a result that carries it twice.
 
     Once as a value and once inside a JSON string, where quotes and backslashes are escaped. The
@@ -28,12 +28,12 @@ def weigh(text: str) -> int:
     return 2 * len(text.encode()) + text.count('"') + text.count("\\")
 
 
-def flatten(value: Json) -> Json:
+def limit_depth(value: Json) -> Json:
     """The same value, or a copy without what is nested beyond `MAX_DEPTH`."""
     return _prune(value, MAX_DEPTH) if _is_deep(value) else value
 
 
-def cut(value: Json, budget: int) -> Json:
+def truncate(value: Json, budget: int) -> Json:
     """Make a value weigh at most `budget`.
 
     Small members stay whole and large ones share what is left: a list loses its trailing items,
@@ -49,10 +49,10 @@ def cut(value: Json, budget: int) -> Json:
         return _cut_object(value, budget)
     if isinstance(value, list):
         return _cut_list(value, budget)
-    return cut_text(value, budget) if isinstance(value, str) else None
+    return truncate_text(value, budget) if isinstance(value, str) else None
 
 
-def cut_text(text: str, budget: int, *, keep_end: bool = False) -> str:
+def truncate_text(text: str, budget: int, *, keep_end: bool = False) -> str:
     """The longest beginning, or end, of a text that weighs at most `budget` as a JSON string."""
 
     def part(length: int) -> str:
@@ -66,7 +66,7 @@ def cut_text(text: str, budget: int, *, keep_end: bool = False) -> str:
 
 
 def _weigh(value: Json) -> int:
-    return weigh(compact(value))
+    return encoded_size(compact(value))
 
 
 def _is_deep(value: Json) -> bool:
@@ -98,7 +98,7 @@ def _cut_list(items: list[Json], budget: int) -> list[Json]:
     left = budget - _BRACKETS
     for item in items:
         # An item larger than the whole list must not hide the others.
-        shown = item if _weigh(item) <= budget else cut(item, left // 2)
+        shown = item if _weigh(item) <= budget else truncate(item, left // 2)
         left -= _weigh(shown) + _COMMA
         if left < 0:
             break
@@ -112,7 +112,7 @@ def _cut_object(members: dict[str, Json], budget: int) -> dict[str, Json]:
     kept: dict[str, Json] = {}
     for taken, name in enumerate(sorted(names, key=weights.__getitem__)):
         share = left // (len(names) - taken)
-        kept[name] = members[name] if weights[name] <= share else cut(members[name], share)
+        kept[name] = members[name] if weights[name] <= share else truncate(members[name], share)
         left -= _weigh(kept[name])
     return {name: kept[name] for name in names}
 

@@ -48,36 +48,36 @@ def bind(operation: Operation, arguments: Arguments) -> Request:
 
 
 def _segment(argument: str, value: Json) -> str:
-    text = "" if value is None else _text(value)
+    text = "" if value is None else _wire_text(value)
     if not text.strip():
-        raise _refusal(argument, "an id is needed here, and it is empty")
+        raise invalid_argument(argument, "an id is needed here, and it is empty")
     # Percent-encoding does not disarm dots: `%2e%2e` climbs like `..`
     # (https://url.spec.whatwg.org/#double-dot-path-segment).
     if any(piece in {".", ".."} for piece in _SEPARATOR.split(text)):
-        raise _refusal(argument, "an id cannot be, or hold, a `.` or `..` segment")
+        raise invalid_argument(argument, "an id cannot be, or hold, a `.` or `..` segment")
     return quote(text, safe="", errors="replace")
 
 
 def _query(wire_names: Mapping[str, str], arguments: Arguments) -> tuple[tuple[str, str], ...]:
     return tuple(
-        (wire_name, _text(arguments[name]))
+        (wire_name, _wire_text(arguments[name]))
         for name, wire_name in wire_names.items()
         if arguments.get(name) is not None
     )
 
 
-def _text(value: Json) -> str:
+def _wire_text(value: Json) -> str:
     """A scalar as the API spells it; a list is comma separated (`categories`)."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):
-        return ",".join(_text(item) for item in value)
+        return ",".join(_wire_text(item) for item in value)
     return str(value)
 
 
 def _no_body(_: Endpoint, members: Arguments) -> tuple[None, tuple[Part, ...]]:
     if members:
-        raise _refusal(next(iter(members)), "this operation takes no such argument")
+        raise invalid_argument(next(iter(members)), "this operation takes no such argument")
     return None, ()
 
 
@@ -96,18 +96,18 @@ def _multipart_body(_: Endpoint, members: Arguments) -> tuple[None, tuple[Part, 
 
 def _bytes(argument: str, text: Json) -> bytes:
     if not isinstance(text, str):
-        raise _refusal(argument, "expected the file's bytes as a base64 string")
+        raise invalid_argument(argument, "expected the file's bytes as a base64 string")
     try:
         content = base64.b64decode("".join(text.split()), validate=True)
     except ValueError as error:
         reason = f"not base64 ({error}); encode the file's bytes once, without a data: prefix"
-        raise _refusal(argument, reason) from error
+        raise invalid_argument(argument, reason) from error
     if not content:
-        raise _refusal(argument, "the file is empty; send the base64 of its bytes")
+        raise invalid_argument(argument, "the file is empty; send the base64 of its bytes")
     return content
 
 
-def _refusal(argument: str, message: str) -> InvalidArgumentsError:
+def invalid_argument(argument: str, message: str) -> InvalidArgumentsError:
     return InvalidArgumentsError([Problem(path=argument, message=message)])
 
 

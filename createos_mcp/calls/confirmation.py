@@ -16,7 +16,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from createos_mcp.contract.errors import AnswerNeededError, DeclinedError, UnconfirmedError
 from createos_mcp.contract.operations import Arguments, Json, Operation, Question
-from createos_mcp.settings.settings import Unasked
+from createos_mcp.settings.settings import ConfirmFallback
 
 Context: TypeAlias = ServerRequestContext[Any, Any]
 
@@ -53,7 +53,7 @@ def fingerprint(context: Context) -> str | None:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Ballot:
+class ClientRequest:
     """A call's way to a person."""
 
     context: Context
@@ -82,25 +82,25 @@ class Confirmations:
             stdio, where the host asks by the tool's hints, and are refused over HTTP.
     """
 
-    def __init__(self, unasked: Unasked | None = None) -> None:
+    def __init__(self, unasked: ConfirmFallback | None = None) -> None:
         self._unasked = unasked
         self._used: dict[str, float] = {}
 
-    def must_ask(self, ballot: Ballot, operation: Operation) -> bool:
+    def must_ask(self, client: ClientRequest, operation: Operation) -> bool:
         """Whether a person has to allow this call first.
 
         Raises:
             UnconfirmedError: One has to, and nobody can be asked.
         """
-        if operation.confirmation is None or ballot.can_ask:
+        if operation.confirmation is None or client.can_ask:
             return operation.confirmation is not None
-        is_remote = ballot.context.request is not None
+        is_remote = client.context.request is not None
         if (self._unasked or ("refuse" if is_remote else "proceed")) == "refuse":
             raise UnconfirmedError(operation.name)
         return False
 
     async def require(
-        self, ballot: Ballot, operation: Operation, arguments: Arguments, question: Question
+        self, client: ClientRequest, operation: Operation, arguments: Arguments, question: Question
     ) -> None:
         """Return when a person allows the call.
 
@@ -110,16 +110,16 @@ class Confirmations:
             AnswerNeededError: The client has to call again with an answer.
         """
         call = _digest(operation, arguments)
-        answer = await (self._resume if ballot.is_modern else _elicit)(ballot, call, question)
+        answer = await (self._resume if client.is_modern else _elicit)(client, call, question)
         if answer.action != "accept" or not _allows(answer.content or {}, question):
             raise DeclinedError(operation.name, answer.action, question.typed)
 
     async def _resume(
-        self, ballot: Ballot, call: str, question: Question
+        self, client: ClientRequest, call: str, question: Question
     ) -> mcp_types.ElicitResult:
-        answer = (ballot.params.input_responses or {}).get(_KEY)
+        answer = (client.params.input_responses or {}).get(_KEY)
         if not isinstance(answer, mcp_types.ElicitResult) or not self._take(
-            ballot.params.request_state, call
+            client.params.request_state, call
         ):
             state = json.dumps({"call": call, "once": secrets.token_hex(16)})
             raise AnswerNeededError(question, state)
@@ -150,14 +150,14 @@ def input_required(error: AnswerNeededError) -> mcp_types.InputRequiredResult:
     )
 
 
-async def _elicit(ballot: Ballot, _call: str, question: Question) -> mcp_types.ElicitResult:
-    context = ballot.context
+async def _elicit(client: ClientRequest, _call: str, question: Question) -> mcp_types.ElicitResult:
+    context = client.context
     try:
         return await context.session.elicit_form(
             question.text, _form(question), related_request_id=context.request_id
         )
     except MCPError as error:
-        raise UnconfirmedError(ballot.params.name) from error
+        raise UnconfirmedError(client.params.name) from error
 
 
 def _form(question: Question) -> dict[str, Json]:

@@ -49,7 +49,7 @@ def key_file(directory: Path, name: str) -> Iterator[KeyFile]:
     """
     try:
         directory.mkdir(mode=_OWNER_DIRECTORY, parents=True, exist_ok=True)
-        path = _create(directory, _UNSAFE.sub("-", name)[:64] or "key")
+        path = _create_key_file(directory, _UNSAFE.sub("-", name)[:64] or "key")
     except OSError as error:
         raise KeyFileError(str(directory), error.strerror or str(error)) from error
     try:
@@ -59,7 +59,7 @@ def key_file(directory: Path, name: str) -> Iterator[KeyFile]:
             path.unlink()
 
 
-def _create(directory: Path, name: str) -> Path:
+def _create_key_file(directory: Path, name: str) -> Path:
     """The first free name; a file that is there is never written to, nor a link followed."""
     number = 1
     while True:

@@ -13,11 +13,11 @@ from platformdirs import user_data_path
 
 from createos_mcp.answers.framing import Frame, clean, clean_text
 from createos_mcp.answers.redaction import Redaction, SecretTable, find_masks
-from createos_mcp.answers.results import failure, success
-from createos_mcp.answers.summaries import summarise
-from createos_mcp.answers.truncation import flatten
+from createos_mcp.answers.results import failure_result, success_result
+from createos_mcp.answers.summaries import project_fields
+from createos_mcp.answers.truncation import limit_depth
 from createos_mcp.calls.binding import bind
-from createos_mcp.calls.confirmation import Ballot, Confirmations, input_required
+from createos_mcp.calls.confirmation import ClientRequest, Confirmations, input_required
 from createos_mcp.calls.key_files import key_file
 from createos_mcp.calls.policy import Policy
 from createos_mcp.calls.references import References
@@ -53,11 +53,11 @@ _logger = logging.getLogger(__name__)
 class Workflow(Tool):
     """A tool that takes several operations to do its work."""
 
-    run: Callable[["Call", Arguments], Awaitable[Json]]
+    run: Callable[["ToolCall", Arguments], Awaitable[Json]]
     """Given the call and its checked arguments; answers with data as an operation does."""
 
 
-class Calls:
+class ToolPipeline:
     """Takes the calls of all sessions; it remembers nothing between them.
 
     Args:
@@ -91,25 +91,33 @@ class Calls:
         self._validation = Validation()
 
     async def answer(
-        self, tool: Tool, given: Mapping[str, Json], ballot: Ballot, pinned: Mapping[str, str]
+        self,
+        tool: Tool,
+        given: Mapping[str, Json],
+        client: ClientRequest,
+        pinned: Mapping[str, str],
     ) -> Answer:
         """Make a call and show what came of it; no exception leaves this method.
 
         Args:
             tool: What is called: an operation or a workflow.
             given: Arguments as the client sent them.
-            ballot: The way to the person who may have to allow it.
+            client: The way to the person who may have to allow it.
             pinned: Arguments that the caller's choice of a project fills in.
         """
         try:
-            return (await self.attempt(tool, given, ballot, pinned))[0]
+            return (await self.attempt(tool, given, client, pinned))[0]
         except AnswerNeededError as question:
             return input_required(question)
         except RootsNeededError:
             return roots_required()
 
     async def attempt(
-        self, tool: Tool, given: Mapping[str, Json], ballot: Ballot, pinned: Mapping[str, str]
+        self,
+        tool: Tool,
+        given: Mapping[str, Json],
+        client: ClientRequest,
+        pinned: Mapping[str, str],
     ) -> tuple[mcp_types.CallToolResult, CreateosError | None]:
         """Make a call; what came of it, and why that is a failure.
 
@@ -117,13 +125,13 @@ class Calls:
             AnswerNeededError: A person has to answer first.
             RootsNeededError: The client has to list its roots first.
         """
-        call = Call(self, tool, given, ballot)
+        call = ToolCall(self, tool, given, client)
         try:
             arguments = self._check(tool, given, pinned)
-            call.redaction.learn(flatten(arguments))
+            call.redaction.register_secrets(limit_depth(arguments))
             data = await call.run(arguments)
-            flat = flatten(data)
-            result = success(
+            flat = limit_depth(data)
+            result = success_result(
                 tool,
                 call.redaction.mask(clean(flat)),
                 arguments=arguments,
@@ -139,7 +147,7 @@ class Calls:
             self._on_failure(error)
             trace = call.redaction.mask_text(traceback.format_exc())
             _logger.error("%s failed unexpectedly\n%s", tool.name, trace)  # noqa: TRY400
-            return _refusal(_FAULT), FaultError(tool.name)
+            return unknown_tool_result(_FAULT), FaultError(tool.name)
         return result, None
 
     @property
@@ -163,7 +171,7 @@ class Calls:
     def refuse(self, tool: Tool, error: CallError) -> mcp_types.CallToolResult:
         """The answer to a call that has not begun."""
         self._on_failure(error)
-        return failure(tool, error, ())
+        return failure_result(tool, error, ())
 
     async def send(self, operation: Operation, arguments: Arguments) -> Json:
         """Send an operation whose arguments hold ids."""
@@ -181,26 +189,28 @@ class Calls:
             raise InvalidArgumentsError(problems)
         return self.check(tool, {**repaired, **pinned})
 
-    def _failure(self, call: "Call", error: CallError) -> mcp_types.CallToolResult:
+    def _failure(self, call: "ToolCall", error: CallError) -> mcp_types.CallToolResult:
         self._on_failure(error)
         if isinstance(error, ApiError):
-            call.redaction.learn(clean(flatten(error.body)))
+            call.redaction.register_secrets(clean(limit_depth(error.body)))
         at = call.current if isinstance(error, ApiError | BackendError) else None
         references = self._references_of(at or call.tool)
         mask = call.redaction.mask_text
-        return failure(call.tool, error, references, at=at, done=call.done, mask=mask)
+        return failure_result(call.tool, error, references, at=at, done=call.done, mask=mask)
 
     def _references_of(self, tool: Tool) -> Sequence[Reference]:
         named = tool.input_schema["properties"]
         return [r for r in self.catalog.references if set(r.arguments) & named.keys()]
 
 
-class Call:
+class ToolCall:
     """One call on its way. A workflow makes its operations through it."""
 
-    def __init__(self, calls: Calls, tool: Tool, given: Mapping[str, Json], ballot: Ballot) -> None:
+    def __init__(
+        self, calls: ToolPipeline, tool: Tool, given: Mapping[str, Json], client: ClientRequest
+    ) -> None:
         self._calls = calls
-        self._ballot = ballot
+        self._client = client
         self.tool = tool
         self.current: Operation | None = None
         """The operation that a failure is about."""
@@ -212,7 +222,7 @@ class Call:
         self.redaction = Redaction(
             calls.secrets, reveal=_revealed(tool, given), shown=self._shown(tool)
         )
-        self.redaction.learn(flatten(dict(given)))
+        self.redaction.register_secrets(limit_depth(dict(given)))
 
     async def run(self, arguments: Arguments) -> Json:
         """Do what the tool does, with arguments that fit it."""
@@ -220,7 +230,7 @@ class Call:
             return await self.tool.run(self, arguments)
         if not isinstance(self.tool, Operation):
             raise TypeError(f"{self.tool.name} has nothing that does its work")
-        return summarise(self.tool.summary, await self.perform(self.tool, arguments))
+        return project_fields(self.tool.summary, await self.perform(self.tool, arguments))
 
     async def perform(self, operation: Operation, arguments: Arguments) -> Json:
         """Make one operation: names become ids, and a person is asked where that is due.
@@ -230,9 +240,9 @@ class Call:
         """
         self.current = operation
         ids = await self._calls.references.resolve(arguments, self._fetch)
-        if self._calls.confirmations.must_ask(self._ballot, operation):
+        if self._calls.confirmations.must_ask(self._client, operation):
             question = await self._calls.policy.question(operation, ids, self._fetch)
-            await self._calls.confirmations.require(self._ballot, operation, ids, question)
+            await self._calls.confirmations.require(self._client, operation, ids, question)
         return await self._hand_over(operation, ids)
 
     async def operate(self, name: str, **arguments: Json) -> Json:
@@ -244,17 +254,17 @@ class Call:
         """Tell a client that asked for progress how far this is; secrets are masked."""
         self._reported += 1
         text = quote(self.redaction.mask_text(clean_text(message)), limit_bytes=_PROGRESS_BYTES)
-        await self._ballot.context.session.report_progress(self._reported, message=text)
+        await self._client.context.session.report_progress(self._reported, message=text)
 
     @property
     def shows_progress(self) -> bool:
         """Whether the client asked for progress, and so waits longer."""
-        return "progress_token" in (self._ballot.context.meta or {})
+        return "progress_token" in (self._client.context.meta or {})
 
     @property
     def is_remote(self) -> bool:
         """Whether the caller sits at another machine, where a file of this one is no use."""
-        return self._ballot.context.request is not None
+        return self._client.context.request is not None
 
     async def client_roots(self) -> tuple[Path, ...]:
         """Directories that the client lets this server read.
@@ -262,7 +272,7 @@ class Call:
         Raises:
             RootsNeededError: The client has to call again and say which.
         """
-        return await client_roots(self._ballot)
+        return await client_roots(self._client)
 
     async def _hand_over(self, operation: Operation, arguments: Arguments) -> Json:
         """Send an operation and put the secrets that it makes where only their owner reads them."""
@@ -275,7 +285,7 @@ class Call:
 
     async def _fetch(self, operation: Operation, arguments: Arguments) -> Json:
         data = await self._calls.send(operation, arguments)
-        self.redaction.learn(clean(flatten(data)))
+        self.redaction.register_secrets(clean(limit_depth(data)))
         return data
 
     def _shown(self, tool: Tool) -> frozenset[str]:
@@ -289,7 +299,7 @@ def _revealed(tool: Tool, given: Mapping[str, Json]) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def _refusal(text: str) -> mcp_types.CallToolResult:
+def unknown_tool_result(text: str) -> mcp_types.CallToolResult:
     return mcp_types.CallToolResult(
         content=[mcp_types.TextContent(type="text", text=text)], is_error=True
     )

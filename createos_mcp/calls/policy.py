@@ -9,12 +9,12 @@ from createos_mcp.contract.errors import ApiError, CallError, quote
 from createos_mcp.contract.operations import (
     Arguments,
     Confirmation,
-    Fetch,
+    FetchOperation,
     Json,
     Lookup,
-    Loss,
     Operation,
     Question,
+    SideEffect,
 )
 
 _NOT_FOUND = 404
@@ -30,7 +30,9 @@ class Policy:
     def __init__(self, catalog: Catalog) -> None:
         self._operations = catalog.operations
 
-    async def question(self, operation: Operation, arguments: Arguments, fetch: Fetch) -> Question:
+    async def question(
+        self, operation: Operation, arguments: Arguments, fetch: FetchOperation
+    ) -> Question:
         """What a person is asked before a call of an operation that needs it.
 
         Args:
@@ -56,11 +58,11 @@ class Policy:
                 raise
             subject, ending = {}, _UNREAD
         typed = str(subject.get(asked.typed) or own_id) if asked.typed else ""
-        text = _fill(asked.question, {**arguments, **subject}, own_id)
+        text = _fill_question(asked.question, {**arguments, **subject}, own_id)
         return Question(text=text + ending, typed=typed)
 
     async def _subject(
-        self, asked: Confirmation, arguments: Arguments, fetch: Fetch
+        self, asked: Confirmation, arguments: Arguments, fetch: FetchOperation
     ) -> Mapping[str, Json]:
         if asked.subject is None:
             return {}
@@ -70,22 +72,22 @@ class Policy:
             return rows[0] if rows else {}
         return data if isinstance(data, dict) else {}
 
-    async def _loss(self, loss: Loss, arguments: Arguments, fetch: Fetch) -> str:
+    async def _loss(self, loss: SideEffect, arguments: Arguments, fetch: FetchOperation) -> str:
         data = await self._read(loss.lookup, arguments, fetch)
         rows = _matching(loss.lookup, data, arguments)
         counted = [row for row in rows if not loss.present or row.get(loss.present)]
         number = sum(_number(row, loss.count) for row in counted) if loss.count else len(counted)
         if not loss.lookup.where and not loss.count:
-            number = max(number, _total(data))
+            number = max(number, _page_total(data))
         return f"{number} {loss.noun}" if number else ""
 
-    async def _read(self, lookup: Lookup, arguments: Arguments, fetch: Fetch) -> Json:
+    async def _read(self, lookup: Lookup, arguments: Arguments, fetch: FetchOperation) -> Json:
         operation = self._operations[lookup.operation]
         taken = operation.input_schema["properties"].keys()
         return await fetch(operation, {n: v for n, v in arguments.items() if n in taken})
 
 
-def _once(fetch: Fetch) -> Fetch:
+def _once(fetch: FetchOperation) -> FetchOperation:
     """The same, asking for each list once."""
     known: dict[str, Json] = {}
 
@@ -97,7 +99,7 @@ def _once(fetch: Fetch) -> Fetch:
     return fetch_once
 
 
-def _fill(question: str, facts: Mapping[str, Json], unknown: str) -> str:
+def _fill_question(question: str, facts: Mapping[str, Json], unknown: str) -> str:
     """Put facts into a question; they are texts of other people and stay on one line."""
 
     def show(place: re.Match[str]) -> str:
@@ -119,7 +121,7 @@ def _matching(lookup: Lookup, data: Json, arguments: Arguments) -> list[Mapping[
     ]
 
 
-def _total(data: Json) -> int:
+def _page_total(data: Json) -> int:
     """How many rows a page says there are."""
     pagination = data.get("pagination") if isinstance(data, dict) else None
     total = pagination.get("total") if isinstance(pagination, dict) else None

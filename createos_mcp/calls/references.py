@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from createos_mcp.contract.catalog import Catalog
 from createos_mcp.contract.errors import UnresolvedNameError
-from createos_mcp.contract.operations import Arguments, Fetch, Json, Operation, Reference
+from createos_mcp.contract.operations import Arguments, FetchOperation, Json, Operation, Reference
 
 LATEST = "latest"
 CANDIDATES_SHOWN = 20
@@ -27,7 +27,7 @@ class References:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
 
-    async def resolve(self, arguments: Mapping[str, Json], fetch: Fetch) -> Arguments:
+    async def resolve(self, arguments: Mapping[str, Json], fetch: FetchOperation) -> Arguments:
         """Return the arguments with every name replaced by the id it stands for.
 
         An id is left alone without a request. Names match exactly, upper and lower case included.
@@ -48,7 +48,7 @@ class References:
 class _Lookup:
     """The lookups of one call; each list is fetched once."""
 
-    def __init__(self, catalog: Catalog, fetch: Fetch) -> None:
+    def __init__(self, catalog: Catalog, fetch: FetchOperation) -> None:
         self._catalog = catalog
         self._fetch = fetch
         self._lists: dict[str, Rows] = {}
@@ -72,7 +72,7 @@ class _Lookup:
         rows = await self._rows(reference, scope, first_page_only=newest_wanted)
         if newest_wanted and rows:
             return max(rows, key=lambda row: str(row.get("createdAt", "")))["id"]
-        return _choose(reference, argument, value, rows)
+        return _choose_row(reference, argument, value, rows)
 
     def _scope(self, reference: Reference, arguments: Arguments) -> Arguments | None:
         """The arguments that the list needs, also where the call spells them differently."""
@@ -123,7 +123,7 @@ def _is_last(data: Json, seen: int) -> bool:
     return isinstance(total, int) and seen >= total
 
 
-def _choose(reference: Reference, argument: str, value: str, rows: Rows) -> Json:
+def _choose_row(reference: Reference, argument: str, value: str, rows: Rows) -> Json:
     if any(row.get("id") == value for row in rows):
         return value
     found = [row for row in rows if value in {row.get(field) for field in reference.match}]

@@ -27,7 +27,7 @@ def unwrap(arguments: Json) -> Json:
         return arguments
     if not arguments.strip():
         return {}
-    read = _parse(arguments)
+    read = _parse_json(arguments)
     return read if isinstance(read, dict) else arguments
 
 
@@ -53,7 +53,7 @@ def _flatten(schema: Schema, arguments: Arguments) -> Arguments:
             continue
         inner = unwrap(arguments[wrapper])
         rest = {name: value for name, value in arguments.items() if name != wrapper}
-        if isinstance(inner, dict) and not _spellings(rest) & _spellings(inner):
+        if isinstance(inner, dict) and not _normalized_names(rest) & _normalized_names(inner):
             return _flatten(schema, {**rest, **inner})
     return arguments
 
@@ -67,23 +67,23 @@ def _read_members(schema: Schema, value: Mapping[str, Json]) -> dict[str, Json]:
         if held is None and name in known and name not in required:
             continue
         member_schema = known.get(name) or (extra if isinstance(extra, dict) else None)
-        members[name] = held if member_schema is None else _read(member_schema, held)
+        members[name] = held if member_schema is None else _read_value(member_schema, held)
     return members
 
 
 def _rename(known: Mapping[str, Schema], value: Mapping[str, Json]) -> dict[str, Json]:
     """Give known members their own spelling, where one spelling of each is given."""
-    by_words = {_words(name): name for name in known}
-    given = [_words(name) for name in value]
+    by_words = {_normalize_name(name): name for name in known}
+    given = [_normalize_name(name) for name in value]
     renamed = {}
     for name, held in value.items():
-        words = _words(name)
+        words = _normalize_name(name)
         clear = name not in known and words in by_words and given.count(words) == 1
         renamed[by_words[words] if clear else name] = held
     return renamed
 
 
-def _read(schema: Schema, value: Json) -> Json:
+def _read_value(schema: Schema, value: Json) -> Json:
     """Read one value as its schema's type; a value of that type is kept, its members read."""
     kind = schema["type"]
     if not _is(kind, value):
@@ -94,7 +94,9 @@ def _read(schema: Schema, value: Json) -> Json:
     if kind == "object":
         return _read_members(schema, value)
     if kind == "array":
-        return [_read(schema["items"], item) for item in value] if "items" in schema else value
+        return (
+            [_read_value(schema["items"], item) for item in value] if "items" in schema else value
+        )
     return _read_enum(schema, value)
 
 
@@ -144,7 +146,7 @@ def _read_string(_schema: Schema, value: Json) -> Json:
 def _read_array(schema: Schema, value: Json) -> Json:
     """A JSON array in a string, or the one item of an array of strings or objects."""
     if isinstance(value, str):
-        read = _parse(value)
+        read = _parse_json(value)
         if isinstance(read, list):
             return read
         if isinstance(read, dict):
@@ -154,13 +156,13 @@ def _read_array(schema: Schema, value: Json) -> Json:
     if isinstance(value, str) and item_kind == "string":
         return _UNREAD if not value.strip() or "," in value or value[0] in "[{" else [value]
     if isinstance(value, dict) and item_kind == "object":
-        fits = _spellings(items.get("properties", value)) & _spellings(value)
+        fits = _normalized_names(items.get("properties", value)) & _normalized_names(value)
         return [value] if fits else _UNREAD
     return _UNREAD
 
 
 def _read_object(_schema: Schema, value: Json) -> Json:
-    read = _parse(value) if isinstance(value, str) else _UNREAD
+    read = _parse_json(value) if isinstance(value, str) else _UNREAD
     return read if isinstance(read, dict) else _UNREAD
 
 
@@ -190,7 +192,7 @@ def _is(kind: str, value: Json) -> bool:
     return isinstance(value, _KINDS[kind])
 
 
-def _parse(text: str) -> Json:
+def _parse_json(text: str) -> Json:
     """The JSON in a string, also when it was written as a string twice."""
     try:
         read = json.loads(text)
@@ -199,10 +201,10 @@ def _parse(text: str) -> Json:
         return _UNREAD
 
 
-def _words(name: str) -> str:
+def _normalize_name(name: str) -> str:
     """`projectId`, `project_id` and `project-id` are one spelling."""
     return _WORD.sub("", name.lower())
 
 
-def _spellings(members: Mapping[str, Json]) -> set[str]:
-    return {_words(name) for name in members}
+def _normalized_names(members: Mapping[str, Json]) -> set[str]:
+    return {_normalize_name(name) for name in members}

@@ -7,22 +7,22 @@ from urllib.parse import unquote, urlsplit
 import mcp_types
 from mcp.shared.exceptions import MCPError
 
-from createos_mcp.calls.confirmation import Ballot
+from createos_mcp.calls.confirmation import ClientRequest
 from createos_mcp.contract.errors import RootsNeededError
 
 _KEY = "roots"
 
 
-async def client_roots(ballot: Ballot) -> tuple[Path, ...]:
+async def client_roots(client: ClientRequest) -> tuple[Path, ...]:
     """Directories that the client lets servers read; none where it does not say.
 
     Raises:
         RootsNeededError: The client has to call again and say which.
     """
-    capabilities = ballot.context.session.client_capabilities
+    capabilities = client.context.session.client_capabilities
     if capabilities is None or capabilities.roots is None:
         return ()
-    listed = await (_resume if ballot.is_modern else _ask)(ballot)
+    listed = await (_resume if client.is_modern else _request_roots)(client)
     return tuple(_paths(root.uri for root in listed.roots))
 
 
@@ -31,16 +31,16 @@ def roots_required() -> mcp_types.InputRequiredResult:
     return mcp_types.InputRequiredResult(input_requests={_KEY: mcp_types.ListRootsRequest()})
 
 
-async def _resume(ballot: Ballot) -> mcp_types.ListRootsResult:
-    listed = (ballot.params.input_responses or {}).get(_KEY)
+async def _resume(client: ClientRequest) -> mcp_types.ListRootsResult:
+    listed = (client.params.input_responses or {}).get(_KEY)
     if not isinstance(listed, mcp_types.ListRootsResult):
         raise RootsNeededError
     return listed
 
 
-async def _ask(ballot: Ballot) -> mcp_types.ListRootsResult:
+async def _request_roots(client: ClientRequest) -> mcp_types.ListRootsResult:
     try:
-        return await ballot.context.session.send_request(
+        return await client.context.session.send_request(
             mcp_types.ListRootsRequest(), mcp_types.ListRootsResult
         )
     except MCPError:

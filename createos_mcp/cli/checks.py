@@ -14,8 +14,8 @@ from typing import Literal, TypeAlias
 import httpx2
 
 from createos_mcp.cli.commands import Invocation
-from createos_mcp.client.exchange import Answer, Limits, exchange, translated
-from createos_mcp.client.target import Credentials, Target
+from createos_mcp.client.http import HttpResponse, Timeouts, send_request, translated
+from createos_mcp.client.target import ApiTarget, Credentials
 from createos_mcp.contract.errors import BackendError, SettingError
 from createos_mcp.settings.settings import CLOUD_URL, Settings
 
@@ -36,7 +36,7 @@ _NEW_KEY = "make a new one in the CreateOS console and set CREATEOS_API_KEY"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
+class CheckResult:
     """What one check found."""
 
     name: str
@@ -46,26 +46,26 @@ class Finding:
     """What to do; empty when all is well."""
 
 
-def check_settings(invocation: Invocation) -> Iterator[Finding]:
+def examine_settings(invocation: Invocation) -> Iterator[CheckResult]:
     """Settings that cannot be used: unknown, empty, unexpanded, of another kind."""
     for problem in invocation.problems:
-        yield Finding(
+        yield CheckResult(
             name="settings",
             status="fail",
             detail=str(problem),
             remedy=f"Correct or remove {problem.name} where your client sets it.",
         )
     if not invocation.problems:
-        yield Finding(name="settings", status="ok", detail="all can be used")
+        yield CheckResult(name="settings", status="ok", detail="all can be used")
 
 
-def check_key(invocation: Invocation) -> Iterator[Finding]:
+def check_key(invocation: Invocation) -> Iterator[CheckResult]:
     """Whether there is a key, and whether it looks like one; the key is never shown."""
     settings = invocation.settings
     if "CREATEOS_API_KEY" in {problem.name for problem in invocation.problems}:
         return
     if settings.api_key and settings.access_token:
-        yield Finding(
+        yield CheckResult(
             name="key",
             status="warn",
             detail="both a key and an access token are set; the key is used",
@@ -76,19 +76,19 @@ def check_key(invocation: Invocation) -> Iterator[Finding]:
         return
     problem = _key_problem(invocation.environ.get("CREATEOS_API_KEY", ""), settings.api_key)
     if problem is None:
-        yield Finding(name="key", status="ok", detail="present, and looks like one")
+        yield CheckResult(name="key", status="ok", detail="present, and looks like one")
     else:
         yield problem
 
 
-def _without_key(settings: Settings) -> Finding:
+def _without_key(settings: Settings) -> CheckResult:
     if settings.access_token:
-        return Finding(name="key", status="ok", detail="an access token is used")
+        return CheckResult(name="key", status="ok", detail="an access token is used")
     if settings.is_local:
-        return Finding(
+        return CheckResult(
             name="key", status="ok", detail="none; calls go to the platform on this machine"
         )
-    return Finding(
+    return CheckResult(
         name="key",
         status="fail",
         detail="none, and CREATEOS_API_URL names a platform that wants one",
@@ -96,20 +96,20 @@ def _without_key(settings: Settings) -> Finding:
     )
 
 
-def _key_problem(raw: str, key: str) -> Finding | None:
+def _key_problem(raw: str, key: str) -> CheckResult | None:
     try:
         Credentials(api_key=key)
     except SettingError as error:
-        return Finding(name="key", status="fail", detail=str(error), remedy=f"Or {_NEW_KEY}.")
+        return CheckResult(name="key", status="fail", detail=str(error), remedy=f"Or {_NEW_KEY}.")
     if raw != raw.strip():
-        return Finding(
+        return CheckResult(
             name="key",
             status="warn",
             detail="blanks or line ends stand around it; they are left out",
             remedy="Set CREATEOS_API_KEY without them; other programs may send them.",
         )
     if not key.startswith(KEY_PREFIX):
-        return Finding(
+        return CheckResult(
             name="key",
             status="warn",
             detail=f"it does not begin with {KEY_PREFIX}, as keys of CreateOS do",
@@ -118,34 +118,34 @@ def _key_problem(raw: str, key: str) -> Finding | None:
     return None
 
 
-def check_address(settings: Settings) -> tuple[Target | None, Finding]:
+def check_address(settings: Settings) -> tuple[ApiTarget | None, CheckResult]:
     """Where calls go; None when that is the local platform or cannot be used."""
     if settings.is_local:
-        return None, Finding(name="address", status="ok", detail="the platform on this machine")
+        return None, CheckResult(name="address", status="ok", detail="the platform on this machine")
     credentials = Credentials(access_token=settings.access_token)
     try:
         credentials = Credentials(api_key=settings.api_key, access_token=settings.access_token)
-        target = Target(base_url=settings.api_url or CLOUD_URL, credentials=credentials)
+        target = ApiTarget(base_url=settings.api_url or CLOUD_URL, credentials=credentials)
     except SettingError as error:
         remedy = f"Correct {error.name}."
-        return None, Finding(name="address", status="fail", detail=str(error), remedy=remedy)
-    return target, Finding(name="address", status="ok", detail=target.base_url)
+        return None, CheckResult(name="address", status="fail", detail=str(error), remedy=remedy)
+    return target, CheckResult(name="address", status="ok", detail=target.base_url)
 
 
-async def check_connection(target: Target, settings: Settings) -> list[Finding]:
+async def check_connection(target: ApiTarget, settings: Settings) -> list[CheckResult]:
     """One real call: whether the platform answers, takes the key, and has the same time."""
     try:
-        answer = await _ask(target, settings)
+        answer = await _call_platform(target, settings)
     except BackendError as error:
         detail = target.credentials.mask(str(error))
         remedy = "Check the network, a proxy (HTTPS_PROXY) and CREATEOS_API_URL."
-        return [Finding(name="platform", status="fail", detail=detail, remedy=remedy)]
+        return [CheckResult(name="platform", status="fail", detail=detail, remedy=remedy)]
     now = datetime.now(UTC)
     return [*_read_status(answer.status), *check_clock(answer.headers, now)]
 
 
-async def _ask(target: Target, settings: Settings) -> Answer:
-    limits = Limits(
+async def _call_platform(target: ApiTarget, settings: Settings) -> HttpResponse:
+    limits = Timeouts(
         connect_timeout_s=settings.connect_timeout_s,
         read_timeout_s=settings.read_timeout_s,
         write_timeout_s=settings.read_timeout_s,
@@ -160,23 +160,23 @@ async def _ask(target: Target, settings: Settings) -> Answer:
         async with httpx2.AsyncClient(
             timeout=limits.timeouts(), trust_env=uses_proxies, headers=target.credentials.headers()
         ) as client:
-            return await exchange(client, client.build_request("GET", address), _ANSWER_BYTES)
+            return await send_request(client, client.build_request("GET", address), _ANSWER_BYTES)
 
 
-def _read_status(status: int) -> Iterator[Finding]:
+def _read_status(status: int) -> Iterator[CheckResult]:
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        yield Finding(name="platform", status="ok", detail="it answers")
-        yield Finding(
+        yield CheckResult(name="platform", status="ok", detail="it answers")
+        yield CheckResult(
             name="key accepted",
             status="fail",
             detail=f"the platform refuses it: HTTP {status}",
             remedy=f"Check that it belongs to this platform, or {_NEW_KEY}.",
         )
     elif status == HTTPStatus.OK:
-        yield Finding(name="platform", status="ok", detail="it answers")
-        yield Finding(name="key accepted", status="ok", detail="by one call")
+        yield CheckResult(name="platform", status="ok", detail="it answers")
+        yield CheckResult(name="key accepted", status="ok", detail="by one call")
     else:
-        yield Finding(
+        yield CheckResult(
             name="platform",
             status="fail",
             detail=f"it answers HTTP {status} where it should know you",
@@ -184,7 +184,7 @@ def _read_status(status: int) -> Iterator[Finding]:
         )
 
 
-def check_clock(headers: Mapping[str, str], now: datetime) -> Iterator[Finding]:
+def check_clock(headers: Mapping[str, str], now: datetime) -> Iterator[CheckResult]:
     """Compare the clock of this machine with the `Date` of an answer, where there is one."""
     try:
         stated = parsedate_to_datetime(headers.get("date", ""))
@@ -192,9 +192,9 @@ def check_clock(headers: Mapping[str, str], now: datetime) -> Iterator[Finding]:
         return
     drift_s = (now - stated).total_seconds()
     if abs(drift_s) < _DRIFT_S:
-        yield Finding(name="clock", status="ok", detail="as the platform's")
+        yield CheckResult(name="clock", status="ok", detail="as the platform's")
         return
-    yield Finding(
+    yield CheckResult(
         name="clock",
         status="warn",
         detail=f"{abs(drift_s):.0f} s {'ahead of' if drift_s > 0 else 'behind'} the platform's",
@@ -202,13 +202,13 @@ def check_clock(headers: Mapping[str, str], now: datetime) -> Iterator[Finding]:
     )
 
 
-def check_programs(environ: Mapping[str, str]) -> Iterator[Finding]:
+def check_programs(environ: Mapping[str, str]) -> Iterator[CheckResult]:
     """Versions of what runs here."""
     own = f"createos-mcp {version('createos-mcp')}, mcp {version('mcp')}"
     python = f"Python {platform.python_version()}"
     found = [_ask_version(program, environ) for program in ("uv", "node")]
     detail = ", ".join([own, python, *found])
-    yield Finding(name="versions", status="ok", detail=detail)
+    yield CheckResult(name="versions", status="ok", detail=detail)
 
 
 def _ask_version(program: str, environ: Mapping[str, str]) -> str:

@@ -88,10 +88,10 @@ def _run(command: Command, given: Mapping[str, Any]) -> int:
     chosen = {setting.name for setting in fields(Settings)}
     flags = {name: value for name, value in given.items() if name in chosen}
     settings, problems = Settings.read(environ, flags)
-    if problems and not command.takes_bad_settings:
+    if problems and not command.tolerates_bad_settings:
         raise problems[0]
     _log_to_stderr(settings.log_level)
-    if command.is_of_platform and sys.platform != "linux":
+    if command.needs_platform and sys.platform != "linux":
         raise NoPlatformHereError(sys.platform)
     own = {k: v for k, v in given.items() if k not in chosen}
     return command.load()(
@@ -123,7 +123,7 @@ def _flags() -> Iterator[str]:
 def _parser() -> argparse.ArgumentParser:
     remote = fields(RemoteSettings)
     names = {setting.name for setting in remote}
-    options = _options(setting for setting in fields(Settings) if setting.name not in names)
+    options = _setting_options(setting for setting in fields(Settings) if setting.name not in names)
     parser = _Parser(
         prog=PROGRAM,
         usage=f"{PROGRAM} [COMMAND ...] [FLAG ...]",
@@ -137,7 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", prog=PROGRAM)
     below: dict[str, _AddParser] = {"": commands.add_parser}
     for command in COMMANDS:
-        parents = [options, _options(remote)] if command.is_remote else [options]
+        parents = [options, _setting_options(remote)] if command.is_remote else [options]
         target = _add(below, command, parents) if command.name else parser
         for argument in command.arguments:
             target.add_argument(argument.name, help=argument.sentence, **argument.options)
@@ -150,7 +150,7 @@ _VALUE: Mapping[str, Any] = {"metavar": "VALUE"}
 """How argparse takes a setting that is on or off, and any other."""
 
 
-def _options(settings: Iterable[Field[Any]]) -> _Parser:
+def _setting_options(settings: Iterable[Field[Any]]) -> _Parser:
     """The flags of these settings, for commands to share."""
     options = _Parser(add_help=False, allow_abbrev=False)
     for setting in settings:
@@ -169,7 +169,7 @@ def _options(settings: Iterable[Field[Any]]) -> _Parser:
 def _add(below: dict[str, _AddParser], command: Command, parents: Sequence[_Parser]) -> _Parser:
     """A parser for one command, below those of the words before its last."""
     group, _, word = command.name.rpartition(" ")
-    return _group(below, group)(
+    return _group_parser(below, group)(
         word,
         usage=_usage(command),
         help=command.sentence,
@@ -191,12 +191,14 @@ def _shown(argument: Argument) -> str:
     return forms.get(argument.options.get("nargs", ""), name)
 
 
-def _group(below: dict[str, _AddParser], name: str) -> _AddParser:
+def _group_parser(below: dict[str, _AddParser], name: str) -> _AddParser:
     if name not in below:
         above, _, word = name.rpartition(" ")
         words = _words_below(name)
         usage = f"{PROGRAM} {name} {words} [FLAG ...]"
-        parser = _group(below, above)(word, usage=usage, help=GROUPS[name], allow_abbrev=False)
+        parser = _group_parser(below, above)(
+            word, usage=usage, help=GROUPS[name], allow_abbrev=False
+        )
         commands = parser.add_subparsers(metavar=words, required=True, prog=f"{PROGRAM} {name}")
         below[name] = commands.add_parser
     return below[name]

@@ -46,11 +46,11 @@ class Command:
     run: str
     """Place of its `Run`, `module:function`, imported when it is called: serving starts fast."""
     arguments: tuple[Argument, ...] = ()
-    is_of_platform: bool = False
+    needs_platform: bool = False
     """Whether it works with the local platform, and so on Linux alone."""
     is_remote: bool = False
     """Whether it takes the flags of the settings for many callers."""
-    takes_bad_settings: bool = False
+    tolerates_bad_settings: bool = False
     """Whether it runs also when settings cannot be used, and tells about them itself."""
 
     def load(self) -> Run:
@@ -82,7 +82,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         name="serve",
         sentence="serve many callers over HTTP, each with a key of their own",
-        run="createos_mcp.cli.endpoint:serve",
+        run="createos_mcp.cli.serve:serve",
         is_remote=True,
     ),
     Command(
@@ -114,7 +114,7 @@ COMMANDS: tuple[Command, ...] = (
         "exits with 1 when something fails",
         run="createos_mcp.cli.doctor:examine",
         arguments=(_AS_JSON,),
-        takes_bad_settings=True,
+        tolerates_bad_settings=True,
     ),
     Command(
         name="tools",
@@ -140,20 +140,20 @@ COMMANDS: tuple[Command, ...] = (
         name="platform start",
         sentence="start the local platform unless it runs, and show where it listens",
         run="createos_mcp.cli.local_status:start",
-        is_of_platform=True,
+        needs_platform=True,
     ),
     Command(
         name="platform stop",
         sentence="stop the local platform and its apps; they start again with it",
         run="createos_mcp.cli.local:stop",
-        is_of_platform=True,
+        needs_platform=True,
     ),
     Command(
         name="platform status",
         sentence="show where it listens and what it runs; exits with 1 when it does not run",
         run="createos_mcp.cli.local_status:show",
         arguments=(_AS_JSON,),
-        is_of_platform=True,
+        needs_platform=True,
     ),
     Command(
         name="platform logs",
@@ -166,20 +166,20 @@ COMMANDS: tuple[Command, ...] = (
                 options={"nargs": "?"},
             ),
         ),
-        is_of_platform=True,
+        needs_platform=True,
     ),
     Command(
         name="platform user add",
         sentence="let another user in, and show their API key, this once",
         run="createos_mcp.cli.local_users:add",
         arguments=(Argument(name="name", sentence="A name that no user has yet."), _AS_JSON),
-        is_of_platform=True,
+        needs_platform=True,
     ),
     Command(
         name="platform user list",
         sentence="show who may use the local platform",
         run="createos_mcp.cli.local_users:show",
         arguments=(_AS_JSON,),
-        is_of_platform=True,
+        needs_platform=True,
     ),
 )

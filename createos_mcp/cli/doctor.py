@@ -8,13 +8,13 @@ from dataclasses import asdict
 import anyio
 
 from createos_mcp.cli.checks import (
-    Finding,
+    CheckResult,
     Status,
     check_address,
     check_connection,
     check_key,
     check_programs,
-    check_settings,
+    examine_settings,
 )
 from createos_mcp.cli.commands import Invocation
 from createos_mcp.cli.terminal import say
@@ -35,12 +35,12 @@ def examine(invocation: Invocation) -> int:
     if invocation.given["json"]:
         say(json.dumps({"ok": is_well, "checks": [asdict(finding) for finding in findings]}))
     else:
-        _write(findings)
+        _write_results(findings)
     return 0 if is_well else 1
 
 
-def _findings(invocation: Invocation) -> Iterator[Finding]:
-    yield from check_settings(invocation)
+def _findings(invocation: Invocation) -> Iterator[CheckResult]:
+    yield from examine_settings(invocation)
     about_key = list(check_key(invocation))
     yield from about_key
     # With half of them known, a key could go to another address than the one that is meant.
@@ -50,7 +50,7 @@ def _findings(invocation: Invocation) -> Iterator[Finding]:
     yield from check_programs(invocation.environ)
 
 
-def _destination_findings(invocation: Invocation) -> Iterator[Finding]:
+def _destination_findings(invocation: Invocation) -> Iterator[CheckResult]:
     target, finding = check_address(invocation.settings)
     yield finding
     if invocation.settings.is_local:
@@ -59,9 +59,9 @@ def _destination_findings(invocation: Invocation) -> Iterator[Finding]:
         yield from anyio.run(check_connection, target, invocation.settings)
 
 
-def _local_findings(invocation: Invocation) -> Iterator[Finding]:
+def _local_findings(invocation: Invocation) -> Iterator[CheckResult]:
     if sys.platform != "linux":
-        yield Finding(
+        yield CheckResult(
             name="platform",
             status="fail",
             detail=str(NoPlatformHereError(sys.platform)),
@@ -78,7 +78,7 @@ def _local_findings(invocation: Invocation) -> Iterator[Finding]:
     yield from check_machine(invocation)
 
 
-def _write(findings: Sequence[Finding]) -> None:
+def _write_results(findings: Sequence[CheckResult]) -> None:
     width = max(len(finding.name) for finding in findings)
     for finding in findings:
         line = f"{finding.status:<4}  {finding.name.ljust(width)}  {finding.detail}"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from createos_mcp.cli.commands import Invocation
 from createos_mcp.cli.terminal import say
-from createos_mcp.client.target import Credentials, Target
+from createos_mcp.client.target import ApiTarget, Credentials
 from createos_mcp.contract.errors import PlatformNotStartedError
 from createos_mcp.platform import daemon
 from createos_mcp.platform.config import PlatformConfig
@@ -15,7 +15,7 @@ from createos_mcp.settings.settings import Settings
 LOG_LINES = 200
 
 
-def locate(invocation: Invocation) -> Target:
+def locate_platform(invocation: Invocation) -> ApiTarget:
     """Where the platform is; starts it when it does not run. Blocks until it answers.
 
     Raises:
@@ -26,7 +26,7 @@ def locate(invocation: Invocation) -> Target:
         address = daemon.ensure_running(config, invocation.environ)
     except StartupError as error:
         raise PlatformNotStartedError(str(error), str(config.data_dir.log_file)) from error
-    return Target(base_url=address.api_url, credentials=Credentials(api_key=address.api_key))
+    return ApiTarget(base_url=address.api_url, credentials=Credentials(api_key=address.api_key))
 
 
 def config_of(settings: Settings) -> PlatformConfig:
@@ -43,9 +43,9 @@ def config_of(settings: Settings) -> PlatformConfig:
     )
 
 
-def stop(invocation: Invocation) -> int:
+def stop_command(invocation: Invocation) -> int:
     """Stop the platform and its apps."""
-    stopped = daemon.stop(config_of(invocation.settings))
+    stopped = daemon.stop_platform(config_of(invocation.settings))
     say("The platform has stopped." if stopped else "The platform was not running.")
     return 0
 

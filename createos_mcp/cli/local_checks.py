@@ -5,10 +5,10 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from createos_mcp.cli.checks import Finding
+from createos_mcp.cli.checks import CheckResult
 from createos_mcp.cli.commands import Invocation
 from createos_mcp.cli.local import config_of
-from createos_mcp.client.target import Credentials, Target
+from createos_mcp.client.target import ApiTarget, Credentials
 from createos_mcp.platform import daemon
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.sandbox.sandbox import detect_sandbox
@@ -18,45 +18,45 @@ from createos_mcp.settings.settings import variable_of
 _PORTS = ("platform_api_port", "platform_gateway_port")
 
 
-def find_target(invocation: Invocation) -> tuple[Target | None, list[Finding]]:
+def find_target(invocation: Invocation) -> tuple[ApiTarget | None, list[CheckResult]]:
     """The platform when it runs; it is not started for this."""
     data_dir = config_of(invocation.settings).data_dir
-    state = daemon.running(data_dir)
+    state = daemon.find_running(data_dir)
     if state is None:
         detail = "it does not run; the first call starts it"
-        return None, [Finding(name="platform", status="ok", detail=detail)]
+        return None, [CheckResult(name="platform", status="ok", detail=detail)]
     try:
         key = data_dir.key_file.read_text().strip()
     except OSError as error:
         remedy = "Run this as the user who started the platform, or stop and start it."
         detail = f"its key in {data_dir.key_file} cannot be read: {error.strerror}"
-        return None, [Finding(name="platform", status="fail", detail=detail, remedy=remedy)]
-    return Target(base_url=state.api_url, credentials=Credentials(api_key=key)), []
+        return None, [CheckResult(name="platform", status="fail", detail=detail, remedy=remedy)]
+    return ApiTarget(base_url=state.api_url, credentials=Credentials(api_key=key)), []
 
 
-def check_machine(invocation: Invocation) -> Iterator[Finding]:
+def check_machine(invocation: Invocation) -> Iterator[CheckResult]:
     """What apps would run in, and whether the platform could start."""
     data_dir = config_of(invocation.settings).data_dir
     yield from _check_isolation()
     yield _check_data_dir(data_dir)
-    yield from _check_ports(invocation, daemon.running(data_dir))
+    yield from _check_ports(invocation, daemon.find_running(data_dir))
 
 
-def _check_isolation() -> Iterator[Finding]:
+def _check_isolation() -> Iterator[CheckResult]:
     sandbox = detect_sandbox("auto")
     if sandbox.bwrap is None:
-        yield Finding(
+        yield CheckResult(
             name="isolation",
             status="warn",
             detail="bubblewrap is missing or may not run; apps are plain processes",
             remedy="Install bubblewrap, and allow user namespaces where they are forbidden.",
         )
         return
-    yield Finding(name="isolation", status="ok", detail="each app in a sandbox, by bubblewrap")
+    yield CheckResult(name="isolation", status="ok", detail="each app in a sandbox, by bubblewrap")
     if sandbox.outbound:
-        yield Finding(name="app network", status="ok", detail="by slirp4netns")
+        yield CheckResult(name="app network", status="ok", detail="by slirp4netns")
     else:
-        yield Finding(
+        yield CheckResult(
             name="app network",
             status="warn",
             detail="apps cannot reach other machines",
@@ -64,12 +64,12 @@ def _check_isolation() -> Iterator[Finding]:
         )
 
 
-def _check_data_dir(data_dir: DataDir) -> Finding:
+def _check_data_dir(data_dir: DataDir) -> CheckResult:
     root = data_dir.root
     above = next(path for path in (root, *root.parents) if path.exists())
     if above.is_dir() and os.access(above, os.W_OK | os.X_OK):
-        return Finding(name="data directory", status="ok", detail=f"{root} can be written")
-    return Finding(
+        return CheckResult(name="data directory", status="ok", detail=f"{root} can be written")
+    return CheckResult(
         name="data directory",
         status="fail",
         detail=f"{root} cannot be {'written' if above == root else 'made'}: {_fault(above)}",
@@ -81,16 +81,16 @@ def _fault(path: Path) -> str:
     return f"{path} belongs to others" if path.is_dir() else f"{path} is no directory"
 
 
-def _check_ports(invocation: Invocation, state: PlatformState | None) -> Iterator[Finding]:
+def _check_ports(invocation: Invocation, state: PlatformState | None) -> Iterator[CheckResult]:
     """Ports that are chosen by a setting; others are found free by the platform itself."""
     for name in _PORTS:
         port: int = getattr(invocation.settings, name)
         if not port or state is not None:
             continue
-        if _is_free(port):
-            yield Finding(name="port", status="ok", detail=f"{port} is free")
+        if _is_port_free(port):
+            yield CheckResult(name="port", status="ok", detail=f"{port} is free")
         else:
-            yield Finding(
+            yield CheckResult(
                 name="port",
                 status="fail",
                 detail=f"{port} is in use by another program",
@@ -98,7 +98,7 @@ def _check_ports(invocation: Invocation, state: PlatformState | None) -> Iterato
             )
 
 
-def _is_free(port: int) -> bool:
+def _is_port_free(port: int) -> bool:
     with socket.socket() as trial:
         # As servers do, so that connections that have just ended are no obstacle.
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

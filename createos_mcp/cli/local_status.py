@@ -6,7 +6,7 @@ from urllib.error import URLError
 from urllib.request import ProxyHandler, Request, build_opener
 
 from createos_mcp.cli.commands import Invocation
-from createos_mcp.cli.local import config_of, locate
+from createos_mcp.cli.local import config_of, locate_platform
 from createos_mcp.cli.tables import write_table
 from createos_mcp.cli.terminal import say
 from createos_mcp.contract.errors import ConnectionLostError
@@ -27,20 +27,20 @@ _ISOLATION = {
 }
 
 
-def start(invocation: Invocation) -> int:
+def start_command(invocation: Invocation) -> int:
     """Start the platform unless it runs, and show it."""
-    locate(invocation)
-    return show(invocation)
+    locate_platform(invocation)
+    return print_status(invocation)
 
 
-def show(invocation: Invocation) -> int:
+def print_status(invocation: Invocation) -> int:
     """Show where the platform listens and what it runs; 1 when it does not run."""
     data_dir = config_of(invocation.settings).data_dir
-    state = daemon.running(data_dir)
+    state = daemon.find_running(data_dir)
     if invocation.given.get("json"):
         say(json.dumps(_document(state, data_dir)))
     else:
-        _write(state, data_dir)
+        _write_status(state, data_dir)
     return 1 if state is None else 0
 
 
@@ -63,7 +63,7 @@ def _document(state: PlatformState | None, data_dir: DataDir) -> dict[str, Json]
     }
 
 
-def _write(state: PlatformState | None, data_dir: DataDir) -> None:
+def _write_status(state: PlatformState | None, data_dir: DataDir) -> None:
     if state is None:
         say(f"The platform is not running. Its files are in {data_dir.root}.")
         return
@@ -76,14 +76,14 @@ def _write(state: PlatformState | None, data_dir: DataDir) -> None:
     apps = _apps(state, data_dir)
     if apps:
         say("")
-        write_table(_COLUMNS, [_row(app) for app in apps])
+        write_table(_COLUMNS, [_app_row(app) for app in apps])
 
 
 def _openapi_url(state: PlatformState) -> str:
     return f"{state.api_url}/api-docs/openapi.json"
 
 
-def _row(app: Mapping[str, Json]) -> tuple[str, ...]:
+def _app_row(app: Mapping[str, Json]) -> tuple[str, ...]:
     replicas = app["replicas"]
     return (
         f"{app['project']}/{app['environment']}",

@@ -21,7 +21,7 @@ _COLUMNS = ("NAME", "ID", "SINCE")
 _NO_ADDRESS = "CREATEOS_API_URL as `createos-mcp platform start` shows it; it has not run yet"
 
 
-def add(invocation: Invocation) -> int:
+def add_user_command(invocation: Invocation) -> int:
     """Let another user in, and show their key: nothing keeps it but this output.
 
     Raises:
@@ -40,7 +40,7 @@ def add(invocation: Invocation) -> int:
     return 0
 
 
-def show(invocation: Invocation) -> int:
+def list_users_command(invocation: Invocation) -> int:
     """Show who may use the platform, its owner first."""
     with _explained():
         found = anyio.run(users.list_users, config_of(invocation.settings).data_dir)

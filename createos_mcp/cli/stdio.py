@@ -1,5 +1,7 @@
 """The server over stdio, put together: settings, backend, catalogue, transport."""
 
+import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -10,29 +12,46 @@ from typing import Any
 import anyio
 from anyio import to_thread
 from mcp.server import Server
+from mcp.server.stdio import stdio_server
 
 from createos_mcp.cli.commands import Invocation
-from createos_mcp.cli.transports import serve_stdio
 from createos_mcp.client.backend import Backend
-from createos_mcp.client.target import Credentials, Target
+from createos_mcp.client.target import ApiTarget, Credentials
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.errors import NoPlatformHereError
 from createos_mcp.server.server import build_server
 from createos_mcp.server.toolsets import offered
 from createos_mcp.settings.settings import CLOUD_URL
-from createos_mcp.workflows.table import build_workflows
+from createos_mcp.workflows.registry import build_workflows
 from createos_mcp.workflows.workspace import Workspace
 
 
-def serve(invocation: Invocation) -> int:
-    """Serve one client until its end of the pipe is closed."""
-    anyio.run(_serve, invocation)
+def serve_stdio(invocation: Invocation) -> int:
+    """Serve one client, in either protocol version, until stdin ends.
+
+    SIGINT and SIGTERM end the process at once, with 130 and 143.
+    """
+    anyio.run(_serve_client, invocation)
     return 0
 
 
-async def _serve(invocation: Invocation) -> None:
-    async with open_server(invocation) as server:
-        await serve_stdio(server)
+async def _serve_client(invocation: Invocation) -> None:
+    async with open_server(invocation) as server, anyio.create_task_group() as tasks:
+        await tasks.start(_end_on_signal)
+        async with stdio_server() as (reading, writing):
+            await server.run(reading, writing, server.create_initialization_options())
+        tasks.cancel_scope.cancel()
+
+
+async def _end_on_signal(
+    *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+) -> None:
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        task_status.started()
+        async for number in signals:
+            sys.stderr.flush()
+            # A thread sits in a read of stdin that cannot be interrupted.
+            os._exit(128 + number)
 
 
 @asynccontextmanager
@@ -40,7 +59,7 @@ async def open_server(invocation: Invocation) -> AsyncIterator[Server[Any]]:
     """The server as the settings say it is; its connections are closed in the end."""
     settings = invocation.settings
     async with Backend(
-        locator(invocation),
+        target_resolver(invocation),
         connect_timeout_s=settings.connect_timeout_s,
         read_timeout_s=settings.read_timeout_s,
         upload_timeout_s=settings.upload_timeout_s,
@@ -70,24 +89,24 @@ def workspace(invocation: Invocation) -> Workspace:
     )
 
 
-def locator(invocation: Invocation) -> Callable[[], Awaitable[Target]]:
+def target_resolver(invocation: Invocation) -> Callable[[], Awaitable[ApiTarget]]:
     """Where calls go: known at once, or found by starting the local platform when first needed."""
     settings = invocation.settings
     if settings.is_local:
         return lambda: to_thread.run_sync(partial(_start_platform, invocation))
     credentials = Credentials(api_key=settings.api_key, access_token=settings.access_token)
-    target = Target(base_url=settings.api_url or CLOUD_URL, credentials=credentials)
+    target = ApiTarget(base_url=settings.api_url or CLOUD_URL, credentials=credentials)
 
-    async def known() -> Target:
+    async def known() -> ApiTarget:
         return target
 
     return known
 
 
-def _start_platform(invocation: Invocation) -> Target:
+def _start_platform(invocation: Invocation) -> ApiTarget:
     if sys.platform != "linux":
         raise NoPlatformHereError(sys.platform)
     # Only a session that calls a tool of the local platform needs it.
     from createos_mcp.cli import local  # noqa: PLC0415
 
-    return local.locate(invocation)
+    return local.locate_platform(invocation)

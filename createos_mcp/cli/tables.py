@@ -17,7 +17,7 @@ def write_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     if not rows:
         return
     if sys.stdout.isatty():
-        _draw(columns, rows)
+        _draw_table(columns, rows)
         return
     lines = [columns, *rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -26,7 +26,7 @@ def write_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         sys.stdout.write(_GAP.join(padded).rstrip() + "\n")
 
 
-def _draw(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def _draw_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     table = Table(box=None, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")

@@ -41,7 +41,7 @@ def can_ask() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def ask(question: str) -> str:
+def ask_user(question: str) -> str:
     """The person's answer in one line; empty when there is none."""
     say(question, style="bold")
     try:

@@ -10,10 +10,10 @@ from mcp import Client
 from mcp.client.session import ClientRequestContext
 from mcp.shared.exceptions import MCPError
 
+from createos_mcp.cli.cli_arguments import read_cli_arguments
 from createos_mcp.cli.commands import Invocation
 from createos_mcp.cli.stdio import open_server
-from createos_mcp.cli.terminal import ask, can_ask, say, say_json
-from createos_mcp.cli.typed_arguments import read_arguments
+from createos_mcp.cli.terminal import ask_user, can_ask, say, say_json
 from createos_mcp.contract.errors import ToolRefusedError
 from createos_mcp.contract.operations import Arguments, Json
 
@@ -28,14 +28,14 @@ def call(invocation: Invocation) -> int:
         ArgumentTextError: An argument cannot be read.
         ToolRefusedError: There is no such tool, or the settings do not offer it.
     """
-    arguments = read_arguments(invocation.given["arguments"])
+    arguments = read_cli_arguments(invocation.given["arguments"])
     result = anyio.run(_call, invocation, invocation.given["tool"], arguments)
     if isinstance(result, MCPError):
         raise ToolRefusedError(str(result)) from result
     if result.is_error:
-        sys.stderr.write(f"{_text(result)}\n")
+        sys.stderr.write(f"{_result_text(result)}\n")
         return 1
-    _show(result)
+    _print_text(result)
     return 0
 
 
@@ -63,27 +63,27 @@ async def _ask_person(
         return mcp_types.ElicitResult(action="cancel")
     say(params.message)
     content: _Content = {
-        name: _answer(field) for name, field in params.requested_schema["properties"].items()
+        name: _print_result(field) for name, field in params.requested_schema["properties"].items()
     }
     return mcp_types.ElicitResult(action="accept", content=content)
 
 
-def _answer(field: Json) -> str | bool:
+def _print_result(field: Json) -> str | bool:
     title: str = field["title"]
     if field["type"] == "boolean":
-        return ask(f"{title}? [y/N]").lower() in {"y", "yes"}
-    return ask(title)
+        return ask_user(f"{title}? [y/N]").lower() in {"y", "yes"}
+    return ask_user(title)
 
 
-def _show(result: mcp_types.CallToolResult) -> None:
+def _print_text(result: mcp_types.CallToolResult) -> None:
     """A log as its lines on a terminal; everything else, and all of it on a pipe, as JSON."""
-    data = result.structured_content or {"message": _text(result)}
+    data = result.structured_content or {"message": _result_text(result)}
     if sys.stdout.isatty() and isinstance(data.get("log"), str):
-        say(data["log"] or _text(result))
+        say(data["log"] or _result_text(result))
         return
     say_json(json.dumps(data, indent=2, ensure_ascii=False))
 
 
-def _text(result: mcp_types.CallToolResult) -> str:
+def _result_text(result: mcp_types.CallToolResult) -> str:
     parts = (part.text for part in result.content if isinstance(part, mcp_types.TextContent))
     return "\n".join(parts)

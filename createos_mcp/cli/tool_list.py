@@ -21,9 +21,11 @@ _WORKFLOWS = "workflows"
 """Group of what is neither an operation nor a search."""
 
 
-def show(invocation: Invocation) -> int:
+def list_tools_command(invocation: Invocation) -> int:
     """Show the tools, with what each of them does to the platform."""
-    rows = sorted(_rows(anyio.run(_list, invocation)), key=lambda row: (row["group"], row["name"]))
+    rows = sorted(
+        _rows(anyio.run(_print_list, invocation)), key=lambda row: (row["group"], row["name"])
+    )
     if invocation.given["json"]:
         say(json.dumps(rows))
     else:
@@ -32,7 +34,7 @@ def show(invocation: Invocation) -> int:
     return 0
 
 
-async def _list(invocation: Invocation) -> list[mcp_types.Tool]:
+async def _print_list(invocation: Invocation) -> list[mcp_types.Tool]:
     async with open_server(invocation) as server, Client(server) as client:
         return (await client.list_tools()).tools
 
@@ -41,7 +43,7 @@ def _rows(tools: list[mcp_types.Tool]) -> Iterator[dict[str, Json]]:
     catalog = load_catalog()
     for tool in tools:
         yield {
-            "group": _group(catalog, tool.name).replace("_", " "),
+            "group": _group_tools(catalog, tool.name).replace("_", " "),
             "name": tool.name,
             "title": tool.title,
             "effect": _effect(tool),
@@ -50,7 +52,7 @@ def _rows(tools: list[mcp_types.Tool]) -> Iterator[dict[str, Json]]:
         }
 
 
-def _group(catalog: Catalog, name: str) -> str:
+def _group_tools(catalog: Catalog, name: str) -> str:
     operation = catalog.find(name)
     if operation is not None:
         return operation.group

@@ -13,9 +13,9 @@ import anyio
 import httpx2
 import tenacity
 
-from createos_mcp.client.envelope import read_answer
-from createos_mcp.client.exchange import Answer, Limits, exchange, translated
-from createos_mcp.client.target import Credentials, Target
+from createos_mcp.client.http import HttpResponse, Timeouts, send_request, translated
+from createos_mcp.client.response import read_response
+from createos_mcp.client.target import ApiTarget, Credentials
 from createos_mcp.contract.errors import (
     ApiError,
     CallError,
@@ -26,7 +26,7 @@ from createos_mcp.contract.errors import (
 )
 from createos_mcp.contract.operations import Endpoint, Json, Problem, Request, Stream
 
-__all__ = ["Backend", "Credentials", "Target"]
+__all__ = ["ApiTarget", "Backend", "Credentials"]
 
 _REPEATABLE_STATUSES = frozenset({429, 502, 503, 504})
 
@@ -44,14 +44,14 @@ _DIRECT: dict[str, httpx2.AsyncBaseTransport | None] = {
 
 
 @dataclass(kw_only=True, slots=True)
-class _Call:
+class _Attempted:
     """A request on its way, over all its attempts."""
 
     request: Request
     document: bytes | None
     endpoint: Endpoint
     credentials: Credentials | None
-    limits: Limits
+    limits: Timeouts
     relocated: bool = False
     """Whether this call has already asked where the API went."""
     failure: CallError | None = None
@@ -80,7 +80,7 @@ class Backend:
 
     def __init__(
         self,
-        locate: Callable[[], Awaitable[Target]],
+        locate: Callable[[], Awaitable[ApiTarget]],
         *,
         connect_timeout_s: float = 10.0,
         read_timeout_s: float = 30.0,
@@ -95,9 +95,9 @@ class Backend:
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
         self._locate = locate
-        self._target: Target | None = None
+        self._target: ApiTarget | None = None
         self._locating = anyio.Lock()
-        self._limits = Limits(
+        self._limits = Timeouts(
             connect_timeout_s=connect_timeout_s,
             read_timeout_s=read_timeout_s,
             write_timeout_s=upload_timeout_s,
@@ -153,7 +153,7 @@ class Backend:
         """
         document = _encode(request.json)
         size_bytes = len(document or b"") + sum(len(part.content) for part in request.parts)
-        call = _Call(
+        call = _Attempted(
             request=request,
             document=document,
             endpoint=endpoint,
@@ -202,11 +202,11 @@ class Backend:
                 content=body.chunks,
                 timeout=limits.timeouts(),
             )
-            answer = await exchange(self._client, sent, limits.answer_bytes)
-            return _read(endpoint, answer, chosen)
+            answer = await send_request(self._client, sent, limits.answer_bytes)
+            return _read_attempt(endpoint, answer, chosen)
         raise TimedOutError("taking the upload", limits.total_timeout_s)
 
-    def _retrying(self, call: _Call) -> tenacity.AsyncRetrying:
+    def _retrying(self, call: _Attempted) -> tenacity.AsyncRetrying:
         return tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception(lambda e: _is_repeatable(e, call.endpoint)),
             # A pause that the platform asks for is kept in full, or its error is handed back.
@@ -222,14 +222,14 @@ class Backend:
         asked_s = error.retry_after_s if isinstance(error, ApiError) else None
         return self._backoff(state) if asked_s is None else asked_s
 
-    async def _repeat(self, call: _Call) -> Json:
+    async def _repeat(self, call: _Attempted) -> Json:
         """Another attempt; at first the failure of the one already made, so that it counts."""
         if call.failure is not None:
             failure, call.failure = call.failure, None
             raise failure
         return await self._attempt(call)
 
-    async def _attempt(self, call: _Call) -> Json:
+    async def _attempt(self, call: _Attempted) -> Json:
         target = await self._find(stale=None)
         try:
             return await self._exchange(call, target)
@@ -239,7 +239,7 @@ class Backend:
             call.relocated = True
             return await self._exchange(call, await self._find(stale=target))
 
-    async def _find(self, *, stale: Target | None) -> Target:
+    async def _find(self, *, stale: ApiTarget | None) -> ApiTarget:
         """The remembered target, unless it is the stale one; else the one that `locate` tells."""
         if self._target is None or self._target is stale:
             async with self._locating:
@@ -247,7 +247,7 @@ class Backend:
                     self._target = await self._locate()
         return self._target
 
-    async def _exchange(self, call: _Call, target: Target) -> Json:
+    async def _exchange(self, call: _Attempted, target: ApiTarget) -> Json:
         credentials = target.credentials if call.credentials is None else call.credentials
         parts = [(p.name, (p.filename, p.content, p.content_type)) for p in call.request.parts]
         with translated(call.limits, target.base_url):
@@ -259,8 +259,8 @@ class Backend:
                 files=parts,
                 timeout=call.limits.timeouts(),
             )
-            answer = await exchange(self._client, request, call.limits.answer_bytes)
-        return _read(call.endpoint, answer, credentials)
+            answer = await send_request(self._client, request, call.limits.answer_bytes)
+        return _read_attempt(call.endpoint, answer, credentials)
 
 
 def _encode(document: Json | None) -> bytes | None:
@@ -288,9 +288,9 @@ def _is_repeatable(error: BaseException, endpoint: Endpoint) -> bool:
     return False
 
 
-def _read(endpoint: Endpoint, answer: Answer, credentials: Credentials) -> Json:
+def _read_attempt(endpoint: Endpoint, answer: HttpResponse, credentials: Credentials) -> Json:
     try:
-        return read_answer(endpoint, answer.status, answer.headers, answer.content)
+        return read_response(endpoint, answer.status, answer.headers, answer.content)
     except ApiError as error:
         raise _masked(error, credentials) from None
 

@@ -47,7 +47,7 @@ class Credentials:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Target:
+class ApiTarget:
     """The API that calls go to.
 
     Raises:
@@ -60,12 +60,12 @@ class Target:
     credentials: Credentials
 
     def __post_init__(self) -> None:
-        reason = _refusal(self.base_url)
+        reason = _address_problem(self.base_url)
         if reason:
             raise SettingError(_ADDRESS, reason)
 
 
-def _refusal(base_url: str) -> str | None:
+def _address_problem(base_url: str) -> str | None:
     try:
         parts = urlsplit(base_url)
         host, _ = parts.hostname, parts.port

@@ -104,7 +104,7 @@ class Lookup:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Loss:
+class SideEffect:
     """What goes with the thing that a call ends: `3 domains`."""
 
     noun: str
@@ -125,7 +125,7 @@ class Confirmation:
     """Record that the call is about."""
     typed: str
     """Member of the subject that the person types; empty when yes is enough."""
-    losses: tuple[Loss, ...]
+    losses: tuple[SideEffect, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,7 +137,7 @@ class Question:
     """What the person has to type; empty when yes is enough."""
 
 
-Handover: TypeAlias = Literal["file", "result"]
+SecretDelivery: TypeAlias = Literal["file", "result"]
 """Where a new secret is shown: in a file of its owner, or in the result."""
 
 
@@ -148,12 +148,12 @@ class Operation(Tool):
     http: Endpoint
     summary: tuple[str, ...] = ()
     """Members of a list's rows that are shown, `extra.endpoint`; empty for all."""
-    issues: Mapping[str, Handover] = field(default_factory=dict)
+    issues: Mapping[str, SecretDelivery] = field(default_factory=dict)
     """Members of the answer that hold a secret made by this call."""
     confirmation: Confirmation | None = None
 
 
-Fetch: TypeAlias = Callable[[Operation, Arguments], Awaitable[Json]]
+FetchOperation: TypeAlias = Callable[[Operation, Arguments], Awaitable[Json]]
 """Calls an operation with ids in place of names and returns its `data`."""
 
 

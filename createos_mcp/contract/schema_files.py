@@ -11,14 +11,14 @@ from createos_mcp.contract.operations import (
     Annotations,
     Confirmation,
     Endpoint,
-    Handover,
     Json,
     Lookup,
-    Loss,
     Operation,
     Reference,
     Rule,
+    SecretDelivery,
     SecretMembers,
+    SideEffect,
     Tool,
 )
 from createos_mcp.contract.portability import find_fault
@@ -208,7 +208,7 @@ class SchemaFile:
         self.check_object(hints, "annotations", dict.fromkeys(_HINTS, bool), {})
         return Annotations(**{field: hints[hint] for hint, field in _HINTS.items()})
 
-    def _handovers(self, issues: Mapping[str, Json]) -> Mapping[str, Handover]:
+    def _handovers(self, issues: Mapping[str, Json]) -> Mapping[str, SecretDelivery]:
         for place in issues.values():
             self._one_of("a place in issues", str(place), _HANDOVERS)
         return issues
@@ -231,9 +231,9 @@ class SchemaFile:
             losses=tuple(self._loss(loss, arguments) for loss in entry.get("losses", ())),
         )
 
-    def _loss(self, loss: Json, arguments: Mapping[str, Json]) -> Loss:
+    def _loss(self, loss: Json, arguments: Mapping[str, Json]) -> SideEffect:
         self.check_object(loss, "a loss", _LOSS_KEYS, _LOSS_OPTIONS)
-        return Loss(
+        return SideEffect(
             noun=loss["noun"],
             lookup=self._lookup(loss["lookup"], arguments),
             count=loss.get("count", ""),

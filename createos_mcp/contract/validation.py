@@ -70,7 +70,7 @@ class Validation:
         problems = {
             problem
             for error in self._validator(tool).iter_errors(arguments)
-            for problem in _describe(error)
+            for problem in _describe_problem(error)
         }
         broken = {problem.path for problem in problems}
         stated = {name: value for name, value in arguments.items() if isinstance(value, str)}
@@ -88,19 +88,21 @@ class Validation:
         return validator
 
 
-def _describe(error: ValidationError) -> Iterator[Problem]:
+def _describe_problem(error: ValidationError) -> Iterator[Problem]:
     path = list(error.absolute_path)
     describe_members = _MEMBERS.get(str(error.validator))
     if describe_members is not None:
         for name, message in describe_members(error):
-            yield Problem(path=_join([*path, name]), message=message)
+            yield Problem(path=_join_path([*path, name]), message=message)
         return
     expected = _EXPECTED[str(error.validator)](error.validator_value)
-    came = _show(error.instance, path)
-    yield Problem(path=_join(path), message=f"expected {expected}, got {came}{_nearest(error)}")
+    came = _show_value(error.instance, path)
+    yield Problem(
+        path=_join_path(path), message=f"expected {expected}, got {came}{_nearest_value(error)}"
+    )
 
 
-def _missing(error: ValidationError) -> Iterator[tuple[str, str]]:
+def _missing_members(error: ValidationError) -> Iterator[tuple[str, str]]:
     schema: Json = error.schema
     names: Json = error.validator_value
     instance: Json = error.instance
@@ -109,7 +111,7 @@ def _missing(error: ValidationError) -> Iterator[tuple[str, str]]:
             yield name, f"required, expected {_expected_type(schema['properties'][name])}"
 
 
-def _unknown(error: ValidationError) -> Iterator[tuple[str, str]]:
+def _unknown_members(error: ValidationError) -> Iterator[tuple[str, str]]:
     schema: Json = error.schema
     instance: Json = error.instance
     known = schema.get("properties", {})
@@ -117,19 +119,23 @@ def _unknown(error: ValidationError) -> Iterator[tuple[str, str]]:
         if name not in known:
             near = get_close_matches(name, known, n=1)
             free = [other for other in known if other not in instance]
-            advice = f"did you mean {near[0]!r}?" if near else f"known here: {_list(free or known)}"
+            advice = (
+                f"did you mean {near[0]!r}?"
+                if near
+                else f"known here: {_join_values(free or known)}"
+            )
             yield name, f"unknown; {advice}"
 
 
 _MEMBERS: Mapping[str, Callable[[ValidationError], Iterator[tuple[str, str]]]] = {
-    "required": _missing,
-    "additionalProperties": _unknown,
+    "required": _missing_members,
+    "additionalProperties": _unknown_members,
 }
 """Keywords whose problems lie with members of the object that fails."""
 
 _EXPECTED: Mapping[str, Callable[[Json], str]] = {
     "type": lambda kind: f"{_article(kind)} {kind}",
-    "enum": lambda values: f"one of {_list(values)}",
+    "enum": lambda values: f"one of {_join_values(values)}",
     "pattern": lambda pattern: _PATTERNS.get(pattern, f"a match of {pattern}"),
     "minLength": lambda limit: f"at least {limit} character{'s' if limit > 1 else ''}",
     "maxLength": lambda limit: f"at most {limit} characters",
@@ -149,13 +155,15 @@ def _break(rule: Rule, tool: Tool, arguments: Mapping[str, Json]) -> Iterator[Pr
     fact, value = next(iter(rule.when.items()))
     for name in rule.required:
         if name not in held:
-            yield Problem(path=_join([*prefix, name]), message=f"required when {fact} is {value!r}")
-    known = _fields(rule, tool.input_schema)
+            yield Problem(
+                path=_join_path([*prefix, name]), message=f"required when {fact} is {value!r}"
+            )
+    known = _rule_fields(rule, tool.input_schema)
     for name in held:
         if rule.allowed is not None and name in known and name not in rule.allowed:
             takers = _takers(rule, name, tool)
             message = f"not for {fact} {value!r}; only {takers} takes it"
-            yield Problem(path=_join([*prefix, name]), message=message)
+            yield Problem(path=_join_path([*prefix, name]), message=message)
 
 
 def _takers(broken: Rule, field: str, tool: Tool) -> str:
@@ -171,12 +179,12 @@ def _takers(broken: Rule, field: str, tool: Tool) -> str:
     return " or ".join(value for value in every if value not in refusing)
 
 
-def _fields(rule: Rule, schema: Schema) -> Mapping[str, Json]:
+def _rule_fields(rule: Rule, schema: Schema) -> Mapping[str, Json]:
     fields: Mapping[str, Json] = schema["properties"]
     return fields[rule.at]["properties"] if rule.at else fields
 
 
-def _nearest(error: ValidationError) -> str:
+def _nearest_value(error: ValidationError) -> str:
     values: Json = error.validator_value
     if error.validator != "enum" or not isinstance(error.instance, str):
         return ""
@@ -184,7 +192,7 @@ def _nearest(error: ValidationError) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def _show(value: Json, path: Iterable[str | int]) -> str:
+def _show_value(value: Json, path: Iterable[str | int]) -> str:
     kind = _TYPES.get(type(value), "value")
     hidden = {part for part in path if isinstance(part, str)} & (_SECRET | _BULKY)
     if kind in {"object", "array"}:
@@ -198,7 +206,7 @@ def _show(value: Json, path: Iterable[str | int]) -> str:
 
 def _expected_type(schema: Schema) -> str:
     if "enum" in schema:
-        return f"one of {_list(schema['enum'])}"
+        return f"one of {_join_values(schema['enum'])}"
     return f"{_article(schema['type'])} {schema['type']}"
 
 
@@ -206,11 +214,11 @@ def _article(noun: str) -> str:
     return "an" if noun[0] in "aeio" else "a"
 
 
-def _list(values: Iterable[Json]) -> str:
+def _join_values(values: Iterable[Json]) -> str:
     return ", ".join(str(value) for value in values)
 
 
-def _join(path: Iterable[str | int]) -> str:
+def _join_path(path: Iterable[str | int]) -> str:
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part

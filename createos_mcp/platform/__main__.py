@@ -12,7 +12,7 @@ import anyio
 from createos_mcp.platform.config import PlatformConfig, choices, read_choice
 from createos_mcp.platform.errors import StartupError
 from createos_mcp.platform.paths import DataDir
-from createos_mcp.platform.service import serve
+from createos_mcp.platform.service import serve_platform
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -32,7 +32,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, stream=sys.stderr)
     config = PlatformConfig(**{**chosen, "data_dir": DataDir(chosen["data_dir"])})
     try:
-        anyio.run(serve, config, dict(os.environ))
+        anyio.run(serve_platform, config, dict(os.environ))
     except StartupError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -43,13 +43,13 @@ def ensure_running(config: PlatformConfig, environ: Mapping[str, str]) -> Addres
     Raises:
         StartupError: It did not come up; the sentence holds the end of its log.
     """
-    state = running(config.data_dir)
+    state = find_running(config.data_dir)
     if state is None:
-        state = start(config, environ)
+        state = start_platform(config, environ)
     return Address(api_url=state.api_url, api_key=config.data_dir.key_file.read_text().strip())
 
 
-def running(data_dir: DataDir) -> PlatformState | None:
+def find_running(data_dir: DataDir) -> PlatformState | None:
     """The state of the platform when it runs and answers, otherwise None."""
     state = read_state(data_dir.state_file)
     if state is None or not state.is_alive() or not _answers(state.api_port):
@@ -57,11 +57,11 @@ def running(data_dir: DataDir) -> PlatformState | None:
     return state
 
 
-def start(config: PlatformConfig, environ: Mapping[str, str]) -> PlatformState:
+def start_platform(config: PlatformConfig, environ: Mapping[str, str]) -> PlatformState:
     """Start the platform unless it runs, and wait until it answers."""
     data_dir = config.data_dir
     with holding_starts(data_dir):
-        state = running(data_dir)
+        state = find_running(data_dir)
         if state is not None:
             return state
         with data_dir.log_file.open("ab") as log:
@@ -70,7 +70,7 @@ def start(config: PlatformConfig, environ: Mapping[str, str]) -> PlatformState:
         return _wait_until_it_answers(pid, data_dir, log_start)
 
 
-def stop(config: PlatformConfig) -> bool:
+def stop_platform(config: PlatformConfig) -> bool:
     """Stop the platform and every app it runs. False when nothing ran."""
     state = read_state(config.data_dir.state_file)
     if state is None or not state.is_alive():
@@ -127,7 +127,7 @@ def _detach(command: Sequence[str], log: IO[bytes], environ: Mapping[str, str]) 
 def _wait_until_it_answers(pid: int, data_dir: DataDir, log_start: int) -> PlatformState:
     deadline = time.monotonic() + START_TIMEOUT_S
     while _is_alive(pid):
-        state = running(data_dir)
+        state = find_running(data_dir)
         if state is not None and state.pid == pid:
             return state
         if time.monotonic() > deadline:

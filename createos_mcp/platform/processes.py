@@ -58,7 +58,7 @@ def kill_trees(pids: Iterable[int]) -> None:
         time.sleep(POLL_S)
 
 
-def processes_by(variable: str) -> Mapping[str, list[int]]:
+def pids_by_environ(variable: str) -> Mapping[str, list[int]]:
     """Pids by the value of a variable in their environment, which descendants inherit."""
     prefix = f"{variable}=".encode()
     found: defaultdict[str, list[int]] = defaultdict(list)

@@ -17,9 +17,9 @@ import anyio
 from starlette.applications import Starlette
 
 from createos_mcp.contract.catalog import load_catalog
-from createos_mcp.platform.api.app import create_app
+from createos_mcp.platform.api.api_request import Services
+from createos_mcp.platform.api.app import create_api
 from createos_mcp.platform.api.auth import ensure_first_key
-from createos_mcp.platform.api.calls import Services
 from createos_mcp.platform.api.downloads import Downloads
 from createos_mcp.platform.background import Background
 from createos_mcp.platform.build.builder import Builder
@@ -27,8 +27,8 @@ from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.cron.cron_requests import open_client
 from createos_mcp.platform.cron.scheduler import Scheduler
 from createos_mcp.platform.deploy.deployer import Deployer
+from createos_mcp.platform.deploy.reconciler import EnvironmentReconciler
 from createos_mcp.platform.deploy.releases import Releases
-from createos_mcp.platform.deploy.settler import Settler
 from createos_mcp.platform.domains.dns_checks import DnsCheck
 from createos_mcp.platform.errors import StartupError
 from createos_mcp.platform.gateway.addresses import Addresses
@@ -101,7 +101,7 @@ async def open_platform(
             at_end.push_async_callback(supervisor.stop_all)
             builder = Builder(data_dir=data_dir, environ=environ, sandbox=sandbox)
             releases = Releases(store=store, builder=builder, config=config)
-            settler = Settler(
+            reconciler = EnvironmentReconciler(
                 store=store,
                 releases=releases,
                 supervisor=supervisor,
@@ -112,7 +112,7 @@ async def open_platform(
                 store=store,
                 releases=releases,
                 supervisor=supervisor,
-                settler=settler,
+                reconciler=reconciler,
                 addresses=addresses,
                 config=config,
                 background=background,
@@ -131,7 +131,7 @@ async def open_platform(
             services = Services(
                 store=store,
                 deployments=deployer,
-                settler=settler,
+                reconciler=reconciler,
                 supervisor=supervisor,
                 downloads=downloads,
                 transfer_tokens=tokens,
@@ -142,7 +142,7 @@ async def open_platform(
                 routing=routing,
                 gateway_port=gateway.port,
             )
-            app = create_app(catalog=load_catalog(), services=services)
+            app = create_api(catalog=load_catalog(), services=services)
             yield app, gateway, sandbox
             tasks.cancel_scope.cancel()
 
@@ -151,7 +151,7 @@ async def _secret(store: Store, name: str) -> str:
     return await store.accounts.ensure_secret(name, secrets.token_urlsafe(32))
 
 
-async def serve(config: PlatformConfig, environ: Mapping[str, str]) -> None:
+async def serve_platform(config: PlatformConfig, environ: Mapping[str, str]) -> None:
     """Serve the API and the apps until SIGTERM or SIGINT, or until the data directory is deleted.
 
     Raises:
@@ -163,7 +163,7 @@ async def serve(config: PlatformConfig, environ: Mapping[str, str]) -> None:
         raise StartupError(f"{config.data_dir.root} cannot be used", str(error)) from error
     with _only_one(config.data_dir.lock_file) as lock:
         settled = _settle_ports(config)
-        listener = _bind(settled.api_port)
+        listener = _bind_port(settled.api_port)
         settled = replace(settled, api_port=listener.getsockname()[1])
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async with open_platform(settled, environ) as (app, gateway, sandbox):
@@ -227,13 +227,13 @@ def _settle_ports(config: PlatformConfig) -> PlatformConfig:
 
 def _if_free(port: int) -> int:
     try:
-        _bind(port).close()
+        _bind_port(port).close()
     except StartupError:
         return 0
     return port
 
 
-def _bind(port: int) -> socket.socket:
+def _bind_port(port: int) -> socket.socket:
     try:
         return bind_loopback(port)
     except OSError as error:

@@ -14,17 +14,17 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp
 
 from createos_mcp.remote import uploads
+from createos_mcp.remote.admission import AdmissionMiddleware
 from createos_mcp.remote.auth.authentication import METADATA_PATH, Authentication
 from createos_mcp.remote.auth.callers import read_bearer
 from createos_mcp.remote.auth.issuer import Issuer
 from createos_mcp.remote.auth.oauth import describe_resource
-from createos_mcp.remote.bodies import BoundedBody
 from createos_mcp.remote.errors import RefusedRequestError
-from createos_mcp.remote.front import Names, answer_refusal, front
-from createos_mcp.remote.gate import Gate
-from createos_mcp.remote.health import Health
+from createos_mcp.remote.host_check import Names, answer_refusal, front
 from createos_mcp.remote.limits import Rate, Slots
 from createos_mcp.remote.metrics import CONTENT_TYPE, Metrics
+from createos_mcp.remote.readiness import Readiness
+from createos_mcp.remote.request_body import BoundedBody
 from createos_mcp.remote.sessions import MESSAGES_PATH, Sessions
 from createos_mcp.remote.uploads import Uploads
 
@@ -50,7 +50,7 @@ class Parts:
     slots: Slots
     streams: Slots
     uploads: Uploads
-    health: Health
+    health: Readiness
     metrics: Metrics
     issuer: Issuer | None
     max_body_bytes: int
@@ -87,9 +87,9 @@ def create_app(parts: Parts) -> Starlette:
         ),
         exception_handlers={
             RefusedRequestError: refuse,
-            HTTPException: _refuse_route,
-            ClientDisconnect: _give_up,
-            Exception: _fail,
+            HTTPException: _answer_no_route,
+            ClientDisconnect: _answer_disconnected,
+            Exception: _answer_server_error,
         },
         lifespan=lifespan,
     )
@@ -100,7 +100,7 @@ def _transports(parts: Parts) -> list[BaseRoute]:
 
     def guarded(app: ASGIApp) -> ASGIApp:
         bounded = BoundedBody(app, limit_bytes=parts.max_body_bytes, timeout_s=parts.body_timeout_s)
-        return Gate(
+        return AdmissionMiddleware(
             bounded,
             authentication=parts.authentication,
             rate=parts.rate,
@@ -150,7 +150,7 @@ def _below(base_path: str, routes: Sequence[BaseRoute]) -> Sequence[BaseRoute]:
     return [Mount(base_path, routes=routes)] if base_path else routes
 
 
-async def _refuse_route(request: Request, error: Exception) -> Response:
+async def _answer_no_route(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     message = f"{error.detail}: {request.method} {request.url.path}. MCP is at {STREAMABLE_PATH}."
@@ -158,11 +158,11 @@ async def _refuse_route(request: Request, error: Exception) -> Response:
     return JSONResponse(body, error.status_code, headers=error.headers)
 
 
-async def _give_up(_request: Request, _error: Exception) -> Response:
+async def _answer_disconnected(_request: Request, _error: Exception) -> Response:
     """Nobody reads the answer of a request whose client is gone."""
     return Response(status_code=400)
 
 
-async def _fail(_request: Request, error: Exception) -> Response:
+async def _answer_server_error(_request: Request, error: Exception) -> Response:
     _logger.error("a request failed", exc_info=error)
     return JSONResponse({"error": "fault", "message": FAULT}, 500)

@@ -7,17 +7,19 @@ from collections.abc import Awaitable, Callable
 import anyio
 import uvicorn
 
-from createos_mcp.client.target import Credentials, Target
-from createos_mcp.remote import arrangement
+from createos_mcp.client.target import ApiTarget, Credentials
 from createos_mcp.remote.access_log import log_json
 from createos_mcp.remote.app import SSE_PATH, STREAMABLE_PATH
-from createos_mcp.remote.assembly import Assembly, Extend, Locate
+from createos_mcp.remote.composition import Extend, Locate, RemoteServer
 from createos_mcp.remote.listener import Listener
+from createos_mcp.remote.settings_rules import check_settings, names_of
 from createos_mcp.remote.tracing import exported
 from createos_mcp.settings.settings import CLOUD_URL, Settings
 
 
-def serve(settings: Settings, locate_own: Locate, extend: Extend = lambda _server: None) -> int:
+def serve_http(
+    settings: Settings, locate_own: Locate, extend: Extend = lambda _server: None
+) -> int:
     """Serve until SIGINT or SIGTERM; calls in flight are answered first.
 
     Args:
@@ -31,26 +33,26 @@ def serve(settings: Settings, locate_own: Locate, extend: Extend = lambda _serve
     Raises:
         SettingError: Two settings do not fit together.
     """
-    arrangement.check(settings)
+    check_settings(settings)
     locate = locate_own if settings.serve_share_key else _locate_for_callers(settings)
     log_json(settings.log_level)
     with exported(settings.serve_otlp_endpoint):
-        return anyio.run(_serve, settings, locate, extend)
+        return anyio.run(_run_server, settings, locate, extend)
 
 
-def _locate_for_callers(settings: Settings) -> Callable[[], Awaitable[Target]]:
-    target = Target(base_url=settings.api_url or CLOUD_URL, credentials=Credentials())
+def _locate_for_callers(settings: Settings) -> Callable[[], Awaitable[ApiTarget]]:
+    target = ApiTarget(base_url=settings.api_url or CLOUD_URL, credentials=Credentials())
 
-    async def known() -> Target:
+    async def known() -> ApiTarget:
         return target
 
     return known
 
 
-async def _serve(settings: Settings, locate: Locate, extend: Extend) -> int:
+async def _run_server(settings: Settings, locate: Locate, extend: Extend) -> int:
     stopping = anyio.Event()
-    assembly = Assembly(settings, arrangement.names_of(settings), stopping.is_set)
-    async with assembly.open(locate, extend) as app:
+    server = RemoteServer(settings, names_of(settings), stopping.is_set)
+    async with server.open(locate, extend) as app:
         config = uvicorn.Config(
             app,
             host=settings.serve_host,
@@ -68,7 +70,7 @@ async def _serve(settings: Settings, locate: Locate, extend: Extend) -> int:
         listener = Listener(
             config,
             stopping=stopping,
-            in_flight=lambda: assembly.slots.taken,
+            in_flight=lambda: server.slots.taken,
             on_ready=lambda address: _say(address + settings.serve_base_path),
         )
         # uvicorn raises the signal that stopped it again, which would hide the exit code.

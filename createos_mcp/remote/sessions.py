@@ -72,7 +72,7 @@ class Sessions:
 
     async def streamable(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The endpoint of `/mcp`."""
-        _bind(scope)
+        _bind_session(scope)
         if self._is_known(scope):
             await self._stateful.handle_request(scope, receive, send)
         elif scope["method"] == "POST":
@@ -84,7 +84,7 @@ class Sessions:
 
     async def sse(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The endpoint of `/sse`."""
-        _bind(scope)
+        _bind_session(scope)
         async with self._sse.connect_sse(scope, receive, send) as (reading, writing):
             await serve_dual_era_loop(
                 self._server,
@@ -98,7 +98,7 @@ class Sessions:
 
     async def messages(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The endpoint of `/messages/`."""
-        _bind(scope)
+        _bind_session(scope)
         await self._sse.handle_post_message(scope, receive, send)
 
     def _is_known(self, scope: Scope) -> bool:
@@ -113,7 +113,7 @@ class Sessions:
         return owner == authorization_context(scope["user"])
 
 
-def _bind(scope: Scope) -> None:
+def _bind_session(scope: Scope) -> None:
     """Tell the SDK who this is; it gives a session to none but its owner."""
     caller: Caller = scope["state"]["caller"]
     token = AccessToken(token="", client_id=caller.principal, scopes=[])

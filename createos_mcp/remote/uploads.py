@@ -15,10 +15,10 @@ from createos_mcp.contract.catalog import Catalog
 from createos_mcp.contract.errors import ApiError, BackendError
 from createos_mcp.contract.operations import Json, Operation, Request, Stream
 from createos_mcp.remote.auth.callers import Caller
-from createos_mcp.remote.auth.tickets import LIFE_S, Ticket, Tickets
-from createos_mcp.remote.bodies import announced_bytes, read_chunks
+from createos_mcp.remote.auth.upload_tokens import LIFE_S, Ticket, Tickets
+from createos_mcp.remote.caller_backend import CallerBackend
 from createos_mcp.remote.limits import Slots
-from createos_mcp.remote.upstream import Upstream
+from createos_mcp.remote.request_body import announced_bytes, read_chunks
 
 PATH = "/uploads"
 FILE_NAME = "upload.zip"
@@ -77,7 +77,7 @@ class Uploads:
 
     operation: Operation
     """The multipart operation that they stand for."""
-    upstream: Upstream
+    upstream: CallerBackend
     tickets: Tickets
     slots: Slots
     limit_bytes: int
@@ -105,13 +105,13 @@ class Uploads:
                     bound, self.operation.http, body, ticket.credentials
                 )
         except ApiError as error:
-            return _refusal(error.status, str(error))
+            return _refused_upload(error.status, str(error))
         except BackendError as error:
-            return _refusal(BAD_GATEWAY, str(error))
+            return _refused_upload(BAD_GATEWAY, str(error))
         return JSONResponse(data)
 
 
-def _refusal(status: int, message: str) -> Response:
+def _refused_upload(status: int, message: str) -> Response:
     return JSONResponse({"error": "upload", "message": message}, status)
 
 

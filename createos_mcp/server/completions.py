@@ -8,9 +8,9 @@ from mcp.shared.exceptions import MCPError
 from createos_mcp.calls.references import LATEST
 from createos_mcp.contract.catalog import Catalog
 from createos_mcp.contract.operations import Arguments, CompletionSource, Json, Operation
-from createos_mcp.server.reading import Context, Reader, rows_of
+from createos_mcp.server.reading import Context, OperationReader, result_rows
 
-MOST = 100
+MAX_VALUES = 100
 """https://modelcontextprotocol.io/specification/2025-11-25/server/utilities/completion."""
 
 
@@ -22,7 +22,7 @@ class Completions:
         reader: Makes it.
     """
 
-    def __init__(self, catalog: Catalog, reader: Reader) -> None:
+    def __init__(self, catalog: Catalog, reader: OperationReader) -> None:
         self._catalog = catalog
         self._reader = reader
 
@@ -41,7 +41,7 @@ class Completions:
             values = []
         found = _match(values, typed)
         completion = mcp_types.Completion(
-            values=found[:MOST], total=len(found), has_more=len(found) > MOST
+            values=found[:MAX_VALUES], total=len(found), has_more=len(found) > MAX_VALUES
         )
         return mcp_types.CompleteResult(completion=completion)
 
@@ -51,7 +51,7 @@ class Completions:
         source = self._catalog.completions.get(argument)
         if source is not None:
             rows = await self._rows(context, source.operation, source.scope, typed, filled_in)
-            return [value for row in rows for value in _members(source, row)]
+            return [value for row in rows for value in _member_values(source, row)]
         reference = self._catalog.reference_for(argument)
         if reference is None:
             return []
@@ -75,7 +75,7 @@ class Completions:
         arguments: Arguments = {name: filled_in[name] for name in scope}
         arguments |= _filters(self._catalog.operations[operation], typed)
         result, error = await self._reader.read(context, operation, arguments)
-        return [] if error else rows_of(result)
+        return [] if error else result_rows(result)
 
 
 def _filters(operation: Operation, typed: str) -> Arguments:
@@ -89,7 +89,7 @@ def _filters(operation: Operation, typed: str) -> Arguments:
     return filters
 
 
-def _members(source: CompletionSource, row: Mapping[str, Json]) -> Iterator[str]:
+def _member_values(source: CompletionSource, row: Mapping[str, Json]) -> Iterator[str]:
     if source.where.items() <= row.items():
         held = row.get(source.member)
         yield from (str(value) for value in (held if isinstance(held, list) else [held]) if value)

@@ -16,7 +16,7 @@ _READING_BEYOND = Annotations(read_only=True, destructive=False, idempotent=True
 _ANYTHING = Annotations(read_only=False, destructive=True, idempotent=False, open_world=True)
 
 
-def _object(properties: Mapping[str, Schema], *required: str) -> Schema:
+def _object_schema_of(properties: Mapping[str, Schema], *required: str) -> Schema:
     return {
         "type": "object",
         "properties": properties,
@@ -33,7 +33,7 @@ SEARCH = Tool(
     group=GROUP,
     description="Find tools for a task by plain words; there are more than are listed.",
     annotations=_READING,
-    input_schema=_object(
+    input_schema=_object_schema_of(
         {
             "query": {"type": "string", "description": "What to do, such as roll back production"},
             "limit": {"type": "integer", "default": _FOUND, "minimum": 1, "maximum": _MOST},
@@ -49,7 +49,7 @@ DESCRIBE = Tool(
     group=GROUP,
     description="Read the arguments that a tool takes, before you call it with CallTool.",
     annotations=_READING,
-    input_schema=_object({"name": _NAME}, "name"),
+    input_schema=_object_schema_of({"name": _NAME}, "name"),
     output_schema={"type": "object", "properties": {"inputSchema": {"type": "object"}}},
 )
 
@@ -59,7 +59,7 @@ CALL = Tool(
     group=GROUP,
     description="Call a tool that SearchTools found. Listed tools are better called directly.",
     annotations=_ANYTHING,
-    input_schema=_object(
+    input_schema=_object_schema_of(
         {
             "name": _NAME,
             "arguments": {"type": "object", "description": "As DescribeTool says"},
@@ -92,7 +92,7 @@ def find_tools(index: ToolIndex, choice: Choice, arguments: Mapping[str, Json]) 
     """Answer a search: `[{"name", "title", "description", "arguments"}]`, the best one first."""
     limit = arguments.get("limit", _FOUND)
     names = index.search(arguments["query"], among=choice.shown.keys(), limit=limit)
-    return [_row(choice.shown[name]) for name in names]
+    return [_tool_summary(choice.shown[name]) for name in names]
 
 
 def describe_tool(tool: Tool) -> Json:
@@ -107,7 +107,7 @@ def describe_tool(tool: Tool) -> Json:
     }
 
 
-def _row(tool: Tool) -> Json:
+def _tool_summary(tool: Tool) -> Json:
     return {
         "name": tool.name,
         "title": tool.title,

@@ -24,7 +24,7 @@ class Prompts:
         self, _: Context, __: mcp_types.PaginatedRequestParams | None
     ) -> mcp_types.ListPromptsResult:
         """All of them, by name."""
-        return mcp_types.ListPromptsResult(prompts=[_show(row) for row in self._rows.values()])
+        return mcp_types.ListPromptsResult(prompts=[_render(row) for row in self._rows.values()])
 
     async def get(
         self, _: Context, params: mcp_types.GetPromptRequestParams
@@ -37,7 +37,7 @@ class Prompts:
         row = self._rows.get(params.name)
         if row is None:
             known = ", ".join(self._rows)
-            raise _refusal(f"There is no prompt {params.name[:64]!r}; known are {known}")
+            raise _invalid_prompt(f"There is no prompt {params.name[:64]!r}; known are {known}")
         values = _fill_in(row, params.arguments or {})
         text = PLACE.sub(lambda place: values[place[1]], row.text)
         message = mcp_types.PromptMessage(
@@ -46,7 +46,7 @@ class Prompts:
         return mcp_types.GetPromptResult(description=row.description, messages=[message])
 
 
-def _show(row: PromptRow) -> mcp_types.Prompt:
+def _render(row: PromptRow) -> mcp_types.Prompt:
     return mcp_types.Prompt(
         name=row.name,
         title=row.title,
@@ -66,16 +66,18 @@ def _show(row: PromptRow) -> mcp_types.Prompt:
 def _fill_in(row: PromptRow, given: Mapping[str, str]) -> dict[str, str]:
     known = {argument.name for argument in row.arguments}
     for name in given.keys() - known:
-        raise _refusal(f"{row.name} takes no {name[:64]!r}; it takes {', '.join(sorted(known))}")
+        raise _invalid_prompt(
+            f"{row.name} takes no {name[:64]!r}; it takes {', '.join(sorted(known))}"
+        )
     values = {}
     for argument in row.arguments:
         # On one line, so that a value reads as a value and not as a further instruction.
         value = " ".join(quote(given.get(argument.name, ""), limit_bytes=_VALUE_BYTES).split())
         if not value and argument.default is None:
-            raise _refusal(f"{row.name} needs {argument.name}: {argument.description}")
+            raise _invalid_prompt(f"{row.name} needs {argument.name}: {argument.description}")
         values[argument.name] = value or argument.default or ""
     return values
 
 
-def _refusal(message: str) -> MCPError:
+def _invalid_prompt(message: str) -> MCPError:
     return MCPError(mcp_types.INVALID_PARAMS, message)

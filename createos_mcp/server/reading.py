@@ -11,11 +11,11 @@ from createos_mcp.contract.operations import Json
 
 Context: TypeAlias = ServerRequestContext[Any, Any]
 
-Outcome: TypeAlias = tuple[mcp_types.CallToolResult, CreateosError | None]
+ReadResult: TypeAlias = tuple[mcp_types.CallToolResult, CreateosError | None]
 """The result as a tool shows it, masked and framed, and why it is a failure."""
 
 
-class Reader(Protocol):
+class OperationReader(Protocol):
     """Who reads for a caller."""
 
     def offers(self, context: Context, operation: str) -> bool:
@@ -23,7 +23,7 @@ class Reader(Protocol):
 
     async def read(
         self, context: Context, operation: str, arguments: Mapping[str, Json]
-    ) -> Outcome:
+    ) -> ReadResult:
         """Make an operation.
 
         Raises:
@@ -31,7 +31,7 @@ class Reader(Protocol):
         """
 
 
-def rows_of(result: mcp_types.CallToolResult) -> list[Mapping[str, Json]]:
+def result_rows(result: mcp_types.CallToolResult) -> list[Mapping[str, Json]]:
     """The rows of a list's result; none of one that is no list."""
     items = (result.structured_content or {}).get("items")
     return [row for row in items if isinstance(row, dict)] if isinstance(items, list) else []

@@ -12,7 +12,7 @@ from createos_mcp.answers.truncation import compact
 from createos_mcp.contract.errors import ApiError, CreateosError, UnresolvedNameError
 from createos_mcp.contract.operations import Arguments, Json, ResourceRow
 from createos_mcp.server.icons import RESOURCE
-from createos_mcp.server.reading import Context, Reader, rows_of
+from createos_mcp.server.reading import Context, OperationReader, result_rows
 
 _LEGACY_NOT_FOUND = -32002
 """https://modelcontextprotocol.io/specification/2025-11-25/server/resources#error-handling;
@@ -23,7 +23,7 @@ _JSON, _TEXT = "application/json", "text/plain"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
+class ResourceMatch:
     """An address that a row of the catalogue describes."""
 
     row: ResourceRow
@@ -45,7 +45,9 @@ class Resources:
         reader: Makes the operations.
     """
 
-    def __init__(self, rows: Sequence[ResourceRow], logs: frozenset[str], reader: Reader) -> None:
+    def __init__(
+        self, rows: Sequence[ResourceRow], logs: frozenset[str], reader: OperationReader
+    ) -> None:
         self._rows = [(row, UriTemplate.parse(row.uri)) for row in rows]
         self._logs = logs
         self._reader = reader
@@ -105,24 +107,26 @@ class Resources:
             raise _not_found(context, f"There is no resource {params.uri[:200]!r}")
         result, error = await self._reader.read(context, place.row.operation, place.arguments)
         if error is not None:
-            raise _refusal(context, error, result)
+            raise _invalid_uri(context, error, result)
         text = _text(result) if not place.row.pick else self._pick(context, place, result)
         contents = mcp_types.TextResourceContents(
             uri=params.uri, mime_type=self._type_of(place.row), text=text
         )
         return mcp_types.ReadResourceResult(contents=[contents])
 
-    def find(self, uri: str) -> Place | None:
+    def find(self, uri: str) -> ResourceMatch | None:
         """What the catalogue knows of an address; None when nothing."""
         for row, template in self._rows:
             matched = template.match(uri)
             if matched is not None and all(matched.values()):
-                return Place(row=row, variables={k: str(v) for k, v in matched.items()})
+                return ResourceMatch(row=row, variables={k: str(v) for k, v in matched.items()})
         return None
 
-    def _pick(self, context: Context, place: Place, result: mcp_types.CallToolResult) -> str:
+    def _pick(
+        self, context: Context, place: ResourceMatch, result: mcp_types.CallToolResult
+    ) -> str:
         wanted = place.variables[place.row.pick]
-        rows = rows_of(result)
+        rows = result_rows(result)
         found = [row for row in rows if wanted in {row.get("id"), row.get("uniqueName")}]
         if not found:
             names = ", ".join(str(row.get("uniqueName")) for row in rows)
@@ -139,7 +143,9 @@ def _text(result: mcp_types.CallToolResult) -> str:
     return "".join(part.text for part in result.content if isinstance(part, mcp_types.TextContent))
 
 
-def _refusal(context: Context, error: CreateosError, result: mcp_types.CallToolResult) -> MCPError:
+def _invalid_uri(
+    context: Context, error: CreateosError, result: mcp_types.CallToolResult
+) -> MCPError:
     is_missing = isinstance(error, UnresolvedNameError) or (
         isinstance(error, ApiError) and error.status == _NOT_FOUND
     )

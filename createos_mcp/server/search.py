@@ -65,7 +65,7 @@ class ToolIndex:
         for tool in tools:
             self._names |= {n.lower(): tool.name for n in (tool.name, *tool.aliases)}
             self._database.execute(_INSERT_LABEL, (tool.name, _verb(tool), tool.title))
-            self._database.execute(_INSERT_TEXT, (tool.name, *_texts(tool)))
+            self._database.execute(_INSERT_TEXT, (tool.name, *_tool_texts(tool)))
 
     def search(self, request: str, *, among: Collection[str], limit: int) -> list[str]:
         """Names of the tools that fit best, the best one first.
@@ -75,7 +75,7 @@ class ToolIndex:
             among: Names that may be found.
             limit: How many at most.
         """
-        words = _words(request, self._synonyms)
+        words = _search_words(request, self._synonyms)
         if not words:
             return []
         expression = " OR ".join(f'"{word}"' for word in words)
@@ -85,7 +85,7 @@ class ToolIndex:
         return list(islice((name for name in found if name in among), limit))
 
 
-def _words(request: str, synonyms: Mapping[str, Sequence[str]]) -> list[str]:
+def _search_words(request: str, synonyms: Mapping[str, Sequence[str]]) -> list[str]:
     text = _HUMP.sub(" ", request[:_MAX_CHARACTERS]).lower()
     for name, kind in _THINGS:
         text = name.sub(kind, text)
@@ -104,7 +104,7 @@ def _verb(tool: Tool) -> str:
     return _spaced(tool.name).partition(" ")[0]
 
 
-def _texts(tool: Tool) -> tuple[str, str, str, str]:
+def _tool_texts(tool: Tool) -> tuple[str, str, str, str]:
     names = " ".join(_spaced(name) for name in (tool.name, *tool.aliases))
     arguments: Mapping[str, Mapping[str, str]] = tool.input_schema["properties"]
     described = [f"{_spaced(name)} {a.get('description', '')}" for name, a in arguments.items()]

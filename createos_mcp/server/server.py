@@ -14,9 +14,9 @@ from mcp.server.context import CallNext, HandlerResult
 from mcp.shared.exceptions import MCPError
 from starlette.requests import Request
 
-from createos_mcp.answers.results import success
-from createos_mcp.calls.confirmation import Ballot, Confirmations, fingerprint, sealing
-from createos_mcp.calls.pipeline import Answer, Calls, Workflow
+from createos_mcp.answers.results import success_result
+from createos_mcp.calls.confirmation import ClientRequest, Confirmations, fingerprint, sealing
+from createos_mcp.calls.pipeline import Answer, ToolPipeline, Workflow
 from createos_mcp.calls.repair import unwrap
 from createos_mcp.client.backend import Backend
 from createos_mcp.contract.catalog import Catalog
@@ -33,7 +33,7 @@ from createos_mcp.server.discovery import (
 )
 from createos_mcp.server.icons import PLATFORM
 from createos_mcp.server.prompts import Prompts
-from createos_mcp.server.reading import Outcome
+from createos_mcp.server.reading import ReadResult
 from createos_mcp.server.resources import Resources
 from createos_mcp.server.search import ToolIndex
 from createos_mcp.server.subscriptions import Subscriptions, watching
@@ -47,7 +47,7 @@ from createos_mcp.server.toolsets import (
     Toolsets,
     read_selection,
 )
-from createos_mcp.settings.settings import Unasked
+from createos_mcp.settings.settings import ConfirmFallback
 
 WEBSITE = "https://createos.nodeops.network"
 
@@ -63,7 +63,7 @@ def build_server(
     *,
     workflows: Sequence[Workflow] = (),
     selection: Selection | None = None,
-    unasked: Unasked | None = None,
+    unasked: ConfirmFallback | None = None,
     key_directory: Path | None = None,
     state_keys: Sequence[str | bytes] = (),
     principal: Callable[[Context], str | None] = fingerprint,
@@ -89,7 +89,7 @@ def build_server(
     Raises:
         SelectionError: The operator offers what does not exist.
     """
-    calls = Calls(
+    calls = ToolPipeline(
         catalog,
         backend,
         confirmations=Confirmations(unasked),
@@ -97,7 +97,7 @@ def build_server(
         result_budget_bytes=result_budget_bytes,
         on_failure=on_failure,
     )
-    desk = _Desk(calls, workflows, selection or Selection(), result_budget_bytes)
+    desk = _RequestHandlers(calls, workflows, selection or Selection(), result_budget_bytes)
     logs = frozenset(name for name, tool in catalog.operations.items() if tool.answer == "log")
     resources = Resources(catalog.resources, logs, desk)
     subscriptions = Subscriptions(resources, desk)
@@ -136,11 +136,15 @@ def build_server(
     return server
 
 
-class _Desk:
+class _RequestHandlers:
     """Takes the requests of all sessions; it remembers nothing between them."""
 
     def __init__(
-        self, calls: Calls, workflows: Sequence[Workflow], bound: Selection, budget_bytes: int
+        self,
+        calls: ToolPipeline,
+        workflows: Sequence[Workflow],
+        bound: Selection,
+        budget_bytes: int,
     ) -> None:
         catalog = calls.catalog
         tools: list[Tool] = [*catalog.operations.values(), *workflows]
@@ -164,7 +168,7 @@ class _Desk:
         choice = self._choose(context)
         tools = [*(choice.shown[name] for name in choice.listed), *discovery_tools(choice)]
         ordered = sorted(tools, key=lambda tool: tool.name)
-        return mcp_types.ListToolsResult(tools=[_row(tool) for tool in ordered])
+        return mcp_types.ListToolsResult(tools=[_tool_row(tool) for tool in ordered])
 
     def input_schema(self, name: str) -> dict[str, Json] | None:
         tool = self._named.get(name)
@@ -172,43 +176,43 @@ class _Desk:
 
     async def call_tool(self, context: Context, params: mcp_types.CallToolRequestParams) -> Answer:
         choice = self._choose(context)
-        ballot = Ballot(context=context, params=params)
+        client = ClientRequest(context=context, params=params)
         given = params.arguments or {}
         tool = _discovery_tool(choice, params.name)
         if tool is None:
-            return await self._call(choice, ballot, params.name, given)
+            return await self._call(choice, client, params.name, given)
         try:
             arguments = self._calls.check(tool, given)
         except CallError as error:
             return self._calls.refuse(tool, error)
         if tool.name == CALL.name:
             return await self._call(
-                choice, ballot, arguments["name"], arguments.get("arguments", {})
+                choice, client, arguments["name"], arguments.get("arguments", {})
             )
         data = (
             find_tools(self._index, choice, arguments)
             if tool.name == SEARCH.name
             else describe_tool(choice.shown[self._find(choice, arguments["name"]).name])
         )
-        return success(tool, data, budget_bytes=self._budget_bytes)
+        return success_result(tool, data, budget_bytes=self._budget_bytes)
 
     def offers(self, context: Context, operation: str) -> bool:
         return operation in self._choose(context).reached
 
     async def read(
         self, context: Context, operation: str, arguments: Mapping[str, Json]
-    ) -> Outcome:
+    ) -> ReadResult:
         choice = self._choose(context)
         tool = self._find(choice, operation)
         params = mcp_types.CallToolRequestParams(name=operation, arguments=dict(arguments))
-        ballot = Ballot(context=context, params=params)
-        return await self._calls.attempt(tool, arguments, ballot, self._pin(choice, tool))
+        client = ClientRequest(context=context, params=params)
+        return await self._calls.attempt(tool, arguments, client, self._pin(choice, tool))
 
     async def _call(
-        self, choice: Choice, ballot: Ballot, name: str, given: Mapping[str, Json]
+        self, choice: Choice, client: ClientRequest, name: str, given: Mapping[str, Json]
     ) -> Answer:
         tool = self._find(choice, name)
-        return await self._calls.answer(tool, given, ballot, self._pin(choice, tool))
+        return await self._calls.answer(tool, given, client, self._pin(choice, tool))
 
     def _pin(self, choice: Choice, tool: Tool) -> dict[str, str]:
         """The arguments that the caller's choice of a project fills in."""
@@ -257,7 +261,7 @@ def _discovery_tool(choice: Choice, name: str) -> Tool | None:
     return next((tool for tool in discovery_tools(choice) if tool.name == name), None)
 
 
-def _row(tool: Tool) -> mcp_types.Tool:
+def _tool_row(tool: Tool) -> mcp_types.Tool:
     hints = tool.annotations
     return mcp_types.Tool(
         name=tool.name,

@@ -13,10 +13,10 @@ from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, Res
 from mcp.shared.exceptions import MCPError
 
 from createos_mcp.contract.operations import Json
-from createos_mcp.server.reading import Context, Reader
-from createos_mcp.server.resources import Place, Resources
+from createos_mcp.server.reading import Context, OperationReader
+from createos_mcp.server.resources import ResourceMatch, Resources
 
-MOST = 32
+MAX_WATCHES = 32
 """Resources that one client watches at once."""
 
 LASTING_S = 3600.0
@@ -50,7 +50,7 @@ async def watching(_: Server[Any]) -> AsyncGenerator[Watches]:
 class Subscriptions:
     """Looks at a resource for as long as someone wants to hear of it, and not otherwise."""
 
-    def __init__(self, resources: Resources, reader: Reader) -> None:
+    def __init__(self, resources: Resources, reader: OperationReader) -> None:
         self._resources = resources
         self._reader = reader
 
@@ -63,7 +63,7 @@ class Subscriptions:
         """
         bus = InMemorySubscriptionBus()
         async with anyio.create_task_group() as tasks:
-            for uri in (params.notifications.resource_subscriptions or ())[:MOST]:
+            for uri in (params.notifications.resource_subscriptions or ())[:MAX_WATCHES]:
                 place = self._resources.find(str(uri))
                 if place is not None and place.row.watch:
                     tasks.start_soon(self._watch, context, place, _publisher(bus, str(uri)))
@@ -81,9 +81,10 @@ class Subscriptions:
         own = [session for session, _ in watches.scopes if session == key[0]]
         if place is None or not place.row.watch or key in watches.scopes:
             return mcp_types.EmptyResult()
-        if len(own) >= MOST:
+        if len(own) >= MAX_WATCHES:
             raise MCPError(
-                mcp_types.INVALID_PARAMS, f"{MOST} resources are watched; unsubscribe from one"
+                mcp_types.INVALID_PARAMS,
+                f"{MAX_WATCHES} resources are watched; unsubscribe from one",
             )
         watches.scopes[key] = anyio.CancelScope(deadline=anyio.current_time() + LASTING_S)
         watches.tasks.start_soon(self._serve, context, place, watches, key)
@@ -100,7 +101,7 @@ class Subscriptions:
         return mcp_types.EmptyResult()
 
     async def _serve(
-        self, context: Context, place: Place, watches: Watches, key: tuple[str, str]
+        self, context: Context, place: ResourceMatch, watches: Watches, key: tuple[str, str]
     ) -> None:
         async def tell() -> None:
             await context.session.send_resource_updated(key[1])
@@ -116,7 +117,7 @@ class Subscriptions:
             if watches.scopes.get(key) is scope:
                 del watches.scopes[key]
 
-    async def _watch(self, context: Context, place: Place, tell: Tell) -> None:
+    async def _watch(self, context: Context, place: ResourceMatch, tell: Tell) -> None:
         seen = await self._look(context, place)
         quiet = 0
         while True:
@@ -127,7 +128,7 @@ class Subscriptions:
                 seen, quiet = present, 0
                 await tell()
 
-    async def _look(self, context: Context, place: Place) -> Json:
+    async def _look(self, context: Context, place: ResourceMatch) -> Json:
         """What is watched, as it is now; None while it cannot be read."""
         try:
             result, error = await self._reader.read(context, place.row.operation, place.arguments)

@@ -184,7 +184,7 @@ class Toolsets:
         for field, names in known.items():
             for name in sorted(getattr(selection, field) - names):
                 near = get_close_matches(name, names, n=_SHOWN)
-                remedy = f"did you mean {' or '.join(near)}?" if near else _list(names)
+                remedy = f"did you mean {' or '.join(near)}?" if near else _join_names(names)
                 reason = f"there is no {name[:64]!r}; {remedy}"
                 raise SelectionError(getattr(source, field), reason)
 
@@ -264,7 +264,7 @@ def _without(schema: Schema, names: frozenset[str]) -> Schema:
     return {**others, "properties": properties, **asked}
 
 
-def _list(names: Iterable[str]) -> str:
+def _join_names(names: Iterable[str]) -> str:
     ordered = sorted(names)
     return (
         f"known are {', '.join(ordered)}" if len(ordered) < _MANY else "the tools are in the docs"

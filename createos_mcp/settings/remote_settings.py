@@ -11,9 +11,9 @@ from createos_mcp.settings.setting_rows import (
     network,
     number,
     origin_pattern,
+    read_switch,
     row,
     sealing_key,
-    switch,
     text,
     whole_number,
 )
@@ -70,7 +70,7 @@ class RemoteSettings:
     serve_share_key: bool = field(
         default=False,
         metadata=row(
-            switch, "Act with this server's own key for callers who bring none.", shown="false"
+            read_switch, "Act with this server's own key for callers who bring none.", shown="false"
         ),
     )
     serve_token: str | None = field(
@@ -94,7 +94,7 @@ class RemoteSettings:
     serve_stateless: bool = field(
         default=False,
         metadata=row(
-            switch, "Keep no sessions, for several replicas at one address.", shown="false"
+            read_switch, "Keep no sessions, for several replicas at one address.", shown="false"
         ),
     )
     serve_state_keys: tuple[str, ...] = field(

@@ -50,7 +50,7 @@ def directory(raw: str) -> Path:
     """An absolute path."""
     path = Path(raw).expanduser()
     if not path.is_absolute():
-        raise ValueError(f"expected an absolute path, got {_show(raw)}")
+        raise ValueError(f"expected an absolute path, got {_quote_choices(raw)}")
     return path
 
 
@@ -63,14 +63,14 @@ def names(raw: str) -> frozenset[str]:
     """Names with commas between them, at least one."""
     found = frozenset(name.strip() for name in raw.split(",") if name.strip())
     if not found:
-        raise ValueError(f"expected names with commas between them, got {_show(raw)}")
+        raise ValueError(f"expected names with commas between them, got {_quote_choices(raw)}")
     return found
 
 
-def switch(raw: str) -> bool:
+def read_switch(raw: str) -> bool:
     """`true` or `false`, or another word for one of them."""
     if raw.lower() not in SWITCHES:
-        raise ValueError(f"expected true or false, got {_show(raw)}")
+        raise ValueError(f"expected true or false, got {_quote_choices(raw)}")
     return SWITCHES[raw.lower()]
 
 
@@ -79,7 +79,7 @@ def one_of(*choices: str) -> Callable[[str], str]:
 
     def read(raw: str) -> str:
         if raw.lower() not in choices:
-            raise ValueError(f"expected one of {', '.join(choices)}, got {_show(raw)}")
+            raise ValueError(f"expected one of {', '.join(choices)}, got {_quote_choices(raw)}")
         return raw.lower()
 
     return read
@@ -89,7 +89,7 @@ def whole_number(least: int, most: int) -> Callable[[str], int]:
     """A number without a fraction, both bounds included."""
 
     def read(raw: str) -> int:
-        expected = f"expected a whole number from {least} to {most}, got {_show(raw)}"
+        expected = f"expected a whole number from {least} to {most}, got {_quote_choices(raw)}"
         if not (raw.isascii() and raw.isdecimal()) or not least <= int(raw[:12]) <= most:
             raise ValueError(expected)
         return int(raw)
@@ -101,7 +101,7 @@ def number(unit: str, most: float, *, zero: bool = False) -> Callable[[str], flo
     """A number of this unit, above 0 unless `zero` is allowed."""
 
     def read(raw: str) -> float:
-        expected = f"expected a number of {unit} up to {most:g}, got {_show(raw)}"
+        expected = f"expected a number of {unit} up to {most:g}, got {_quote_choices(raw)}"
         try:
             value = float(raw)
         except ValueError:
@@ -120,7 +120,7 @@ def addresses(raw: str) -> tuple[str, ...]:
         if not _is_ip_address(one):
             raise ValueError(
                 "expected addresses such as 192.0.2.1, 127.0.0.1:5353 or [::1]:53, "
-                f"separated by commas, got {_show(one)}"
+                f"separated by commas, got {_quote_choices(one)}"
             )
     return given
 
@@ -139,7 +139,9 @@ def address(raw: str) -> str:
     """An address such as `https://mcp.example.com/base`, without a slash at its end."""
     parts = urlsplit(raw)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError(f"expected an address such as https://example.com, got {_show(raw)}")
+        raise ValueError(
+            f"expected an address such as https://example.com, got {_quote_choices(raw)}"
+        )
     return raw.rstrip("/")
 
 
@@ -147,7 +149,7 @@ def base_path(raw: str) -> str:
     """`/` or a path such as `/team/createos`; kept without a slash at its end."""
     path = raw.rstrip("/")
     if path and not _BASE_PATH.fullmatch(path):
-        raise ValueError(f"expected a path such as /createos, got {_show(raw)}")
+        raise ValueError(f"expected a path such as /createos, got {_quote_choices(raw)}")
     return path
 
 
@@ -161,14 +163,16 @@ def comma_separated(
 def host_pattern(raw: str) -> str:
     """A host as it stands in a Host header, `mcp.example.com`, `10.0.0.5:8080` or `localhost:*`."""
     if not _HOST.fullmatch(raw):
-        raise ValueError(f"expected a host such as mcp.example.com, got {_show(raw)}")
+        raise ValueError(f"expected a host such as mcp.example.com, got {_quote_choices(raw)}")
     return raw
 
 
 def origin_pattern(raw: str) -> str:
     """An origin as browsers send it, `https://app.example.com` or `http://localhost:*`."""
     if not _ORIGIN.fullmatch(raw):
-        raise ValueError(f"expected an origin such as https://app.example.com, got {_show(raw)}")
+        raise ValueError(
+            f"expected an origin such as https://app.example.com, got {_quote_choices(raw)}"
+        )
     return raw
 
 
@@ -177,7 +181,7 @@ def network(raw: str) -> str:
     try:
         return str(ipaddress.ip_network(raw, strict=False))
     except ValueError:
-        raise ValueError(f"expected an IP address or network, got {_show(raw)}") from None
+        raise ValueError(f"expected an IP address or network, got {_quote_choices(raw)}") from None
 
 
 def sealing_key(raw: str) -> str:
@@ -187,5 +191,5 @@ def sealing_key(raw: str) -> str:
     return raw
 
 
-def _show(raw: str) -> str:
+def _quote_choices(raw: str) -> str:
     return repr(quote(raw, limit_bytes=SHOWN_BYTES))

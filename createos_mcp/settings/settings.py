@@ -22,13 +22,13 @@ from createos_mcp.settings.setting_rows import (
     names,
     number,
     one_of,
+    read_switch,
     row,
-    switch,
     text,
     whole_number,
 )
 
-Unasked: TypeAlias = Literal["proceed", "refuse"]
+ConfirmFallback: TypeAlias = Literal["proceed", "refuse"]
 """What becomes of a call that a person should allow when the client cannot ask one."""
 
 PREFIX = "CREATEOS_"
@@ -94,13 +94,13 @@ class Settings(RemoteSettings):
     )
     read_only: bool = field(
         default=False,
-        metadata=row(switch, "Offer only tools that change nothing.", shown="false"),
+        metadata=row(read_switch, "Offer only tools that change nothing.", shown="false"),
     )
     project: str | None = field(
         default=None,
         metadata=row(text, "Name or ID of the one project that every call is about.", shown="none"),
     )
-    confirm: Unasked | None = field(
+    confirm: ConfirmFallback | None = field(
         default=None,
         metadata=row(
             one_of("proceed", "refuse"),
@@ -217,13 +217,13 @@ class Settings(RemoteSettings):
             if name in table:
                 given[table[name].name] = (name, raw)
             elif name.startswith(PREFIX):
-                problems.append(_unknown(name, table))
+                problems.append(_unknown_variable(name, table))
         given.update({name: (flag(name), raw) for name, raw in flags.items()})
         values: dict[str, Any] = {}
         for setting in table.values():
             if setting.name in given:
                 try:
-                    values[setting.name] = _read(setting, *given[setting.name])
+                    values[setting.name] = _read_setting(setting, *given[setting.name])
                 except SettingError as error:
                     problems.append(error)
         return cls(**values), tuple(problems)
@@ -254,14 +254,14 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def _unknown(name: str, table: Mapping[str, Field[Any]]) -> SettingError:
+def _unknown_variable(name: str, table: Mapping[str, Field[Any]]) -> SettingError:
     bare = {known.removeprefix(PREFIX): known for known in table}
     near = get_close_matches(name.removeprefix(PREFIX), bare, n=1)
     remedy = f"did you mean {bare[near[0]]}?" if near else f"known are {', '.join(sorted(table))}"
     return SettingError(name, f"there is no such setting; {remedy}")
 
 
-def _read(setting: Field[Any], source: str, raw: str) -> object:
+def _read_setting(setting: Field[Any], source: str, raw: str) -> object:
     value = raw.strip()
     if not value:
         raise SettingError(source, "it is empty; give it a value, or leave it out")

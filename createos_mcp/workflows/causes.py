@@ -20,7 +20,7 @@ class Cause:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Sign:
+class LogPattern:
     """What a log shows when there is such a cause; `{0}` is the first name that it holds."""
 
     pattern: re.Pattern[str]
@@ -28,12 +28,12 @@ class Sign:
     next: str
 
 
-def _sign(pattern: str, reason: str, next_step: str) -> Sign:
+def _sign(pattern: str, reason: str, next_step: str) -> LogPattern:
     compiled = re.compile(pattern.replace("NAME", f"({_NAME})"), re.IGNORECASE)
-    return Sign(pattern=compiled, reason=reason, next=next_step)
+    return LogPattern(pattern=compiled, reason=reason, next=next_step)
 
 
-SIGNS: Sequence[Sign] = (
+LOG_PATTERNS: Sequence[LogPattern] = (
     _sign(
         r"Cannot find (?:module|package) ['\"]?NAME",
         "the module {0} is not there",
@@ -147,15 +147,15 @@ _UNKNOWN = Cause(reason="the log does not say", next="Read GetBuildLogs as a who
 
 def find_cause(status: str, log: str) -> Cause:
     """The likely cause of a deployment's state, from what its log shows."""
-    for sign in SIGNS:
+    for sign in LOG_PATTERNS:
         found = sign.pattern.search(log)
         if found:
-            names = [_shorten(name) for name in found.groups() if name]
+            names = [_shorten_line(name) for name in found.groups() if name]
             return Cause(reason=sign.reason.format(*names, "?"), next=sign.next)
     return _BY_STATUS.get(status, _UNKNOWN)
 
 
-def _shorten(name: str) -> str:
+def _shorten_line(name: str) -> str:
     """A path on the machine that built it says nothing but its end."""
     return (
         name.rpartition("/")[2][-_NAME_CHARACTERS:]

@@ -2,20 +2,20 @@
 
 from collections.abc import Mapping
 
-from createos_mcp.calls.pipeline import Call
+from createos_mcp.calls.pipeline import ToolCall
 from createos_mcp.contract.errors import InvalidArgumentsError, UnresolvedNameError
 from createos_mcp.contract.operations import Arguments, Json, Problem
-from createos_mcp.workflows.places import find_project
+from createos_mcp.workflows.lookups import find_project
 from createos_mcp.workflows.repositories import find_repository
-from createos_mcp.workflows.shipments import Shipment, new_settings, prepare
-from createos_mcp.workflows.verdicts import judge
+from createos_mcp.workflows.source import DeploymentSource, new_settings, prepare
+from createos_mcp.workflows.verdicts import describe_result
 from createos_mcp.workflows.waiting import wait_for_deployment
 from createos_mcp.workflows.workspace import Workspace
 
 _LATEST = "latest"
 
 
-async def deploy(call: Call, workspace: Workspace, arguments: Arguments) -> Json:
+async def deploy(call: ToolCall, workspace: Workspace, arguments: Arguments) -> Json:
     """Deploy a source to a project, which is made when there is none of that name.
 
     Returns:
@@ -35,21 +35,21 @@ async def deploy(call: Call, workspace: Workspace, arguments: Arguments) -> Json
     deployment = await wait_for_deployment(
         call, project["id"], started, arguments.get("timeoutSeconds")
     )
-    verdict = await judge(call, project, deployment)
+    verdict = await describe_result(call, project, deployment)
     return {**verdict, "created": created, "source": dict(shipment.facts)}
 
 
 async def _find_or_create(
-    call: Call, arguments: Arguments, shipment: Shipment, settings: Mapping[str, Json]
+    call: ToolCall, arguments: Arguments, shipment: DeploymentSource, settings: Mapping[str, Json]
 ) -> tuple[Json, bool]:
     name = arguments["project_id"]
     try:
         project = await find_project(call, name)
     except UnresolvedNameError:
         source = await _source(call, arguments) if shipment.project_type == "vcs" else {}
-        return await _create(call, name, shipment, source, settings), True
+        return await _create_project(call, name, shipment, source, settings), True
     if project["type"] != shipment.project_type:
-        raise _refusal(
+        raise _invalid_source(
             "project_id",
             f"{name} is a project of type {project['type']}, and this goes to one of type "
             f"{shipment.project_type}; take another name, or another source",
@@ -57,17 +57,19 @@ async def _find_or_create(
     return project, False
 
 
-async def _source(call: Call, arguments: Arguments) -> dict[str, str]:
+async def _source(call: ToolCall, arguments: Arguments) -> dict[str, str]:
     if "repository" not in arguments:
         name = arguments["project_id"]
-        raise _refusal("repository", f"{name} does not exist; say owner/repo to make it from")
+        raise _invalid_source(
+            "repository", f"{name} does not exist; say owner/repo to make it from"
+        )
     return await find_repository(call, arguments["repository"])
 
 
-async def _create(
-    call: Call,
+async def _create_project(
+    call: ToolCall,
     name: str,
-    shipment: Shipment,
+    shipment: DeploymentSource,
     source: Mapping[str, str],
     settings: Mapping[str, Json],
 ) -> Json:
@@ -84,7 +86,7 @@ async def _create(
 
 
 async def _change_settings(
-    call: Call, project: Mapping[str, Json], settings: Mapping[str, Json]
+    call: ToolCall, project: Mapping[str, Json], settings: Mapping[str, Json]
 ) -> None:
     """Lay settings over those of a project, where they differ."""
     stored = project.get("settings") or {}
@@ -94,5 +96,5 @@ async def _change_settings(
         call.done.append(f"the settings {', '.join(changed)} were changed")
 
 
-def _refusal(argument: str, message: str) -> InvalidArgumentsError:
+def _invalid_source(argument: str, message: str) -> InvalidArgumentsError:
     return InvalidArgumentsError([Problem(path=argument, message=message)])

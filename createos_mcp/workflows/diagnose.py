@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
-from createos_mcp.calls.pipeline import Call
+from createos_mcp.calls.pipeline import ToolCall
 from createos_mcp.contract.errors import ApiError, BackendError
 from createos_mcp.contract.operations import Arguments, Json
-from createos_mcp.workflows.places import find_project, list_environments
-from createos_mcp.workflows.probe import Health, ask
-from createos_mcp.workflows.verdicts import address_of, describe_health, explain
+from createos_mcp.workflows.lookups import find_project, list_environments
+from createos_mcp.workflows.probe import Probe, probe
+from createos_mcp.workflows.verdicts import address_of, describe_health, explain_failure
 from createos_mcp.workflows.waiting import UNFINISHED
 from createos_mcp.workflows.workspace import Workspace
 
@@ -18,7 +18,7 @@ _ENVIRONMENTS = 5
 _WELL = frozenset({"deployed", *UNFINISHED})
 
 
-async def diagnose(call: Call, _: Workspace, arguments: Arguments) -> Json:
+async def diagnose(call: ToolCall, _: Workspace, arguments: Arguments) -> Json:
     """Read a project's state in all places, ask its addresses, and say what to do next.
 
     Returns:
@@ -26,7 +26,7 @@ async def diagnose(call: Call, _: Workspace, arguments: Arguments) -> Json:
         `failure` is there when the newest deployment is not live.
     """
     project = await find_project(call, arguments["project_id"])
-    examination = _Examination(call, project)
+    examination = _Diagnosis(call, project)
     deployments = await examination.read_deployments()
     environments = await examination.read_environments()
     domains = await examination.read_domains()
@@ -41,10 +41,10 @@ async def diagnose(call: Call, _: Workspace, arguments: Arguments) -> Json:
     }
 
 
-class _Examination:
+class _Diagnosis:
     """One project being examined."""
 
-    def __init__(self, call: Call, project: Mapping[str, Json]) -> None:
+    def __init__(self, call: ToolCall, project: Mapping[str, Json]) -> None:
         self._call = call
         self._project = project
         self.failure: dict[str, Json] = {}
@@ -91,7 +91,7 @@ class _Examination:
         deployment = await self._read("GetDeployment", deployment_id=deployment_id)
         if deployment is None:
             return
-        facts = await explain(self._call, deployment)
+        facts = await explain_failure(self._call, deployment)
         self.failure = {"failure": {"deployment_id": deployment_id, **facts}}
         self.steps.append(f"The newest deployment: {facts['cause']}. {facts['next']}")
 
@@ -107,7 +107,7 @@ class _Examination:
         }
         if not url or not row.get("projectDeploymentId"):
             return shown
-        health = await ask(url)
+        health = await probe(url)
         self.steps += _steps_after(row["uniqueName"], health)
         return {**shown, "health": describe_health(health)}
 
@@ -120,7 +120,7 @@ class _Examination:
             return None
 
 
-def _steps_after(environment: str, health: Health) -> Sequence[str]:
+def _steps_after(environment: str, health: Probe) -> Sequence[str]:
     if health.is_good:
         return []
     step = "read GetProjectEnvironmentLogs; Rollback goes back to the last good deployment."

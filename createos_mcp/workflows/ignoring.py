@@ -48,7 +48,9 @@ class IgnoreRules:
         Raises:
             OSError: A rule file cannot be read.
         """
-        return IgnoreRules([*self._rules, *((place, spec) for spec in _read(directory))])
+        return IgnoreRules(
+            [*self._rules, *((place, spec) for spec in _read_ignore_file(directory))]
+        )
 
     def judge(self, path: str) -> Verdict:
         """What becomes of a path from the top; that of a directory ends with `/`."""
@@ -63,7 +65,7 @@ class IgnoreRules:
         return "ignore" if ignored else "take"
 
 
-def _read(directory: Path) -> Iterator[GitIgnoreSpec]:
+def _read_ignore_file(directory: Path) -> Iterator[GitIgnoreSpec]:
     for name in RULE_FILES:
         file = directory / name
         if file.is_file() and not file.is_symlink():

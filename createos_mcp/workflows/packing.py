@@ -32,7 +32,7 @@ class Pack:
 
     files: Mapping[str, bytes]
     """By path, `{"src/main.py": b"..."}`."""
-    withheld: tuple[str, ...] = ()
+    excluded_secrets: tuple[str, ...] = ()
     """Secrets that were not taken along."""
 
     @property
@@ -70,8 +70,8 @@ class Pack:
             "bytes": sum(map(len, self.files.values())),
             "sentAs": self.form,
         }
-        if self.withheld:
-            facts["withheld"] = list(self.withheld[:SHOWN_WITHHELD])
+        if self.excluded_secrets:
+            facts["withheld"] = list(self.excluded_secrets[:SHOWN_WITHHELD])
         return facts
 
 
@@ -91,7 +91,7 @@ def pack_directory(top: Path) -> Pack:
         raise LocalReadError("directory", f"{error.filename}: {error.strerror}") from error
     if not files:
         raise LocalReadError("directory", f"{top} holds no file that is not ignored")
-    return Pack(files=files, withheld=tuple(walk.withheld))
+    return Pack(files=files, excluded_secrets=tuple(walk.excluded_secrets))
 
 
 def pack_files(given: Sequence[Mapping[str, Json]]) -> Pack:
@@ -110,7 +110,7 @@ class _Walk:
         self._top = top
         self._entries = 0
         self._bytes = 0
-        self.withheld: list[str] = []
+        self.excluded_secrets: list[str] = []
 
     def read(self, directory: Path, place: str, outer: IgnoreRules) -> Iterator[tuple[str, bytes]]:
         rules = outer.within(directory, place)
@@ -119,7 +119,7 @@ class _Walk:
             path = f"{place}{entry.name}"
             verdict = rules.judge(f"{path}/" if is_directory else path)
             if verdict == "withhold":
-                self.withheld.append(path)
+                self.excluded_secrets.append(path)
             if verdict != "take":
                 continue
             self._refuse_strange(entry, path)

@@ -22,7 +22,7 @@ _FAULT = 500
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Health:
+class Probe:
     """One answer, or why there was none."""
 
     status: int | None
@@ -37,30 +37,30 @@ class Health:
         return self.status is not None and self.status < _FAULT
 
 
-async def ask(url: str) -> Health:
+async def probe(url: str) -> Probe:
     """Request an address, a few times where nothing answers or only the gateway does.
 
     A redirect is an answer and is not followed; no credentials are sent.
     """
-    health = Health(status=None, page="", problem=f"no answer within {_TOTAL_TIMEOUT_S:g} s")
+    health = Probe(status=None, page="", problem=f"no answer within {_TOTAL_TIMEOUT_S:g} s")
     with anyio.move_on_after(_TOTAL_TIMEOUT_S):
         async with httpx2.AsyncClient(timeout=_TIMEOUT_S) as client:
             for attempt in range(_ATTEMPTS):
                 if attempt:
                     await anyio.sleep(_PAUSE_S)
-                health = await _ask_once(client, url)
+                health = await _probe_once(client, url)
                 if health.status is not None and health.status not in _PASSING:
                     break
     return health
 
 
-async def _ask_once(client: httpx2.AsyncClient, url: str) -> Health:
+async def _probe_once(client: httpx2.AsyncClient, url: str) -> Probe:
     try:
         async with client.stream("GET", url) as response:
             page = await _read_start(response)
-            return Health(status=response.status_code, page=page, problem="")
+            return Probe(status=response.status_code, page=page, problem="")
     except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
-        return Health(status=None, page="", problem=str(error) or type(error).__name__)
+        return Probe(status=None, page="", problem=str(error) or type(error).__name__)
 
 
 async def _read_start(response: httpx2.Response) -> str:

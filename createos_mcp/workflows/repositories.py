@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from createos_mcp.calls.pipeline import Call
+from createos_mcp.calls.pipeline import ToolCall
 from createos_mcp.contract.errors import InvalidArgumentsError
 from createos_mcp.contract.operations import Json, Problem
 
 
-async def find_repository(call: Call, full_name: str) -> dict[str, str]:
+async def find_repository(call: ToolCall, full_name: str) -> dict[str, str]:
     """The `source` of a vcs project that is built from `owner/repo`.
 
     Raises:

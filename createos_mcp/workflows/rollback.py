@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-from createos_mcp.calls.pipeline import Call
+from createos_mcp.calls.pipeline import ToolCall
 from createos_mcp.contract.errors import NoEarlierDeploymentError
 from createos_mcp.contract.operations import Arguments, Json
-from createos_mcp.workflows.places import find_environment, find_project
-from createos_mcp.workflows.switching import switch
+from createos_mcp.workflows.lookups import find_environment, find_project
+from createos_mcp.workflows.switching import assign_and_wait
 from createos_mcp.workflows.workspace import Workspace
 
 GOOD = frozenset({"deployed", "sleeping"})
@@ -15,7 +15,7 @@ GOOD = frozenset({"deployed", "sleeping"})
 _PAGE = 20
 
 
-async def roll_back(call: Call, _: Workspace, arguments: Arguments) -> Json:
+async def roll_back(call: ToolCall, _: Workspace, arguments: Arguments) -> Json:
     """Let an environment serve what it can go back to, and ask its address.
 
     Returns:
@@ -29,21 +29,23 @@ async def roll_back(call: Call, _: Workspace, arguments: Arguments) -> Json:
     environment = await find_environment(call, project, arguments.get("environment_id"))
     listed = await _list_deployments(call, project["id"])
     present = _find(listed, environment.get("projectDeploymentId"))
-    target = await _choose(call, project, listed, present, arguments.get("deployment_id"))
+    target = await _choose_deployment(
+        call, project, listed, present, arguments.get("deployment_id")
+    )
     if target is None:
         raise NoEarlierDeploymentError(environment["uniqueName"])
-    outcome = await switch(call, project, environment, target["id"])
+    outcome = await assign_and_wait(call, project, environment, target["id"])
     return {
         "environment": environment["uniqueName"],
-        "was": _show(present),
-        "now": _show(target),
+        "was": _label_deployment(present),
+        "now": _label_deployment(target),
         **outcome,
         "next": "Correct the newer version and deploy again; that deployment takes over by itself.",
     }
 
 
-async def _choose(
-    call: Call,
+async def _choose_deployment(
+    call: ToolCall,
     project: Mapping[str, Json],
     listed: Sequence[Mapping[str, Json]],
     present: Mapping[str, Json] | None,
@@ -58,7 +60,7 @@ async def _choose(
     return next((row for row in before if row.get("status") in GOOD), None)
 
 
-async def _list_deployments(call: Call, project_id: str) -> list[Json]:
+async def _list_deployments(call: ToolCall, project_id: str) -> list[Json]:
     """All of them, newest first."""
     rows: list[Json] = []
     while True:
@@ -79,7 +81,7 @@ def _version(row: Mapping[str, Json]) -> tuple[int, str]:
     return row.get("versionNumber") or 0, str(row.get("createdAt", ""))
 
 
-def _show(row: Mapping[str, Json] | None) -> Json:
+def _label_deployment(row: Mapping[str, Json] | None) -> Json:
     if row is None:
         return {}
     return {

@@ -6,11 +6,11 @@ from io import StringIO
 from anyio import to_thread
 
 from createos_mcp.answers.redaction import MASK
-from createos_mcp.calls.pipeline import Call
+from createos_mcp.calls.pipeline import ToolCall
 from createos_mcp.contract.errors import InvalidArgumentsError, LocalReadError
 from createos_mcp.contract.operations import Arguments, Json, Problem
-from createos_mcp.workflows.places import find_environment, find_project
-from createos_mcp.workflows.switching import switch
+from createos_mcp.workflows.lookups import find_environment, find_project
+from createos_mcp.workflows.switching import assign_and_wait
 from createos_mcp.workflows.workspace import Workspace
 
 _MAX_FILE_BYTES = 256_000
@@ -19,7 +19,9 @@ _NOW = "They are in effect."
 _UNDERWAY = "The environment is being restarted with them; call Diagnose to see it."
 
 
-async def set_variables(call: Call, workspace: Workspace, arguments: Arguments) -> Json:
+async def set_environment_variables(
+    call: ToolCall, workspace: Workspace, arguments: Arguments
+) -> Json:
     """Set and unset variables; the others stay as they are.
 
     Returns:
@@ -32,7 +34,7 @@ async def set_variables(call: Call, workspace: Workspace, arguments: Arguments) 
     """
     wanted = await _read_values(call, workspace, arguments)
     # Whatever fails from here on must not repeat a value.
-    call.redaction.learn({"runEnvs": wanted})
+    call.redaction.register_secrets({"runEnvs": wanted})
     unset = set(arguments.get("unset", ()))
     _check(wanted, unset)
     project = await find_project(call, arguments["project_id"])
@@ -47,17 +49,19 @@ async def set_variables(call: Call, workspace: Workspace, arguments: Arguments) 
     return {"environment": environment["uniqueName"], **changes, **outcome}
 
 
-async def _read_values(call: Call, workspace: Workspace, arguments: Arguments) -> dict[str, str]:
+async def _read_values(
+    call: ToolCall, workspace: Workspace, arguments: Arguments
+) -> dict[str, str]:
     """What is set by file, by variable and in the call; the later one wins."""
     values: dict[str, str] = {}
     if "envFile" in arguments:
-        values |= await _read_file(call, workspace, arguments["envFile"])
+        values |= await _read_env_file(call, workspace, arguments["envFile"])
     for name, own_name in arguments.get("fromEnv", {}).items():
         values[name] = workspace.find_variable(call, own_name)
     return {**values, **arguments.get("set", {})}
 
 
-async def _read_file(call: Call, workspace: Workspace, path: str) -> Mapping[str, str]:
+async def _read_env_file(call: ToolCall, workspace: Workspace, path: str) -> Mapping[str, str]:
     from dotenv import dotenv_values  # noqa: PLC0415 - most sessions need no time for it
 
     file = await workspace.find_file(call, "envFile", path)
@@ -90,7 +94,7 @@ def _check(wanted: Mapping[str, str], unset: set[str]) -> None:
 
 
 async def _replace(
-    call: Call,
+    call: ToolCall,
     project: Mapping[str, Json],
     environment: Mapping[str, Json],
     merged: Mapping[str, str],
@@ -120,7 +124,7 @@ def _compare(
 
 
 async def _redeploy(
-    call: Call,
+    call: ToolCall,
     project: Mapping[str, Json],
     environment: Mapping[str, Json],
     arguments: Arguments,
@@ -128,6 +132,6 @@ async def _redeploy(
     present = environment.get("projectDeploymentId")
     if not arguments.get("redeploy") or not present:
         return {"effective": False, "next": _LATER}
-    outcome = await switch(call, project, environment, present)
+    outcome = await assign_and_wait(call, project, environment, present)
     is_done = "url" in outcome
     return {**outcome, "effective": is_done, "next": _NOW if is_done else _UNDERWAY}

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 import anyio
 
-from createos_mcp.calls.pipeline import Call
+from createos_mcp.calls.pipeline import ToolCall
 from createos_mcp.contract.errors import SwitchFailedError
 from createos_mcp.contract.operations import Json
-from createos_mcp.workflows.places import find_environment
-from createos_mcp.workflows.probe import ask
+from createos_mcp.workflows.lookups import find_environment
+from createos_mcp.workflows.probe import probe
 from createos_mcp.workflows.verdicts import address_of, describe_health
 
 PATIENCE_S = 45
@@ -18,8 +18,8 @@ _PAUSE_S = 0.5
 _BUSY = frozenset({"promoting", "updating", "resizing"})
 
 
-async def switch(
-    call: Call, project: Mapping[str, Json], environment: Mapping[str, Json], deployment_id: str
+async def assign_and_wait(
+    call: ToolCall, project: Mapping[str, Json], environment: Mapping[str, Json], deployment_id: str
 ) -> dict[str, Json]:
     """Assign a deployment and wait for the environment to serve it.
 
@@ -39,10 +39,10 @@ async def switch(
         reason = str((present.get("extra") or {}).get("message") or "it serves another one")
         raise SwitchFailedError(present["uniqueName"], reason)
     url = address_of(present)
-    return {**facts, "url": url, "health": describe_health(await ask(url))} if url else facts
+    return {**facts, "url": url, "health": describe_health(await probe(url))} if url else facts
 
 
-async def _settle(call: Call, project: Mapping[str, Json], environment_id: str) -> Json:
+async def _settle(call: ToolCall, project: Mapping[str, Json], environment_id: str) -> Json:
     """The environment once it is busy no more, or as it is when the time is over."""
     end = anyio.current_time() + PATIENCE_S
     while True:

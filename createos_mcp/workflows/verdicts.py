@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from createos_mcp.answers.logs import view_log
-from createos_mcp.calls.pipeline import Call
+from createos_mcp.calls.pipeline import ToolCall
 from createos_mcp.contract.errors import ApiError
 from createos_mcp.contract.operations import Json
 from createos_mcp.workflows.causes import find_cause
-from createos_mcp.workflows.probe import Health, ask
+from createos_mcp.workflows.probe import Probe, probe
 from createos_mcp.workflows.waiting import UNFINISHED
 
 LOG_LINES = 30
@@ -24,7 +24,9 @@ _TIME = re.compile(r"^\S+Z ")
 _START_STAGE = "start"
 
 
-async def judge(call: Call, project: Mapping[str, Json], deployment: Mapping[str, Json]) -> Json:
+async def describe_result(
+    call: ToolCall, project: Mapping[str, Json], deployment: Mapping[str, Json]
+) -> Json:
     """Say what became of a deployment.
 
     Returns:
@@ -46,10 +48,10 @@ async def judge(call: Call, project: Mapping[str, Json], deployment: Mapping[str
     if status in UNFINISHED:
         again = f'WaitForDeployment {{"project_id": "{facts["project"]}", '
         return {**facts, "next": f'Call {again}"deployment_id": "{deployment["id"]}"}}.'}
-    return {**facts, **await explain(call, deployment)}
+    return {**facts, **await explain_failure(call, deployment)}
 
 
-async def explain(call: Call, deployment: Mapping[str, Json]) -> dict[str, Json]:
+async def explain_failure(call: ToolCall, deployment: Mapping[str, Json]) -> dict[str, Json]:
     """Stage, end of the log, likely cause and next step of a deployment that is not live."""
     stage, log = await _failed_stage(call, deployment)
     reason = str(deployment.get("reason") or deployment.get("cancelReason") or "")
@@ -57,7 +59,7 @@ async def explain(call: Call, deployment: Mapping[str, Json]) -> dict[str, Json]
     return {"stage": stage, "log": log, "cause": cause.reason, "next": cause.next}
 
 
-def describe_health(health: Health) -> dict[str, Json]:
+def describe_health(health: Probe) -> dict[str, Json]:
     """What an address answered, as results show it."""
     if health.status is None:
         return {"problem": health.problem}
@@ -74,7 +76,7 @@ def address_of(holder: Mapping[str, Json]) -> str | None:
 
 
 async def _see_page(
-    call: Call, project: Mapping[str, Json], deployment: Mapping[str, Json]
+    call: ToolCall, project: Mapping[str, Json], deployment: Mapping[str, Json]
 ) -> dict[str, Json]:
     listed = await call.operate("ListProjectEnvironments", project_id=project["id"])
     serving = [row for row in listed or () if row.get("projectDeploymentId") == deployment["id"]]
@@ -82,7 +84,7 @@ async def _see_page(
     url = next((address for address in addresses if address), None)
     if url is None:
         return {"next": "It has no address: assign it to an environment to give it one."}
-    health = await ask(url)
+    health = await probe(url)
     step = (
         f"Tell the user that it is live at {url}."
         if health.is_good
@@ -91,7 +93,7 @@ async def _see_page(
     return {"url": url, "health": describe_health(health), "next": step}
 
 
-async def _failed_stage(call: Call, deployment: Mapping[str, Json]) -> tuple[str, str]:
+async def _failed_stage(call: ToolCall, deployment: Mapping[str, Json]) -> tuple[str, str]:
     place = {"project_id": deployment["projectId"], "deployment_id": deployment["id"]}
     rows = await call.operate("GetBuildLogs", **place)
     build_log = str(view_log(rows, {"tail": LOG_LINES}))
@@ -109,7 +111,7 @@ def _last_stage(rows: Json, reason: Json) -> str:
     return str(stages[-1]) if stages else "build"
 
 
-async def _app_log(call: Call, place: Mapping[str, Any]) -> str:
+async def _app_log(call: ToolCall, place: Mapping[str, Any]) -> str:
     try:
         data = await call.operate("GetDeploymentLogs", **place, **{"since-seconds": _SINCE_S})
     except ApiError as error:

@@ -1,14 +1,14 @@
 """WaitForDeployment: the rest of a deployment that began before."""
 
-from createos_mcp.calls.pipeline import Call
+from createos_mcp.calls.pipeline import ToolCall
 from createos_mcp.contract.operations import Arguments, Json
-from createos_mcp.workflows.places import find_project
-from createos_mcp.workflows.verdicts import judge
+from createos_mcp.workflows.lookups import find_project
+from createos_mcp.workflows.verdicts import describe_result
 from createos_mcp.workflows.waiting import wait_for_deployment
 from createos_mcp.workflows.workspace import Workspace
 
 
-async def wait(call: Call, _: Workspace, arguments: Arguments) -> Json:
+async def wait_for_verdict(call: ToolCall, _: Workspace, arguments: Arguments) -> Json:
     """Wait until a deployment is live or has failed, or the time is over.
 
     Returns:
@@ -21,4 +21,4 @@ async def wait(call: Call, _: Workspace, arguments: Arguments) -> Json:
         arguments.get("deployment_id", "latest"),
         arguments.get("timeoutSeconds"),
     )
-    return await judge(call, project, deployment)
+    return await describe_result(call, project, deployment)

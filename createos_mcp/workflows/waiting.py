@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import anyio
 
-from createos_mcp.calls.pipeline import Call
+from createos_mcp.calls.pipeline import ToolCall
 from createos_mcp.contract.errors import ApiError, BackendError
 from createos_mcp.contract.operations import Json
 
@@ -26,7 +26,7 @@ UNFINISHED = frozenset({"queue", "queued", "building", "deploying"})
 
 
 async def wait_for_deployment(
-    call: Call, project_id: str, deployment_id: str, timeout_s: int | None
+    call: ToolCall, project_id: str, deployment_id: str, timeout_s: int | None
 ) -> Json:
     """The deployment in a state that lasts, or as it is when the call's time is over.
 
@@ -57,7 +57,7 @@ async def wait_for_deployment(
 class _Watch:
     """What has been told of a deployment so far."""
 
-    def __init__(self, call: Call, project_id: str, deployment_id: str) -> None:
+    def __init__(self, call: ToolCall, project_id: str, deployment_id: str) -> None:
         self._call = call
         self._place = {"project_id": project_id, "deployment_id": deployment_id}
         self._status = ""

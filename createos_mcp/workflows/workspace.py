@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from createos_mcp.calls.pipeline import Call
+from createos_mcp.calls.pipeline import ToolCall
 from createos_mcp.contract.errors import LocalReadError
 
 OWN_VARIABLES = "CREATEOS_"
@@ -28,7 +28,7 @@ class Workspace:
     home: Path
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
 
-    async def find_directory(self, call: Call, argument: str, path: str) -> Path:
+    async def find_directory(self, call: ToolCall, argument: str, path: str) -> Path:
         """The directory that an argument names, links followed.
 
         Raises:
@@ -39,7 +39,7 @@ class Workspace:
             raise LocalReadError(argument, f"there is no directory {found}")
         return found
 
-    async def find_file(self, call: Call, argument: str, path: str) -> Path:
+    async def find_file(self, call: ToolCall, argument: str, path: str) -> Path:
         """The file that an argument names, links followed.
 
         Raises:
@@ -50,7 +50,7 @@ class Workspace:
             raise LocalReadError(argument, f"there is no file {found}")
         return found
 
-    def find_variable(self, call: Call, name: str) -> str:
+    def find_variable(self, call: ToolCall, name: str) -> str:
         """The value of a variable of this process.
 
         Raises:
@@ -65,7 +65,7 @@ class Workspace:
             )
         return self.variables[name]
 
-    async def _find(self, call: Call, argument: str, path: str) -> Path:
+    async def _find(self, call: ToolCall, argument: str, path: str) -> Path:
         _refuse_strangers(call, argument)
         offered = await call.client_roots()
         roots = [root.resolve() for root in (*self.allowed, *offered)] or self._default_roots()
@@ -89,7 +89,7 @@ class Workspace:
         return [] if present in too_much else [present]
 
 
-def _refuse_strangers(call: Call, argument: str) -> None:
+def _refuse_strangers(call: ToolCall, argument: str) -> None:
     if call.is_remote:
         raise LocalReadError(
             argument, "this server runs on another machine than you; send files or values instead"

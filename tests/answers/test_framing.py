@@ -106,6 +106,6 @@ def test_a_frame_that_was_cut_is_closed_without_growing() -> None:
     frame = Frame()
     whole = frame.wrap("x" * 200)
     for length in range(len(whole)):
-        mended = frame.mend(whole[:length] + "…")
+        mended = frame.close_cut(whole[:length] + "…")
         assert mended == "…" or MARKS.fullmatch(mended) or not mended.startswith("<untr")
         assert len(mended) <= length + 1

@@ -6,7 +6,7 @@ import mcp_types
 import pytest
 
 from createos_mcp.answers.redaction import MASK
-from createos_mcp.calls.pipeline import Call, Workflow
+from createos_mcp.calls.pipeline import ToolCall, Workflow
 from createos_mcp.contract.operations import Annotations, Arguments
 from createos_mcp.server.toolsets import Selection
 from tests.agents import Person, agent, data_of, text_of
@@ -22,7 +22,7 @@ ACCEPTED = Person(
 )
 
 
-async def restart(call: Call, arguments: Arguments) -> Json:
+async def restart(call: ToolCall, arguments: Arguments) -> Json:
     """Two operations, one of them final."""
     project = await call.operate("GetProject", project_id=arguments["project_id"])
     await call.operate("DeleteProject", project_id=arguments["project_id"])
@@ -101,7 +101,7 @@ async def test_a_workflow_is_found_by_plain_words(era: Era) -> None:
 async def test_a_fault_is_logged_without_the_secrets_of_its_call(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async def stumble(call: Call, arguments: Arguments) -> Json:
+    async def stumble(call: ToolCall, arguments: Arguments) -> Json:
         project = await call.operate("GetProject", **arguments)
         raise RuntimeError(f"cannot read {project}")
 

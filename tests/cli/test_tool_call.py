@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from createos_mcp.cli.typed_arguments import read_arguments
+from createos_mcp.cli.cli_arguments import read_cli_arguments
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.errors import ArgumentTextError
 from tests.apis import FakeApi, fake_api
@@ -158,6 +158,6 @@ def test_on_a_terminal_the_person_is_asked_before_something_is_destroyed(
 
 
 def test_typed_arguments_keep_what_follows_the_first_equals_sign() -> None:
-    assert read_arguments(["a=b=c", "d:=[1]", "e="]) == {"a": "b=c", "d": [1], "e": ""}
+    assert read_cli_arguments(["a=b=c", "d:=[1]", "e="]) == {"a": "b=c", "d": [1], "e": ""}
     with pytest.raises(ArgumentTextError, match="expected name=value"):
-        read_arguments(["=x"])
+        read_cli_arguments(["=x"])

@@ -9,12 +9,12 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, TextContent
 
 from createos_mcp.client.backend import Backend
-from createos_mcp.client.target import Credentials, Target
+from createos_mcp.client.target import ApiTarget, Credentials
 from createos_mcp.contract.catalog import load_catalog
-from createos_mcp.remote.assembly import NOTHING_LOCAL
+from createos_mcp.remote.composition import NOTHING_LOCAL
 from createos_mcp.server.discovery import CALL, DESCRIBE, SEARCH
 from createos_mcp.server.server import build_server
-from createos_mcp.workflows.table import build_workflows
+from createos_mcp.workflows.registry import build_workflows
 from tests.apis import FakeApi, fake_api
 from tests.cli.test_stdio import agent
 from tests.eras import Era, both_eras
@@ -26,9 +26,9 @@ WORKFLOWS = build_workflows(CATALOG, NOTHING_LOCAL)
 
 @asynccontextmanager
 async def in_memory(api: FakeApi, era: Era) -> AsyncIterator[Client]:
-    target = Target(base_url=api.url, credentials=Credentials(api_key=KEY))
+    target = ApiTarget(base_url=api.url, credentials=Credentials(api_key=KEY))
 
-    async def locate() -> Target:
+    async def locate() -> ApiTarget:
         return target
 
     async with (

@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from createos_mcp.calls.binding import bind
-from createos_mcp.client.backend import Backend, Credentials, Target
+from createos_mcp.client.backend import ApiTarget, Backend, Credentials
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.errors import (
     AnswerTooLargeError,
@@ -35,7 +35,7 @@ READ = "GetProject"
 WRITE = "DeleteProject"
 PROJECT = {"project_id": "p1"}
 KEY = "skp_0123456789"
-TARGET = Target(base_url="https://api.example.com/base/", credentials=Credentials(api_key=KEY))
+TARGET = ApiTarget(base_url="https://api.example.com/base/", credentials=Credentials(api_key=KEY))
 
 Handler = Callable[[httpx2.Request], httpx2.Response]
 
@@ -73,7 +73,7 @@ class _Pauses:
         self.made_s.append(seconds)
 
 
-async def _locate() -> Target:
+async def _locate() -> ApiTarget:
     return TARGET
 
 
@@ -83,7 +83,7 @@ async def _call(
     arguments: Arguments | None = None,
     *,
     credentials: Credentials | None = None,
-    locate: Callable[[], Awaitable[Target]] = _locate,
+    locate: Callable[[], Awaitable[ApiTarget]] = _locate,
     sleep: Callable[[float], Awaitable[None]] | None = None,
     max_answer_bytes: int = 20_000_000,
 ) -> Json:
@@ -283,7 +283,7 @@ async def test_a_pause_beyond_the_total_time_hands_the_error_back() -> None:
 async def test_the_target_is_asked_for_once_by_calls_at_the_same_time() -> None:
     asked = 0
 
-    async def locate() -> Target:
+    async def locate() -> ApiTarget:
         nonlocal asked
         asked += 1
         await anyio.lowlevel.checkpoint()
@@ -303,8 +303,8 @@ async def test_the_target_is_asked_for_once_by_calls_at_the_same_time() -> None:
 async def test_a_platform_that_moved_is_found_again() -> None:
     places = iter(["http://127.0.0.1:1", "http://127.0.0.1:2"])
 
-    async def locate() -> Target:
-        return Target(base_url=next(places), credentials=Credentials(api_key=KEY))
+    async def locate() -> ApiTarget:
+        return ApiTarget(base_url=next(places), credentials=Credentials(api_key=KEY))
 
     def handle(request: httpx2.Request) -> httpx2.Response:
         if request.url.port == 1:
@@ -317,10 +317,10 @@ async def test_a_platform_that_moved_is_found_again() -> None:
 async def test_a_call_asks_for_the_place_again_only_once() -> None:
     asked = 0
 
-    async def locate() -> Target:
+    async def locate() -> ApiTarget:
         nonlocal asked
         asked += 1
-        return Target(base_url=f"http://127.0.0.1:{asked}", credentials=Credentials())
+        return ApiTarget(base_url=f"http://127.0.0.1:{asked}", credentials=Credentials())
 
     handler, seen = _script(httpx2.ConnectError("refused"))
     with pytest.raises(ConnectionFailedError, match=r"127\.0\.0\.1:2.*refused"):
@@ -330,7 +330,7 @@ async def test_a_call_asks_for_the_place_again_only_once() -> None:
 
 
 async def test_a_platform_that_does_not_start_is_reported_and_asked_for_again() -> None:
-    async def locate() -> Target:
+    async def locate() -> ApiTarget:
         raise PlatformNotStartedError("no room", "platform.log")
 
     handler, seen = _script(_ok())
@@ -387,8 +387,8 @@ async def test_only_what_never_left_is_called_unsent(kind: type[Exception]) -> N
 
 
 async def test_an_address_that_no_client_understands_is_a_failed_connection() -> None:
-    async def locate() -> Target:
-        return Target(base_url="https://ä..com", credentials=Credentials())
+    async def locate() -> ApiTarget:
+        return ApiTarget(base_url="https://ä..com", credentials=Credentials())
 
     handler, seen = _script(_ok())
     with pytest.raises(ConnectionFailedError):
@@ -487,7 +487,7 @@ Peer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def _listen(peer: Peer) -> AsyncIterator[Target]:
+async def _listen(peer: Peer) -> AsyncIterator[ApiTarget]:
     """A server of this machine that does with each connection what `peer` says."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -499,15 +499,15 @@ async def _listen(peer: Peer) -> AsyncIterator[Target]:
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     try:
-        yield Target(base_url=f"http://127.0.0.1:{port}", credentials=Credentials(api_key=KEY))
+        yield ApiTarget(base_url=f"http://127.0.0.1:{port}", credentials=Credentials(api_key=KEY))
     finally:
         server.close()
 
 
 async def _send(
-    target: Target, carrier: Carrier, name: str = READ, *, read_timeout_s: float = 5.0
+    target: ApiTarget, carrier: Carrier, name: str = READ, *, read_timeout_s: float = 5.0
 ) -> Json:
-    async def locate() -> Target:
+    async def locate() -> ApiTarget:
         return target
 
     operation = OPERATIONS[name]
@@ -532,7 +532,7 @@ async def test_calls_share_a_connection(carrier: Carrier) -> None:
     operation = OPERATIONS[READ]
     async with _listen(peer) as target:
 
-        async def locate() -> Target:
+        async def locate() -> ApiTarget:
             return target
 
         with anyio.fail_after(5):
@@ -565,7 +565,7 @@ async def test_an_answer_that_drips_is_given_up_after_the_total_time(carrier: Ca
     operation = OPERATIONS[READ]
     async with _listen(peer) as target:
 
-        async def locate() -> Target:
+        async def locate() -> ApiTarget:
             return target
 
         with anyio.fail_after(5), pytest.raises(TimedOutError, match="all attempts"):
@@ -612,7 +612,7 @@ async def test_cancelling_the_caller_closes_the_connection(carrier: Carrier) -> 
     operation = OPERATIONS[READ]
     async with _listen(peer) as target:
 
-        async def locate() -> Target:
+        async def locate() -> ApiTarget:
             return target
 
         async with Backend(locate, transport=carrier(100)) as backend:
@@ -665,7 +665,7 @@ async def test_an_answer_that_is_not_read_frees_its_connection(
     operation = OPERATIONS[READ]
     async with _listen(peer) as target:
 
-        async def locate() -> Target:
+        async def locate() -> ApiTarget:
             return target
 
         with anyio.fail_after(5):

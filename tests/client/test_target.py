@@ -2,7 +2,7 @@
 
 import pytest
 
-from createos_mcp.client.target import Credentials, Target
+from createos_mcp.client.target import ApiTarget, Credentials
 from createos_mcp.contract.errors import SettingError
 
 
@@ -18,7 +18,7 @@ from createos_mcp.contract.errors import SettingError
     ],
 )
 def test_https_and_this_machine_are_accepted(base_url: str) -> None:
-    assert Target(base_url=base_url, credentials=Credentials()).base_url == base_url
+    assert ApiTarget(base_url=base_url, credentials=Credentials()).base_url == base_url
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_https_and_this_machine_are_accepted(base_url: str) -> None:
 )
 def test_any_other_address_is_refused_with_the_name_of_the_variable(base_url: str) -> None:
     with pytest.raises(SettingError, match="CREATEOS_API_URL") as caught:
-        Target(base_url=base_url, credentials=Credentials())
+        ApiTarget(base_url=base_url, credentials=Credentials())
 
     assert "password" not in str(caught.value).replace("user name or password", "")
 
@@ -57,7 +57,7 @@ def test_the_key_wins_over_the_token() -> None:
 
 def test_secrets_are_not_printed() -> None:
     credentials = Credentials(api_key="skp_secret", access_token="eyJsecret")  # noqa: S106
-    target = Target(base_url="https://api.example.com", credentials=credentials)
+    target = ApiTarget(base_url="https://api.example.com", credentials=credentials)
 
     assert "secret" not in f"{credentials!r} {credentials} {target!r}"
 

@@ -8,7 +8,7 @@ import pytest
 
 from createos_mcp.contract.catalog import BESIDE_THE_PACKAGE, load_catalog
 from createos_mcp.contract.errors import CatalogError
-from createos_mcp.workflows.table import build_workflows
+from createos_mcp.workflows.registry import build_workflows
 from tests.agents import NOWHERE
 
 Json: TypeAlias = Any

@@ -33,7 +33,7 @@ async def daemon_client(root: Path, environ: Mapping[str, str]) -> AsyncIterator
     """A client of the background process over a directory, which is started if need be."""
     config = PlatformConfig(data_dir=DataDir(root), app_ports=OWN_PORTS)
     address = await to_thread.run_sync(daemon.ensure_running, config, environ)
-    state = daemon.running(config.data_dir)
+    state = daemon.find_running(config.data_dir)
     assert state is not None
     async with httpx2.AsyncClient(
         base_url=address.api_url, headers={"X-Api-Key": address.api_key}, timeout=60
@@ -48,7 +48,7 @@ async def stopped_at_the_end(root: Path) -> AsyncIterator[PlatformConfig]:
         yield config
     finally:
         with anyio.CancelScope(shield=True):
-            await to_thread.run_sync(daemon.stop, config)
+            await to_thread.run_sync(daemon.stop_platform, config)
 
 
 def environ() -> dict[str, str]:
@@ -56,7 +56,7 @@ def environ() -> dict[str, str]:
 
 
 def pid_of(root: Path) -> int:
-    state = daemon.running(DataDir(root))
+    state = daemon.find_running(DataDir(root))
     assert state is not None
     return state.pid
 
@@ -127,7 +127,7 @@ async def test_a_stop_ends_every_app_and_a_start_brings_them_back_at_their_addre
             address = (await api.environment(deployment["projectId"]))["extra"]["endpoint"]
             api_url = str(api.client.base_url)
             assert await read_page(address) == "hello"
-        assert await to_thread.run_sync(daemon.stop, config)
+        assert await to_thread.run_sync(daemon.stop_platform, config)
         assert processes_of(tmp_path) == []
         async with daemon_client(tmp_path, environ()) as api:
             assert str(api.client.base_url) == api_url

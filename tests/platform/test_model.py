@@ -359,7 +359,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         Platform.url = daemon.ensure_running(Platform.config, {"PATH": "/usr/bin:/bin"}).api_url
         yield
     finally:
-        daemon.stop(Platform.config)
+        daemon.stop_platform(Platform.config)
 
 
 @pytest.mark.usefixtures("platform")

@@ -17,9 +17,9 @@ from mcp.server.context import CallNext, HandlerResult
 from mcp.shared.exceptions import MCPDeprecationWarning, MCPError
 from mcp_types.version import is_version_at_least
 
-from createos_mcp.client.target import Target
+from createos_mcp.client.target import ApiTarget
 from createos_mcp.contract.operations import Json
-from createos_mcp.remote.serve import serve
+from createos_mcp.remote.serve import serve_http
 from createos_mcp.settings.settings import Settings
 
 Context: TypeAlias = ServerRequestContext[Any, Any]
@@ -336,10 +336,10 @@ def main() -> int:
     }
     settings = Settings.from_environ(os.environ, flags)
 
-    async def locate() -> Target:
+    async def locate() -> ApiTarget:
         raise NotImplementedError
 
-    return serve(settings, locate, extend)
+    return serve_http(settings, locate, extend)
 
 
 if __name__ == "__main__":

@@ -54,13 +54,13 @@ def platform(request: pytest.FixtureRequest, data_dir: DataDir) -> Iterator[Plat
     with subprocess.Popen([sys.executable, "-m", "createos_mcp.platform", *own]) as process:
         try:
             until = time.monotonic() + 60
-            while (state := daemon.running(config.data_dir)) is None:
+            while (state := daemon.find_running(config.data_dir)) is None:
                 assert process.poll() is None
                 assert time.monotonic() < until
                 time.sleep(0.05)
             yield state
         finally:
-            daemon.stop(config)
+            daemon.stop_platform(config)
 
 
 async def deploy(agent: Client, name: str, runtime_variables: Mapping[str, str]) -> str:

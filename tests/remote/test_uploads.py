@@ -13,7 +13,7 @@ from createos_mcp.client.target import Credentials
 from createos_mcp.platform import daemon
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.paths import DataDir
-from createos_mcp.remote.auth.tickets import LIFE_S, Ticket, Tickets
+from createos_mcp.remote.auth.upload_tokens import LIFE_S, Ticket, Tickets
 from createos_mcp.remote.errors import UploadAddressError
 from tests.apis import FakeApi, fake_api
 from tests.eras import Era, both_eras
@@ -173,7 +173,7 @@ async def test_a_zip_sent_with_the_command_is_deployed_on_the_local_platform(
                 page = await deploy_zip(client, tmp_path)
         assert page == "hello"
     finally:
-        daemon.stop(config)
+        daemon.stop_platform(config)
 
 
 async def deploy_zip(client: Client, directory: Path) -> str:

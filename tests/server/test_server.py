@@ -15,7 +15,7 @@ from mcp_types import jsonrpc_message_adapter
 from typing_extensions import override
 
 from createos_mcp.client.backend import Backend
-from createos_mcp.client.target import Credentials, Target
+from createos_mcp.client.target import ApiTarget, Credentials
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.operations import Json
 from createos_mcp.server.server import build_server
@@ -33,9 +33,9 @@ async def connected(era: Era = "auto", *toolsets: str) -> AsyncIterator[tuple[Cl
     """A client of the server in memory, whose calls reach an API on a real socket."""
     selection = Selection(toolsets=frozenset(toolsets))
     with fake_api() as api:
-        target = Target(base_url=api.url, credentials=Credentials(api_key=KEY))
+        target = ApiTarget(base_url=api.url, credentials=Credentials(api_key=KEY))
 
-        async def locate() -> Target:
+        async def locate() -> ApiTarget:
             return target
 
         async with (
@@ -168,7 +168,7 @@ async def test_an_unknown_tool_is_a_protocol_error_that_names_the_nearest(era: E
 async def test_a_fault_of_ours_leaks_nothing_and_is_logged(
     era: Era, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def locate() -> Target:
+    async def locate() -> ApiTarget:
         raise RuntimeError(f"the key is {KEY}")
 
     async with (
@@ -185,9 +185,9 @@ async def test_a_fault_of_ours_leaks_nothing_and_is_logged(
 
 async def test_arguments_that_came_as_one_text_are_understood_by_the_wire() -> None:
     with fake_api() as api:
-        target = Target(base_url=api.url, credentials=Credentials(api_key=KEY))
+        target = ApiTarget(base_url=api.url, credentials=Credentials(api_key=KEY))
 
-        async def locate() -> Target:
+        async def locate() -> ApiTarget:
             return target
 
         async with Backend(locate) as backend:
@@ -239,8 +239,8 @@ async def test_a_cancelled_call_closes_its_request() -> None:
                 closed.set()
             raise AssertionError
 
-    async def locate() -> Target:
-        return Target(base_url="https://api.test", credentials=Credentials(api_key=KEY))
+    async def locate() -> ApiTarget:
+        return ApiTarget(base_url="https://api.test", credentials=Credentials(api_key=KEY))
 
     async with (
         Backend(locate, transport=Silent()) as backend,

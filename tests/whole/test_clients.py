@@ -48,7 +48,7 @@ def config_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     file = root / "mcp.json"
     file.write_text(json.dumps({"mcpServers": {"createos": server}, "imports": []}))
     yield file
-    daemon.stop(PlatformConfig(data_dir=DataDir(root / "data")))
+    daemon.stop_platform(PlatformConfig(data_dir=DataDir(root / "data")))
 
 
 def run(package: str, *arguments: str) -> Json:

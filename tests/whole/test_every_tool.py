@@ -23,7 +23,7 @@ from mcp import Client, StdioServerParameters
 from createos_mcp.answers.redaction import MASK
 from createos_mcp.platform import daemon
 from createos_mcp.platform.api.app import SERVED
-from createos_mcp.platform.api.unserved import need_of
+from createos_mcp.platform.api.not_implemented import requirement_for
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.paths import DataDir
 from tests.calls.test_binding import CASES, CATALOG
@@ -94,7 +94,7 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Where the platform of these tests lives; it is stopped after them."""
     root = tmp_path_factory.mktemp("platform")
     yield root
-    daemon.stop(PlatformConfig(data_dir=DataDir(root)))
+    daemon.stop_platform(PlatformConfig(data_dir=DataDir(root)))
 
 
 @asynccontextmanager
@@ -413,5 +413,5 @@ async def test_every_other_operation_says_what_it_will_need(era: Era, data_dir: 
                 said = await agent.refusal(operation.name, **case["arguments"])
                 assert f"{operation.name} failed" in said
                 assert "501" in said
-                assert need_of(operation) in said
+                assert requirement_for(operation) in said
     assert agent.called == CATALOG.operations.keys() - SERVED

@@ -13,4 +13,4 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Where the platform of a module's tests lives; it is stopped after them."""
     root = tmp_path_factory.mktemp("platform")
     yield root
-    daemon.stop(PlatformConfig(data_dir=DataDir(root)))
+    daemon.stop_platform(PlatformConfig(data_dir=DataDir(root)))

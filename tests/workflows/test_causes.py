@@ -1,6 +1,6 @@
 import pytest
 
-from createos_mcp.workflows.causes import SIGNS, find_cause
+from createos_mcp.workflows.causes import LOG_PATTERNS, find_cause
 
 LOGS = {
     "Error: Cannot find module 'express'\n": "the module express is not there",
@@ -32,8 +32,8 @@ def test_a_log_tells_its_cause(log: str, reason: str) -> None:
 
 
 def test_every_sign_has_a_log_that_shows_it() -> None:
-    found = {sign.reason for sign in SIGNS for log in LOGS if sign.pattern.search(log)}
-    assert found == {sign.reason for sign in SIGNS}
+    found = {sign.reason for sign in LOG_PATTERNS for log in LOGS if sign.pattern.search(log)}
+    assert found == {sign.reason for sign in LOG_PATTERNS}
 
 
 @pytest.mark.parametrize("status", ["build_error", "crashing", "error", "cancelled", "sleeping"])

@@ -48,7 +48,7 @@ def test_a_pack_holds_neither_secrets_nor_dependencies_nor_what_is_ignored(tmp_p
     )
     pack = pack_directory(top)
     assert sorted(pack.files) == ["keep.log", "main.py", "src/app.js", "src/top.txt"]
-    assert set(pack.withheld) == {
+    assert set(pack.excluded_secrets) == {
         ".env", ".env.production", "src/.env.local", "server.pem", "id_rsa", "id_rsa.pub", ".ssh",
     }  # fmt: skip
 

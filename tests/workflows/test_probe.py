@@ -5,7 +5,7 @@ import anyio
 import pytest
 from anyio.abc import SocketAttribute, SocketStream
 
-from createos_mcp.workflows.probe import ask
+from createos_mcp.workflows.probe import probe
 
 
 @asynccontextmanager
@@ -34,30 +34,30 @@ def http(status: int, body: bytes = b"", head: str = "") -> bytes:
 
 async def test_a_page_is_shown_from_its_beginning() -> None:
     async with answering(http(200, b"x" * 5000)) as url:
-        health = await ask(url)
+        health = await probe(url)
     assert (health.status, health.page, health.is_good) == (200, "x" * 200, True)
 
 
 async def test_a_gateway_that_is_not_ready_is_asked_again() -> None:
     async with answering(http(502), http(503), http(404, b"no such page")) as url:
-        health = await ask(url)
+        health = await probe(url)
     assert (health.status, health.is_good) == (404, True)
 
 
 async def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
     async with answering(http(302, head="location: http://127.0.0.1:1/\r\n")) as url:
-        assert (await ask(url)).status == 302
+        assert (await probe(url)).status == 302
 
 
 async def test_a_fault_of_the_app_is_not_good() -> None:
     async with answering(http(500, b"Traceback")) as url:
-        health = await ask(url)
+        health = await probe(url)
     assert (health.status, health.page, health.is_good) == (500, "Traceback", False)
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "ftp://127.0.0.1", "http://"])
 async def test_what_does_not_answer_says_why(url: str) -> None:
-    health = await ask(url)
+    health = await probe(url)
     assert health.status is None
     assert health.problem
     assert not health.is_good

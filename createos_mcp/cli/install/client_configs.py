@@ -35,7 +35,7 @@ class KeyReference:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
+class ConfigLocation:
     """Where a client's configuration may be; directories as `locate` fills them in."""
 
     file: str
@@ -44,15 +44,15 @@ class Place:
     """What shows that the client is there; by default the file's directory."""
 
 
-def _plain(launch: Launch) -> dict[str, Json]:
+def _plain_entry(launch: Launch) -> dict[str, Json]:
     return {"command": launch.command, "args": list(launch.args)}
 
 
-def _typed(launch: Launch) -> dict[str, Json]:
-    return {"type": "stdio", **_plain(launch)}
+def _typed_entry(launch: Launch) -> dict[str, Json]:
+    return {"type": "stdio", **_plain_entry(launch)}
 
 
-def _one_array(launch: Launch) -> dict[str, Json]:
+def _array_entry(launch: Launch) -> dict[str, Json]:
     return {"type": "local", "command": [launch.command, *launch.args]}
 
 
@@ -65,28 +65,28 @@ class Client:
     title: str
     source: str
     """Where its makers describe the file."""
-    places: Mapping[str, tuple[Place, ...]]
+    places: Mapping[str, tuple[ConfigLocation, ...]]
     """By `sys.platform`, the preferred one first; `any` for all systems."""
     format: Format
     at: tuple[str, ...]
     """Where the servers are, `("mcpServers",)`."""
-    entry: Callable[[Launch], dict[str, Json]] = _plain
+    entry: Callable[[Launch], dict[str, Json]] = _plain_entry
     key: KeyReference | None = None
     """None where a configuration can only hold the key itself."""
     project: str | None = None
     """Its file in a project's directory, `.mcp.json`."""
 
 
-def _everywhere(*places: Place) -> Mapping[str, tuple[Place, ...]]:
+def _everywhere(*places: ConfigLocation) -> Mapping[str, tuple[ConfigLocation, ...]]:
     return {"any": places}
 
 
-def _per_system(below: str) -> Mapping[str, tuple[Place, ...]]:
+def _per_system(below: str) -> Mapping[str, tuple[ConfigLocation, ...]]:
     """The same file in each system's own directory of applications."""
     return {
-        "linux": (Place(file=f"{{config}}/{below}"),),
-        "darwin": (Place(file=f"{{home}}/Library/Application Support/{below}"),),
-        "win32": (Place(file=f"{{appdata}}/{below}"),),
+        "linux": (ConfigLocation(file=f"{{config}}/{below}"),),
+        "darwin": (ConfigLocation(file=f"{{home}}/Library/Application Support/{below}"),),
+        "win32": (ConfigLocation(file=f"{{appdata}}/{below}"),),
     }
 
 
@@ -99,10 +99,10 @@ CLIENTS: tuple[Client, ...] = (
         name="claude-code",
         title="Claude Code",
         source="https://code.claude.com/docs/en/mcp",
-        places=_everywhere(Place(file="{claude}/.claude.json", sign="{claude}/.claude")),
+        places=_everywhere(ConfigLocation(file="{claude}/.claude.json", sign="{claude}/.claude")),
         format="json",
         at=("mcpServers",),
-        entry=_typed,
+        entry=_typed_entry,
         key=_env("${{{name}}}"),
         project=".mcp.json",
     ),
@@ -118,7 +118,7 @@ CLIENTS: tuple[Client, ...] = (
         name="cursor",
         title="Cursor",
         source="https://cursor.com/docs/context/mcp",
-        places=_everywhere(Place(file="{home}/.cursor/mcp.json")),
+        places=_everywhere(ConfigLocation(file="{home}/.cursor/mcp.json")),
         # As VS Code, which it is made from, it reads comments; they are not taken for a fault.
         format="jsonc",
         at=("mcpServers",),
@@ -132,7 +132,7 @@ CLIENTS: tuple[Client, ...] = (
         places=_per_system("Code/User/mcp.json"),
         format="jsonc",
         at=("servers",),
-        entry=_typed,
+        entry=_typed_entry,
         key=_env("${{env:{name}}}"),
         project=".vscode/mcp.json",
     ),
@@ -140,7 +140,7 @@ CLIENTS: tuple[Client, ...] = (
         name="windsurf",
         title="Windsurf",
         source="https://docs.windsurf.com/windsurf/cascade/mcp",
-        places=_everywhere(Place(file="{home}/.codeium/windsurf/mcp_config.json")),
+        places=_everywhere(ConfigLocation(file="{home}/.codeium/windsurf/mcp_config.json")),
         format="jsonc",
         at=("mcpServers",),
         key=_env("${{env:{name}}}"),
@@ -149,7 +149,7 @@ CLIENTS: tuple[Client, ...] = (
         name="codex",
         title="Codex",
         source="https://developers.openai.com/codex/mcp",
-        places=_everywhere(Place(file="{codex}/config.toml")),
+        places=_everywhere(ConfigLocation(file="{codex}/config.toml")),
         format="toml",
         at=("mcp_servers",),
         key=KeyReference(member=("env_vars",)),
@@ -159,7 +159,7 @@ CLIENTS: tuple[Client, ...] = (
         name="gemini",
         title="Gemini CLI",
         source="https://geminicli.com/docs/tools/mcp-server",
-        places=_everywhere(Place(file="{home}/.gemini/settings.json")),
+        places=_everywhere(ConfigLocation(file="{home}/.gemini/settings.json")),
         format="jsonc",
         at=("mcpServers",),
         key=_env("${{{name}}}"),
@@ -170,19 +170,19 @@ CLIENTS: tuple[Client, ...] = (
         title="OpenCode",
         source="https://opencode.ai/docs/mcp-servers",
         places=_everywhere(
-            Place(file="{config}/opencode/opencode.json"),
-            Place(file="{config}/opencode/opencode.jsonc"),
+            ConfigLocation(file="{config}/opencode/opencode.json"),
+            ConfigLocation(file="{config}/opencode/opencode.jsonc"),
         ),
         format="jsonc",
         at=("mcp",),
-        entry=_one_array,
+        entry=_array_entry,
         key=_env("{{env:{name}}}", member="environment"),
         project="opencode.json",
     ),
 )
 
 
-def locate(client: Client, system: str, environ: Mapping[str, str]) -> Path:
+def locate_config(client: Client, system: str, environ: Mapping[str, str]) -> Path:
     """The file of a client: the one that exists, otherwise where it would be.
 
     Args:
@@ -190,17 +190,19 @@ def locate(client: Client, system: str, environ: Mapping[str, str]) -> Path:
         system: As `sys.platform` names it.
         environ: Tells the directories of the user.
     """
-    files = [Path(_fill(place.file, environ)) for place in _places(client, system)]
+    files = [Path(_expand(place.file, environ)) for place in _places(client, system)]
     return next((file for file in files if file.exists()), files[0])
 
 
 def is_there(client: Client, system: str, environ: Mapping[str, str]) -> bool:
     """Whether the user has this client, as far as its directories show."""
-    if locate(client, system, environ).exists():
+    if locate_config(client, system, environ).exists():
         return True
     places = _places(client, system)
     signs = (
-        Path(_fill(place.sign, environ)) if place.sign else Path(_fill(place.file, environ)).parent
+        Path(_expand(place.sign, environ))
+        if place.sign
+        else Path(_expand(place.file, environ)).parent
         for place in places
     )
     return any(sign.is_dir() for sign in signs)
@@ -219,11 +221,11 @@ def key_members(client: Client, variable: str) -> dict[tuple[str, ...], Json] | 
     return {reference.member: reference.syntax.format(name=variable)}
 
 
-def _places(client: Client, system: str) -> Sequence[Place]:
+def _places(client: Client, system: str) -> Sequence[ConfigLocation]:
     return client.places.get("any") or client.places.get(system) or client.places["linux"]
 
 
-def _fill(template: str, environ: Mapping[str, str]) -> str:
+def _expand(template: str, environ: Mapping[str, str]) -> str:
     home = environ.get("HOME") or environ.get("USERPROFILE") or str(Path.home())
     return template.format(
         home=home,

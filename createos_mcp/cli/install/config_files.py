@@ -60,14 +60,14 @@ def replace_config(path: Path, before: str, after: str) -> Path | None:
         raise ConfigFileError(str(path), reason)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        copy = _copy(target) if target.exists() else None
-        _write(target, after)
+        copy = _back_up(target) if target.exists() else None
+        _replace_file(target, after)
     except OSError as error:
         raise ConfigFileError(str(path), f"it cannot be written: {error.strerror}") from error
     return copy
 
 
-def _copy(target: Path) -> Path:
+def _back_up(target: Path) -> Path:
     """A copy under the first free name: `mcp.json.backup`, `mcp.json.backup-2`."""
     number = 1
     while True:
@@ -79,7 +79,7 @@ def _copy(target: Path) -> Path:
         number += 1
 
 
-def _write(target: Path, text: str) -> None:
+def _replace_file(target: Path, text: str) -> None:
     mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else _OWNER_ONLY
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:

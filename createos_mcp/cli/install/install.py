@@ -15,11 +15,11 @@ from createos_mcp.cli.install.client_configs import (
     Launch,
     is_there,
     key_members,
-    locate,
+    locate_config,
 )
 from createos_mcp.cli.install.config_files import replace_config
 from createos_mcp.cli.install.installation import Change, add_server, remove_server
-from createos_mcp.cli.terminal import ask, can_ask, say, say_diff
+from createos_mcp.cli.terminal import ask_user, can_ask, say, say_diff
 from createos_mcp.contract.errors import ConfigFileError, KeyNameError, UnknownClientError
 
 PACKAGE = "createos-mcp"
@@ -42,14 +42,14 @@ def install(invocation: Invocation) -> int:
         say(f"No client was found. Name one of {', '.join(client.name for client in CLIENTS)}.")
         return 1
     changes, refusals = _plan(clients, invocation, variable)
-    _show(changes)
+    _show_changes(changes)
     if not given["uninstall"]:
         _say_keys(clients, variable, invocation.environ)
     if refusals:
-        return _refuse(refusals)
+        return _report_refusals(refusals)
     wanted = [change for change in changes if not change.is_none]
     if wanted and _is_allowed(given, len(wanted)):
-        _write(wanted)
+        _write_changes(wanted)
     return 0
 
 
@@ -112,10 +112,10 @@ def _chosen(invocation: Invocation) -> Iterator[Client]:
 def _file(client: Client, invocation: Invocation) -> Path:
     if invocation.given["project_scope"] and client.project:
         return Path.cwd() / client.project
-    return locate(client, sys.platform, invocation.environ)
+    return locate_config(client, sys.platform, invocation.environ)
 
 
-def _show(changes: Iterable[Change]) -> None:
+def _show_changes(changes: Iterable[Change]) -> None:
     for change in changes:
         state = "nothing to change" if change.is_none else str(change.file)
         say(f"{change.client.title}: {state}", style="bold")
@@ -144,7 +144,7 @@ def _without_reference(client: Client) -> str:
     )
 
 
-def _refuse(refusals: Iterable[ConfigFileError]) -> int:
+def _report_refusals(refusals: Iterable[ConfigFileError]) -> int:
     for error in refusals:
         sys.stderr.write(f"createos-mcp: {error}\n")
     sys.stderr.write("createos-mcp: nothing was written; name the other clients to leave it out.\n")
@@ -161,13 +161,13 @@ def _is_allowed(given: Mapping[str, object], count: int) -> bool:
         say("Nothing was written. Run it again with --yes.")
         return False
     files = "this file" if count == 1 else f"these {count} files"
-    if ask(f"Write {files}? [y/N]").lower() in {"y", "yes"}:
+    if ask_user(f"Write {files}? [y/N]").lower() in {"y", "yes"}:
         return True
     say("Nothing was written.")
     return False
 
 
-def _write(changes: Iterable[Change]) -> None:
+def _write_changes(changes: Iterable[Change]) -> None:
     for change in changes:
         copy = replace_config(change.file, change.before, change.after)
         kept = f"; the old one is {copy.name}" if copy else ""

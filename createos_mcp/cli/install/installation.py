@@ -79,9 +79,9 @@ def add_server(client: Client, file: Path, launch: Launch, variable: str | None)
         if found.keys() & {"url", "httpUrl", "serverUrl"}:
             reason = f"{SERVER} is a remote server here; remove it first, with --uninstall"
             raise ConfigTextError(reason, 1)
-        return _WRITERS[client.format](text, client, _missing(members, found))
+        return _WRITERS[client.format](text, client, _missing_members_of(members, found))
 
-    return _change(client, file, add, _texts(list(members.values())))
+    return _change(client, file, add, _entry_texts(list(members.values())))
 
 
 def remove_server(client: Client, file: Path) -> Change:
@@ -124,7 +124,7 @@ def _entry(client: Client, text: str) -> Mapping[str, Json]:
     return found if isinstance(found, dict) else {}
 
 
-def _missing(
+def _missing_members_of(
     members: Mapping[tuple[str, ...], Json], found: Mapping[str, Json]
 ) -> dict[tuple[str, ...], Json]:
     """What an entry does not hold yet; a list of variables grows by ours."""
@@ -167,10 +167,10 @@ def _tree(members: Mapping[tuple[str, ...], Json]) -> dict[str, Json]:
     return tree
 
 
-def _texts(values: Sequence[Json]) -> frozenset[str]:
+def _entry_texts(values: Sequence[Json]) -> frozenset[str]:
     texts: set[str] = set()
     for value in values:
-        texts |= _texts(value) if isinstance(value, list) else {value}
+        texts |= _entry_texts(value) if isinstance(value, list) else {value}
     return frozenset(texts)
 
 

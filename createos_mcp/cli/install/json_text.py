@@ -64,7 +64,7 @@ def read_json(text: str, *, comments: bool) -> Json:
     Raises:
         ConfigTextError: It is no JSON, or no object.
     """
-    value: Json = json.loads(_plain(text, comments=comments) or "{}")
+    value: Json = json.loads(_strip_comments(text, comments=comments) or "{}")
     return value
 
 
@@ -80,7 +80,7 @@ def set_member(text: str, path: Sequence[str], value: Json, *, comments: bool) -
     Raises:
         ConfigTextError: It is no JSON, or something on the way is no object.
     """
-    plain = _plain(text, comments=comments)
+    plain = _strip_comments(text, comments=comments)
     if not plain:
         return _render(_nest(path, value), _INDENT) + "\n"
     here, found, depth = _descend(plain, path)
@@ -96,7 +96,7 @@ def remove_member(text: str, path: Sequence[str], *, comments: bool) -> str:
     Raises:
         ConfigTextError: It is no JSON, or something on the way is no object.
     """
-    plain = _plain(text, comments=comments)
+    plain = _strip_comments(text, comments=comments)
     if not plain:
         return text
     here, found, _ = _descend(plain, path)
@@ -107,16 +107,16 @@ def _descend(plain: str, path: Sequence[str]) -> tuple[_Object, _Member | None, 
     """The member at a path, and the object that holds it; or where the way ends, and how deep."""
     at = _skip(plain, 0)
     for depth, key in enumerate(path[:-1]):
-        here = _object(plain, at, path[:depth])
+        here = _read_object_at(plain, at, path[:depth])
         found = here.find(key)
         if found is None:
             return here, None, depth
         at = found.value
-    here = _object(plain, at, path[:-1])
+    here = _read_object_at(plain, at, path[:-1])
     return here, here.find(path[-1]), len(path) - 1
 
 
-def _plain(text: str, *, comments: bool) -> str:
+def _strip_comments(text: str, *, comments: bool) -> str:
     """The text as plain JSON, each character at its place; empty for an empty document."""
     plain = _NO_JSON.sub(_blank_out, text) if comments else text
     if not plain.strip():
@@ -136,16 +136,16 @@ def _blank_out(found: re.Match[str]) -> str:
     return found["string"] or _NOT_A_LINE_END.sub(" ", found[0])
 
 
-def _object(plain: str, start: int, path: Sequence[str]) -> _Object:
+def _read_object_at(plain: str, start: int, path: Sequence[str]) -> _Object:
     if plain[start] != "{":
         name = ".".join(path)
         raise ConfigTextError(f"{name} has to be an object: {{...}}", _line(plain, start))
-    members = tuple(_members(plain, start))
+    members = tuple(_read_members_of(plain, start))
     close = _skip(plain, members[-1].end if members else start + 1)
     return _Object(start=start, close=close, members=members)
 
 
-def _members(plain: str, start: int) -> Iterator[_Member]:
+def _read_members_of(plain: str, start: int) -> Iterator[_Member]:
     place = _skip(plain, start + 1)
     while plain[place] == '"':
         key, end = _DECODER.raw_decode(plain, place)

@@ -16,7 +16,7 @@ def read_toml(text: str) -> dict[str, Json]:
     Raises:
         ConfigTextError: It is no TOML.
     """
-    return _parse(text).unwrap()
+    return _parse_document(text).unwrap()
 
 
 def set_entries(text: str, path: Sequence[str], entries: Mapping[str, Json]) -> str:
@@ -30,7 +30,7 @@ def set_entries(text: str, path: Sequence[str], entries: Mapping[str, Json]) -> 
     Raises:
         ConfigTextError: It is no TOML, or something on the way is no table.
     """
-    document = _parse(text)
+    document = _parse_document(text)
     table: MutableMapping[str, Json] = document
     for depth, key in enumerate(path):
         if key not in table:
@@ -51,7 +51,7 @@ def remove_table(text: str, path: Sequence[str]) -> str:
     Raises:
         ConfigTextError: It is no TOML, or something on the way is no table.
     """
-    document = _parse(text)
+    document = _parse_document(text)
     table: MutableMapping[str, Json] = document
     for depth, key in enumerate(path[:-1]):
         if key not in table:
@@ -63,7 +63,7 @@ def remove_table(text: str, path: Sequence[str]) -> str:
     return tomlkit.dumps(document)
 
 
-def _parse(text: str) -> tomlkit.TOMLDocument:
+def _parse_document(text: str) -> tomlkit.TOMLDocument:
     try:
         return tomlkit.parse(text)
     except ParseError as error:

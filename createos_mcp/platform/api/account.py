@@ -1,11 +1,11 @@
 """The user, what they may have, and what a project can be made of."""
 
 from createos_mcp.contract.operations import Json
-from createos_mcp.platform.api.calls import Call, Handlers
+from createos_mcp.platform.api.api_request import ApiRequest, Handlers
 from createos_mcp.platform.build.frameworks import SUPPORTED
 
 
-async def current_user(call: Call) -> Json:
+async def get_current_user(call: ApiRequest) -> Json:
     """The profile that the key belongs to."""
     user = call.user
     return {
@@ -20,7 +20,7 @@ async def current_user(call: Call) -> Json:
     }
 
 
-async def quotas(call: Call) -> Json:
+async def get_quotas(call: ApiRequest) -> Json:
     """How much of each limit is used."""
     services = call.services
     _, projects = await services.store.projects(call.user.id, limit=1, offset=0)
@@ -35,13 +35,13 @@ def _counter(current: int, limit: int) -> dict[str, int]:
     return {"current": current, "max": limit, "remaining": max(limit - current, 0)}
 
 
-async def supported_types(_call: Call) -> Json:
+async def get_supported_types(_call: ApiRequest) -> Json:
     """Runtimes and frameworks, with the settings that each brings."""
     return SUPPORTED
 
 
 HANDLERS: Handlers = {
-    "GetCurrentUser": current_user,
-    "GetQuotas": quotas,
-    "GetSupportedProjectTypes": supported_types,
+    "GetCurrentUser": get_current_user,
+    "GetQuotas": get_quotas,
+    "GetSupportedProjectTypes": get_supported_types,
 }

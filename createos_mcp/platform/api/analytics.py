@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from createos_mcp.contract.operations import Json
-from createos_mcp.platform.api.calls import Call, Handlers
+from createos_mcp.platform.api.api_request import ApiRequest, Handlers
 from createos_mcp.platform.errors import InvalidRequestError
 from createos_mcp.platform.gateway.traffic import (
     SECONDS_PER_DAY,
@@ -22,7 +22,7 @@ POINT_WIDTHS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200,
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Question:
+class AnalyticsQuery:
     """Whose traffic, and when."""
 
     traffic: Traffic
@@ -30,7 +30,7 @@ class Question:
     window: Window
 
 
-async def ask(call: Call) -> Question:
+async def read_query(call: ApiRequest) -> AnalyticsQuery:
     """What a call wants to know.
 
     Raises:
@@ -39,7 +39,7 @@ async def ask(call: Call) -> Question:
     """
     environment = await call.environment()
     traffic = call.services.traffic
-    return Question(
+    return AnalyticsQuery(
         traffic=traffic, environment_id=environment.id, window=window_of(call.arguments, traffic)
     )
 
@@ -74,42 +74,42 @@ def width_of(window: Window) -> int:
     return next(fitting, days * SECONDS_PER_DAY)
 
 
-async def overall(call: Call) -> Json:
+async def get_overall_requests(call: ApiRequest) -> Json:
     """How many requests, and how they went."""
-    question = await ask(call)
+    question = await read_query(call)
     return _overall(await _statuses(question))
 
 
-async def distribution(call: Call) -> Json:
+async def get_distribution(call: ApiRequest) -> Json:
     """How many requests for each status, the most frequent first."""
-    question = await ask(call)
+    question = await read_query(call)
     return _distribution(await _statuses(question))
 
 
-async def success(call: Call) -> Json:
+async def get_success_percentage(call: ApiRequest) -> Json:
     """Which share of the answers was no error."""
-    question = await ask(call)
+    question = await read_query(call)
     return {"successPercentage": _success(await _statuses(question))}
 
 
-async def rpm(call: Call) -> Json:
+async def get_rpm(call: ApiRequest) -> Json:
     """Requests per minute: most in one minute of the clock, and average over the window."""
-    return await _rpm(await ask(call))
+    return await _rpm(await read_query(call))
 
 
-async def top_paths(call: Call) -> Json:
+async def get_top_paths(call: ApiRequest) -> Json:
     """The ten paths that were asked for most."""
-    return await _top_paths(await ask(call))
+    return await _top_paths(await read_query(call))
 
 
-async def top_error_paths(call: Call) -> Json:
+async def get_top_error_paths(call: ApiRequest) -> Json:
     """The ten paths that failed most, by status."""
-    return await _top_error_paths(await ask(call))
+    return await _top_error_paths(await read_query(call))
 
 
-async def over_time(call: Call) -> Json:
+async def get_requests_over_time(call: ApiRequest) -> Json:
     """At most 120 points of equal width; those without requests are left out."""
-    question = await ask(call)
+    question = await read_query(call)
     points = await question.traffic.points(
         question.environment_id, question.window, width_s=width_of(question.window)
     )
@@ -123,9 +123,9 @@ async def over_time(call: Call) -> Json:
     ]
 
 
-async def summary(call: Call) -> Json:
+async def get_summary(call: ApiRequest) -> Json:
     """All figures but those over time."""
-    question = await ask(call)
+    question = await read_query(call)
     statuses = await _statuses(question)
     return {
         "overallRequests": _overall(statuses),
@@ -137,7 +137,7 @@ async def summary(call: Call) -> Json:
     }
 
 
-async def _statuses(question: Question) -> Mapping[int, int]:
+async def _statuses(question: AnalyticsQuery) -> Mapping[int, int]:
     return await question.traffic.statuses(question.environment_id, question.window)
 
 
@@ -164,7 +164,7 @@ def _success(statuses: Mapping[int, int]) -> float:
     return 100 * good / total if total else 0
 
 
-async def _rpm(question: Question) -> Json:
+async def _rpm(question: AnalyticsQuery) -> Json:
     window = question.window
     total = sum((await _statuses(question)).values())
     minutes = max(window.end - window.start, 1) / SECONDS_PER_MINUTE
@@ -172,12 +172,12 @@ async def _rpm(question: Question) -> Json:
     return {"peak": peak, "average": total / minutes}
 
 
-async def _top_paths(question: Question) -> Json:
+async def _top_paths(question: AnalyticsQuery) -> Json:
     rows = await question.traffic.top_paths(question.environment_id, question.window)
     return [{"path": row["path"], "count": row["count"]} for row in rows]
 
 
-async def _top_error_paths(question: Question) -> Json:
+async def _top_error_paths(question: AnalyticsQuery) -> Json:
     rows = await question.traffic.top_error_paths(question.environment_id, question.window)
     return [
         {"path": row["path"], "status": str(row["status"]), "count": row["count"]} for row in rows
@@ -185,12 +185,12 @@ async def _top_error_paths(question: Question) -> Json:
 
 
 HANDLERS: Handlers = {
-    "GetProjectEnvironmentAnalytics": summary,
-    "GetProjectEnvironmentAnalyticsOverallRequests": overall,
-    "GetEnvAnalyticsReqDistribution": distribution,
-    "GetProjectEnvironmentAnalyticsRPM": rpm,
-    "GetProjectEnvironmentAnalyticsSuccessPercentage": success,
-    "GetProjectEnvironmentAnalyticsTopHitPaths": top_paths,
-    "GetProjectEnvironmentAnalyticsTopErrorPaths": top_error_paths,
-    "GetProjectEnvironmentAnalyticsRequestsOverTime": over_time,
+    "GetProjectEnvironmentAnalytics": get_summary,
+    "GetProjectEnvironmentAnalyticsOverallRequests": get_overall_requests,
+    "GetEnvAnalyticsReqDistribution": get_distribution,
+    "GetProjectEnvironmentAnalyticsRPM": get_rpm,
+    "GetProjectEnvironmentAnalyticsSuccessPercentage": get_success_percentage,
+    "GetProjectEnvironmentAnalyticsTopHitPaths": get_top_paths,
+    "GetProjectEnvironmentAnalyticsTopErrorPaths": get_top_error_paths,
+    "GetProjectEnvironmentAnalyticsRequestsOverTime": get_requests_over_time,
 }

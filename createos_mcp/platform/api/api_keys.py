@@ -3,14 +3,14 @@
 from datetime import datetime
 
 from createos_mcp.contract.operations import Json
+from createos_mcp.platform.api.api_request import ApiRequest, Handlers
 from createos_mcp.platform.api.auth import hash_of, new_key
-from createos_mcp.platform.api.calls import Call, Handlers
 from createos_mcp.platform.errors import InvalidRequestError, NotFoundError
 from createos_mcp.platform.models import ApiKey
-from createos_mcp.platform.names import text_of
+from createos_mcp.platform.timestamps import format_time
 
 
-def view(key: ApiKey) -> dict[str, Json]:
+def serialize_api_key(key: ApiKey) -> dict[str, Json]:
     """A key as the API shows it, never with its secret."""
     return {
         "id": key.id,
@@ -24,12 +24,12 @@ def view(key: ApiKey) -> dict[str, Json]:
     }
 
 
-async def check_name(call: Call) -> Json:
+async def check_api_key_name(call: ApiRequest) -> Json:
     """Whether no live key of the user has that name."""
-    return {"isAvailable": await _is_free(call, call.arguments["uniqueName"])}
+    return {"isAvailable": await _is_name_available(call, call.arguments["uniqueName"])}
 
 
-async def create(call: Call) -> Json:
+async def create_api_key(call: ApiRequest) -> Json:
     """Make a key; the answer is the only place where its secret is ever shown."""
     accounts, limit = call.services.store.accounts, call.services.config.max_api_keys
     expiry = datetime.fromisoformat(call.arguments["expiryAt"])
@@ -43,13 +43,13 @@ async def create(call: Call) -> Json:
         user_id=call.user.id,
         name=call.arguments["name"],
         description=call.arguments.get("description"),
-        expired_at=text_of(expiry),
+        expired_at=format_time(expiry),
         secret_hash=hash_of(secret),
     )
     return {"id": key.id, "secret": secret}
 
 
-async def list_(call: Call) -> Json:
+async def list_api_keys(call: ApiRequest) -> Json:
     """The user's keys.
 
     Raises:
@@ -58,12 +58,12 @@ async def list_(call: Call) -> Json:
     keys = await call.services.store.accounts.live_keys(call.user.id)
     if not keys:
         raise NotFoundError("API key of", call.user.name)
-    return [view(key) for key in keys]
+    return [serialize_api_key(key) for key in keys]
 
 
-async def update(call: Call) -> Json:
+async def update_api_key(call: ApiRequest) -> Json:
     """Change what a key is called."""
-    key = await _key(call)
+    key = await _find_api_key(call)
     if call.arguments["name"] != key.name:
         await _refuse_taken(call, call.arguments["name"])
     await call.services.store.accounts.update_key(
@@ -74,14 +74,14 @@ async def update(call: Call) -> Json:
     return "The API key is updated."
 
 
-async def revoke(call: Call) -> Json:
+async def revoke_api_key(call: ApiRequest) -> Json:
     """End a key at once."""
-    key = await _key(call)
+    key = await _find_api_key(call)
     await call.services.store.accounts.revoke_key(key.id)
     return "The API key is revoked."
 
 
-async def _key(call: Call) -> ApiKey:
+async def _find_api_key(call: ApiRequest) -> ApiKey:
     key_id = call.arguments["api_key_id"]
     for key in await call.services.store.accounts.live_keys(call.user.id):
         if key.id == key_id:
@@ -89,20 +89,20 @@ async def _key(call: Call) -> ApiKey:
     raise NotFoundError("API key", key_id)
 
 
-async def _is_free(call: Call, name: str) -> bool:
+async def _is_name_available(call: ApiRequest, name: str) -> bool:
     keys = await call.services.store.accounts.live_keys(call.user.id)
     return all(key.name != name for key in keys)
 
 
-async def _refuse_taken(call: Call, name: str) -> None:
-    if not await _is_free(call, name):
+async def _refuse_taken(call: ApiRequest, name: str) -> None:
+    if not await _is_name_available(call, name):
         raise InvalidRequestError(f"name: the API key name {name!r} is taken; choose another.")
 
 
 HANDLERS: Handlers = {
-    "CheckAPIKeyUniqueName": check_name,
-    "CreateAPIKey": create,
-    "ListAPIKeys": list_,
-    "UpdateAPIKey": update,
-    "RevokeAPIKey": revoke,
+    "CheckAPIKeyUniqueName": check_api_key_name,
+    "CreateAPIKey": create_api_key,
+    "ListAPIKeys": list_api_keys,
+    "UpdateAPIKey": update_api_key,
+    "RevokeAPIKey": revoke_api_key,
 }

@@ -22,15 +22,15 @@ from createos_mcp.platform.api import (
     deployments,
     domains,
     environments,
+    not_implemented,
     projects,
     transfers,
-    unserved,
 )
+from createos_mcp.platform.api.api_request import ApiRequest, Handlers, Services
 from createos_mcp.platform.api.auth import authenticate
-from createos_mcp.platform.api.calls import Call, Handlers, Services
-from createos_mcp.platform.api.openapi import describe
-from createos_mcp.platform.api.overview import overview
-from createos_mcp.platform.api.requests import read_arguments
+from createos_mcp.platform.api.openapi import describe_api
+from createos_mcp.platform.api.requests import read_request_arguments
+from createos_mcp.platform.api.status_page import build_status_page
 from createos_mcp.platform.build.archive import pack_zip
 from createos_mcp.platform.errors import (
     InvalidRequestError,
@@ -64,7 +64,7 @@ FAULT = "The platform failed to answer. Its log says why; the request may be rep
 CHALLENGE = 'ApiKey realm="createos"'
 
 
-def create_app(*, catalog: Catalog, services: Services) -> Starlette:
+def create_api(*, catalog: Catalog, services: Services) -> Starlette:
     """The API over the given parts.
 
     Every operation of the catalogue has a route; one without a handler answers 501 and says what
@@ -73,16 +73,16 @@ def create_app(*, catalog: Catalog, services: Services) -> Starlette:
     """
     validation = Validation()
     operations = sorted(catalog.operations.values(), key=_fixed_paths_first)
-    document = describe(catalog, served=SERVED)
+    document = describe_api(catalog, served=SERVED)
     routes = [
-        Route("/healthz", _answer({"status": "ok"})),
-        Route("/api-docs/openapi.json", _answer(document)),
-        Route("/status", _overview(services)),
+        Route("/healthz", _answer_operation({"status": "ok"})),
+        Route("/api-docs/openapi.json", _answer_operation(document)),
+        Route("/status", _status_page(services)),
         Route("/downloads/{deployment_id}", _download(services)),
         *(
             Route(
                 operation.http.path,
-                _serve(operation, services, validation),
+                _serve_operation(operation, services, validation),
                 methods=[operation.http.method],
             )
             for operation in operations
@@ -91,9 +91,9 @@ def create_app(*, catalog: Catalog, services: Services) -> Starlette:
     app = Starlette(
         routes=routes,
         exception_handlers={
-            Refusal: _refuse,
-            HTTPException: _refuse_route,
-            Exception: _fail,
+            Refusal: _answer_error,
+            HTTPException: _answer_unknown_route,
+            Exception: _answer_fault,
         },
     )
     app.router.redirect_slashes = False
@@ -105,15 +105,15 @@ def _fixed_paths_first(operation: Operation) -> tuple[int, str]:
     return operation.http.path.count("{"), operation.http.path
 
 
-def _serve(operation: Operation, services: Services, validation: Validation) -> Endpoint:
+def _serve_operation(operation: Operation, services: Services, validation: Validation) -> Endpoint:
     handler = HANDLERS.get(operation.name)
 
     async def endpoint(request: Request) -> Response:
         user = await authenticate(services.store.accounts, request.headers)
         if handler is None:
-            raise NotServedError(operation.name, unserved.need_of(operation))
-        arguments = await read_arguments(operation, request)
-        call = Call(operation=operation, arguments=arguments, user=user, services=services)
+            raise NotServedError(operation.name, not_implemented.requirement_for(operation))
+        arguments = await read_request_arguments(operation, request)
+        call = ApiRequest(operation=operation, arguments=arguments, user=user, services=services)
         facts = await _facts(call)
         problems = validation.check(operation, _checkable(arguments), facts=facts)
         if problems:
@@ -126,7 +126,7 @@ def _serve(operation: Operation, services: Services, validation: Validation) -> 
     return endpoint
 
 
-async def _facts(call: Call) -> Mapping[str, str]:
+async def _facts(call: ApiRequest) -> Mapping[str, str]:
     """What rules of the operation ask for and the request does not say: the project's type."""
     if not call.operation.rules or "project_id" not in call.arguments:
         return {}
@@ -138,17 +138,17 @@ def _checkable(arguments: Mapping[str, Json]) -> Mapping[str, Json]:
     return {k: "" if isinstance(v, bytes) else v for k, v in arguments.items()}
 
 
-def _answer(document: Json) -> Endpoint:
+def _answer_operation(document: Json) -> Endpoint:
     async def endpoint(_request: Request) -> Response:
         return JSONResponse(document)
 
     return endpoint
 
 
-def _overview(services: Services) -> Endpoint:
+def _status_page(services: Services) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         user = await authenticate(services.store.accounts, request.headers)
-        return JSONResponse({"status": "success", "data": await overview(user, services)})
+        return JSONResponse({"status": "success", "data": await build_status_page(user, services)})
 
     return endpoint
 
@@ -175,7 +175,7 @@ def _envelope(status: int, message: str, headers: Mapping[str, str] | None = Non
     return JSONResponse({"status": "fail", "data": message}, status, headers=headers)
 
 
-async def _refuse(_request: Request, error: Exception) -> Response:
+async def _answer_error(_request: Request, error: Exception) -> Response:
     if not isinstance(error, Refusal):
         raise error
     challenged = isinstance(error, UnauthorizedError)
@@ -183,13 +183,13 @@ async def _refuse(_request: Request, error: Exception) -> Response:
     return _envelope(error.status, str(error), headers)
 
 
-async def _refuse_route(request: Request, error: Exception) -> Response:
+async def _answer_unknown_route(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     message = f"{error.detail}: {request.method} {request.url.path}."
     return _envelope(error.status_code, message, error.headers)
 
 
-async def _fail(request: Request, error: Exception) -> Response:
+async def _answer_fault(request: Request, error: Exception) -> Response:
     logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return _envelope(500, FAULT)

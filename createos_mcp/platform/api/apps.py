@@ -1,15 +1,15 @@
 """Apps, as the API calls groups of projects: create, change, fill, list, delete."""
 
 from createos_mcp.contract.operations import Json
-from createos_mcp.platform.api.calls import Call, Handlers, bounds, page
-from createos_mcp.platform.api.projects import view as project_view
+from createos_mcp.platform.api.api_request import ApiRequest, Handlers, page, page_bounds
+from createos_mcp.platform.api.projects import serialize_project as project_view
 from createos_mcp.platform.errors import InvalidRequestError, NotFoundError
 from createos_mcp.platform.models import Group
 
 DEFAULT_COLOR = "#6B7280"
 
 
-def view(group: Group) -> dict[str, Json]:
+def serialize_app(group: Group) -> dict[str, Json]:
     """A group as the API shows it."""
     return {
         "id": group.id,
@@ -22,7 +22,7 @@ def view(group: Group) -> dict[str, Json]:
     }
 
 
-async def create(call: Call) -> Json:
+async def create_group(call: ApiRequest) -> Json:
     """Store a group without members."""
     group = await call.services.store.groups.add(
         user_id=call.user.id,
@@ -34,14 +34,14 @@ async def create(call: Call) -> Json:
     return {"id": group.id}
 
 
-async def list_(call: Call) -> Json:
+async def list_groups(call: ApiRequest) -> Json:
     """All groups of the user."""
-    return [view(group) for group in await call.services.store.groups.of(call.user.id)]
+    return [serialize_app(group) for group in await call.services.store.groups.of(call.user.id)]
 
 
-async def update(call: Call) -> Json:
+async def update_group(call: ApiRequest) -> Json:
     """Change what is given; the rest stays."""
-    group = await _group(call)
+    group = await _find_group(call)
     await call.services.store.groups.update(
         group.id,
         name=call.arguments["name"],
@@ -51,65 +51,65 @@ async def update(call: Call) -> Json:
     return "The app is updated."
 
 
-async def delete(call: Call) -> Json:
+async def delete_group(call: ApiRequest) -> Json:
     """Forget a group; its projects stay."""
-    group = await _group(call)
+    group = await _find_group(call)
     await call.services.store.groups.remove(group.id)
     return "The app is deleted. Its projects stay."
 
 
-async def add_projects(call: Call) -> Json:
+async def add_projects(call: ApiRequest) -> Json:
     """Put projects in; one that was in another app leaves that."""
-    group = await _group(call)
+    group = await _find_group(call)
     await call.services.store.groups.take_in(group, call.arguments["projectIds"])
     return "The projects are in the app."
 
 
-async def remove_projects(call: Call) -> Json:
+async def remove_projects(call: ApiRequest) -> Json:
     """Take projects out."""
-    group = await _group(call)
+    group = await _find_group(call)
     await call.services.store.groups.let_go(group, call.arguments["projectIds"])
     return "The projects are no longer in the app."
 
 
-async def list_projects(call: Call) -> Json:
+async def list_projects(call: ApiRequest) -> Json:
     """A page of a group's projects."""
-    group = await _group(call)
-    limit, offset = bounds(call)
+    group = await _find_group(call)
+    limit, offset = page_bounds(call)
     found, total = await call.services.store.projects(
         call.user.id, limit=limit, offset=offset, app=group.id
     )
     return page(call, [project_view(project) for project in found], total)
 
 
-async def add_services(call: Call) -> Json:
+async def add_services(call: ApiRequest) -> Json:
     """Refuse every service: no operation of the API makes one, and none is on this machine."""
-    await _group(call)
+    await _find_group(call)
     raise NotFoundError("service", ", ".join(call.arguments["serviceIds"]))
 
 
-async def remove_services(call: Call) -> Json:
+async def remove_services(call: ApiRequest) -> Json:
     """Refuse every service, since none is in any app."""
-    group = await _group(call)
+    group = await _find_group(call)
     given = ", ".join(call.arguments["serviceIds"])
     raise InvalidRequestError(f"serviceIds: {given!r} is not in the app {group.name!r}.")
 
 
-async def list_services(call: Call) -> Json:
+async def list_services(call: ApiRequest) -> Json:
     """An empty page: there are no services on this machine."""
-    await _group(call)
+    await _find_group(call)
     return page(call, [], 0)
 
 
-async def _group(call: Call) -> Group:
+async def _find_group(call: ApiRequest) -> Group:
     return await call.services.store.groups.get(call.user.id, call.arguments["app_id"])
 
 
 HANDLERS: Handlers = {
-    "CreateApp": create,
-    "ListApps": list_,
-    "UpdateApp": update,
-    "DeleteApp": delete,
+    "CreateApp": create_group,
+    "ListApps": list_groups,
+    "UpdateApp": update_group,
+    "DeleteApp": delete_group,
     "AddProjectsToApp": add_projects,
     "RemoveProjectsFromApp": remove_projects,
     "ListProjectsByApp": list_projects,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from createos_mcp.contract.operations import Json
-from createos_mcp.platform.api.calls import Call, Handlers
+from createos_mcp.platform.api.api_request import ApiRequest, Handlers
 from createos_mcp.platform.cron.cron_requests import check_request
 from createos_mcp.platform.cron.schedules import Schedule
 from createos_mcp.platform.errors import InvalidRequestError, WrongStateError
@@ -18,7 +18,7 @@ from createos_mcp.platform.models import (
 HTTP = "http"
 
 
-def view(job: Cronjob) -> dict[str, Json]:
+def serialize_cronjob(job: Cronjob) -> dict[str, Json]:
     """A cron job as the API shows it."""
     return {
         "id": job.id,
@@ -52,7 +52,7 @@ def activity_view(activity: Activity) -> dict[str, Json]:
     }
 
 
-async def create(call: Call) -> Json:
+async def create_cronjob(call: ApiRequest) -> Json:
     """Store a job, which runs from its next moment on."""
     project = await call.active_project()
     if call.arguments["type"] != HTTP:
@@ -66,7 +66,7 @@ async def create(call: Call) -> Json:
         raise InvalidRequestError(
             f"settings: required for the type {HTTP!r}, an object with path and method."
         )
-    environment = await _environment(call, project)
+    environment = await _cronjob_environment(call, project)
     job_id = await call.services.store.cronjobs.add(
         project_id=project.id,
         environment_id=environment.id,
@@ -77,18 +77,18 @@ async def create(call: Call) -> Json:
     return {"id": job_id}
 
 
-async def list_(call: Call) -> Json:
+async def list_cronjobs(call: ApiRequest) -> Json:
     """All cron jobs of a project."""
     project = await call.project()
-    return [view(job) for job in await call.services.store.cronjobs.of(project.id)]
+    return [serialize_cronjob(job) for job in await call.services.store.cronjobs.of(project.id)]
 
 
-async def get(call: Call) -> Json:
+async def get_cronjob(call: ApiRequest) -> Json:
     """One cron job."""
-    return view(await _job(call))
+    return serialize_cronjob(await _job(call))
 
 
-async def update(call: Call) -> Json:
+async def update_cronjob(call: ApiRequest) -> Json:
     """Change a job; settings that are left out stay."""
     job = await _job(call)
     settings = _checked_settings(call)
@@ -101,28 +101,28 @@ async def update(call: Call) -> Json:
     return "The cron job is updated. It runs next as its schedule says from now on."
 
 
-async def suspend(call: Call) -> Json:
+async def suspend_cronjob(call: ApiRequest) -> Json:
     """Pause a job."""
     job = await _job(call)
     await call.services.store.cronjobs.suspend(job.id)
     return "The cron job is suspended."
 
 
-async def unsuspend(call: Call) -> Json:
+async def unsuspend_cronjob(call: ApiRequest) -> Json:
     """Let a paused job run again; what it missed stays missed."""
     job = await _job(call)
     await call.services.store.cronjobs.unsuspend(job.id)
     return "The cron job runs again from its next moment on."
 
 
-async def delete(call: Call) -> Json:
+async def delete_cronjob(call: ApiRequest) -> Json:
     """Forget a job and its activities."""
     job = await _job(call)
     await call.services.store.cronjobs.remove(job.id)
     return "The cron job is deleted."
 
 
-async def list_activities(call: Call) -> Json:
+async def list_activities(call: ApiRequest) -> Json:
     """The last ten runs of a job, newest first."""
     job = await _job(call)
     return [
@@ -131,12 +131,12 @@ async def list_activities(call: Call) -> Json:
     ]
 
 
-async def _job(call: Call) -> Cronjob:
+async def _job(call: ApiRequest) -> Cronjob:
     project = await call.project()
     return await call.services.store.cronjobs.get(project.id, call.arguments["cronjob_id"])
 
 
-async def _environment(call: Call, project: Project) -> Environment:
+async def _cronjob_environment(call: ApiRequest, project: Project) -> Environment:
     """The environment that the arguments name, which has to serve something."""
     environment = await call.environment_of(project, call.arguments["environmentId"])
     if environment.status is EnvironmentStatus.DELETING or environment.deployment_id is None:
@@ -146,13 +146,13 @@ async def _environment(call: Call, project: Project) -> Environment:
     return environment
 
 
-def _checked_schedule(call: Call) -> str:
+def _checked_schedule(call: ApiRequest) -> str:
     schedule: str = call.arguments["schedule"]
     Schedule(schedule)
     return schedule
 
 
-def _checked_settings(call: Call) -> Mapping[str, Json] | None:
+def _checked_settings(call: ApiRequest) -> Mapping[str, Json] | None:
     settings: Mapping[str, Json] | None = call.arguments.get("settings")
     if settings is not None:
         check_request(settings)
@@ -160,12 +160,12 @@ def _checked_settings(call: Call) -> Mapping[str, Json] | None:
 
 
 HANDLERS: Handlers = {
-    "CreateCronjob": create,
-    "ListCronjobs": list_,
-    "GetCronjob": get,
-    "UpdateCronjob": update,
-    "SuspendCronjob": suspend,
-    "UnsuspendCronjob": unsuspend,
-    "DeleteCronjob": delete,
+    "CreateCronjob": create_cronjob,
+    "ListCronjobs": list_cronjobs,
+    "GetCronjob": get_cronjob,
+    "UpdateCronjob": update_cronjob,
+    "SuspendCronjob": suspend_cronjob,
+    "UnsuspendCronjob": unsuspend_cronjob,
+    "DeleteCronjob": delete_cronjob,
     "ListCronjobActivities": list_activities,
 }

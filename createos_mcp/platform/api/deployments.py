@@ -7,24 +7,24 @@ from pathlib import Path
 from anyio import to_thread
 
 from createos_mcp.contract.operations import Json
-from createos_mcp.platform.api.calls import (
-    Call,
+from createos_mcp.platform.api.api_request import (
+    ApiRequest,
     Handler,
     Handlers,
     Services,
-    bounds,
     log_text,
     page,
+    page_bounds,
 )
 from createos_mcp.platform.build.archive import unpack_zip, write_base64_files, write_text_files
 from createos_mcp.platform.errors import NotFoundError, Refusal, StorageError, WrongStateError
-from createos_mcp.platform.gateway.addresses import deployment_host, endpoint
+from createos_mcp.platform.gateway.addresses import app_url, deployment_host
+from createos_mcp.platform.ids import new_id
 from createos_mcp.platform.models import LIVE, Deployment, DeploymentStatus, ProjectType
-from createos_mcp.platform.names import new_id
 from createos_mcp.platform.sandbox.app_logs import files_of
 
 
-def view(deployment: Deployment, services: Services) -> dict[str, Json]:
+def serialize_deployment(deployment: Deployment, services: Services) -> dict[str, Json]:
     """A deployment as the API shows it; `extra.endpoint` answers while it is live."""
     cancelled = deployment.status is DeploymentStatus.CANCELLED
     return {
@@ -51,7 +51,7 @@ def _extra(deployment: Deployment, services: Services) -> dict[str, Json]:
     kinds = {(instance.isolation, instance.limits) for instance in instances}
     isolation, limits = next(iter(kinds), (None, None))
     return {
-        "endpoint": endpoint(deployment.port),
+        "endpoint": app_url(deployment.port),
         "hostEndpoint": f"http://{deployment_host(deployment.id)}:{services.gateway_port}",
         "runningReplicas": len(instances),
         "isolation": isolation,
@@ -59,10 +59,10 @@ def _extra(deployment: Deployment, services: Services) -> dict[str, Json]:
     }
 
 
-def _upload(kind: str, argument: str, write: Callable[[Json, Path], None]) -> Handler:
+def _submit_upload(kind: str, argument: str, write: Callable[[Json, Path], None]) -> Handler:
     """A handler that writes an upload to disk, stores its deployment and queues it."""
 
-    async def upload(call: Call) -> Json:
+    async def upload(call: ApiRequest) -> Json:
         project = await call.active_project()
         if project.type is not ProjectType.UPLOAD:
             raise WrongStateError(
@@ -91,20 +91,22 @@ def _upload(kind: str, argument: str, write: Callable[[Json, Path], None]) -> Ha
     return upload
 
 
-async def list_(call: Call) -> Json:
+async def list_deployments(call: ApiRequest) -> Json:
     """A page of a project's deployments, newest first."""
     project = await call.active_project()
-    limit, offset = bounds(call)
+    limit, offset = page_bounds(call)
     found, total = await call.services.store.deployments(project.id, limit=limit, offset=offset)
-    return page(call, [view(deployment, call.services) for deployment in found], total)
+    return page(
+        call, [serialize_deployment(deployment, call.services) for deployment in found], total
+    )
 
 
-async def get(call: Call) -> Json:
+async def get_deployment(call: ApiRequest) -> Json:
     """One deployment."""
-    return view(await call.deployment(), call.services)
+    return serialize_deployment(await call.deployment(), call.services)
 
 
-async def build_logs(call: Call) -> Json:
+async def build_logs(call: ApiRequest) -> Json:
     """The lines that the build printed so far."""
     deployment = await call.deployment()
     lines = await call.services.store.build_log(deployment.id, skip=call.arguments.get("skip", 0))
@@ -121,7 +123,7 @@ async def build_logs(call: Call) -> Json:
     ]
 
 
-async def app_logs(call: Call) -> Json:
+async def get_app_logs(call: ApiRequest) -> Json:
     """What the app printed lately, as one text; also what one printed that runs no more."""
     deployment = await call.deployment()
     files = files_of(call.services.config.data_dir.app_logs(deployment.id))
@@ -133,34 +135,34 @@ async def app_logs(call: Call) -> Json:
     return await to_thread.run_sync(log_text, files, call.since_s)
 
 
-async def retrigger(call: Call) -> Json:
+async def retrigger_deployment(call: ApiRequest) -> Json:
     """Deploy the same files once more, as a new deployment."""
     deployment = await call.deployment()
     again = await call.services.deployments.retrigger(
         deployment, settings=call.arguments.get("settings", "deployment")
     )
-    return view(again, call.services)
+    return serialize_deployment(again, call.services)
 
 
-async def cancel(call: Call) -> Json:
+async def cancel_deployment(call: ApiRequest) -> Json:
     """Stop a deployment that waits or builds."""
     await call.services.deployments.cancel(await call.deployment())
     return "The deployment is cancelled."
 
 
-async def wake(call: Call) -> Json:
+async def wake_deployment(call: ApiRequest) -> Json:
     """Run a sleeping deployment again."""
     await call.services.deployments.wake(await call.deployment())
     return "The deployment is being woken."
 
 
-async def delete(call: Call) -> Json:
+async def delete_deployment(call: ApiRequest) -> Json:
     """Take a deployment down and delete it."""
     await call.services.deployments.delete(await call.deployment())
     return "The deployment is being deleted."
 
 
-async def download(call: Call) -> Json:
+async def download(call: ApiRequest) -> Json:
     """A signed link to the files that were uploaded."""
     deployment = await call.deployment()
     if not call.services.config.data_dir.source(deployment.id).is_dir():
@@ -170,16 +172,16 @@ async def download(call: Call) -> Json:
 
 
 HANDLERS: Handlers = {
-    "UploadDeploymentFiles": _upload("files", "files", write_text_files),
-    "UploadDeploymentBase64Files": _upload("base64", "files", write_base64_files),
-    "UploadDeploymentZip": _upload("zip", "file", unpack_zip),
-    "ListDeployments": list_,
-    "GetDeployment": get,
+    "UploadDeploymentFiles": _submit_upload("files", "files", write_text_files),
+    "UploadDeploymentBase64Files": _submit_upload("base64", "files", write_base64_files),
+    "UploadDeploymentZip": _submit_upload("zip", "file", unpack_zip),
+    "ListDeployments": list_deployments,
+    "GetDeployment": get_deployment,
     "GetBuildLogs": build_logs,
-    "GetDeploymentLogs": app_logs,
-    "RetriggerDeployment": retrigger,
-    "CancelDeployment": cancel,
-    "WakeupDeployment": wake,
-    "DeleteDeployment": delete,
+    "GetDeploymentLogs": get_app_logs,
+    "RetriggerDeployment": retrigger_deployment,
+    "CancelDeployment": cancel_deployment,
+    "WakeupDeployment": wake_deployment,
+    "DeleteDeployment": delete_deployment,
     "DownloadDeployment": download,
 }

@@ -1,14 +1,14 @@
 """Custom domains: claim, prove, route, give back."""
 
 from createos_mcp.contract.operations import Json
-from createos_mcp.platform.api.calls import Call, Handlers
+from createos_mcp.platform.api.api_request import ApiRequest, Handlers
 from createos_mcp.platform.domains.dns_checks import Records, instructions, records_for
 from createos_mcp.platform.domains.domain_names import read_name
 from createos_mcp.platform.errors import WrongStateError
 from createos_mcp.platform.models import Domain, DomainStatus, Environment, Project
 
 
-def view(domain: Domain) -> dict[str, Json]:
+def serialize_domain(domain: Domain) -> dict[str, Json]:
     """A domain as the API shows it."""
     return {
         "id": domain.id,
@@ -17,7 +17,7 @@ def view(domain: Domain) -> dict[str, Json]:
         "environmentId": domain.environment_id,
         "status": domain.status,
         "message": domain.message,
-        "records": _written(records_for(domain)),
+        "records": _serialize_records(records_for(domain)),
         "domainCertificateId": None,
         "failedVerificationCount": domain.failed_verification_count,
         "lastFailedVerifiedAt": domain.last_failed_verified_at,
@@ -27,11 +27,11 @@ def view(domain: Domain) -> dict[str, Json]:
     }
 
 
-async def create(call: Call) -> Json:
+async def create_domain(call: ApiRequest) -> Json:
     """Claim a name for a project; DNS has to prove it before it is routed."""
     project = await call.active_project()
     name = read_name(call.arguments["name"])
-    environment = await _environment(call, project)
+    environment = await _domain_environment(call, project)
     domain = await call.services.store.domains.add(
         project_id=project.id, environment_id=environment.id if environment else None, name=name
     )
@@ -41,18 +41,18 @@ async def create(call: Call) -> Json:
         "id": domain.id,
         "name": domain.name,
         "status": domain.status,
-        "records": _written(records),
+        "records": _serialize_records(records),
         "message": f"Set in DNS for {name}: {to_set}. Then call RefreshDomain.",
     }
 
 
-async def list_(call: Call) -> Json:
+async def list_domains(call: ApiRequest) -> Json:
     """All domains of a project."""
     project = await call.active_project()
-    return [view(domain) for domain in await call.services.store.domains.of(project.id)]
+    return [serialize_domain(domain) for domain in await call.services.store.domains.of(project.id)]
 
 
-async def refresh(call: Call) -> Json:
+async def refresh(call: ApiRequest) -> Json:
     """Ask DNS about a pending domain; the answer says what it showed."""
     project = await call.active_project()
     domain = await _domain(call, project)
@@ -72,11 +72,11 @@ async def refresh(call: Call) -> Json:
     return message
 
 
-async def update_environment(call: Call) -> Json:
+async def update_environment(call: ApiRequest) -> Json:
     """Route an active domain to an environment that has something to serve, or to none."""
     project = await call.active_project()
     domain = await _domain(call, project)
-    environment = await _environment(call, project)
+    environment = await _domain_environment(call, project)
     if domain.status is not DomainStatus.ACTIVE:
         raise WrongStateError(
             f"The domain is {domain.status}; set its DNS records and call RefreshDomain first."
@@ -93,7 +93,7 @@ async def update_environment(call: Call) -> Json:
     return f"{domain.name} leads to the environment {environment.unique_name!r}."
 
 
-async def delete(call: Call) -> Json:
+async def delete_domain(call: ApiRequest) -> Json:
     """Give a name back; it leads nowhere from now on."""
     project = await call.active_project()
     domain = await _domain(call, project)
@@ -102,11 +102,11 @@ async def delete(call: Call) -> Json:
     return f"The domain {domain.name} is deleted."
 
 
-async def _domain(call: Call, project: Project) -> Domain:
+async def _domain(call: ApiRequest, project: Project) -> Domain:
     return await call.services.store.domains.get(project.id, call.arguments["domain_id"])
 
 
-async def _environment(call: Call, project: Project) -> Environment | None:
+async def _domain_environment(call: ApiRequest, project: Project) -> Environment | None:
     """The environment that the arguments name, if they name one."""
     environment_id = call.arguments.get("environmentId")
     if environment_id is None:
@@ -114,7 +114,7 @@ async def _environment(call: Call, project: Project) -> Environment | None:
     return await call.environment_of(project, environment_id)
 
 
-def _written(records: Records) -> dict[str, Json]:
+def _serialize_records(records: Records) -> dict[str, Json]:
     """Records as the API writes them; the TXT's name is relative to the domain."""
     return {
         "a_records": list(records.a_records),
@@ -124,9 +124,9 @@ def _written(records: Records) -> dict[str, Json]:
 
 
 HANDLERS: Handlers = {
-    "CreateDomain": create,
-    "ListDomains": list_,
+    "CreateDomain": create_domain,
+    "ListDomains": list_domains,
     "RefreshDomain": refresh,
     "UpdateDomainEnvironment": update_environment,
-    "DeleteDomain": delete,
+    "DeleteDomain": delete_domain,
 }

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from anyio import to_thread
 
 from createos_mcp.contract.operations import Json
-from createos_mcp.platform.api.calls import Call, Handlers, Services, log_text
-from createos_mcp.platform.build.build_settings import check_settings
+from createos_mcp.platform.api.api_request import ApiRequest, Handlers, Services, log_text
+from createos_mcp.platform.build.build_settings import check_build_settings
 from createos_mcp.platform.errors import InvalidRequestError, NotFoundError, WrongStateError
-from createos_mcp.platform.gateway.addresses import endpoint, environment_host
+from createos_mcp.platform.gateway.addresses import app_url, environment_host
 from createos_mcp.platform.models import (
     ASSIGNABLE,
     Environment,
@@ -19,7 +19,7 @@ from createos_mcp.platform.models import (
 from createos_mcp.platform.sandbox.app_logs import files_of
 
 
-def view(
+def serialize_environment(
     environment: Environment, services: Services, custom_domains: Sequence[str]
 ) -> dict[str, Json]:
     """An environment as the API shows it; `extra.endpoint` is its address."""
@@ -36,7 +36,7 @@ def view(
         "resources": environment.resources,
         "settings": environment.settings,
         "extra": {
-            "endpoint": endpoint(environment.port),
+            "endpoint": app_url(environment.port),
             "hostEndpoint": f"http://{environment_host(environment)}:{services.gateway_port}",
             "customDomains": list(custom_domains),
             "message": environment.message,
@@ -49,26 +49,26 @@ def view(
 
 def _running(environment: Environment, services: Services) -> dict[str, Json]:
     """How many replicas answer now, and how they are kept apart and limited."""
-    replicas = services.supervisor.at(environment.id)
+    replicas = services.supervisor.active_at(environment.id)
     instances = replicas.instances if replicas is not None else []
     kinds = {(instance.isolation, instance.limits) for instance in instances}
     isolation, limits = next(iter(kinds), (None, None))
     return {"runningReplicas": len(instances), "isolation": isolation, "limits": limits}
 
 
-async def check_name(call: Call) -> Json:
+async def check_environment_name(call: ApiRequest) -> Json:
     """Whether the project has no environment of that name."""
     project = await call.project()
     name = call.arguments["uniqueName"]
     return {"isAvailable": await call.services.store.environments.is_free(project.id, name)}
 
 
-async def create(call: Call) -> Json:
+async def create_environment(call: ApiRequest) -> Json:
     """Store an environment; it listens when this returns."""
     project = await call.active_project()
     arguments = call.arguments
     _check_branch(project, arguments)
-    check_settings(arguments["settings"])
+    check_build_settings(arguments["settings"])
     environment = await call.services.store.environments.add(
         project_id=project.id,
         unique_name=arguments["uniqueName"],
@@ -91,18 +91,18 @@ def _check_branch(project: Project, arguments: Mapping[str, Json]) -> None:
         )
 
 
-async def list_(call: Call) -> Json:
+async def list_environments(call: ApiRequest) -> Json:
     """All environments of a project."""
     project = await call.active_project()
     environments = await call.services.store.environments.of(project.id)
     domains = call.services.store.domains
     return [
-        view(environment, call.services, await domains.routed_to(environment.id))
+        serialize_environment(environment, call.services, await domains.routed_to(environment.id))
         for environment in environments
     ]
 
 
-async def update(call: Call) -> Json:
+async def update_environment(call: ApiRequest) -> Json:
     """Change what is given; the rest stays."""
     environment = await changeable(call)
     arguments = call.arguments
@@ -118,7 +118,7 @@ async def update(call: Call) -> Json:
     return "The environment is updated."
 
 
-async def set_variables(call: Call) -> Json:
+async def replace_variables(call: ApiRequest) -> Json:
     """Replace all variables; what is started from now on gets them."""
     project = await call.active_project()
     environment = await changeable(call)
@@ -130,7 +130,7 @@ async def set_variables(call: Call) -> Json:
                 "port is changed with UpdateProjectSettings."
             )
         settings["port"] = call.arguments["port"]
-    check_settings(settings)
+    check_build_settings(settings)
     await call.services.store.environments.set_settings(
         environment.id, {**environment.settings, **settings}
     )
@@ -140,16 +140,16 @@ async def set_variables(call: Call) -> Json:
     )
 
 
-async def set_resources(call: Call) -> Json:
+async def update_resources(call: ApiRequest) -> Json:
     """Change CPU, memory and replicas; requests go on being answered meanwhile."""
     environment = await changeable(call)
     resources = {name: call.arguments[name] for name in ("cpu", "memory", "replicas")}
     await call.services.store.environments.set_resources(environment.id, resources)
-    call.services.settler.begin(environment)
+    call.services.reconciler.start_reconciling(environment)
     return "The environment is being resized; it is active again when that is done."
 
 
-async def assign(call: Call) -> Json:
+async def assign_deployment(call: ApiRequest) -> Json:
     """Let another deployment answer; the one before goes on until it does."""
     environment = await changeable(call)
     deployment_id = call.arguments["deploymentId"]
@@ -161,20 +161,20 @@ async def assign(call: Call) -> Json:
             f"The deployment is {deployment.status}; one that is "
             f"{', '.join(sorted(ASSIGNABLE))} can be assigned."
         )
-    await call.services.store.environments.want(environment.id, deployment.id)
-    call.services.settler.begin(environment)
+    await call.services.store.environments.set_next_deployment(environment.id, deployment.id)
+    call.services.reconciler.start_reconciling(environment)
     return "The deployment is being assigned; the environment is active again when it answers."
 
 
-async def delete(call: Call) -> Json:
+async def delete_environment(call: ApiRequest) -> Json:
     """Mark an environment for deletion; what runs in it goes in the background."""
     environment = await changeable(call)
     await call.services.store.environments.mark_deleting(environment.id)
-    call.services.settler.begin(environment)
+    call.services.reconciler.start_reconciling(environment)
     return "The environment is being deleted."
 
 
-async def logs(call: Call) -> Json:
+async def get_environment_logs(call: ApiRequest) -> Json:
     """What the replicas printed lately, as one text."""
     await call.active_project()
     environment = await call.environment()
@@ -187,7 +187,7 @@ async def logs(call: Call) -> Json:
     return await to_thread.run_sync(log_text, files_of(directory), call.since_s)
 
 
-async def changeable(call: Call) -> Environment:
+async def changeable(call: ApiRequest) -> Environment:
     """The environment that the path names, unless it or its project is being deleted.
 
     Raises:
@@ -202,13 +202,13 @@ async def changeable(call: Call) -> Environment:
 
 
 HANDLERS: Handlers = {
-    "CheckProjectEnvironmentUniqueName": check_name,
-    "CreateProjectEnvironment": create,
-    "ListProjectEnvironments": list_,
-    "UpdateProjectEnvironment": update,
-    "UpdateProjectEnvironmentEnvironmentVariables": set_variables,
-    "UpdateProjectEnvironmentResources": set_resources,
-    "AssignDeploymentToProjectEnvironment": assign,
-    "DeleteProjectEnvironment": delete,
-    "GetProjectEnvironmentLogs": logs,
+    "CheckProjectEnvironmentUniqueName": check_environment_name,
+    "CreateProjectEnvironment": create_environment,
+    "ListProjectEnvironments": list_environments,
+    "UpdateProjectEnvironment": update_environment,
+    "UpdateProjectEnvironmentEnvironmentVariables": replace_variables,
+    "UpdateProjectEnvironmentResources": update_resources,
+    "AssignDeploymentToProjectEnvironment": assign_deployment,
+    "DeleteProjectEnvironment": delete_environment,
+    "GetProjectEnvironmentLogs": get_environment_logs,
 }

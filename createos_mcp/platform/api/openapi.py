@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 from createos_mcp.contract.catalog import Catalog
 from createos_mcp.contract.operations import Json, Operation
-from createos_mcp.platform.api.answers import data_schema
+from createos_mcp.platform.api.response_schemas import response_data_schema
 from createos_mcp.platform.errors import UnauthorizedError
 
 OPENAPI_VERSION = "3.1.0"
@@ -32,7 +32,7 @@ _CHALLENGE = {
 }
 
 
-def describe(catalog: Catalog, *, served: Collection[str]) -> Mapping[str, Json]:
+def describe_api(catalog: Catalog, *, served: Collection[str]) -> Mapping[str, Json]:
     """The document for every operation; those that are not served answer 501.
 
     See https://spec.openapis.org/oas/v3.1.0.
@@ -120,7 +120,7 @@ def _responses(operation: Operation, catalog: Catalog, *, served: bool) -> dict[
         "type": "object",
         "properties": {
             "status": {"const": "success"},
-            "data": data_schema(operation, catalog.operations),
+            "data": response_data_schema(operation, catalog.operations),
         },
         "required": ["status", "data"],
         "additionalProperties": False,

@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 
 from createos_mcp.contract.operations import Json
-from createos_mcp.platform.api.calls import Call, Handlers, bounds, page
-from createos_mcp.platform.build.build_settings import check_settings
+from createos_mcp.platform.api.api_request import ApiRequest, Handlers, page, page_bounds
+from createos_mcp.platform.build.build_settings import check_build_settings
 from createos_mcp.platform.errors import InvalidRequestError
 from createos_mcp.platform.models import Project, ProjectStatus, ProjectType
 
 _FILTERS = ("name", "type", "status", "app")
 
 
-def view(project: Project) -> dict[str, Json]:
+def serialize_project(project: Project) -> dict[str, Json]:
     """A project as the API shows it."""
     return {
         "id": project.id,
@@ -32,16 +32,16 @@ def view(project: Project) -> dict[str, Json]:
     }
 
 
-async def check_name(call: Call) -> Json:
+async def check_project_name(call: ApiRequest) -> Json:
     """Whether the user has no project of that name."""
     named = await call.services.store.project_named(call.user.id, call.arguments["uniqueName"])
     return {"isAvailable": named is None}
 
 
-async def create(call: Call) -> Json:
+async def create_project(call: ApiRequest) -> Json:
     """Store a project; its `production` environment listens when this returns."""
     arguments = call.arguments
-    check_settings(arguments["settings"])
+    check_build_settings(arguments["settings"])
     if "appId" in arguments:
         await call.services.store.groups.get(call.user.id, arguments["appId"])
     project, environment = await call.services.store.add_project(
@@ -60,22 +60,22 @@ async def create(call: Call) -> Json:
     return {"id": project.id}
 
 
-async def list_(call: Call) -> Json:
+async def list_projects(call: ApiRequest) -> Json:
     """A page of the user's projects."""
-    limit, offset = bounds(call)
+    limit, offset = page_bounds(call)
     filters = {name: call.arguments.get(name) for name in _FILTERS}
     found, total = await call.services.store.projects(
         call.user.id, limit=limit, offset=offset, **filters
     )
-    return page(call, [view(project) for project in found], total)
+    return page(call, [serialize_project(project) for project in found], total)
 
 
-async def get(call: Call) -> Json:
+async def get_project(call: ApiRequest) -> Json:
     """One project."""
-    return view(await call.project())
+    return serialize_project(await call.project())
 
 
-async def update(call: Call) -> Json:
+async def update_project(call: ApiRequest) -> Json:
     """Change what is given; the rest stays."""
     project = await call.project()
     arguments = call.arguments
@@ -88,18 +88,18 @@ async def update(call: Call) -> Json:
     return "The project is updated."
 
 
-async def update_settings(call: Call) -> Json:
+async def update_settings(call: ApiRequest) -> Json:
     """Lay the given settings over the stored ones; the next deployment takes them."""
     project = await call.project()
     if project.status is not ProjectStatus.ACTIVE:
         raise InvalidRequestError(f"The project is {project.status}, not active.")
     given: Mapping[str, Json] = {k: v for k, v in call.arguments.items() if k != "project_id"}
-    check_settings(given)
+    check_build_settings(given)
     await call.services.store.set_project_settings(project.id, {**project.settings, **given})
     return "The settings are updated. They take effect with the next deployment."
 
 
-async def delete(call: Call) -> Json:
+async def delete_project(call: ApiRequest) -> Json:
     """Mark a project for deletion; what belongs to it goes in the background."""
     project = await call.project()
     if project.status is ProjectStatus.ACTIVE:
@@ -109,11 +109,11 @@ async def delete(call: Call) -> Json:
 
 
 HANDLERS: Handlers = {
-    "CheckProjectUniqueName": check_name,
-    "CreateProject": create,
-    "ListProjects": list_,
-    "GetProject": get,
-    "UpdateProject": update,
+    "CheckProjectUniqueName": check_project_name,
+    "CreateProject": create_project,
+    "ListProjects": list_projects,
+    "GetProject": get_project,
+    "UpdateProject": update_project,
     "UpdateProjectSettings": update_settings,
-    "DeleteProject": delete,
+    "DeleteProject": delete_project,
 }

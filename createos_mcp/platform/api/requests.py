@@ -24,7 +24,7 @@ _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _BOOLEANS = {"true": True, "false": False}
 
 
-async def read_arguments(operation: Operation, request: Request) -> Arguments:
+async def read_request_arguments(operation: Operation, request: Request) -> Arguments:
     """Path, query and body of a request, side by side, by the names of the tool's arguments.
 
     A multipart part comes as its bytes. Null counts as left out where an argument is optional.
@@ -40,7 +40,7 @@ async def read_arguments(operation: Operation, request: Request) -> Arguments:
             value = request.query_params[wire_name]
             arguments[argument] = _read_text(argument, properties[argument], value)
     if operation.http.body == "json":
-        arguments.update(_without_nulls(operation.input_schema, await _read_json(request)))
+        arguments.update(_without_nulls(operation.input_schema, await _read_json_body(request)))
     if operation.http.body == "multipart":
         arguments.update(await _read_parts(request))
     return arguments
@@ -60,7 +60,7 @@ def _read_text(name: str, schema: Schema, text: str) -> Json:
     return text
 
 
-async def _read_json(request: Request) -> Mapping[str, Json]:
+async def _read_json_body(request: Request) -> Mapping[str, Json]:
     content = await _bounded(request).body()
     try:
         text = content.decode()

@@ -1,13 +1,13 @@
 """Transfers: an owner makes a token, another user takes the project over with it."""
 
 from createos_mcp.contract.operations import Json
-from createos_mcp.platform.api.calls import Call, Handlers
+from createos_mcp.platform.api.api_request import ApiRequest, Handlers
 from createos_mcp.platform.errors import ForbiddenError, InvalidRequestError
 from createos_mcp.platform.models import ProjectStatus, Transfer
-from createos_mcp.platform.names import text_of
+from createos_mcp.platform.timestamps import format_time
 
 
-def view(transfer: Transfer) -> dict[str, Json]:
+def serialize_transfer(transfer: Transfer) -> dict[str, Json]:
     """A change of owner as the API shows it."""
     return {
         "id": transfer.id,
@@ -19,7 +19,7 @@ def view(transfer: Transfer) -> dict[str, Json]:
     }
 
 
-async def make_link(call: Call) -> Json:
+async def make_link(call: ApiRequest) -> Json:
     """A token for one transfer, and the address that takes it."""
     project = await call.project()
     if project.status is not ProjectStatus.ACTIVE:
@@ -29,11 +29,11 @@ async def make_link(call: Call) -> Json:
     return {
         "token": token,
         "frontendUri": f"{base_url}/v1/projects/{project.id}/transfer?token={token}",
-        "expiresAt": text_of(expires_at),
+        "expiresAt": format_time(expires_at),
     }
 
 
-async def accept(call: Call) -> Json:
+async def accept_transfer(call: ApiRequest) -> Json:
     """Make the caller the owner of the token's project.
 
     The token is read first: who has none does not learn which projects there are.
@@ -47,14 +47,17 @@ async def accept(call: Call) -> Json:
     return "The project is yours now, with its environments, deployments and addresses."
 
 
-async def history(call: Call) -> Json:
+async def history(call: ApiRequest) -> Json:
     """A project's changes of owner, newest first."""
     project = await call.project()
-    return [view(transfer) for transfer in await call.services.store.transfers.of(project.id)]
+    return [
+        serialize_transfer(transfer)
+        for transfer in await call.services.store.transfers.of(project.id)
+    ]
 
 
 HANDLERS: Handlers = {
     "GetProjectTransferUri": make_link,
-    "TransferProject": accept,
+    "TransferProject": accept_transfer,
     "ListProjectTransferHistory": history,
 }

@@ -66,7 +66,7 @@ def unpack_zip(content: bytes, target: Path) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive, _written_at_once(target) as draft:
             _unpack(archive, draft)
-            _unwrap(draft)
+            _drop_wrapping_folder(draft)
     except (zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error) as error:
         raise UploadRefusedError("", f"the file is not a zip that can be read: {error}") from error
 
@@ -89,7 +89,7 @@ def _write_files(files: list[tuple[str, bytes]], target: Path) -> None:
     paths = _check_paths(path for path, _ in files)
     with _written_at_once(target) as draft:
         for path, (_, content) in zip(paths, files, strict=True):
-            with _create(draft, path) as file:
+            with _create_file(draft, path) as file:
                 file.write(content)
 
 
@@ -111,8 +111,8 @@ def _unpack(archive: zipfile.ZipFile, draft: Path) -> None:
         raise UploadRefusedError("", "the zip holds no file")
     budget = MAX_UNPACKED_BYTES
     for path, entry in zip(_check_paths(entry.filename for entry in files), files, strict=True):
-        with archive.open(entry) as packed, _create(draft, path) as file:
-            budget -= _copy(packed, file, entry, budget)
+        with archive.open(entry) as packed, _create_file(draft, path) as file:
+            budget -= _copy_entry(packed, file, entry, budget)
         if entry.external_attr >> 16 & stat.S_IXUSR:
             (draft / path).chmod(0o755)
 
@@ -124,7 +124,7 @@ def _check_kind(entry: zipfile.ZipInfo) -> None:
         raise UploadRefusedError(entry.filename, "it is a link or device; pack the file itself")
 
 
-def _copy(packed: IO[bytes], file: IO[bytes], entry: zipfile.ZipInfo, budget: int) -> int:
+def _copy_entry(packed: IO[bytes], file: IO[bytes], entry: zipfile.ZipInfo, budget: int) -> int:
     """Copy one entry, counting what really comes out of it and not what its header says."""
     size = 0
     most = max(entry.compress_size * MAX_RATIO, RATIO_FROM_BYTES)
@@ -147,7 +147,7 @@ def _check_paths(paths: Iterable[str]) -> list[PurePosixPath]:
     folders: dict[str, str] = {}
     checked = []
     for text in paths:
-        path = _check_path(text)
+        path = _check_entry_path(text)
         for folder in path.parents[:-1]:
             key = folder.as_posix().casefold()
             if key in files or folders.setdefault(key, folder.as_posix()) != folder.as_posix():
@@ -164,7 +164,7 @@ def _meets(other: str) -> str:
     return f"it cannot be beside {other!r}, because one would take the other's place"
 
 
-def _check_path(text: str) -> PurePosixPath:
+def _check_entry_path(text: str) -> PurePosixPath:
     if not text.strip():
         raise UploadRefusedError(text, "the path is empty")
     if any(ord(character) < ord(" ") or character == "\x7f" for character in text):
@@ -198,13 +198,13 @@ def _written_at_once(target: Path) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def _create(draft: Path, path: PurePosixPath) -> IO[bytes]:
+def _create_file(draft: Path, path: PurePosixPath) -> IO[bytes]:
     file = draft / path
     file.parent.mkdir(parents=True, exist_ok=True)
     return file.open("xb")
 
 
-def _unwrap(draft: Path) -> None:
+def _drop_wrapping_folder(draft: Path) -> None:
     """Leave out folders that hold nothing but one other folder."""
     only = list(draft.iterdir())
     if len(only) == 1 and only[0].is_dir():

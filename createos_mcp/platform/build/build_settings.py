@@ -12,7 +12,7 @@ VARIABLES = ("runEnvs", "buildVars", "buildFlags")
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-def check_settings(settings: Mapping[str, Json]) -> None:
+def check_build_settings(settings: Mapping[str, Json]) -> None:
     """Let settings pass that an app can be built and run with.
 
     Raises:

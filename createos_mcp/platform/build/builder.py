@@ -21,9 +21,9 @@ from createos_mcp.platform.errors import BuildFailedError
 from createos_mcp.platform.build.frameworks import DOCKERFILE, FRAMEWORKS
 from createos_mcp.platform.models import BuildJob, Release
 from createos_mcp.platform.paths import DataDir
-from createos_mcp.platform.processes import kill_trees, processes_by
+from createos_mcp.platform.processes import kill_trees, pids_by_environ
 from createos_mcp.platform.sandbox.sandbox import SYSTEM, Confinement, Sandbox
-from createos_mcp.platform.build.steps import run_step
+from createos_mcp.platform.build.build_command import run_command
 from createos_mcp.platform.build.toolchains import Toolchain, Toolchains
 
 BuildLog: TypeAlias = Callable[[str, Sequence[str]], Awaitable[None]]
@@ -98,9 +98,9 @@ class Builder:
         except OSError as error:
             raise BuildFailedError(f"The build cannot use its files: {error}") from error
 
-    async def end_strays(self) -> None:
+    async def kill_orphans(self) -> None:
         """End the processes of builds that an earlier run of the platform began."""
-        found = await to_thread.run_sync(processes_by, BUILD_ID)
+        found = await to_thread.run_sync(pids_by_environ, BUILD_ID)
         ours = [pids for name, pids in found.items() if self._data_dir.source(name).is_dir()]
         await to_thread.run_sync(kill_trees, [*chain.from_iterable(ours)])
 
@@ -147,7 +147,7 @@ class Builder:
         )
         confined = self._sandbox.confine(command, confinement)
         try:
-            exit_code = await run_step(
+            exit_code = await run_command(
                 confined,
                 cwd=site.root,
                 environ=site.environ,
@@ -210,7 +210,7 @@ class Builder:
 
 def _end_processes_of(deployment_id: str) -> None:
     """End what a build started and left behind, in whatever session it is."""
-    kill_trees(processes_by(BUILD_ID).get(deployment_id, ()))
+    kill_trees(pids_by_environ(BUILD_ID).get(deployment_id, ()))
 
 
 def _system_trust() -> dict[str, str]:

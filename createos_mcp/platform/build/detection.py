@@ -138,13 +138,13 @@ def _with_flags(plan: Plan, settings: Mapping[str, Json]) -> Plan:
 
 
 def _suggest_node(source: Path, framework: str | None) -> Plan:
-    package = _read_json(source / "package.json")
+    package = _read_package(source / "package.json")
     dependencies = _section(package, "dependencies") | _section(package, "devDependencies")
     found = (name for name in NODE_DEPENDENCIES if name in dependencies)
     framework = framework or NODE_DEPENDENCIES.get(next(found, ""))
     preset = FRAMEWORKS.get(framework or "")
     scripts = _section(package, "scripts")
-    start = _start(source, package)
+    start = _detect_start(source, package)
     pages = preset.output_dir if preset else None
     if pages and "react-scripts" in dependencies:
         pages = "build"
@@ -158,7 +158,7 @@ def _suggest_node(source: Path, framework: str | None) -> Plan:
     )
 
 
-def _start(source: Path, package: Mapping[str, Json]) -> str | None:
+def _detect_start(source: Path, package: Mapping[str, Json]) -> str | None:
     """The start script; one that only names a program is run without npm around it."""
     scripts = _section(package, "scripts")
     start = scripts.get("start")
@@ -264,7 +264,7 @@ _SUGGESTIONS: Mapping[str, Callable[[Path, str | None], Plan]] = {
 }
 
 
-def _read_json(file: Path) -> Mapping[str, Json]:
+def _read_package(file: Path) -> Mapping[str, Json]:
     try:
         read = json.loads(file.read_text()) if file.is_file() else {}
     except ValueError as error:

@@ -33,7 +33,7 @@ _CONTROL = {code: None for code in (*range(32), *range(127, 160)) if chr(code) n
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Outcome:
+class CronResult:
     """How a run went."""
 
     success: bool
@@ -47,7 +47,7 @@ def check_request(settings: Mapping[str, Json]) -> None:
     Raises:
         InvalidRequestError: The field that is wrong, and how it should be.
     """
-    _check_path(settings["path"])
+    _check_request_path(settings["path"])
     _check_headers(settings.get("headers") or {})
     try:
         (settings.get("body") or "").encode()
@@ -61,7 +61,7 @@ def open_client() -> httpx2.AsyncClient:
     return httpx2.AsyncClient(limits=limits, timeout=None, trust_env=False)
 
 
-async def send(client: httpx2.AsyncClient, job: Cronjob) -> Outcome:
+async def send_cron_request(client: httpx2.AsyncClient, job: Cronjob) -> CronResult:
     """Send a job's request to the address of its environment, and keep the answer's beginning."""
     timeout_s = job.settings.get("timeoutInSeconds") or DEFAULT_TIMEOUT_S
     try:
@@ -71,10 +71,10 @@ async def send(client: httpx2.AsyncClient, job: Cronjob) -> Outcome:
         reason = f"The app did not answer within {timeout_s} s."
     except httpx2.HTTPError as error:
         reason = f"The request failed: {str(error) or type(error).__name__}."
-    return Outcome(success=False, status_code=None, log=reason)
+    return CronResult(success=False, status_code=None, log=reason)
 
 
-async def _exchange(client: httpx2.AsyncClient, job: Cronjob) -> Outcome:
+async def _exchange(client: httpx2.AsyncClient, job: Cronjob) -> CronResult:
     body = job.settings.get("body")
     request = client.build_request(
         job.settings["method"],
@@ -91,7 +91,7 @@ async def _exchange(client: httpx2.AsyncClient, job: Cronjob) -> Outcome:
                 break
     finally:
         await answer.aclose()
-    return Outcome(
+    return CronResult(
         success=HTTPStatus.OK <= answer.status_code < HTTPStatus.BAD_REQUEST,
         status_code=answer.status_code,
         log=beginning[:LOG_BYTES].decode(errors="replace").translate(_CONTROL),
@@ -104,7 +104,7 @@ def _headers(given: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     return [(name.encode(), value.encode("latin-1")) for name, value in chosen.items()]
 
 
-def _check_path(path: str) -> None:
+def _check_request_path(path: str) -> None:
     reason = None
     if not path.startswith("/") or path.startswith("//"):
         reason = "it has to begin with one / and name no host"

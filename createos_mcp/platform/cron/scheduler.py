@@ -11,8 +11,8 @@ from createos_mcp.platform.background import Background
 from createos_mcp.platform.cron import cron_requests
 from createos_mcp.platform.cron.schedules import Schedule
 from createos_mcp.platform.models import Activity, Cronjob
-from createos_mcp.platform.names import moment_of
 from createos_mcp.platform.store.cronjobs import Cronjobs, Due
+from createos_mcp.platform.timestamps import parse_time
 
 logger = logging.getLogger(__name__)
 
@@ -68,14 +68,14 @@ class Scheduler:
         self._started_at = min(self._started_at, moment)
         jobs = await self._cronjobs.scheduled()
         # Jobs that were changed or deleted are forgotten, and changed ones planned anew.
-        self._next = {key: self._next[key] for key in map(_key, jobs) if key in self._next}
+        self._next = {key: self._next[key] for key in map(_job_version, jobs) if key in self._next}
         due = [due for job in jobs if (due := self._due_of(job, moment)) is not None]
         for one, activity in await self._cronjobs.claim(due):
             self._running[one.job.id] = activity
             self._background.start(self._run_one, one.job, activity)
 
     def _due_of(self, job: Cronjob, moment: datetime) -> Due | None:
-        key = _key(job)
+        key = _job_version(job)
         if key not in self._next:
             self._next[key] = Schedule(job.schedule).after(self._over_at(job, moment))
         if self._next[key] > moment:
@@ -93,14 +93,14 @@ class Scheduler:
 
     def _over_at(self, job: Cronjob, moment: datetime) -> datetime:
         """Until when moments are over: run or passed while nothing was there to run them."""
-        over_at = moment_of(job.over_at)
+        over_at = parse_time(job.over_at)
         if over_at > moment + WRONG_CLOCK:
             return self._started_at
         return max(over_at, self._started_at)
 
     async def _run_one(self, job: Cronjob, activity: Activity) -> None:
         try:
-            outcome = await cron_requests.send(self._client, job)
+            outcome = await cron_requests.send_cron_request(self._client, job)
             await self._cronjobs.finish(
                 activity.id,
                 success=outcome.success,
@@ -111,6 +111,6 @@ class Scheduler:
             del self._running[job.id]
 
 
-def _key(job: Cronjob) -> tuple[str, str]:
+def _job_version(job: Cronjob) -> tuple[str, str]:
     """A job as it is now: one that was changed has another key."""
     return job.id, job.updated_at

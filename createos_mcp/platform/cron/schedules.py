@@ -30,9 +30,9 @@ class Schedule:
         try:
             self.after(ANY)
         except CroniterBadDateError as error:
-            raise self._refusal("it never comes due") from error
+            raise self._invalid_schedule("it never comes due") from error
         except CroniterError as error:
-            raise self._refusal(str(error)) from error
+            raise self._invalid_schedule(str(error)) from error
 
     def after(self, moment: datetime) -> datetime:
         """The first moment later than this one."""
@@ -50,12 +50,12 @@ class Schedule:
         fields = self._expression.split()
         named = self._expression.startswith("@")
         if not named and len(fields) not in FIELDS:
-            raise self._refusal(f"it has {len(fields)} fields")
+            raise self._invalid_schedule(f"it has {len(fields)} fields")
         # croniter takes H and R for a hash and for chance: other moments at each reading.
         if any(field[0] in "HhRr" for field in fields):
-            raise self._refusal("H and R are not known here")
+            raise self._invalid_schedule("H and R are not known here")
 
-    def _refusal(self, reason: str) -> InvalidRequestError:
+    def _invalid_schedule(self, reason: str) -> InvalidRequestError:
         return InvalidRequestError(
             f"schedule: {self._expression!r} is no cron expression: {reason}. Give five fields "
             "(minute hour day month weekday) in UTC, such as '*/5 * * * *', six with the second "

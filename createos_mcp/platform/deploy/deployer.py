@@ -8,8 +8,8 @@ from anyio import to_thread
 
 from createos_mcp.platform.background import Background, Work
 from createos_mcp.platform.config import PlatformConfig
+from createos_mcp.platform.deploy.reconciler import EnvironmentReconciler
 from createos_mcp.platform.deploy.releases import Releases
-from createos_mcp.platform.deploy.settler import Settler
 from createos_mcp.platform.errors import (
     AppExitedError,
     BuildFailedError,
@@ -20,6 +20,7 @@ from createos_mcp.platform.errors import (
     WrongStateError,
 )
 from createos_mcp.platform.gateway.addresses import Addresses
+from createos_mcp.platform.ids import new_id
 from createos_mcp.platform.models import (
     UNFINISHED,
     Deployment,
@@ -29,7 +30,6 @@ from createos_mcp.platform.models import (
     Project,
     ProjectStatus,
 )
-from createos_mcp.platform.names import new_id
 from createos_mcp.platform.run.supervisor import Supervisor
 from createos_mcp.platform.store.store import Store
 
@@ -52,7 +52,7 @@ class Deployer:
         store: Store,
         releases: Releases,
         supervisor: Supervisor,
-        settler: Settler,
+        reconciler: EnvironmentReconciler,
         addresses: Addresses,
         config: PlatformConfig,
         background: Background,
@@ -60,7 +60,7 @@ class Deployer:
         self._store = store
         self._releases = releases
         self._supervisor = supervisor
-        self._settler = settler
+        self._reconciler = reconciler
         self._addresses = addresses
         self._config = config
         self._data_dir = config.data_dir
@@ -72,13 +72,13 @@ class Deployer:
         environments = await self._store.environments.all()
         for environment in environments:
             await self._addresses.open_environment(environment)
-        await self._releases.end_strays()
+        await self._releases.kill_orphans()
         await self._supervisor.recover(environments)
         for deployment in await self._store.deployments_in({*UNFINISHED, _TERMINATING}):
             await self._recover_one(deployment)
         for environment in environments:
             if environment.status is not EnvironmentStatus.ACTIVE:
-                self._settler.begin(environment)
+                self._reconciler.start_reconciling(environment)
         for project in await self._store.projects_in(ProjectStatus.DELETING):
             self._background.start(self._remove_project, project)
 
@@ -97,7 +97,7 @@ class Deployer:
             WrongStateError: It is past building.
         """
         try:
-            await self._store.move(
+            await self._store.transition(
                 deployment.id, DeploymentStatus.CANCELLED, reason="Cancelled on request"
             )
         except IllegalTransitionError as error:
@@ -146,7 +146,7 @@ class Deployer:
             WrongStateError: It is being deleted already.
         """
         try:
-            marked = await self._store.move(deployment.id, DeploymentStatus.TERMINATING)
+            marked = await self._store.transition(deployment.id, DeploymentStatus.TERMINATING)
         except IllegalTransitionError as error:
             raise WrongStateError("The deployment is being deleted already.") from error
         self._background.start(self._remove, marked)
@@ -165,7 +165,7 @@ class Deployer:
             raise WrongStateError(
                 f"Only a sleeping deployment can be woken; this one is {deployment.status}."
             )
-        if await self._store.show(deployment.id, DeploymentStatus.DEPLOYING, None):
+        if await self._store.record_status(deployment.id, DeploymentStatus.DEPLOYING, None):
             self._background.start(self._wake, deployment)
 
     async def _wake(self, deployment: Deployment) -> None:
@@ -184,7 +184,7 @@ class Deployer:
         if deployment.status is _TERMINATING:
             self._background.start(self._remove, deployment)
         elif self._supervisor.runs(deployment.id):
-            await self._supervisor.show(deployment.id)
+            await self._supervisor.publish_status(deployment.id)
         elif deployment.live_at is None:
             await self.submit(deployment)
         else:
@@ -206,22 +206,22 @@ class Deployer:
     async def _give_up(self, deployment_id: str) -> None:
         """End a deployment that a fault of the platform stopped, in the state it can end in."""
         for status in (DeploymentStatus.BUILD_ERROR, DeploymentStatus.ERROR):
-            if await self._store.show(deployment_id, status, FAULT):
+            if await self._store.record_status(deployment_id, status, FAULT):
                 return
 
     async def _build(self, deployment: Deployment) -> bool:
         async with self._releases.slots:
             if deployment.status is DeploymentStatus.QUEUE:
-                await self._store.move(deployment.id, DeploymentStatus.BUILDING)
+                await self._store.transition(deployment.id, DeploymentStatus.BUILDING)
             try:
                 await self._releases.build(deployment)
             except BuildFailedError as error:
                 await self._store.append_build_log(deployment.id, "build", [str(error)])
-                await self._store.move(
+                await self._store.transition(
                     deployment.id, DeploymentStatus.BUILD_ERROR, reason=str(error)
                 )
                 return False
-        await self._store.move(deployment.id, DeploymentStatus.DEPLOYING)
+        await self._store.transition(deployment.id, DeploymentStatus.DEPLOYING)
         return True
 
     async def _take_live(self, deployment_id: str) -> None:
@@ -243,7 +243,7 @@ class Deployer:
         if errors and not self._supervisor.runs(deployment_id):
             await self._fail(deployment_id, errors[0])
         else:
-            await self._supervisor.show(deployment_id)
+            await self._supervisor.publish_status(deployment_id)
 
     async def _take_place(self, deployment: Deployment, place: str) -> None:
         """Run a deployment in an environment, unless that has a newer one, or by itself."""
@@ -259,16 +259,16 @@ class Deployer:
     async def _fail(self, deployment_id: str, error: BuildFailedError | StartFailedError) -> None:
         exited = isinstance(error, AppExitedError)
         status = DeploymentStatus.CRASHING if exited else DeploymentStatus.ERROR
-        await self._store.show(deployment_id, status, str(error))
+        await self._store.record_status(deployment_id, status, str(error))
 
     async def _remove_project(self, project: Project) -> None:
         for deployment in await self._store.deployments_of(project.id):
             if deployment.status is not _TERMINATING:
-                await self._store.move(deployment.id, _TERMINATING)
+                await self._store.transition(deployment.id, _TERMINATING)
             await self._remove(deployment)
         for environment in await self._store.environments.of(project.id):
             async with self._supervisor.lock(environment.id):
-                await self._settler.remove(environment)
+                await self._reconciler.remove(environment)
         await self._store.remove_project(project.id)
 
     async def _remove(self, deployment: Deployment) -> None:
@@ -287,9 +287,9 @@ class Deployer:
     async def _take_from(self, environment_id: str, deployment_id: str) -> None:
         environment = await self._store.environments.get(environment_id)
         if environment is not None and environment.deployment_id == deployment_id:
-            await self._store.environments.empty(environment_id)
+            await self._store.environments.clear_deployment(environment_id)
             await self._supervisor.stop(deployment_id)
-            self._addresses.withdraw(environment_id, DELETED)
+            self._addresses.make_unavailable(environment_id, DELETED)
 
     async def _keep_build_log(self, deployment_id: str) -> None:
         """Leave a deleted deployment's build log beside what its replicas printed."""

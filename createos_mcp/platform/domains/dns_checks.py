@@ -56,7 +56,7 @@ class Records:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Lookup:
+class DnsLookup:
     """What DNS holds of one kind at one name."""
 
     kind: str
@@ -66,7 +66,7 @@ class Lookup:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
+class DnsVerdict:
     """Whether a domain is verified, and the sentence that says what was seen."""
 
     verified: bool
@@ -93,7 +93,7 @@ class DnsCheck:
     def __init__(self, servers: Sequence[str]) -> None:
         self._servers = servers
 
-    async def check(self, name: str, records: Records) -> Finding:
+    async def check(self, name: str, records: Records) -> DnsVerdict:
         """Ask for the records of a domain, within 5 seconds, and compare."""
         cname, a, txt = await self._look_up_all(
             (name, "CNAME"), (name, "A"), (f"{records.txt_name}.{name}", "TXT")
@@ -101,11 +101,11 @@ class DnsCheck:
         by_cname = records.cname in cname.values
         by_address = set(records.a_records) & set(a.values) and records.txt_value in txt.values
         if by_cname or by_address:
-            return Finding(verified=True, message=f"{name} is verified by its DNS records.")
-        return Finding(verified=False, message=_explain(name, records, (cname, a, txt)))
+            return DnsVerdict(verified=True, message=f"{name} is verified by its DNS records.")
+        return DnsVerdict(verified=False, message=_explain_mismatch(name, records, (cname, a, txt)))
 
-    async def _look_up_all(self, *questions: tuple[str, str]) -> list[Lookup]:
-        answers: dict[str, Lookup] = {}
+    async def _look_up_all(self, *questions: tuple[str, str]) -> list[DnsLookup]:
+        answers: dict[str, DnsLookup] = {}
 
         async def ask(name: str, kind: str) -> None:
             answers[kind] = await self._look_up(name, kind)
@@ -115,15 +115,15 @@ class DnsCheck:
                 lookups.start_soon(partial(ask, name, kind))
         return [answers[kind] for _, kind in questions]
 
-    async def _look_up(self, name: str, kind: str) -> Lookup:
+    async def _look_up(self, name: str, kind: str) -> DnsLookup:
         try:
             answer = await self._resolver().resolve(dns.name.from_text(name), kind)
         except _ABSENT:
-            return Lookup(kind=kind)
+            return DnsLookup(kind=kind)
         except dns.exception.DNSException as error:
             silence = _SILENCES.get(type(error), f"its answer cannot be read ({error})")
-            return Lookup(kind=kind, silence=silence)
-        return Lookup(kind=kind, values=tuple(_TEXTS[kind](record) for record in answer))
+            return DnsLookup(kind=kind, silence=silence)
+        return DnsLookup(kind=kind, values=tuple(_TEXTS[kind](record) for record in answer))
 
     def _resolver(self) -> dns.asyncresolver.Resolver:
         """A resolver without memory: a record that was just set must be seen."""
@@ -139,11 +139,11 @@ def _nameserver(server: str) -> dns.nameserver.Nameserver:
     return dns.nameserver.Do53Nameserver(parts.hostname or "", parts.port or DNS_PORT)
 
 
-def _explain(name: str, records: Records, lookups: Sequence[Lookup]) -> str:
+def _explain_mismatch(name: str, records: Records, lookups: Sequence[DnsLookup]) -> str:
     silent = any(found.silence for found in lookups)
     remedy = "once DNS answers" if silent else "once DNS shows them, which may take up to 48 hours"
     return (
-        f"{name} is not verified. Found: {'; '.join(map(_describe, lookups))}. "
+        f"{name} is not verified. Found: {'; '.join(map(_describe_lookup, lookups))}. "
         f"Expected: {instructions(name, records)}. Call RefreshDomain again {remedy}."
     )
 
@@ -156,7 +156,7 @@ def instructions(name: str, records: Records) -> str:
     )
 
 
-def _describe(found: Lookup) -> str:
+def _describe_lookup(found: DnsLookup) -> str:
     if found.silence:
         return f"{found.kind} unknown ({found.silence})"
     if not found.values:

@@ -17,18 +17,18 @@ def read_name(given: str) -> str:
     try:
         name = idna.encode(given, uts46=True, std3_rules=True).decode().removesuffix(".")
     except idna.IDNAError as error:
-        raise _refusal(given, str(error)) from error
+        raise _invalid_name(given, str(error)) from error
     if "." not in name:
-        raise _refusal(given, "it has no dot")
+        raise _invalid_name(given, "it has no dot")
     last = name.rpartition(".")[2]
     if last.isdecimal():
-        raise _refusal(given, "it is an IP address or ends in a number")
+        raise _invalid_name(given, "it is an IP address or ends in a number")
     if last == OWN:
-        raise _refusal(given, f"names below {OWN} are this machine's own")
+        raise _invalid_name(given, f"names below {OWN} are this machine's own")
     return name
 
 
-def _refusal(given: str, reason: str) -> InvalidRequestError:
+def _invalid_name(given: str, reason: str) -> InvalidRequestError:
     return InvalidRequestError(
         f"name: {given!r} cannot be a custom domain: {reason}. "
         "Give a bare host name such as app.example.com."

@@ -20,7 +20,7 @@ def deployment_host(deployment_id: str) -> str:
     return f"dep-{deployment_id}.localhost"
 
 
-def endpoint(port: int) -> str:
+def app_url(port: int) -> str:
     """The address that answers for every client, also where `*.localhost` does not resolve."""
     return f"http://127.0.0.1:{port}"
 
@@ -37,7 +37,7 @@ class Addresses:
         """Listen on an environment's address, which answers 503 until something is published."""
         host = environment_host(environment)
         await self._open(environment.id, host, environment.port, counted=True)
-        self.withdraw(environment.id, "Nothing is deployed to this environment yet.")
+        self.make_unavailable(environment.id, "Nothing is deployed to this environment yet.")
 
     async def open_deployment(self, deployment_id: str) -> None:
         """Listen on a deployment's own address."""
@@ -49,11 +49,11 @@ class Addresses:
         """Send the next requests for an address to these replicas."""
         self._gateway.publish(self._sites[owner_id], instances)
 
-    def withdraw(self, owner_id: str, reason: str) -> None:
+    def make_unavailable(self, owner_id: str, reason: str) -> None:
         """Answer 503 with the reason at an address."""
         site = self._sites.get(owner_id)
         if site is not None:
-            self._gateway.withdraw(site, reason)
+            self._gateway.make_unavailable(site, reason)
 
     def hold(self, owner_id: str, wake: Callable[[], Awaitable[None]]) -> None:
         """Let requests at an address wait, the first of which wakes what answers there."""
@@ -75,7 +75,7 @@ class Addresses:
         site = self._sites.get(environment_id)
         if site is not None:
             own, *_ = site.hosts
-            self._sites[environment_id] = self._gateway.rehost(site, (own, *names))
+            self._sites[environment_id] = self._gateway.set_hosts(site, (own, *names))
 
     async def close(self, owner_id: str) -> None:
         """Give an address back."""

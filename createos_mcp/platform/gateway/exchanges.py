@@ -4,20 +4,20 @@ import asyncio
 from abc import ABC, abstractmethod
 
 import aiohttp
+from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 from yarl import URL
 
-from createos_mcp.platform.asgi import Receive, Scope, Send
 from createos_mcp.platform.errors import AnswerLostError, InstanceUnreachableError
-from createos_mcp.platform.gateway.connection import Connection
-from createos_mcp.platform.gateway.explanation import BAD_GATEWAY, explain, refuse
+from createos_mcp.platform.gateway.app_connection import Connection
+from createos_mcp.platform.gateway.error_responses import BAD_GATEWAY, reject_websocket, send_error
 from createos_mcp.platform.gateway.headers import (
     answer_headers,
     handshake_headers,
     request_head,
-    target,
+    request_target,
 )
-from createos_mcp.platform.gateway.upstream import FRESH_S, KEEP_S, Upstream
+from createos_mcp.platform.gateway.instance_pool import FRESH_S, KEEP_S, InstancePool
 from createos_mcp.platform.gateway.websockets import MAX_WEBSOCKET_BYTES, carry
 
 SWITCHING = 101
@@ -40,7 +40,7 @@ class Exchange(ABC):
         self._send = send
 
     @abstractmethod
-    async def over(self, upstream: Upstream) -> int:
+    async def forward(self, upstream: InstancePool) -> int:
         """Pass it on to an app, and return the status that the client got.
 
         Raises:
@@ -49,15 +49,17 @@ class Exchange(ABC):
         """
 
     @abstractmethod
-    async def explain(self, status: int, reason: str, *, retry_after_s: int | None = None) -> int:
+    async def send_error(
+        self, status: int, reason: str, *, retry_after_s: int | None = None
+    ) -> int:
         """Answer in the app's place, and return the status."""
 
     @abstractmethod
-    async def has_left(self) -> bool:
+    async def client_disconnected(self) -> bool:
         """Whether the client is known to have left; to be asked once, before `over`."""
 
     @abstractmethod
-    def take_repetition(self) -> bool:
+    def may_retry_once(self) -> bool:
         """Whether it may be sent once more after its answer was lost; True at most once."""
 
 
@@ -75,7 +77,7 @@ class RequestExchange(Exchange):
         self._status = 0
 
     @override
-    async def over(self, upstream: Upstream) -> int:
+    async def forward(self, upstream: InstancePool) -> int:
         upstream.enter()
         try:
             self._connection = await upstream.connect(idle_at_most_s=self._idle_at_most_s())
@@ -89,19 +91,21 @@ class RequestExchange(Exchange):
             upstream.leave()
 
     @override
-    async def explain(self, status: int, reason: str, *, retry_after_s: int | None = None) -> int:
-        await explain(self._scope, self._send, status, reason, retry_after_s=retry_after_s)
+    async def send_error(
+        self, status: int, reason: str, *, retry_after_s: int | None = None
+    ) -> int:
+        await send_error(self._scope, self._send, status, reason, retry_after_s=retry_after_s)
         return status
 
     @override
-    async def has_left(self) -> bool:
+    async def client_disconnected(self) -> bool:
         if self._head.has_body:
             return False
         message = await self._receive()
         return bool(message["type"] == "http.disconnect")
 
     @override
-    def take_repetition(self) -> bool:
+    def may_retry_once(self) -> bool:
         connection = self._connection
         may = (
             not self._is_repeated
@@ -153,9 +157,9 @@ class RequestExchange(Exchange):
             self._start_listener()
 
     def _start_listener(self) -> None:
-        self._listener = asyncio.get_running_loop().create_task(self._hear())
+        self._listener = asyncio.get_running_loop().create_task(self._read_client())
 
-    async def _hear(self) -> None:
+    async def _read_client(self) -> None:
         connection = self._connection
         if connection is None:
             return
@@ -181,15 +185,17 @@ class WebSocketExchange(Exchange):
     """A WebSocket, from its handshake to its end."""
 
     @override
-    async def over(self, upstream: Upstream) -> int:
+    async def forward(self, upstream: InstancePool) -> int:
         upstream.enter()
         try:
             return await self._open(upstream)
         finally:
             upstream.leave()
 
-    async def _open(self, upstream: Upstream) -> int:
-        address = f"http://app:{upstream.instance.port}{target(self._scope).decode('latin-1')}"
+    async def _open(self, upstream: InstancePool) -> int:
+        address = (
+            f"http://app:{upstream.instance.port}{request_target(self._scope).decode('latin-1')}"
+        )
         try:
             app = await upstream.websockets.ws_connect(
                 URL(address, encoded=True),
@@ -199,11 +205,11 @@ class WebSocketExchange(Exchange):
                 max_msg_size=MAX_WEBSOCKET_BYTES,
             )
         except aiohttp.WSServerHandshakeError as refusal:
-            return await self.explain(refusal.status, "")
+            return await self.send_error(refusal.status, "")
         except aiohttp.ClientConnectorError as error:
             raise InstanceUnreachableError from error
         except (aiohttp.ClientError, OSError):
-            return await self.explain(BAD_GATEWAY, "")
+            return await self.send_error(BAD_GATEWAY, "")
         async with app:
             return await self._accept(app)
 
@@ -217,14 +223,16 @@ class WebSocketExchange(Exchange):
         return SWITCHING
 
     @override
-    async def explain(self, status: int, reason: str, *, retry_after_s: int | None = None) -> int:
-        await refuse(self._receive, self._send, status)
+    async def send_error(
+        self, status: int, reason: str, *, retry_after_s: int | None = None
+    ) -> int:
+        await reject_websocket(self._receive, self._send, status)
         return status
 
     @override
-    async def has_left(self) -> bool:
+    async def client_disconnected(self) -> bool:
         return False
 
     @override
-    def take_repetition(self) -> bool:
+    def may_retry_once(self) -> bool:
         return False

@@ -8,9 +8,10 @@ from typing import Self
 
 import anyio
 from anyio.abc import TaskGroup
+from starlette.types import Receive, Scope, Send
 
-from createos_mcp.platform.asgi import Receive, Scope, Send
-from createos_mcp.platform.gateway.explanation import NOT_FOUND
+from createos_mcp.platform.gateway.error_responses import NOT_FOUND
+from createos_mcp.platform.gateway.instance_pool import InstancePool, OpenSocket
 from createos_mcp.platform.gateway.listeners import Listeners
 from createos_mcp.platform.gateway.routes import (
     Record,
@@ -18,11 +19,10 @@ from createos_mcp.platform.gateway.routes import (
     Running,
     Site,
     Sleeping,
+    Unavailable,
     Wake,
-    Withdrawn,
     exchange_of,
 )
-from createos_mcp.platform.gateway.upstream import OpenSocket, Upstream
 from createos_mcp.platform.models import Instance
 
 __all__ = ["Gateway", "Site"]
@@ -60,7 +60,7 @@ class Gateway:
         self._listeners = Listeners(self)
         self._by_port: dict[int, Route] = {}
         self._by_host: dict[bytes, Route] = {}
-        self._upstreams: dict[str, Upstream] = {}
+        self._upstreams: dict[str, InstancePool] = {}
         self._at_end = AsyncExitStack()
         self._tasks: TaskGroup
         self.port = 0
@@ -83,7 +83,7 @@ class Gateway:
         """
         await self._listeners.open(site.port)
         if site.port not in self._by_port:
-            route = Route(site, Withdrawn(EMPTY), clock=self._clock, record=self._record)
+            route = Route(site, Unavailable(EMPTY), clock=self._clock, record=self._record)
             self._by_port[site.port] = route
             self._name(route)
 
@@ -93,9 +93,9 @@ class Gateway:
         route = self._by_port.pop(site.port, None)
         if route is not None:
             self._unname(route)
-            route.lead_to(Withdrawn(UNKNOWN))
+            route.set_destination(Unavailable(UNKNOWN))
 
-    def rehost(self, site: Site, hosts: tuple[str, ...]) -> Site:
+    def set_hosts(self, site: Site, hosts: tuple[str, ...]) -> Site:
         """Answer to other host names from now on, leading where it leads.
 
         Returns:
@@ -110,12 +110,14 @@ class Gateway:
     def publish(self, site: Site, instances: Sequence[Instance]) -> None:
         """Let the next requests go to these instances, at least one; those in flight stay."""
         route = self._by_port[site.port]
-        route.lead_to(Running([self._upstream(instance) for instance in instances]))
+        route.set_destination(Running([self._upstream(instance) for instance in instances]))
         route.touch()
 
-    def withdraw(self, site: Site, reason: str, *, retry_after_s: int | None = None) -> None:
+    def make_unavailable(
+        self, site: Site, reason: str, *, retry_after_s: int | None = None
+    ) -> None:
         """Answer 503 with the reason, and with `Retry-After` where it will pass."""
-        self._by_port[site.port].lead_to(Withdrawn(reason, retry_after_s))
+        self._by_port[site.port].set_destination(Unavailable(reason, retry_after_s))
 
     def hold(self, site: Site, wake: Wake) -> None:
         """Let requests wait until the site is published or withdrawn, for 60 seconds at most.
@@ -129,7 +131,7 @@ class Gateway:
         """
         route = self._by_port[site.port]
         if not isinstance(route.target, Sleeping):
-            route.lead_to(Sleeping(route, wake, self._tasks))
+            route.set_destination(Sleeping(route, wake, self._tasks))
 
     async def drain(self, instances: Sequence[Instance], timeout_s: float) -> None:
         """Wait until nothing is in flight on these instances, or the time is over; then let go.
@@ -156,7 +158,7 @@ class Gateway:
         """Answer one request or WebSocket."""
         route = self._route(scope)
         if route is None:
-            await exchange_of(scope, receive, send).explain(NOT_FOUND, UNKNOWN)
+            await exchange_of(scope, receive, send).send_error(NOT_FOUND, UNKNOWN)
         else:
             await route.answer(scope, receive, send)
 
@@ -176,10 +178,10 @@ class Gateway:
             if self._by_host.get(host.lower().encode()) is route:
                 del self._by_host[host.lower().encode()]
 
-    def _upstream(self, instance: Instance) -> Upstream:
+    def _upstream(self, instance: Instance) -> InstancePool:
         key = instance.replica_id
         if key not in self._upstreams:
-            self._upstreams[key] = Upstream(instance, self._open_socket)
+            self._upstreams[key] = InstancePool(instance, self._open_socket)
         return self._upstreams[key]
 
     async def _shut(self) -> None:

@@ -2,8 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from createos_mcp.platform.asgi import Headers, Scope
+from starlette.types import Scope
+
+Headers: TypeAlias = list[tuple[bytes, bytes]]
+"""As ASGI has them: lower-case names, in the order in which they came."""
 
 HOP_BY_HOP = frozenset(
     {
@@ -49,7 +53,7 @@ def request_head(scope: Scope) -> RequestHead:
     lines += [b"%s: %s" % header for header in forwarded(scope, values)]
     if chunked:
         lines.append(b"transfer-encoding: chunked")
-    line = b"%s %s HTTP/1.1" % (scope["method"].encode(), target(scope))
+    line = b"%s %s HTTP/1.1" % (scope["method"].encode(), request_target(scope))
     return RequestHead(
         written=b"\r\n".join([line, *lines, b"\r\n"]),
         has_body=chunked or values.get(b"content-length", b"0") != b"0",
@@ -57,7 +61,7 @@ def request_head(scope: Scope) -> RequestHead:
     )
 
 
-def target(scope: Scope) -> bytes:
+def request_target(scope: Scope) -> bytes:
     """Path and query as the client wrote them."""
     path: bytes = scope["raw_path"]
     query: bytes = scope["query_string"]

@@ -9,7 +9,7 @@ from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from createos_mcp.platform.gateway.gathering import GatheringTransport
+from createos_mcp.platform.gateway.write_coalescing import CoalescingTransport
 
 BACKLOG = 2048
 MAX_WEBSOCKET_BYTES = 64 * 2**20
@@ -38,7 +38,7 @@ def bind_loopback(port: int) -> socket.socket:
 class _Protocol(HttpToolsProtocol):
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(GatheringTransport(transport))  # type: ignore[arg-type]
+        super().connection_made(CoalescingTransport(transport))  # type: ignore[arg-type]
 
 
 class Listeners:

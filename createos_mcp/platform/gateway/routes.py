@@ -7,21 +7,21 @@ from typing import Protocol
 
 import anyio
 from anyio.abc import TaskGroup
+from starlette.types import Receive, Scope, Send
 
-from createos_mcp.platform.asgi import Receive, Scope, Send
 from createos_mcp.platform.errors import AnswerLostError, InstanceUnreachableError
+from createos_mcp.platform.gateway.error_responses import BAD_GATEWAY, UNAVAILABLE
 from createos_mcp.platform.gateway.exchanges import (
     CLIENT_LEFT,
     Exchange,
     RequestExchange,
     WebSocketExchange,
 )
-from createos_mcp.platform.gateway.explanation import BAD_GATEWAY, UNAVAILABLE
-from createos_mcp.platform.gateway.upstream import Upstream
+from createos_mcp.platform.gateway.instance_pool import InstancePool
 
 logger = logging.getLogger(__name__)
 
-HOLD_S = 60.0
+WAKE_TIMEOUT_S = 60.0
 """How long a request waits for an app that wakes up."""
 
 RETRY_AFTER_S = 5
@@ -46,7 +46,7 @@ class Site:
     """Environment whose traffic it is; None where it is not counted."""
 
 
-class Target(Protocol):
+class Destination(Protocol):
     """What takes the requests of a site."""
 
     async def serve(self, exchange: Exchange) -> int:
@@ -64,7 +64,7 @@ class Route:
     """
 
     def __init__(
-        self, site: Site, target: Target, *, clock: Callable[[], float], record: Record
+        self, site: Site, target: Destination, *, clock: Callable[[], float], record: Record
     ) -> None:
         self.site = site
         self.target = target
@@ -73,11 +73,11 @@ class Route:
         self._in_flight = 0
         self._quiet_since = clock()
 
-    def lead_to(self, target: Target) -> None:
+    def set_destination(self, target: Destination) -> None:
         """Let the next requests go somewhere else; those in flight stay where they are."""
         before, self.target = self.target, target
         if isinstance(before, Sleeping):
-            before.release()
+            before.wake_waiters()
 
     def touch(self) -> None:
         """Count the idle time from now."""
@@ -113,7 +113,7 @@ class Running:
         upstreams: The instances, at least one.
     """
 
-    def __init__(self, upstreams: Sequence[Upstream]) -> None:
+    def __init__(self, upstreams: Sequence[InstancePool]) -> None:
         self._upstreams = list(upstreams)
 
     async def serve(self, exchange: Exchange) -> int:
@@ -122,17 +122,17 @@ class Running:
         while untried:
             upstream = self._least_busy(untried)
             try:
-                return await exchange.over(upstream)
+                return await exchange.forward(upstream)
             except InstanceUnreachableError:
                 untried.remove(upstream)
             except AnswerLostError as lost:
-                if not exchange.take_repetition():
+                if not exchange.may_retry_once():
                     break
                 if not lost.on_kept_connection:
                     untried.remove(upstream)
-        return await exchange.explain(BAD_GATEWAY, GONE)
+        return await exchange.send_error(BAD_GATEWAY, GONE)
 
-    def _least_busy(self, upstreams: Sequence[Upstream]) -> Upstream:
+    def _least_busy(self, upstreams: Sequence[InstancePool]) -> InstancePool:
         """Of those that are equally busy the one that was chosen longest ago."""
         if len(self._upstreams) == 1:
             return upstreams[0]
@@ -142,7 +142,7 @@ class Running:
         return chosen
 
 
-class Withdrawn:
+class Unavailable:
     """Nothing runs: 503 with the reason."""
 
     def __init__(self, reason: str, retry_after_s: int | None = None) -> None:
@@ -151,7 +151,9 @@ class Withdrawn:
 
     async def serve(self, exchange: Exchange) -> int:
         """Tell the client why."""
-        return await exchange.explain(UNAVAILABLE, self._reason, retry_after_s=self._retry_after_s)
+        return await exchange.send_error(
+            UNAVAILABLE, self._reason, retry_after_s=self._retry_after_s
+        )
 
 
 class Sleeping:
@@ -170,7 +172,7 @@ class Sleeping:
         self._is_waking = False
         self._over = anyio.Event()
 
-    def release(self) -> None:
+    def wake_waiters(self) -> None:
         """Let go of the requests that wait: the route leads elsewhere."""
         self._over.set()
 
@@ -179,13 +181,13 @@ class Sleeping:
         if not self._is_waking:
             self._is_waking = True
             self._tasks.start_soon(self._wake_up)
-        with anyio.move_on_after(HOLD_S):
+        with anyio.move_on_after(WAKE_TIMEOUT_S):
             await self._over.wait()
-        if await exchange.has_left():
+        if await exchange.client_disconnected():
             return CLIENT_LEFT
         target = self._route.target
         if isinstance(target, Sleeping):
-            target = Withdrawn(FAILED if self._over.is_set() else SLOW, RETRY_AFTER_S)
+            target = Unavailable(FAILED if self._over.is_set() else SLOW, RETRY_AFTER_S)
         return await target.serve(exchange)
 
     async def _wake_up(self) -> None:
@@ -194,6 +196,6 @@ class Sleeping:
         except Exception:
             logger.exception("an app of %s could not be woken", self._route.site.hosts)
             if self._route.target is self:
-                self._route.lead_to(Sleeping(self._route, self._wake, self._tasks))
+                self._route.set_destination(Sleeping(self._route, self._wake, self._tasks))
         finally:
             self._is_waking = False

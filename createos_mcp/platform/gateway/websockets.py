@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping
 import aiohttp
 import anyio
 from aiohttp.abc import AbstractResolver, ResolveResult
+from starlette.types import Receive, Send
 from typing_extensions import override
-
-from createos_mcp.platform.asgi import Receive, Send
 
 CONNECT_TIMEOUT_S = 5.0
 MAX_WEBSOCKET_BYTES = 64 * 2**20

@@ -25,12 +25,12 @@ def from_json(written: Mapping[str, Json]) -> Instance:
     return Instance(**{**written, "process": process, "run_dir": Path(written["run_dir"])})
 
 
-def is_running(instance: Instance) -> bool:
+def is_instance_running(instance: Instance) -> bool:
     """Whether the launcher runs, and with it the app."""
     return instance.process.is_running()
 
 
-async def until_ended(instance: Instance) -> None:
+async def wait_for_exit(instance: Instance) -> None:
     """Return once the launcher, and with it the app, has ended."""
     with contextlib.suppress(ProcessLookupError):
         await _until_readable(os.pidfd_open(instance.process.pid), instance)
@@ -42,7 +42,7 @@ async def _until_readable(pidfd: int, instance: Instance) -> None:
     loop = asyncio.get_running_loop()
     loop.add_reader(pidfd, ended.set)
     try:
-        if is_running(instance):
+        if is_instance_running(instance):
             await ended.wait()
     finally:
         loop.remove_reader(pidfd)
@@ -57,7 +57,7 @@ def exit_code_of(instance: Instance) -> int:
         return KILLED
 
 
-def kill_tree(instance: Instance) -> None:
+def kill_instance(instance: Instance) -> None:
     """End the launcher and what descends from it, when the reply to `stop` was not enough."""
-    if is_running(instance):
+    if is_instance_running(instance):
         processes.kill_trees([instance.process.pid])

@@ -9,6 +9,7 @@ import anyio
 
 from createos_mcp.platform.background import Background, Work
 from createos_mcp.platform.errors import StartFailedError, StorageError
+from createos_mcp.platform.ids import new_id
 from createos_mcp.platform.models import (
     DeploymentStatus,
     Instance,
@@ -16,7 +17,6 @@ from createos_mcp.platform.models import (
     Release,
     ReplicaSet,
 )
-from createos_mcp.platform.names import new_id
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.run.instances import to_json
 from createos_mcp.platform.run.runner import BuildLog, Runner

@@ -20,18 +20,18 @@ from anyio import to_thread
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.errors import AppExitedError, AppNeverListenedError, StartFailedError
 from createos_mcp.platform.models import Instance, Json, LaunchSpec
-from createos_mcp.platform.processes import ProcessId, kill_trees, processes_by
+from createos_mcp.platform.processes import ProcessId, kill_trees, pids_by_environ
 from createos_mcp.platform.run.instances import (
     exit_code_of,
     from_json,
-    is_running,
-    kill_tree,
+    is_instance_running,
+    kill_instance,
     to_json,
-    until_ended,
+    wait_for_exit,
 )
 from createos_mcp.platform.sandbox import control, launcher
 from createos_mcp.platform.sandbox.app_logs import last_lines
-from createos_mcp.platform.sandbox.cgroups import ControlGroup, Limits
+from createos_mcp.platform.sandbox.cgroups import ControlGroup, ResourceLimits
 from createos_mcp.platform.sandbox.sandbox import Confinement, Sandbox
 
 BuildLog: TypeAlias = Callable[[str, Sequence[str]], Awaitable[None]]
@@ -98,7 +98,7 @@ class Runner:
 
     async def _begin(self, spec: LaunchSpec) -> Instance:
         group = self._group(spec.replica_id)
-        limits = Limits(memory_mb=spec.memory_mb, cpu_millicores=spec.cpu_millicores)
+        limits = ResourceLimits(memory_mb=spec.memory_mb, cpu_millicores=spec.cpu_millicores)
         try:
             run_dir = self._prepare(spec)
             limited = await to_thread.run_sync(group.create, limits)
@@ -120,11 +120,11 @@ class Runner:
     async def adopt(self, written: Mapping[str, Json]) -> Instance | None:
         """The running replica that `to_json` wrote down, or None when it has ended."""
         instance = from_json(written)
-        return instance if is_running(instance) else None
+        return instance if is_instance_running(instance) else None
 
-    async def end_strays(self, replica_ids: Collection[str]) -> None:
+    async def kill_orphans(self, replica_ids: Collection[str]) -> None:
         """End whatever is left of replicas that nobody looks after any more."""
-        found = await to_thread.run_sync(processes_by, REPLICA_ID)
+        found = await to_thread.run_sync(pids_by_environ, REPLICA_ID)
         pids = [pid for replica_id in replica_ids for pid in found.get(replica_id, ())]
         await to_thread.run_sync(kill_trees, pids)
         for replica_id in replica_ids:
@@ -135,7 +135,7 @@ class Runner:
 
     async def wait(self, instance: Instance) -> int:
         """Return the app's exit code once it has ended."""
-        await until_ended(instance)
+        await wait_for_exit(instance)
         return exit_code_of(instance)
 
     async def stop(self, instance: Instance) -> None:
@@ -143,11 +143,11 @@ class Runner:
         await self._end(instance, grace_s=self._stop_timeout_s)
 
     async def _end(self, instance: Instance, *, grace_s: float) -> None:
-        if is_running(instance):
+        if is_instance_running(instance):
             with contextlib.suppress(OSError), anyio.move_on_after(grace_s):
-                await to_thread.run_sync(control.ask, instance.run_dir, f"stop {grace_s}")
-                await until_ended(instance)
-        await to_thread.run_sync(kill_tree, instance)
+                await to_thread.run_sync(control.ask_launcher, instance.run_dir, f"stop {grace_s}")
+                await wait_for_exit(instance)
+        await to_thread.run_sync(kill_instance, instance)
         group = self._group(instance.replica_id)
         await to_thread.run_sync(group.kill)
         await to_thread.run_sync(group.remove)
@@ -163,7 +163,7 @@ class Runner:
         """
         if instance.isolation == self._sandbox.name and not self._sandbox.own_network:
             return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        return control.take_socket(instance.run_dir, family)
+        return control.receive_socket(instance.run_dir, family)
 
     def out_of_memory(self, instance: Instance) -> bool:
         """Whether the app was ended because it used more than its memory."""
@@ -270,7 +270,7 @@ class Runner:
         poll_s = FIRST_POLL_S
         started = anyio.current_time()
         while anyio.current_time() - started < self._start_timeout_s:
-            if not is_running(instance):
+            if not is_instance_running(instance):
                 raise AppExitedError(exit_code_of(instance))
             patient = anyio.current_time() - started > OTHER_PORT_AFTER_S
             port = await self._answering_port(instance, any_port=patient)
@@ -282,7 +282,9 @@ class Runner:
 
     async def _answering_port(self, instance: Instance, *, any_port: bool) -> int | None:
         try:
-            ports = json.loads(await to_thread.run_sync(control.ask, instance.run_dir, "ports"))
+            ports = json.loads(
+                await to_thread.run_sync(control.ask_launcher, instance.run_dir, "ports")
+            )
         except (OSError, ValueError):
             return None
         wanted = [port for port in ports if any_port or port == instance.port]

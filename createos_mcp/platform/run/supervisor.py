@@ -22,11 +22,11 @@ from createos_mcp.platform.models import (
     ReplicaSet,
     release_from_json,
 )
-from createos_mcp.platform.names import text_of
 from createos_mcp.platform.run.replicas import Replicas
 from createos_mcp.platform.run.runner import BuildLog, Runner
 from createos_mcp.platform.store.environments import DEFAULT_RESOURCES
 from createos_mcp.platform.store.store import Store
+from createos_mcp.platform.timestamps import format_time
 
 DEFAULT_PORT = 3000
 
@@ -76,7 +76,7 @@ class Supervisor:
         """Held while it changes what runs in a place."""
         return self._locks[place]
 
-    def at(self, place: str) -> Replicas | None:
+    def active_at(self, place: str) -> Replicas | None:
         """What answers in a place."""
         return self._at.get(place)
 
@@ -104,7 +104,7 @@ class Supervisor:
         try:
             await replicas.launch()
             if environment is not None:
-                await self._store.environments.point(environment.id, deployment.id)
+                await self._store.environments.set_deployment(environment.id, deployment.id)
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await self._forget(replicas)
@@ -127,7 +127,7 @@ class Supervisor:
             deployment_id = environment.deployment_id if environment else place
             deployment = await self._store.deployment(deployment_id or "")
             if deployment is None:
-                self._addresses.withdraw(place, EMPTY)
+                self._addresses.make_unavailable(place, EMPTY)
                 return
             await self._show_start(deployment.id)
             replicas = await self._add(deployment, environment)
@@ -145,7 +145,7 @@ class Supervisor:
 
     async def empty(self, place: str, reason: str) -> None:
         """Let go what runs in a place, and answer 503 there. The caller holds its lock."""
-        self._addresses.withdraw(place, reason)
+        self._addresses.make_unavailable(place, reason)
         replicas = self._at.pop(place, None)
         if replicas is not None:
             await self._retire(replicas, SUPERSEDED)
@@ -165,7 +165,7 @@ class Supervisor:
         for replicas in [r for r in self._sets.values() if r.set.deployment_id == deployment_id]:
             if self._at.get(replicas.set.place) is replicas:
                 del self._at[replicas.set.place]
-                self._addresses.withdraw(replicas.set.place, EMPTY)
+                self._addresses.make_unavailable(replicas.set.place, EMPTY)
             await self._addresses.drain(replicas.instances, 0)
             await self._forget(replicas)
 
@@ -189,11 +189,11 @@ class Supervisor:
         kept = {i.replica_id for found in living.values() for i in found.values()}
         strays = [replica.id for replica in written if replica.id not in kept]
         unwanted = [s.id for s in sets if s not in wanted.values()]
-        await self._runner.end_strays(strays)
+        await self._runner.kill_orphans(strays)
         await self._store.replica_sets.clear_away(unwanted, strays)
         for deployment in deployments.values():
             if deployment.live_at is not None or self.runs(deployment.id):
-                await self.show(deployment.id)
+                await self.publish_status(deployment.id)
         for environment in environments:
             await self._rest(environment)
 
@@ -210,7 +210,7 @@ class Supervisor:
                     living[replica.set_id][replica.number] = instance
         return living
 
-    async def show(self, deployment_id: str, asleep: str = SUPERSEDED) -> None:
+    async def publish_status(self, deployment_id: str, asleep: str = SUPERSEDED) -> None:
         """Let a deployment's state say how its replicas are.
 
         Args:
@@ -220,18 +220,18 @@ class Supervisor:
         states = [r.state for r in self.running() if r.set.deployment_id == deployment_id]
         statuses = {status for status, _ in states}
         if not states:
-            await self._store.show(deployment_id, DeploymentStatus.SLEEPING, asleep)
+            await self._store.record_status(deployment_id, DeploymentStatus.SLEEPING, asleep)
         elif len(statuses) == 1:
-            await self._store.show(deployment_id, *states[0])
+            await self._store.record_status(deployment_id, *states[0])
         elif DeploymentStatus.CRASHING in statuses or DeploymentStatus.ERROR in statuses:
             reason = next(reason for _, reason in states if reason)
-            await self._store.show(deployment_id, DeploymentStatus.CRASHING, reason)
+            await self._store.record_status(deployment_id, DeploymentStatus.CRASHING, reason)
         else:
-            await self._store.show(deployment_id, DeploymentStatus.DEPLOYED, None)
+            await self._store.record_status(deployment_id, DeploymentStatus.DEPLOYED, None)
 
     async def _show_start(self, deployment_id: str) -> None:
         if not self.runs(deployment_id):
-            await self._store.show(deployment_id, DeploymentStatus.DEPLOYING, None)
+            await self._store.record_status(deployment_id, DeploymentStatus.DEPLOYING, None)
 
     async def _add(self, deployment: Deployment, environment: Environment | None) -> Replicas:
         own = environment.settings if environment is not None else {}
@@ -242,7 +242,7 @@ class Supervisor:
             run_envs={**settings.get("runEnvs", {}), **own.get("runEnvs", {})},
             port=own.get("port") or settings.get("port") or DEFAULT_PORT,
             resources=environment.resources if environment is not None else DEFAULT_RESOURCES,
-            created_at=text_of(datetime.now(UTC)),
+            created_at=format_time(datetime.now(UTC)),
         )
         return self._run(replica_set, deployment)
 
@@ -277,7 +277,7 @@ class Supervisor:
         if deployment is None:
             return
         if deployment.status is DeploymentStatus.ERROR:
-            self._addresses.withdraw(environment.id, deployment.reason or ASLEEP)
+            self._addresses.make_unavailable(environment.id, deployment.reason or ASLEEP)
         else:
             await self._hold(environment.id)
 
@@ -299,13 +299,13 @@ class Supervisor:
         if replicas.instances:
             self._addresses.publish(owner_id, replicas.instances)
         elif status is not DeploymentStatus.DEPLOYING:
-            self._addresses.withdraw(owner_id, reason or STARTING)
+            self._addresses.make_unavailable(owner_id, reason or STARTING)
 
     async def _on_change(self, replicas: Replicas, gone: Instance | None) -> None:
         if self._at.get(replicas.set.place) is replicas:
             await self._publish(replicas)
             with suppress(StorageError):
-                await self.show(replicas.set.deployment_id)
+                await self.publish_status(replicas.set.deployment_id)
         if gone is not None:
             await self._addresses.drain([gone], 0)
 
@@ -323,10 +323,10 @@ class Supervisor:
         if others:
             await self._publish(others[0])
         else:
-            self._addresses.withdraw(deployment_id, ASLEEP)
+            self._addresses.make_unavailable(deployment_id, ASLEEP)
         await self._addresses.drain(replicas.instances, self._config.drain_timeout_s)
         await self._forget(replicas)
-        await self.show(deployment_id, reason)
+        await self.publish_status(deployment_id, reason)
 
     async def _let_go(self, replicas: Replicas, surplus: Sequence[Instance]) -> None:
         await self._addresses.drain(surplus, self._config.drain_timeout_s)

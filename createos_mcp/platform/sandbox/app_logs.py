@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from createos_mcp.platform.names import text_of
+from createos_mcp.platform.timestamps import format_time
 
 MAX_BYTES = 2**20
 OLD_LOGS = 2
@@ -24,7 +24,7 @@ def tail(log_files: Sequence[Path], since_s: float, *, max_bytes: int = MAX_BYTE
     Each line begins with its time, `2026-01-31T12:00:00.000Z`, so that lines compare as text. The
     lines of several replicas are in the order of their times, with the replica's number in between.
     """
-    since = text_of(datetime.now(UTC) - timedelta(seconds=since_s))
+    since = format_time(datetime.now(UTC) - timedelta(seconds=since_s))
     share = max_bytes // max(len(log_files), 1)
     each = (_recent(file, since, share, told_apart=len(log_files) > 1) for file in log_files)
     return "\n".join(heapq.merge(*each, key=_stamp))
@@ -38,7 +38,7 @@ def last_lines(log_file: Path, since_s: float, count: int) -> list[str]:
 
 def last_moment(log_files: Sequence[Path]) -> str | None:
     """When the newest line was printed, or None when there is none."""
-    newest = (_lines(file, STAMP_CHARACTERS * 1000)[-1:] for file in log_files)
+    newest = (_read_lines(file, STAMP_CHARACTERS * 1000)[-1:] for file in log_files)
     return max((_stamp(line) for lines in newest for line in lines), default=None)
 
 
@@ -60,7 +60,7 @@ def remove_old(directory: Path, kept_days: float, known: Collection[str]) -> Non
 
 
 def _recent(file: Path, since: str, max_bytes: int, *, told_apart: bool) -> Iterator[str]:
-    for line in _lines(file, max_bytes):
+    for line in _read_lines(file, max_bytes):
         if line[: len(since)] >= since:
             stamp, _, text = line.partition(" ")
             yield f"{stamp} [{file.stem}] {text}" if told_apart else line
@@ -70,7 +70,7 @@ def _stamp(line: str) -> str:
     return line[:STAMP_CHARACTERS]
 
 
-def _lines(log_file: Path, max_bytes: int) -> list[str]:
+def _read_lines(log_file: Path, max_bytes: int) -> list[str]:
     content = b""
     older = (log_file.with_name(f"{log_file.name}.{n}") for n in range(1, OLD_LOGS + 1))
     for file in (log_file, *older):

@@ -17,7 +17,7 @@ _V1_CONTROLLERS = ("memory", "cpu", "pids")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Limits:
+class ResourceLimits:
     """What one app may use."""
 
     memory_mb: int
@@ -40,7 +40,7 @@ class ControlGroup:
         """Files that a process writes its pid to in order to join."""
         return [directory / "cgroup.procs" for directory in self._directories]
 
-    def create(self, limits: Limits) -> bool:
+    def create(self, limits: ResourceLimits) -> bool:
         """Make the group and set its limits; False where this process may not."""
         try:
             for directory in self._directories:
@@ -97,7 +97,7 @@ class ControlGroup:
         names = ("memory.max", "memory.limit_in_bytes")
         return any((d / name).exists() for d in self._directories for name in names)
 
-    def _values(self, limits: Limits) -> Mapping[str, str]:
+    def _values(self, limits: ResourceLimits) -> Mapping[str, str]:
         memory = str(limits.memory_mb * 2**20)
         quota_us = str(limits.cpu_millicores * CPU_PERIOD_US // 1000)
         if self._unified:

@@ -8,13 +8,13 @@ TIMEOUT_S = 2.0
 CHUNK_BYTES = 65536
 
 
-def ask(run_dir: Path, request: str) -> str:
+def ask_launcher(run_dir: Path, request: str) -> str:
     """Send one request and return the answer.
 
     Raises:
         OSError: No launcher listens there.
     """
-    with _connect(run_dir) as connection:
+    with _connect_launcher(run_dir) as connection:
         connection.sendall(request.encode())
         connection.shutdown(socket.SHUT_WR)
         answer = b""
@@ -23,13 +23,13 @@ def ask(run_dir: Path, request: str) -> str:
         return answer.decode()
 
 
-def take_socket(run_dir: Path, family: int) -> socket.socket:
+def receive_socket(run_dir: Path, family: int) -> socket.socket:
     """A TCP socket made inside the app's network.
 
     Raises:
         OSError: No launcher listens there.
     """
-    with _connect(run_dir) as connection:
+    with _connect_launcher(run_dir) as connection:
         connection.sendall(f"socket {socket.AddressFamily(family).name}".encode())
         _, descriptors, _, _ = socket.recv_fds(connection, 1, 1)
     if not descriptors:
@@ -37,7 +37,7 @@ def take_socket(run_dir: Path, family: int) -> socket.socket:
     return socket.socket(fileno=descriptors[0])
 
 
-def _connect(run_dir: Path) -> socket.socket:
+def _connect_launcher(run_dir: Path) -> socket.socket:
     """Connect by a short name: a socket's path may not be longer than about 100 bytes."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.settimeout(TIMEOUT_S)

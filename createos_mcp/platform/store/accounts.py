@@ -4,10 +4,11 @@ from collections.abc import Callable
 from datetime import datetime
 
 from createos_mcp.platform.errors import NameTakenError
+from createos_mcp.platform.ids import new_id
 from createos_mcp.platform.models import ApiKey, User
-from createos_mcp.platform.names import new_id, text_of
 from createos_mcp.platform.store.database import Database, Transaction
 from createos_mcp.platform.store.rows import api_key_of, user_of
+from createos_mcp.platform.timestamps import format_time
 
 
 class Accounts:
@@ -19,7 +20,7 @@ class Accounts:
 
     async def ensure_user(self, *, name: str, email: str) -> User:
         """The first user, made now if there is none."""
-        now = text_of(self._now())
+        now = format_time(self._now())
 
         def work(transaction: Transaction) -> User:
             rows = transaction.run("first_user")
@@ -36,7 +37,7 @@ class Accounts:
         Raises:
             NameTakenError: A user is called that, upper and lower case alike.
         """
-        user_id, key_id, now = new_id(), new_id(), text_of(self._now())
+        user_id, key_id, now = new_id(), new_id(), format_time(self._now())
 
         def work(transaction: Transaction) -> User:
             if transaction.run("user_named", name=name):
@@ -77,7 +78,7 @@ class Accounts:
     async def user_of_key(self, secret_hash: str) -> User | None:
         """Whose key that is, unless it is revoked or expired."""
         rows = await self._database.read(
-            "user_of_key", secret_hash=secret_hash, now=text_of(self._now())
+            "user_of_key", secret_hash=secret_hash, now=format_time(self._now())
         )
         return user_of(rows[0]) if rows else None
 
@@ -98,7 +99,7 @@ class Accounts:
             "description": description,
             "secret_hash": secret_hash,
             "expired_at": expired_at,
-            "created_at": text_of(self._now()),
+            "created_at": format_time(self._now()),
         }
         await self._database.run("add_key", **row)
         return next(key for key in await self.keys(user_id) if key.id == row["id"])
@@ -109,17 +110,17 @@ class Accounts:
 
     async def live_keys(self, user_id: str) -> list[ApiKey]:
         """The keys of a user that are neither revoked nor expired."""
-        rows = await self._database.read("live_keys", user_id=user_id, now=text_of(self._now()))
+        rows = await self._database.read("live_keys", user_id=user_id, now=format_time(self._now()))
         return [api_key_of(row) for row in rows]
 
     async def update_key(self, key_id: str, *, name: str, description: str | None) -> None:
         """Change what a key is called."""
-        now = text_of(self._now())
+        now = format_time(self._now())
         await self._database.run(
             "update_key", id=key_id, name=name, description=description, now=now
         )
 
     async def revoke_key(self, key_id: str) -> None:
         """End a key at once."""
-        now = text_of(self._now())
+        now = format_time(self._now())
         await self._database.run("revoke_key", id=key_id, now=now)

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from createos_mcp.platform.errors import NotFoundError, ProjectFullError, WrongStateError
+from createos_mcp.platform.ids import new_id
 from createos_mcp.platform.models import Activity, Cronjob, CronjobStatus, Json
-from createos_mcp.platform.names import new_id, text_of
 from createos_mcp.platform.store.database import Database, Transaction
 from createos_mcp.platform.store.rows import activity_of, cronjob_of
+from createos_mcp.platform.timestamps import format_time
 
 MAX_PER_PROJECT = 4
 
@@ -50,7 +51,7 @@ class Cronjobs:
         Raises:
             ProjectFullError: The project has as many jobs as it may have.
         """
-        job_id, now = new_id(), text_of(self._now())
+        job_id, now = new_id(), format_time(self._now())
 
         def work(transaction: Transaction) -> str:
             if len(transaction.run("cronjobs", project_id=project_id)) >= MAX_PER_PROJECT:
@@ -133,7 +134,7 @@ class Cronjobs:
         """
         if not due:
             return []
-        now = text_of(self._now())
+        now = format_time(self._now())
 
         def work(transaction: Transaction) -> list[tuple[Due, Activity]]:
             added = [(one, _add_activity(transaction, one, now)) for one in due]
@@ -164,14 +165,14 @@ class Cronjobs:
 
     async def _change(self, query: str, **values: str) -> bool:
         """Run one statement as of now, and say whether it returned a row."""
-        now = text_of(self._now())
+        now = format_time(self._now())
         rows = await self._database.run(query, now=now, **values)
         return bool(rows)
 
 
 def _add_activity(transaction: Transaction, due: Due, now: str) -> Activity | None:
     """Pass a moment and note it, unless it was noted before or the job is another by now."""
-    job, scheduled_at = due.job, text_of(due.moment)
+    job, scheduled_at = due.job, format_time(due.moment)
     if not transaction.run(
         "pass_moment", id=job.id, updated_at=job.updated_at, moment=scheduled_at
     ):

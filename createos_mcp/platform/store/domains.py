@@ -5,10 +5,11 @@ from collections.abc import Callable
 from datetime import datetime
 
 from createos_mcp.platform.errors import DomainTakenError, NotFoundError, ProjectFullError
+from createos_mcp.platform.ids import new_id
 from createos_mcp.platform.models import Domain, DomainStatus
-from createos_mcp.platform.names import new_id, text_of
 from createos_mcp.platform.store.database import Database, Transaction
 from createos_mcp.platform.store.rows import domain_of
+from createos_mcp.platform.timestamps import format_time
 
 MAX_PER_PROJECT = 20
 
@@ -39,7 +40,7 @@ class Domains:
             "status": DomainStatus.PENDING,
             "token": secrets.token_urlsafe(TOKEN_BYTES),
             "message": NOT_CHECKED,
-            "created_at": text_of(self._now()),
+            "created_at": format_time(self._now()),
         }
 
         def work(transaction: Transaction) -> Domain:
@@ -76,13 +77,13 @@ class Domains:
             NotFoundError: It was deleted meanwhile.
         """
         query = "verify_domain" if verified else "fail_domain"
-        now = text_of(self._now())
+        now = format_time(self._now())
         await self._database.run(query, id=domain.id, message=message, now=now)
         return await self.get(domain.project_id, domain.id)
 
     async def assign(self, domain_id: str, environment_id: str | None) -> None:
         """Record which environment answers at a domain."""
-        now = text_of(self._now())
+        now = format_time(self._now())
         await self._database.run(
             "assign_domain", id=domain_id, environment_id=environment_id, now=now
         )

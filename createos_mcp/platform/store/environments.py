@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from createos_mcp.platform.errors import LimitReachedError, NameTakenError
+from createos_mcp.platform.ids import new_id
 from createos_mcp.platform.models import Environment, Json
-from createos_mcp.platform.names import new_id, text_of
 from createos_mcp.platform.store.database import Database, Transaction
 from createos_mcp.platform.store.ports import Ports
 from createos_mcp.platform.store.rows import environment_of
+from createos_mcp.platform.timestamps import format_time
 
 DEFAULT_NAME = "production"
 DEFAULT_RESOURCES: Mapping[str, int] = {"cpu": 500, "memory": 1024, "replicas": 1}
@@ -101,10 +102,10 @@ class Environments:
             description=description,
             branch=branch,
             is_auto_promote_enabled=is_auto_promote_enabled,
-            resources=_written(resources),
+            resources=_json_or_none(resources),
             settings=json.dumps(settings),
             host=host,
-            created_at=text_of(self._now()),
+            created_at=format_time(self._now()),
         )
         self._ports.claim(transaction, environment_id)
         return environment_of(transaction.run("environment", id=environment_id)[0])
@@ -154,28 +155,28 @@ class Environments:
             "set_environment_settings", environment_id, settings=json.dumps(settings)
         )
 
-    async def want(self, environment_id: str, deployment_id: str) -> None:
+    async def set_next_deployment(self, environment_id: str, deployment_id: str) -> None:
         """Record which deployment shall answer at an environment; it is `promoting` until then."""
         await self._change("want_deployment", environment_id, deployment_id=deployment_id)
 
-    async def give_up(self, environment_id: str, deployment_id: str, message: str) -> None:
+    async def abandon_next(self, environment_id: str, deployment_id: str, message: str) -> None:
         """Record why the wanted deployment does not answer; the one before goes on."""
         await self._change(
             "give_up_deployment", environment_id, deployment_id=deployment_id, message=message
         )
 
-    async def point(self, environment_id: str, deployment_id: str) -> None:
+    async def set_deployment(self, environment_id: str, deployment_id: str) -> None:
         """Record which deployment an environment serves."""
         await self._change("point_environment", environment_id, deployment_id=deployment_id)
 
-    async def empty(self, environment_id: str) -> None:
+    async def clear_deployment(self, environment_id: str) -> None:
         """Record that an environment serves nothing any more."""
         await self._change("empty_environment", environment_id)
 
     async def set_resources(self, environment_id: str, resources: Mapping[str, int]) -> None:
         """Record what an environment's replicas shall have; it is `resizing` until they do."""
         await self._change(
-            "set_environment_resources", environment_id, resources=_written(resources)
+            "set_environment_resources", environment_id, resources=_json_or_none(resources)
         )
 
     async def reset_resources(
@@ -189,14 +190,14 @@ class Environments:
         await self._change(
             "reset_environment_resources",
             environment_id,
-            refused=_written(refused),
-            resources=_written(resources),
+            refused=_json_or_none(refused),
+            resources=_json_or_none(resources),
             message=message,
         )
 
-    async def settle(self, environment_id: str, resources: Mapping[str, int]) -> None:
+    async def mark_active(self, environment_id: str, resources: Mapping[str, int]) -> None:
         """Call an environment `active` again, unless more is wanted of it by now."""
-        await self._change("settle_environment", environment_id, resources=_written(resources))
+        await self._change("settle_environment", environment_id, resources=_json_or_none(resources))
 
     async def mark_deleting(self, environment_id: str) -> None:
         """Mark an environment for deletion."""
@@ -207,10 +208,10 @@ class Environments:
         await self._database.run("remove_environment", id=environment_id)
 
     async def _change(self, query: str, environment_id: str, **values: str | bool | None) -> None:
-        now = text_of(self._now())
+        now = format_time(self._now())
         await self._database.run(query, id=environment_id, now=now, **values)
 
 
-def _written(resources: Mapping[str, int]) -> str:
+def _json_or_none(resources: Mapping[str, int]) -> str:
     """Resources as one text for the same values, so that they can be compared."""
     return json.dumps(resources, sort_keys=True)

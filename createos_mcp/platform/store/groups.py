@@ -5,10 +5,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from createos_mcp.platform.errors import InvalidRequestError, LimitReachedError, NotFoundError
+from createos_mcp.platform.ids import new_id
 from createos_mcp.platform.models import Group
-from createos_mcp.platform.names import new_id, text_of
 from createos_mcp.platform.store.database import Database, Transaction
 from createos_mcp.platform.store.rows import group_of
+from createos_mcp.platform.timestamps import format_time
 
 
 class Groups:
@@ -26,7 +27,7 @@ class Groups:
         Raises:
             LimitReachedError: The user has `limit` groups.
         """
-        group_id, now = new_id(), text_of(self._now())
+        group_id, now = new_id(), format_time(self._now())
 
         def work(transaction: Transaction) -> Group:
             if len(transaction.run("groups", user_id=user_id)) >= limit:
@@ -63,7 +64,7 @@ class Groups:
         self, group_id: str, *, name: str, description: str | None, color: str
     ) -> None:
         """Change what a group is called and looks like."""
-        now = text_of(self._now())
+        now = format_time(self._now())
         await self._database.run(
             "update_group",
             id=group_id,
@@ -86,7 +87,7 @@ class Groups:
 
         def work(transaction: Transaction) -> None:
             for project_id in project_ids:
-                _project(transaction, group, project_id)
+                _owned_project(transaction, group, project_id)
                 transaction.run("group_project", id=project_id, app_id=group.id)
 
         await self._database.write(work)
@@ -101,7 +102,7 @@ class Groups:
 
         def work(transaction: Transaction) -> None:
             for project_id in project_ids:
-                if _project(transaction, group, project_id)["app_id"] != group.id:
+                if _owned_project(transaction, group, project_id)["app_id"] != group.id:
                     raise InvalidRequestError(
                         f"projectIds: {project_id!r} is not in the app {group.name!r}; "
                         "ListProjectsByApp shows what is."
@@ -111,7 +112,7 @@ class Groups:
         await self._database.write(work)
 
 
-def _project(transaction: Transaction, group: Group, project_id: str) -> sqlite3.Row:
+def _owned_project(transaction: Transaction, group: Group, project_id: str) -> sqlite3.Row:
     """A project of the one whose group that is."""
     rows = transaction.run("project", id=project_id)
     if not rows or rows[0]["user_id"] != group.user_id:

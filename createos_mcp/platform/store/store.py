@@ -12,6 +12,7 @@ from createos_mcp.platform.errors import (
     LimitReachedError,
     NameTakenError,
 )
+from createos_mcp.platform.ids import new_id
 from createos_mcp.platform.models import (
     TRANSITIONS,
     Deployment,
@@ -23,7 +24,6 @@ from createos_mcp.platform.models import (
     ProjectStatus,
     ProjectType,
 )
-from createos_mcp.platform.names import new_id, text_of
 from createos_mcp.platform.store.accounts import Accounts
 from createos_mcp.platform.store.cronjobs import Cronjobs
 from createos_mcp.platform.store.database import Database, Transaction, open_database
@@ -34,6 +34,7 @@ from createos_mcp.platform.store.ports import Ports
 from createos_mcp.platform.store.replica_sets import ReplicaSets
 from createos_mcp.platform.store.rows import deployment_of, log_line_of, project_of
 from createos_mcp.platform.store.transfers import Transfers
+from createos_mcp.platform.timestamps import format_time
 
 
 @asynccontextmanager
@@ -88,7 +89,7 @@ class Store:
             NameTakenError: The user has a project of that name.
             LimitReachedError: The user has `limit` projects.
         """
-        project_id, now = new_id(), text_of(self._now())
+        project_id, now = new_id(), format_time(self._now())
 
         def work(transaction: Transaction) -> tuple[Project, Environment]:
             if transaction.run("project_named", user_id=user_id, unique_name=unique_name):
@@ -159,7 +160,7 @@ class Store:
                 user_id, limit=1, offset=0, name=name, type=type, status=status, app=app
             )
             return [], total
-        return [project_of(row) for row in rows], _total(rows)
+        return [project_of(row) for row in rows], _total_of_rows(rows)
 
     async def projects_in(self, status: ProjectStatus) -> list[Project]:
         """Every user's projects in one state."""
@@ -180,7 +181,7 @@ class Store:
             display_name=display_name,
             description=description,
             enabled_security_scan=enabled_security_scan,
-            now=text_of(self._now()),
+            now=format_time(self._now()),
         )
 
     async def set_project_settings(self, project_id: str, settings: Mapping[str, Json]) -> None:
@@ -189,13 +190,13 @@ class Store:
             "set_project_settings",
             id=project_id,
             settings=json.dumps(settings),
-            now=text_of(self._now()),
+            now=format_time(self._now()),
         )
 
     async def set_project_status(self, project_id: str, status: ProjectStatus) -> None:
         """Move a project to another state."""
         await self._database.run(
-            "set_project_status", id=project_id, status=status, now=text_of(self._now())
+            "set_project_status", id=project_id, status=status, now=format_time(self._now())
         )
 
     async def remove_project(self, project_id: str) -> None:
@@ -216,7 +217,7 @@ class Store:
         Raises:
             LimitReachedError: `max_pending` deployments of the project wait or build.
         """
-        now = text_of(self._now())
+        now = format_time(self._now())
 
         def work(transaction: Transaction) -> Deployment:
             pending = transaction.run("count_pending", project_id=project_id)[0]["total"]
@@ -250,7 +251,7 @@ class Store:
         if not rows and offset:
             _, total = await self.deployments(project_id, limit=1, offset=0)
             return [], total
-        return [deployment_of(row) for row in rows], _total(rows)
+        return [deployment_of(row) for row in rows], _total_of_rows(rows)
 
     async def deployments_of(self, project_id: str) -> list[Deployment]:
         """All deployments of a project."""
@@ -262,7 +263,7 @@ class Store:
         rows = await self._database.read("deployments_in", statuses=json.dumps([*statuses]))
         return [deployment_of(row) for row in rows]
 
-    async def move(
+    async def transition(
         self, deployment_id: str, to: DeploymentStatus, *, reason: str | None = None
     ) -> Deployment:
         """Change a deployment's state, when the table of transitions allows it.
@@ -270,7 +271,7 @@ class Store:
         Raises:
             IllegalTransitionError: It does not, or the deployment is gone.
         """
-        now = text_of(self._now())
+        now = format_time(self._now())
 
         def work(transaction: Transaction) -> Deployment:
             rows = transaction.run("deployment", id=deployment_id)
@@ -282,13 +283,15 @@ class Store:
 
         return await self._database.write(work)
 
-    async def show(self, deployment_id: str, status: DeploymentStatus, reason: str | None) -> bool:
+    async def record_status(
+        self, deployment_id: str, status: DeploymentStatus, reason: str | None
+    ) -> bool:
         """Let a deployment's state say how its replicas are, where the table allows it.
 
         Returns:
             Whether it is in that state now.
         """
-        now = text_of(self._now())
+        now = format_time(self._now())
 
         def work(transaction: Transaction) -> bool:
             rows = transaction.run("deployment", id=deployment_id)
@@ -329,7 +332,7 @@ class Store:
 
     async def append_build_log(self, deployment_id: str, stage: str, lines: Sequence[str]) -> None:
         """Add lines to a build log; they are readable when this returns."""
-        now = text_of(self._now())
+        now = format_time(self._now())
 
         def work(transaction: Transaction) -> None:
             if not transaction.run("deployment", id=deployment_id):
@@ -347,5 +350,5 @@ class Store:
         return [log_line_of(row) for row in rows]
 
 
-def _total(rows: Sequence[sqlite3.Row]) -> int:
+def _total_of_rows(rows: Sequence[sqlite3.Row]) -> int:
     return rows[0]["total"] if rows else 0

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from createos_mcp.platform.errors import TransferTokenError
-from createos_mcp.platform.names import new_id
+from createos_mcp.platform.ids import new_id
 
 VALID_FOR = timedelta(hours=6)
 

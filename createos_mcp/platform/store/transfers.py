@@ -11,11 +11,12 @@ from createos_mcp.platform.errors import (
     NotFoundError,
     TransferTokenError,
 )
+from createos_mcp.platform.ids import new_id
 from createos_mcp.platform.models import Project, ProjectStatus, Transfer
-from createos_mcp.platform.names import new_id, text_of
 from createos_mcp.platform.store.database import Database, Transaction
 from createos_mcp.platform.store.rows import project_of, transfer_of
 from createos_mcp.platform.store.transfer_tokens import TransferToken
+from createos_mcp.platform.timestamps import format_time
 
 
 class Transfers:
@@ -39,12 +40,12 @@ class Transfers:
             NameTakenError: The receiver has a project of that name.
             LimitReachedError: The receiver has `limit` projects.
         """
-        now = text_of(self._now())
+        now = format_time(self._now())
 
         def work(transaction: Transaction) -> None:
             if transaction.run("transfer_by_token", token_id=token.id):
                 raise TransferTokenError("was used before")
-            project = _project(transaction, token, to_user_id)
+            project = _transferred_project(transaction, token, to_user_id)
             _check_room(transaction, project, to_user_id, limit)
             transaction.run("give_project", id=project.id, user_id=to_user_id, now=now)
             transaction.run(
@@ -65,7 +66,9 @@ class Transfers:
         return [transfer_of(row) for row in rows]
 
 
-def _project(transaction: Transaction, token: TransferToken, to_user_id: str) -> Project:
+def _transferred_project(
+    transaction: Transaction, token: TransferToken, to_user_id: str
+) -> Project:
     """The project that the token is about, when it may go to that user."""
     rows = transaction.run("project", id=token.project_id)
     if not rows:

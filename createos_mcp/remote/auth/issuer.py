@@ -9,7 +9,7 @@ import anyio
 import httpx2
 import jwt
 
-from createos_mcp.client.exchange import Limits, exchange, translated
+from createos_mcp.client.http import Timeouts, send_request, translated
 from createos_mcp.contract.errors import BackendError, UnreadableAnswerError
 from createos_mcp.contract.operations import Json
 from createos_mcp.remote.errors import RefusedTokenError
@@ -21,7 +21,7 @@ KEYS_REFRESHED_S = 10.0
 METADATA_PATHS = ("/.well-known/oauth-authorization-server", "/.well-known/openid-configuration")
 OK = 200
 
-_LIMITS = Limits(
+_LIMITS = Timeouts(
     connect_timeout_s=5,
     read_timeout_s=5,
     write_timeout_s=5,
@@ -129,7 +129,7 @@ class IssuerClient:
 
     async def _ask(self, request: httpx2.Request) -> dict[str, Json]:
         with translated(_LIMITS, self._issuer.url):
-            answer = await exchange(self._client, request, _LIMITS.answer_bytes)
+            answer = await send_request(self._client, request, _LIMITS.answer_bytes)
         try:
             document = json.loads(answer.content)
         except ValueError as error:

@@ -13,16 +13,16 @@ from createos_mcp.contract.errors import ApiError, CallError
 from createos_mcp.contract.operations import Endpoint, Json, Request
 from createos_mcp.remote.limits import Rate
 
-ACCEPTED_S = 15 * 60
+ACCEPTED_TTL_S = 15 * 60
 """Every call is judged by the platform again, so that this may be long."""
-REFUSED_S = 30
-UNSURE_S = 5
+REFUSED_TTL_S = 30
+UNSURE_TTL_S = 5
 """The platform did not answer; calls go on and tell their callers so."""
-PATIENCE_S = 5
-REMEMBERED = 100_000
+TIMEOUT_S = 5
+VERDICT_CACHE_SIZE = 100_000
 REFUSALS_PER_MINUTE = 60
 """From one address; beyond it unknown keys are not brought before the platform."""
-ASKED_AT_ONCE = 16
+MAX_CONCURRENT_CHECKS = 16
 
 UNAUTHORIZED, TOO_MANY, SERVER_FAULT = 401, 429, 500
 
@@ -57,13 +57,13 @@ class Verification:
     def __init__(self, send: Sender, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._send = send
         self._verdicts: dict[Verdict, TTLCache[str, bool]] = {
-            "refused": TTLCache(REMEMBERED, REFUSED_S, timer=clock),
-            "accepted": TTLCache(REMEMBERED, ACCEPTED_S, timer=clock),
-            "unsure": TTLCache(REMEMBERED, UNSURE_S, timer=clock),
+            "refused": TTLCache(VERDICT_CACHE_SIZE, REFUSED_TTL_S, timer=clock),
+            "accepted": TTLCache(VERDICT_CACHE_SIZE, ACCEPTED_TTL_S, timer=clock),
+            "unsure": TTLCache(VERDICT_CACHE_SIZE, UNSURE_TTL_S, timer=clock),
         }
         self._refusals = Rate(REFUSALS_PER_MINUTE, clock=clock)
         self._asking: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
-        self._capacity = anyio.Semaphore(ASKED_AT_ONCE)
+        self._capacity = anyio.Semaphore(MAX_CONCURRENT_CHECKS)
 
     async def is_refused(self, credentials: Credentials, name: str, peer: str) -> bool:
         """Whether the platform refuses these credentials.
@@ -111,7 +111,7 @@ class Verification:
         return verdict
 
     async def _ask(self, credentials: Credentials) -> Verdict:
-        with anyio.move_on_after(PATIENCE_S):
+        with anyio.move_on_after(TIMEOUT_S):
             try:
                 async with self._capacity:
                     await self._send(QUESTION, PROFILE, credentials)

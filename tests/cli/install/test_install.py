@@ -13,14 +13,14 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from createos_mcp.cli.install.client_configs import CLIENTS, Client, Launch, locate
+from createos_mcp.cli.install.client_configs import CLIENTS, Client, Launch, locate_config
 from createos_mcp.cli.install.json_text import read_json
 
 Json: TypeAlias = Any
 
 SECRET = "ghp_somebody_elses_secret"  # noqa: S105 - nobody's
 
-FILES = {client.name: locate(client, "linux", {"HOME": "/h"}) for client in CLIENTS}
+FILES = {client.name: locate_config(client, "linux", {"HOME": "/h"}) for client in CLIENTS}
 BY_NAME = {client.name: client for client in CLIENTS}
 
 BEFORE = {
@@ -383,7 +383,7 @@ def test_on_a_terminal_it_asks_first(answer: str, *, is_written: bool, home: Pat
 )
 def test_each_system_has_its_own_places(name: str, system: str, expected: str) -> None:
     environ = {"HOME": "/h", "XDG_CONFIG_HOME": "/c", "APPDATA": "/a"}
-    assert str(locate(BY_NAME[name], system, environ)) == expected
+    assert str(locate_config(BY_NAME[name], system, environ)) == expected
 
 
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)

@@ -61,7 +61,7 @@ def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fuzzed]:
                 disposable=resources(client, "passing"),
             )
     finally:
-        daemon.stop(config)
+        daemon.stop_platform(config)
 
 
 def resources(client: httpx2.Client, name: str) -> dict[str, str]:

@@ -216,7 +216,7 @@ async def test_an_answer_that_breaks_off_breaks_off_for_the_client_too() -> None
 
 async def test_a_withdrawn_site_answers_503_with_the_reason_as_page_or_json() -> None:
     async with app_behind_gateway() as (gateway, site, _), httpx2.AsyncClient() as client:
-        gateway.withdraw(site, "It sleeps <now>.")
+        gateway.make_unavailable(site, "It sleeps <now>.")
         address = f"http://127.0.0.1:{site.port}/"
         plain = await client.get(address)
         page = await client.get(address, headers={"Accept": "text/html"})

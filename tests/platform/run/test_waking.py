@@ -113,7 +113,7 @@ async def test_a_site_that_is_withdrawn_while_it_wakes_tells_the_reason() -> Non
     async with entrance() as way, httpx2.AsyncClient() as client:
 
         async def wake() -> None:
-            way.gateway.withdraw(way.site, "The app crashed.", retry_after_s=7)
+            way.gateway.make_unavailable(way.site, "The app crashed.", retry_after_s=7)
 
         way.gateway.hold(way.site, wake)
         answer = await client.get(way.address)
@@ -187,7 +187,7 @@ async def test_host_names_come_and_go_and_lead_where_the_site_leads() -> None:
             return (await client.get(address, headers={"Host": host})).status_code
 
         way.gateway.publish(way.site, [one])
-        site = way.gateway.rehost(way.site, ("shop.example", "www.shop.example"))
+        site = way.gateway.set_hosts(way.site, ("shop.example", "www.shop.example"))
         assert site.hosts == ("shop.example", "www.shop.example")
         assert await status_at("shop.example") == await status_at("WWW.shop.example:80") == 200
         assert await status_at("production-app.localhost") == 404

@@ -47,7 +47,10 @@ def front(
     patterns = "|".join(_regex(origin) for origin in names.origins)
     return [
         Middleware(
-            KnownNames, names=names, open_to_any_host=open_to_any_host, on_refusal=on_refusal
+            HostOriginMiddleware,
+            names=names,
+            open_to_any_host=open_to_any_host,
+            on_refusal=on_refusal,
         ),
         # Outside of authentication: a browser's preflight carries no credentials.
         Middleware(
@@ -61,7 +64,7 @@ def front(
     ]
 
 
-class KnownNames:
+class HostOriginMiddleware:
     """Refuses requests for another host or from a foreign page, against DNS rebinding."""
 
     def __init__(

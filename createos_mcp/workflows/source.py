@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
-from createos_mcp.calls.pipeline import Call
+from createos_mcp.calls.pipeline import ToolCall
 from createos_mcp.contract.errors import InvalidArgumentsError
 from createos_mcp.contract.operations import Arguments, Json, Problem
 from createos_mcp.workflows.workspace import Workspace
@@ -24,7 +24,7 @@ _COMMANDS = frozenset({"installCommand", "buildCommand", "runCommand"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Shipment:
+class DeploymentSource:
     """One deployment that has not been made yet."""
 
     project_type: str
@@ -38,7 +38,7 @@ class Shipment:
     """What a new project needs for it."""
 
 
-async def prepare(call: Call, workspace: Workspace, arguments: Arguments) -> Shipment:
+async def prepare(call: ToolCall, workspace: Workspace, arguments: Arguments) -> DeploymentSource:
     """Read the one source that the arguments name.
 
     Raises:
@@ -53,35 +53,35 @@ async def prepare(call: Call, workspace: Workspace, arguments: Arguments) -> Shi
     return await _SOURCES[named[0]](call, workspace, arguments[named[0]])
 
 
-def new_settings(shipment: Shipment, given: Mapping[str, Json]) -> dict[str, Json]:
+def new_settings(shipment: DeploymentSource, given: Mapping[str, Json]) -> dict[str, Json]:
     """The settings of a new project; it detects what no full set of commands says."""
     detected = {} if given.keys() >= _COMMANDS else shipment.settings
     return {**detected, **given}
 
 
-async def _from_directory(call: Call, workspace: Workspace, path: Json) -> Shipment:
+async def _from_directory(call: ToolCall, workspace: Workspace, path: Json) -> DeploymentSource:
     # pathspec takes a fiftieth of the server's start, and most sessions deploy nothing.
     from createos_mcp.workflows.packing import pack_directory  # noqa: PLC0415
 
     directory = await workspace.find_directory(call, "directory", path)
     pack = await to_thread.run_sync(pack_directory, directory)
-    return await _upload(pack, {"directory": str(directory)})
+    return await _build_upload(pack, {"directory": str(directory)})
 
 
-async def _from_files(_: Call, __: Workspace, files: Json) -> Shipment:
+async def _from_files(_: ToolCall, __: Workspace, files: Json) -> DeploymentSource:
     from createos_mcp.workflows.packing import pack_files  # noqa: PLC0415 - as above
 
-    return await _upload(pack_files(files), {})
+    return await _build_upload(pack_files(files), {})
 
 
-async def _upload(pack: "Pack", facts: Mapping[str, Json]) -> Shipment:
+async def _build_upload(pack: "Pack", facts: Mapping[str, Json]) -> DeploymentSource:
     if pack.form == "zip":
         arguments: Arguments = {"file": await to_thread.run_sync(pack.as_zip)}
         operation = "UploadDeploymentZip"
     else:
         arguments, operation = {"files": pack.as_text()}, "UploadDeploymentFiles"
     needs_docker = "Dockerfile" in pack.files and not pack.files.keys() & set(_SAYING_HOW)
-    return Shipment(
+    return DeploymentSource(
         project_type="upload",
         operation=operation,
         arguments=arguments,
@@ -90,8 +90,8 @@ async def _upload(pack: "Pack", facts: Mapping[str, Json]) -> Shipment:
     )
 
 
-async def _from_zip(_: Call, __: Workspace, file: Json) -> Shipment:
-    return Shipment(
+async def _from_zip(_: ToolCall, __: Workspace, file: Json) -> DeploymentSource:
+    return DeploymentSource(
         project_type="upload",
         operation="UploadDeploymentZip",
         arguments={"file": file},
@@ -100,8 +100,8 @@ async def _from_zip(_: Call, __: Workspace, file: Json) -> Shipment:
     )
 
 
-async def _from_image(_: Call, __: Workspace, image: Json) -> Shipment:
-    return Shipment(
+async def _from_image(_: ToolCall, __: Workspace, image: Json) -> DeploymentSource:
+    return DeploymentSource(
         project_type="image",
         operation="CreateDeployment",
         arguments={"image": image},
@@ -110,8 +110,8 @@ async def _from_image(_: Call, __: Workspace, image: Json) -> Shipment:
     )
 
 
-async def _from_branch(_: Call, __: Workspace, branch: Json) -> Shipment:
-    return Shipment(
+async def _from_branch(_: ToolCall, __: Workspace, branch: Json) -> DeploymentSource:
+    return DeploymentSource(
         project_type="vcs",
         operation="TriggerLatestDeployment",
         arguments={"branch": branch},
@@ -120,7 +120,7 @@ async def _from_branch(_: Call, __: Workspace, branch: Json) -> Shipment:
     )
 
 
-_SOURCES: Mapping[str, Callable[[Call, Workspace, Json], Awaitable[Shipment]]] = {
+_SOURCES: Mapping[str, Callable[[ToolCall, Workspace, Json], Awaitable[DeploymentSource]]] = {
     "directory": _from_directory,
     "files": _from_files,
     "zip": _from_zip,

@@ -1,17 +1,17 @@
-"""The arrangement of a server: what its settings mean together, and which of them do not fit."""
+"""The settings_rules of a server: what its settings mean together, and which of them do not fit."""
 
 from collections.abc import Callable, Iterator, Mapping
 from urllib.parse import urlsplit
 
 from createos_mcp.client.target import is_loopback
 from createos_mcp.contract.errors import SettingError
-from createos_mcp.remote.front import Names
+from createos_mcp.remote.host_check import Names
 from createos_mcp.settings.settings import Settings
 
 OWN_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 
 
-def check(settings: Settings) -> None:
+def check_settings(settings: Settings) -> None:
     """Refuse what would be unsafe or could not work.
 
     Raises:

@@ -41,7 +41,7 @@ _LOGS: Mapping[str, Schema] = {"GetBuildLogs": {"type": "array", "items": _BUILD
 """Logs that are lists of lines; the others are one text."""
 
 
-def data_schema(operation: Operation, operations: Mapping[str, Operation]) -> Schema:
+def response_data_schema(operation: Operation, operations: Mapping[str, Operation]) -> Schema:
     """The JSON Schema of `data` in a successful answer; every member it names is there.
 
     Args:
@@ -53,22 +53,22 @@ def data_schema(operation: Operation, operations: Mapping[str, Operation]) -> Sc
     if operation.answer == "log":
         return _LOGS.get(operation.name, _TEXT)
     if "items" in members:
-        return _list(operation.name, members)
+        return _list_schema(operation.name, members)
     if members.keys() == {"message"}:
         return _TEXT
     return _complete(named.output_schema)
 
 
-def _list(name: str, members: Mapping[str, Json]) -> Schema:
+def _list_schema(name: str, members: Mapping[str, Json]) -> Schema:
     if "pagination" in members:
         renamed = {_LISTED_AS.get(name, "data"): members["items"]}
-        return _object({**renamed, "pagination": members["pagination"]})
+        return _object_schema({**renamed, "pagination": members["pagination"]})
     if name in _WRAPPED:
-        return _object({_WRAPPED[name]: members["items"]})
+        return _object_schema({_WRAPPED[name]: members["items"]})
     return _complete(members["items"])
 
 
-def _object(properties: Mapping[str, Json]) -> Schema:
+def _object_schema(properties: Mapping[str, Json]) -> Schema:
     return _complete({"type": "object", "properties": properties})
 
 

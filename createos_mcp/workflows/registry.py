@@ -4,25 +4,25 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import fields
 from typing import TypeAlias
 
-from createos_mcp.calls.pipeline import Call, Workflow
+from createos_mcp.calls.pipeline import ToolCall, Workflow
 from createos_mcp.contract.catalog import Catalog
 from createos_mcp.contract.errors import CatalogError
 from createos_mcp.contract.operations import Arguments, Json, Tool
 from createos_mcp.workflows.deploy import deploy
 from createos_mcp.workflows.diagnose import diagnose
 from createos_mcp.workflows.rollback import roll_back
-from createos_mcp.workflows.set_environment_variables import set_variables
-from createos_mcp.workflows.wait_for_deployment import wait
+from createos_mcp.workflows.set_environment_variables import set_environment_variables
+from createos_mcp.workflows.wait_for_deployment import wait_for_verdict
 from createos_mcp.workflows.workspace import Workspace
 
-Run: TypeAlias = Callable[[Call, Workspace, Arguments], Awaitable[Json]]
+Run: TypeAlias = Callable[[ToolCall, Workspace, Arguments], Awaitable[Json]]
 
 RUNS: Mapping[str, Run] = {
     "Deploy": deploy,
     "Diagnose": diagnose,
     "Rollback": roll_back,
-    "SetEnvironmentVariables": set_variables,
-    "WaitForDeployment": wait,
+    "SetEnvironmentVariables": set_environment_variables,
+    "WaitForDeployment": wait_for_verdict,
 }
 
 
@@ -34,13 +34,13 @@ def build_workflows(catalog: Catalog, workspace: Workspace) -> tuple[Workflow, .
     """
     for name in sorted(catalog.workflows.keys() ^ RUNS.keys()):
         raise CatalogError(f"workflows/{name}.json", "the file or what does its work is missing")
-    return tuple(_join(tool, workspace) for tool in catalog.workflows.values())
+    return tuple(_build_workflow(tool, workspace) for tool in catalog.workflows.values())
 
 
-def _join(tool: Tool, workspace: Workspace) -> Workflow:
+def _build_workflow(tool: Tool, workspace: Workspace) -> Workflow:
     row = {field.name: getattr(tool, field.name) for field in fields(Tool)}
 
-    def run(call: Call, arguments: Arguments) -> Awaitable[Json]:
+    def run(call: ToolCall, arguments: Arguments) -> Awaitable[Json]:
         return RUNS[tool.name](call, workspace, arguments)
 
     return Workflow(**row, run=run)

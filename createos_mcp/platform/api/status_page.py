@@ -7,14 +7,14 @@ import psutil
 from anyio import to_thread
 
 from createos_mcp.contract.operations import Json
-from createos_mcp.platform.api.calls import Services
+from createos_mcp.platform.api.api_request import Services
 from createos_mcp.platform.errors import ForbiddenError
-from createos_mcp.platform.gateway.addresses import endpoint, environment_host
+from createos_mcp.platform.gateway.addresses import app_url, environment_host
 from createos_mcp.platform.models import Deployment, Environment, Instance, Project, User
 from createos_mcp.platform.store.store import Store
 
 
-async def overview(user: User, services: Services) -> Json:
+async def build_status_page(user: User, services: Services) -> Json:
     """Every environment of every user, and what serves it: `{"apps": [{...}]}`.
 
     Members of an app: `user`, `project`, `environment` and their ids, `status` of its deployment
@@ -40,7 +40,7 @@ async def overview(user: User, services: Services) -> Json:
 
 async def _app(environment: Environment, project: Project, owner: str, services: Services) -> Json:
     deployment = await _served_by(environment, services.store)
-    instances = instances_of(environment, services)
+    instances = environment_instances(environment, services)
     isolation, limits = _kinds(instances)
     host = environment_host(environment)
     return {
@@ -51,7 +51,7 @@ async def _app(environment: Environment, project: Project, owner: str, services:
         "environmentId": environment.id,
         "deploymentId": environment.deployment_id,
         "status": deployment.status if deployment else None,
-        "endpoint": endpoint(environment.port),
+        "endpoint": app_url(environment.port),
         "hostEndpoint": f"http://{host}:{services.gateway_port}",
         "replicas": {"running": len(instances), "wanted": environment.resources["replicas"]},
         "memoryBytes": await to_thread.run_sync(_resident_bytes, instances),
@@ -68,9 +68,9 @@ async def _served_by(environment: Environment, store: Store) -> Deployment | Non
     return await store.deployment(environment.deployment_id)
 
 
-def instances_of(environment: Environment, services: Services) -> Sequence[Instance]:
+def environment_instances(environment: Environment, services: Services) -> Sequence[Instance]:
     """The running replicas behind an environment: where their number and pids come from."""
-    replicas = services.supervisor.at(environment.id)
+    replicas = services.supervisor.active_at(environment.id)
     return replicas.instances if replicas is not None else ()
 
 

@@ -17,7 +17,7 @@ PATIENCE_S = 5.0
 UNAVAILABLE = 503
 
 
-class Health:
+class Readiness:
     """Answers the probes of a container's host and of a proxy.
 
     Args:

@@ -12,28 +12,28 @@ import httpx2
 from mcp.server import Server
 from starlette.applications import Starlette
 
-from createos_mcp.client.target import Target, is_loopback
+from createos_mcp.client.target import ApiTarget, is_loopback
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.remote.app import Parts, create_app
 from createos_mcp.remote.auth.authentication import Authentication, Sharing
 from createos_mcp.remote.auth.issuer import Issuer, IssuerClient
 from createos_mcp.remote.auth.oauth import Tokens
-from createos_mcp.remote.auth.tickets import Tickets
+from createos_mcp.remote.auth.upload_tokens import Tickets
 from createos_mcp.remote.auth.verification import Verification
-from createos_mcp.remote.calls import Calls, Context, caller_of, note_failure
-from createos_mcp.remote.front import Names
-from createos_mcp.remote.health import Health
+from createos_mcp.remote.call_observer import CallObserver, Context, caller_of, note_failure
+from createos_mcp.remote.caller_backend import CallerBackend
+from createos_mcp.remote.host_check import Names
 from createos_mcp.remote.limits import Rate, Slots
 from createos_mcp.remote.metrics import Metrics
+from createos_mcp.remote.readiness import Readiness
 from createos_mcp.remote.sessions import Sessions
 from createos_mcp.remote.transport import PooledTransport
 from createos_mcp.remote.uploads import Uploads, offer_address, with_addresses
-from createos_mcp.remote.upstream import Upstream
 from createos_mcp.server.discovery import CALL, DESCRIBE, SEARCH
 from createos_mcp.server.server import build_server
 from createos_mcp.server.toolsets import offered
 from createos_mcp.settings.settings import Settings
-from createos_mcp.workflows.table import build_workflows
+from createos_mcp.workflows.registry import build_workflows
 from createos_mcp.workflows.workspace import Workspace
 
 MAX_CONNECTIONS = 500
@@ -44,15 +44,15 @@ NOTHING_LOCAL = Workspace(working_directory=Path("/"), home=Path("/"))
 
 DISCOVERY = frozenset(tool.name for tool in (SEARCH, DESCRIBE, CALL))
 
-Locate: TypeAlias = Callable[[], Awaitable[Target]]
+Locate: TypeAlias = Callable[[], Awaitable[ApiTarget]]
 Extend: TypeAlias = Callable[[Server[Any]], None]
 
 
-class Assembly:
+class RemoteServer:
     """What one process serves.
 
     Args:
-        settings: Already checked by `arrangement`.
+        settings: Already checked by `settings_rules`.
         names: Hosts and origins that are answered.
         is_stopping: Whether no new requests are taken.
     """
@@ -82,9 +82,9 @@ class Assembly:
             extend(server)
             yield create_app(self._parts(server, upstream, verification, client))
 
-    def _upstream(self, locate: Locate) -> Upstream:
+    def _upstream(self, locate: Locate) -> CallerBackend:
         chosen = self._settings
-        return Upstream(
+        return CallerBackend(
             locate,
             metrics=self._metrics,
             offer_address=partial(offer_address, self._tickets),
@@ -99,7 +99,7 @@ class Assembly:
             transport=None if getproxies() else PooledTransport(max_connections=MAX_CONNECTIONS),
         )
 
-    def _server(self, upstream: Upstream) -> Server[Any]:
+    def _server(self, upstream: CallerBackend) -> Server[Any]:
         server = build_server(
             self._catalog,
             upstream,
@@ -112,13 +112,13 @@ class Assembly:
             on_failure=note_failure,
         )
         # Within the span of the message, around all that may refuse it.
-        server.middleware.insert(1, Calls(self._tool_of, self._metrics, self.slots))
+        server.middleware.insert(1, CallObserver(self._tool_of, self._metrics, self.slots))
         return server
 
     def _parts(
         self,
         server: Server[Any],
-        upstream: Upstream,
+        upstream: CallerBackend,
         verification: Verification,
         client: httpx2.AsyncClient,
     ) -> Parts:
@@ -144,7 +144,7 @@ class Assembly:
             slots=self.slots,
             streams=Slots(chosen.serve_max_in_flight),
             uploads=self._uploads(upstream),
-            health=Health(upstream.send, self._is_stopping),
+            health=Readiness(upstream.send, self._is_stopping),
             metrics=self._metrics,
             issuer=issuer,
             max_body_bytes=chosen.serve_max_request_bytes,
@@ -154,7 +154,7 @@ class Assembly:
             is_stopping=self._is_stopping,
         )
 
-    def _uploads(self, upstream: Upstream) -> Uploads:
+    def _uploads(self, upstream: CallerBackend) -> Uploads:
         operations = self._catalog.operations.values()
         return Uploads(
             # A ticket holds the path, so that one operation tells how to read all answers.

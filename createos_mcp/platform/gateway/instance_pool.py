@@ -7,7 +7,7 @@ from collections.abc import Callable
 import aiohttp
 
 from createos_mcp.platform.errors import InstanceUnreachableError
-from createos_mcp.platform.gateway.connection import Connection
+from createos_mcp.platform.gateway.app_connection import Connection
 from createos_mcp.platform.gateway.websockets import open_websocket_session
 from createos_mcp.platform.models import Instance
 
@@ -28,7 +28,7 @@ LOOPBACKS = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 OpenSocket = Callable[[Instance, int], socket.socket]
 
 
-class Upstream:
+class InstancePool:
     """The connections to one instance.
 
     Args:

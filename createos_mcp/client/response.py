@@ -29,7 +29,7 @@ _DECODER = json.JSONDecoder(parse_constant=lambda _: None)
 """NaN and the infinities, which are no JSON, become null."""
 
 
-def read_answer(
+def read_response(
     endpoint: Endpoint, status: int, headers: Mapping[str, str], content: bytes
 ) -> Json:
     """Take the data out of an answer.
@@ -60,11 +60,11 @@ def read_answer(
         body = _DECODER.decode(text) if text else None
     except (ValueError, RecursionError) as error:
         if succeeded:
-            return _plain(status, headers, text, error)
+            return _plain_text(status, headers, text, error)
         raise ApiError(status, _page_text(text), retry_after_s=retry_after_s(headers)) from error
     if not succeeded or _is_failure(body):
         raise _api_error(status, headers, body)
-    return _unwrap(body)
+    return _unwrap_data(body)
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
@@ -91,7 +91,7 @@ def _date(value: str) -> datetime | None:
     return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
-def _plain(status: int, headers: Mapping[str, str], text: str, error: Exception) -> str:
+def _plain_text(status: int, headers: Mapping[str, str], text: str, error: Exception) -> str:
     if headers.get("content-type", "").partition(";")[0].strip().lower() == "text/plain":
         return text
     raise UnreadableAnswerError(status, f"it is no JSON: {_page_text(text)[:200]}") from error
@@ -117,7 +117,7 @@ def _is_failure(body: Json) -> bool:
     return body.get("status") in _FAILED or bool(body.get("error") and "data" not in body)
 
 
-def _unwrap(body: Json) -> Json:
+def _unwrap_data(body: Json) -> Json:
     if not isinstance(body, dict):
         return body
     if body.get("success") is not True and body.get("status") != "success":
@@ -130,7 +130,7 @@ def _unwrap(body: Json) -> Json:
 
 
 def _api_error(status: int, headers: Mapping[str, str], body: Json) -> ApiError:
-    fields = dict(_fields(body))
+    fields = dict(_failure_fields(body))
     message = _message(body) or ("; ".join(f"{k}: {v}" for k, v in fields.items()))
     return ApiError(
         status,
@@ -156,7 +156,7 @@ def _message(body: Json) -> str:
     return next((text for text in candidates if isinstance(text, str) and text.strip()), "")
 
 
-def _fields(body: Json) -> Iterator[tuple[str, str]]:
+def _failure_fields(body: Json) -> Iterator[tuple[str, str]]:
     """What a failure says about single fields.
 
     `{"data": {"name": "is taken"}}` or
@@ -170,10 +170,12 @@ def _fields(body: Json) -> Iterator[tuple[str, str]]:
         if isinstance(holder, dict):
             yield from ((k, _field_text(v)) for k, v in holder.items() if k != "message")
         elif isinstance(holder, list):
-            yield from (row for item in holder if isinstance(item, dict) for row in _row(item))
+            yield from (
+                row for item in holder if isinstance(item, dict) for row in _field_row(item)
+            )
 
 
-def _row(item: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
+def _field_row(item: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
     name = next((item[key] for key in _FIELD_NAMES if isinstance(item.get(key), str)), None)
     text = next((item[key] for key in _FIELD_TEXTS if isinstance(item.get(key), str)), None)
     if name and text:

@@ -5,8 +5,8 @@ import asyncio
 import httptools
 from typing_extensions import override
 
-from createos_mcp.platform.asgi import Headers
 from createos_mcp.platform.errors import AnswerLostError
+from createos_mcp.platform.gateway.headers import Headers
 
 MAX_HEAD_BYTES = 64 * 1024
 FIRST_FINAL_STATUS = 200

@@ -19,7 +19,7 @@ _MAX_REDIRECTS = 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Limits:
+class Timeouts:
     """How long a call may take and how much it may bring."""
 
     connect_timeout_s: float
@@ -40,7 +40,7 @@ class Limits:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
+class HttpResponse:
     """A complete answer."""
 
     status: int
@@ -49,7 +49,9 @@ class Answer:
     content: bytes
 
 
-async def exchange(client: httpx2.AsyncClient, request: httpx2.Request, limit_bytes: int) -> Answer:
+async def send_request(
+    client: httpx2.AsyncClient, request: httpx2.Request, limit_bytes: int
+) -> HttpResponse:
     """Send a request and read its answer; the caller's cancellation closes the connection.
 
     A redirect is followed only for GET and within the origin, so that credentials never leave it.
@@ -59,23 +61,23 @@ async def exchange(client: httpx2.AsyncClient, request: httpx2.Request, limit_by
         UnreadableAnswerError: The answer is a redirect that is not followed.
     """
     for _ in range(_MAX_REDIRECTS + 1):
-        answer, following = await _send(client, request, limit_bytes)
+        answer, following = await _send_once(client, request, limit_bytes)
         if following is None:
             return answer
         request = following
     raise UnreadableAnswerError(answer.status, "it redirects again and again")
 
 
-async def _send(
+async def _send_once(
     client: httpx2.AsyncClient, request: httpx2.Request, limit_bytes: int
-) -> tuple[Answer, httpx2.Request | None]:
+) -> tuple[HttpResponse, httpx2.Request | None]:
     response = await client.send(request, stream=True, follow_redirects=False)
     try:
         following = _following(request, response)
-        content = await _read(response, limit_bytes)
+        content = await _read_body(response, limit_bytes)
     finally:
         await response.aclose()
-    answer = Answer(status=response.status_code, headers=response.headers, content=content)
+    answer = HttpResponse(status=response.status_code, headers=response.headers, content=content)
     return answer, following
 
 
@@ -91,7 +93,7 @@ def _following(request: httpx2.Request, response: httpx2.Response) -> httpx2.Req
     return following
 
 
-async def _read(response: httpx2.Response, limit_bytes: int) -> bytes:
+async def _read_body(response: httpx2.Response, limit_bytes: int) -> bytes:
     content = bytearray()
     async for chunk in response.aiter_bytes():
         content += chunk
@@ -100,34 +102,34 @@ async def _read(response: httpx2.Response, limit_bytes: int) -> bytes:
     return bytes(content)
 
 
-_Translation = Callable[[Exception, Limits, str], BackendError]
+_Translation = Callable[[Exception, Timeouts, str], BackendError]
 
 
-def _failed(error: Exception, _: Limits, base_url: str) -> BackendError:
+def _failed(error: Exception, _: Timeouts, base_url: str) -> BackendError:
     return ConnectionFailedError(base_url, str(error) or type(error).__name__)
 
 
-def _lost(error: Exception, _: Limits, base_url: str) -> BackendError:
+def _lost(error: Exception, _: Timeouts, base_url: str) -> BackendError:
     return ConnectionLostError(base_url, str(error) or type(error).__name__)
 
 
-def _unreadable(error: Exception, _: Limits, __: str) -> BackendError:
+def _unreadable(error: Exception, _: Timeouts, __: str) -> BackendError:
     return UnreadableAnswerError(None, str(error) or type(error).__name__)
 
 
-def _connect_timeout(_: Exception, limits: Limits, base_url: str) -> BackendError:
+def _connect_timeout(_: Exception, limits: Timeouts, base_url: str) -> BackendError:
     return ConnectionFailedError(base_url, f"nothing answered for {limits.connect_timeout_s:g} s")
 
 
-def _pool_timeout(_: Exception, limits: Limits, __: str) -> BackendError:
+def _pool_timeout(_: Exception, limits: Timeouts, __: str) -> BackendError:
     return TimedOutError("waiting for a free connection", limits.pool_timeout_s, sent=False)
 
 
-def _write_timeout(_: Exception, limits: Limits, __: str) -> BackendError:
+def _write_timeout(_: Exception, limits: Timeouts, __: str) -> BackendError:
     return TimedOutError("taking the request", limits.write_timeout_s)
 
 
-def _read_timeout(_: Exception, limits: Limits, __: str) -> BackendError:
+def _read_timeout(_: Exception, limits: Timeouts, __: str) -> BackendError:
     return TimedOutError("answering", limits.read_timeout_s)
 
 
@@ -152,7 +154,7 @@ TRANSLATIONS: Mapping[type[Exception], _Translation] = {
 
 
 @contextmanager
-def translated(limits: Limits, base_url: str) -> Iterator[None]:
+def translated(limits: Timeouts, base_url: str) -> Iterator[None]:
     """Turn the exceptions of httpx2 into ours.
 
     Raises:

@@ -10,7 +10,7 @@ from createos_mcp.remote.errors import StoppingError
 from createos_mcp.remote.limits import Rate, Slots
 
 
-class Gate:
+class AdmissionMiddleware:
     """Stands before an endpoint that needs a caller, and leaves him in the request's state.
 
     Args:

@@ -16,6 +16,6 @@ _BY_GROUP: Mapping[str, str] = {
 }
 
 
-def need_of(operation: Operation) -> str:
+def requirement_for(operation: Operation) -> str:
     """What is missing, as it fits behind "it needs"."""
     return _BY_OPERATION.get(operation.name) or _BY_GROUP[operation.group]

@@ -20,7 +20,7 @@ from createos_mcp.platform.store.store import Store
 GONE = "The deployment was deleted."
 
 
-class Settler:
+class EnvironmentReconciler:
     """Works off what the API has written down as wanted, one environment at a time each.
 
     What is wanted is read anew before each step, so that the newest wish is the one that comes
@@ -42,11 +42,11 @@ class Settler:
         self._addresses = addresses
         self._background = background
 
-    def begin(self, environment: Environment) -> None:
+    def start_reconciling(self, environment: Environment) -> None:
         """Begin to bring an environment to what is wanted of it."""
-        self._background.start(self._settle, environment.id)
+        self._background.start(self._reconcile, environment.id)
 
-    async def _settle(self, environment_id: str) -> None:
+    async def _reconcile(self, environment_id: str) -> None:
         async with self._supervisor.lock(environment_id):
             while await self._step(environment_id):
                 pass
@@ -62,9 +62,9 @@ class Settler:
         if environment.next_deployment_id is not None:
             await self._promote(environment, environment.next_deployment_id)
             return True
-        replicas = self._supervisor.at(environment_id)
+        replicas = self._supervisor.active_at(environment_id)
         if replicas is None or _same(replicas.set.resources, environment.resources):
-            await self._store.environments.settle(environment_id, environment.resources)
+            await self._store.environments.mark_active(environment_id, environment.resources)
             return False
         await self._resize(environment, replicas)
         return True
@@ -78,18 +78,20 @@ class Settler:
     async def _promote(self, environment: Environment, deployment_id: str) -> None:
         deployment = await self._store.deployment(deployment_id)
         if deployment is None or deployment.status not in ASSIGNABLE:
-            await self._store.environments.give_up(environment.id, deployment_id, GONE)
+            await self._store.environments.abandon_next(environment.id, deployment_id, GONE)
             return
         try:
             await self._releases.ensure(deployment)
             await self._supervisor.replace(await self._fresh(deployment), environment)
         except (BuildFailedError, StartFailedError) as error:
             await self._store.append_build_log(deployment_id, "deploy", [str(error)])
-            await self._store.environments.give_up(environment.id, deployment_id, str(error))
+            await self._store.environments.abandon_next(environment.id, deployment_id, str(error))
             if not self._supervisor.runs(deployment_id):
-                await self._store.show(deployment_id, DeploymentStatus.CRASHING, str(error))
+                await self._store.record_status(
+                    deployment_id, DeploymentStatus.CRASHING, str(error)
+                )
             return
-        await self._supervisor.show(deployment_id)
+        await self._supervisor.publish_status(deployment_id)
 
     async def _resize(self, environment: Environment, replicas: Replicas) -> None:
         """Change only the count where the replicas run; anything else takes new ones."""
@@ -101,7 +103,7 @@ class Settler:
                 deployment = await self._store.deployment(replicas.set.deployment_id)
                 if deployment is not None:
                     await self._supervisor.replace(deployment, environment)
-            await self._supervisor.show(replicas.set.deployment_id)
+            await self._supervisor.publish_status(replicas.set.deployment_id)
         except StartFailedError as error:
             await self._store.environments.reset_resources(
                 environment.id, refused=wanted, resources=present, message=str(error)

@@ -11,7 +11,7 @@ from createos_mcp.contract.operations import Arguments, Json
 _STDIN = "@-"
 
 
-def read_arguments(typed: Sequence[str]) -> Arguments:
+def read_cli_arguments(typed: Sequence[str]) -> Arguments:
     """The arguments of a call.
 
     A value is a text, which the tool's schema reads as the type that it takes: `port=3000`.
@@ -24,7 +24,7 @@ def read_arguments(typed: Sequence[str]) -> Arguments:
     """
     arguments: Arguments = {}
     for text in typed:
-        name, value = _read(text)
+        name, value = _read_cli_value(text)
         if name in arguments:
             reason = f'it is given twice; for several values write {name}:=\'["a", "b"]\''
             raise ArgumentTextError(name, reason)
@@ -32,17 +32,17 @@ def read_arguments(typed: Sequence[str]) -> Arguments:
     return arguments
 
 
-def _read(text: str) -> tuple[str, Json]:
+def _read_cli_value(text: str) -> tuple[str, Json]:
     head, equals, value = text.partition("=")
     name = head.removesuffix(":")
     if not equals or not name:
         raise ArgumentTextError(text, "expected name=value, name:=json or name=@file")
     if value.startswith("@"):
-        value = _read_file(name, value)
-    return name, _parse(name, value) if head.endswith(":") else value
+        value = _read_value_file(name, value)
+    return name, _parse_cli_json(name, value) if head.endswith(":") else value
 
 
-def _read_file(name: str, value: str) -> str:
+def _read_value_file(name: str, value: str) -> str:
     try:
         return sys.stdin.read() if value == _STDIN else Path(value[1:]).read_text(encoding="utf-8")
     except UnicodeDecodeError:
@@ -53,7 +53,7 @@ def _read_file(name: str, value: str) -> str:
         raise ArgumentTextError(name, f"{reason}; {remedy}") from None
 
 
-def _parse(name: str, value: str) -> Json:
+def _parse_cli_json(name: str, value: str) -> Json:
     try:
         return json.loads(value)
     except ValueError as error:

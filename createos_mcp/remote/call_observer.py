@@ -16,10 +16,7 @@ from typing_extensions import override
 
 from createos_mcp.remote.access_log import log_call
 from createos_mcp.remote.auth.callers import CURRENT, Caller
-from createos_mcp.remote.errors import TooManyCallsError
-from createos_mcp.remote.limits import Slots
-from createos_mcp.remote.metrics import Metrics
-from createos_mcp.remote.outcomes import (
+from createos_mcp.remote.call_status import (
     CANCELLED,
     FAULT,
     OK,
@@ -27,6 +24,9 @@ from createos_mcp.remote.outcomes import (
     TOOL_ERROR,
     outcome_of,
 )
+from createos_mcp.remote.errors import TooManyCallsError
+from createos_mcp.remote.limits import Slots
+from createos_mcp.remote.metrics import Metrics
 
 UNKNOWN = "unknown"
 
@@ -34,13 +34,13 @@ Context: TypeAlias = ServerRequestContext[Any, Any]
 
 
 @dataclass(kw_only=True, slots=True)
-class _Call:
+class _CallRecord:
     """What is known of a call under way."""
 
     outcome: str = OK
 
 
-_CALL: ContextVar[_Call] = ContextVar("call")
+_CALL: ContextVar[_CallRecord] = ContextVar("call")
 
 
 def note_failure(error: Exception) -> None:
@@ -54,7 +54,7 @@ def caller_of(context: Context) -> Caller | None:
     return getattr(request.state, "caller", None) if isinstance(request, Request) else None
 
 
-class Calls(ServerMiddleware[Any]):
+class CallObserver(ServerMiddleware[Any]):
     """Gives each message its caller; counts, times and logs the calls of tools.
 
     Args:
@@ -89,7 +89,7 @@ class Calls(ServerMiddleware[Any]):
 
     async def _watch(self, context: Context, call_next: CallNext, caller: Caller) -> HandlerResult:
         tool = self._tool(context)
-        call = _Call()
+        call = _CallRecord()
         token = _CALL.set(call)
         self._metrics.count_start()
         began = time.perf_counter()

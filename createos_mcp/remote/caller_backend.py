@@ -8,18 +8,18 @@ from typing import Any
 from typing_extensions import override
 
 from createos_mcp.client.backend import Backend
-from createos_mcp.client.target import Credentials, Target
+from createos_mcp.client.target import ApiTarget, Credentials
 from createos_mcp.contract.errors import ApiError, CallError
 from createos_mcp.contract.operations import Endpoint, Json, Request, Stream
 from createos_mcp.remote.auth.callers import CURRENT, Caller
+from createos_mcp.remote.call_status import OK, outcome_of
 from createos_mcp.remote.metrics import Metrics
-from createos_mcp.remote.outcomes import OK, outcome_of
 from createos_mcp.remote.tracing import upstream_span
 
 UNAUTHORIZED = 401
 
 
-class Upstream(Backend):
+class CallerBackend(Backend):
     """Sends calls as their caller, and measures what the platform takes.
 
     Args:
@@ -31,7 +31,7 @@ class Upstream(Backend):
 
     def __init__(
         self,
-        locate: Callable[[], Awaitable[Target]],
+        locate: Callable[[], Awaitable[ApiTarget]],
         *,
         metrics: Metrics,
         offer_address: Callable[[Request, Caller], Json],

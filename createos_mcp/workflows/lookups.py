@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
-from createos_mcp.calls.pipeline import Call
+from createos_mcp.calls.pipeline import ToolCall
 from createos_mcp.contract.errors import InvalidArgumentsError
 from createos_mcp.contract.operations import Json, Problem
 
 PRODUCTION = "production"
 
 
-async def find_project(call: Call, name: str) -> Json:
+async def find_project(call: ToolCall, name: str) -> Json:
     """The project of that name or id.
 
     Raises:
@@ -18,13 +18,13 @@ async def find_project(call: Call, name: str) -> Json:
     return await call.operate("GetProject", project_id=name)
 
 
-async def list_environments(call: Call, project_id: str) -> list[Json]:
+async def list_environments(call: ToolCall, project_id: str) -> list[Json]:
     """The environments of a project."""
     listed = await call.operate("ListProjectEnvironments", project_id=project_id)
     return listed or []
 
 
-async def find_environment(call: Call, project: Mapping[str, Json], name: str | None) -> Json:
+async def find_environment(call: ToolCall, project: Mapping[str, Json], name: str | None) -> Json:
     """The environment of that name or id; without one the only one, or `production`.
 
     Raises:
@@ -39,12 +39,12 @@ async def find_environment(call: Call, project: Mapping[str, Json], name: str | 
         found = [row for row in listed if row["uniqueName"] == PRODUCTION]
     if len(found) != 1:
         raise InvalidArgumentsError(
-            [Problem(path="environment_id", message=_refusal(project, listed))]
+            [Problem(path="environment_id", message=_invalid_reference(project, listed))]
         )
     return found[0]
 
 
-def _refusal(project: Mapping[str, Json], listed: Sequence[Mapping[str, Json]]) -> str:
+def _invalid_reference(project: Mapping[str, Json], listed: Sequence[Mapping[str, Json]]) -> str:
     names = ", ".join(row["uniqueName"] for row in listed)
     if not names:
         return f"{project['uniqueName']} has no environment; CreateProjectEnvironment makes one"

@@ -21,7 +21,7 @@ _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 OnLines = Callable[[Sequence[str]], Awaitable[None]]
 
 
-async def run_step(
+async def run_command(
     command: Sequence[str], *, cwd: Path, environ: Mapping[str, str], on_lines: OnLines
 ) -> int:
     """Run a command to its end and return its exit code.
@@ -43,7 +43,7 @@ async def run_step(
         return await process.wait()
     finally:
         with anyio.CancelScope(shield=True):
-            _kill_tree(process.pid)
+            _kill_command(process.pid)
             await process.wait()
             await process.aclose()
 
@@ -72,7 +72,7 @@ def _clean(line: bytes) -> str:
     return _UNPRINTABLE.sub("", _ANSI.sub("", text))[:MAX_LINE_CHARACTERS]
 
 
-def _kill_tree(pid: int) -> None:
+def _kill_command(pid: int) -> None:
     with contextlib.suppress(psutil.NoSuchProcess):
         for child in psutil.Process(pid).children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess):

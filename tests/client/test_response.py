@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from createos_mcp.client.envelope import read_answer, retry_after_s
+from createos_mcp.client.response import read_response, retry_after_s
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.errors import MESSAGE_BYTES, ApiError, UnreadableAnswerError
 from createos_mcp.contract.operations import Json
@@ -17,7 +17,7 @@ HTML = {"content-type": "text/html"}
 
 def _read(status: int, body: Json, headers: dict[str, str] | None = None) -> Json:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return read_answer(ENDPOINT, status, headers or {}, content)
+    return read_response(ENDPOINT, status, headers or {}, content)
 
 
 SUCCESSES = [
@@ -166,7 +166,7 @@ def test_a_success_that_is_no_json_cannot_be_read(content: bytes) -> None:
 def test_a_list_may_be_empty_by_status() -> None:
     endpoint = OPERATIONS["ListAPIKeys"].http
 
-    assert read_answer(endpoint, 404, {}, b'{"success":false,"message":"no keys"}') == []
+    assert read_response(endpoint, 404, {}, b'{"success":false,"message":"no keys"}') == []
 
 
 def test_a_message_is_bounded_and_visible() -> None:

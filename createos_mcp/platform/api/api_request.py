@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeAlias
 from createos_mcp.contract.operations import Arguments, Json, Operation
 from createos_mcp.platform.api.downloads import Downloads
 from createos_mcp.platform.config import PlatformConfig
-from createos_mcp.platform.deploy.settler import Settler
+from createos_mcp.platform.deploy.reconciler import EnvironmentReconciler
 from createos_mcp.platform.domains.dns_checks import DnsCheck
 from createos_mcp.platform.errors import NotFoundError, WrongStateError
 from createos_mcp.platform.gateway.domain_routing import DomainRouting
@@ -39,7 +39,7 @@ class Services:
 
     store: Store
     deployments: Deployments
-    settler: Settler
+    reconciler: EnvironmentReconciler
     supervisor: Supervisor
     downloads: Downloads
     transfer_tokens: TransferTokens
@@ -53,7 +53,7 @@ class Services:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Call:
+class ApiRequest:
     """One authenticated request whose arguments fit the operation's schema."""
 
     operation: Operation
@@ -125,7 +125,7 @@ class Call:
         return min(since_s, MAX_SINCE_S)
 
 
-Handler: TypeAlias = Callable[[Call], Awaitable[Json]]
+Handler: TypeAlias = Callable[[ApiRequest], Awaitable[Json]]
 """Does what an operation says and returns its `data`."""
 
 Handlers: TypeAlias = Mapping[str, Handler]
@@ -136,14 +136,14 @@ MAX_SINCE_S = 10 * 366 * 24 * 3600
 """Ten years are all there is, and a moment that can be calculated."""
 
 
-def page(call: Call, rows: list[dict[str, Any]], total: int) -> Json:
+def page(call: ApiRequest, rows: list[dict[str, Any]], total: int) -> Json:
     """A page as the API writes it: `{"data": [...], "pagination": {...}}`."""
-    limit, offset = bounds(call)
+    limit, offset = page_bounds(call)
     pagination = {"total": total, "limit": limit, "offset": offset, "count": len(rows)}
     return {"data": rows, "pagination": pagination}
 
 
-def bounds(call: Call) -> tuple[int, int]:
+def page_bounds(call: ApiRequest) -> tuple[int, int]:
     """The limit and offset of a page, by default the first ten rows."""
     return call.arguments.get("limit", DEFAULT_LIMIT), call.arguments.get("offset", 0)
 

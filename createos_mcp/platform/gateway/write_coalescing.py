@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 
-class GatheringTransport:
+class CoalescingTransport:
     """Stands before a transport: the head and the body of a small answer become one packet.
 
     uvicorn writes them one after the other, and each send is a call to the system: it is the

@@ -3,14 +3,14 @@
 import html
 import json
 
-from createos_mcp.platform.asgi import Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 NOT_FOUND = 404
 BAD_GATEWAY = 502
 UNAVAILABLE = 503
 
 
-async def explain(
+async def send_error(
     scope: Scope, send: Send, status: int, reason: str, *, retry_after_s: int | None = None
 ) -> None:
     """Answer a request: a small page for browsers, JSON for everyone else."""
@@ -31,7 +31,7 @@ async def explain(
     await send({"type": "http.response.body", "body": body})
 
 
-async def refuse(receive: Receive, send: Send, status: int) -> None:
+async def reject_websocket(receive: Receive, send: Send, status: int) -> None:
     """Refuse a WebSocket's handshake; see the ASGI extension websocket.http.response."""
     await receive()
     await send({"type": "websocket.http.response.start", "status": status, "headers": []})
