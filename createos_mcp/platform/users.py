@@ -46,5 +46,5 @@ async def list_users(data_dir: DataDir) -> list[User]:
 
 @asynccontextmanager
 async def _open_accounts(data_dir: DataDir) -> AsyncIterator[Accounts]:
-    async with open_database(data_dir.database) as database:
+    async with open_database(data_dir.database, "platform") as database:
         yield Accounts(database, now=lambda: datetime.now(UTC))

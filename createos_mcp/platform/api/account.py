@@ -23,7 +23,7 @@ async def get_current_user(call: ApiRequest) -> Json:
 async def get_quotas(call: ApiRequest) -> Json:
     """How much of each limit is used."""
     services = call.services
-    _, projects = await services.store.projects(call.user.id, limit=1, offset=0)
+    _, projects = await services.store.projects.page(call.user.id, limit=1, offset=0)
     keys = await services.store.accounts.live_keys(call.user.id)
     return {
         "projects": _counter(projects, services.config.max_projects),

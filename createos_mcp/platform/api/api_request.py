@@ -68,7 +68,7 @@ class ApiRequest:
             NotFoundError: The user has no such project.
         """
         project_id = self.arguments["project_id"]
-        project = await self.services.store.project(self.user.id, project_id)
+        project = await self.services.store.projects.get(self.user.id, project_id)
         if project is None:
             raise NotFoundError("project", project_id)
         return project
@@ -113,7 +113,7 @@ class ApiRequest:
         """
         project = await self.active_project()
         deployment_id = self.arguments["deployment_id"]
-        deployment = await self.services.store.deployment(deployment_id)
+        deployment = await self.services.store.deployments.get(deployment_id)
         if deployment is None or deployment.project_id != project.id:
             raise NotFoundError("deployment", deployment_id)
         return deployment

@@ -76,7 +76,7 @@ async def list_projects(call: ApiRequest) -> Json:
     """A page of a group's projects."""
     group = await _find_group(call)
     limit, offset = page_bounds(call)
-    found, total = await call.services.store.projects(
+    found, total = await call.services.store.projects.page(
         call.user.id, limit=limit, offset=offset, app=group.id
     )
     return page(call, [project_view(project) for project in found], total)

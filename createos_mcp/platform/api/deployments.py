@@ -75,7 +75,7 @@ def _submit_upload(kind: str, argument: str, write: Callable[[Json, Path], None]
         except OSError as error:
             raise StorageError(source.parent, error.strerror or str(error)) from error
         try:
-            deployment = await call.services.store.add_deployment(
+            deployment = await call.services.store.deployments.add(
                 deployment_id=deployment_id,
                 project_id=project.id,
                 source=kind,
@@ -95,7 +95,9 @@ async def list_deployments(call: ApiRequest) -> Json:
     """A page of a project's deployments, newest first."""
     project = await call.active_project()
     limit, offset = page_bounds(call)
-    found, total = await call.services.store.deployments(project.id, limit=limit, offset=offset)
+    found, total = await call.services.store.deployments.page(
+        project.id, limit=limit, offset=offset
+    )
     return page(
         call, [serialize_deployment(deployment, call.services) for deployment in found], total
     )
@@ -109,7 +111,9 @@ async def get_deployment(call: ApiRequest) -> Json:
 async def build_logs(call: ApiRequest) -> Json:
     """The lines that the build printed so far."""
     deployment = await call.deployment()
-    lines = await call.services.store.build_log(deployment.id, skip=call.arguments.get("skip", 0))
+    lines = await call.services.store.deployments.build_log(
+        deployment.id, skip=call.arguments.get("skip", 0)
+    )
     return [
         {
             "deploymentId": line.deployment_id,

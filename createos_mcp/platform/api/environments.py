@@ -153,7 +153,7 @@ async def assign_deployment(call: ApiRequest) -> Json:
     """Let another deployment answer; the one before goes on until it does."""
     environment = await changeable(call)
     deployment_id = call.arguments["deploymentId"]
-    deployment = await call.services.store.deployment(deployment_id)
+    deployment = await call.services.store.deployments.get(deployment_id)
     if deployment is None or deployment.project_id != environment.project_id:
         raise NotFoundError("deployment", deployment_id)
     if deployment.status not in ASSIGNABLE:

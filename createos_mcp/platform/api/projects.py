@@ -34,7 +34,7 @@ def serialize_project(project: Project) -> dict[str, Json]:
 
 async def check_project_name(call: ApiRequest) -> Json:
     """Whether the user has no project of that name."""
-    named = await call.services.store.project_named(call.user.id, call.arguments["uniqueName"])
+    named = await call.services.store.projects.named(call.user.id, call.arguments["uniqueName"])
     return {"isAvailable": named is None}
 
 
@@ -44,7 +44,7 @@ async def create_project(call: ApiRequest) -> Json:
     check_build_settings(arguments["settings"])
     if "appId" in arguments:
         await call.services.store.groups.get(call.user.id, arguments["appId"])
-    project, environment = await call.services.store.add_project(
+    project, environment = await call.services.store.projects.add(
         user_id=call.user.id,
         unique_name=arguments["uniqueName"],
         display_name=arguments["displayName"],
@@ -64,7 +64,7 @@ async def list_projects(call: ApiRequest) -> Json:
     """A page of the user's projects."""
     limit, offset = page_bounds(call)
     filters = {name: call.arguments.get(name) for name in _FILTERS}
-    found, total = await call.services.store.projects(
+    found, total = await call.services.store.projects.page(
         call.user.id, limit=limit, offset=offset, **filters
     )
     return page(call, [serialize_project(project) for project in found], total)
@@ -79,7 +79,7 @@ async def update_project(call: ApiRequest) -> Json:
     """Change what is given; the rest stays."""
     project = await call.project()
     arguments = call.arguments
-    await call.services.store.update_project(
+    await call.services.store.projects.update(
         project.id,
         display_name=arguments["displayName"],
         description=arguments.get("description", project.description),
@@ -95,7 +95,7 @@ async def update_settings(call: ApiRequest) -> Json:
         raise InvalidRequestError(f"The project is {project.status}, not active.")
     given: Mapping[str, Json] = {k: v for k, v in call.arguments.items() if k != "project_id"}
     check_build_settings(given)
-    await call.services.store.set_project_settings(project.id, {**project.settings, **given})
+    await call.services.store.projects.set_settings(project.id, {**project.settings, **given})
     return "The settings are updated. They take effect with the next deployment."
 
 
@@ -103,7 +103,7 @@ async def delete_project(call: ApiRequest) -> Json:
     """Mark a project for deletion; what belongs to it goes in the background."""
     project = await call.project()
     if project.status is ProjectStatus.ACTIVE:
-        await call.services.store.set_project_status(project.id, ProjectStatus.DELETING)
+        await call.services.store.projects.set_status(project.id, ProjectStatus.DELETING)
         await call.services.deployments.delete_project(project)
     return "The project is being deleted."
 

@@ -31,7 +31,7 @@ async def build_status_page(user: User, services: Services) -> Json:
     names = {owner.id: owner.name for owner in await accounts.users()}
     apps = []
     for environment in await services.store.environments.all():
-        project = await services.store.project_by_id(environment.project_id)
+        project = await services.store.projects.by_id(environment.project_id)
         if project is not None:
             owner = names[project.user_id]
             apps.append(await _app(environment, project, owner, services))
@@ -65,7 +65,7 @@ async def _app(environment: Environment, project: Project, owner: str, services:
 async def _served_by(environment: Environment, store: Store) -> Deployment | None:
     if environment.deployment_id is None:
         return None
-    return await store.deployment(environment.deployment_id)
+    return await store.deployments.get(environment.deployment_id)
 
 
 def environment_instances(environment: Environment, services: Services) -> Sequence[Instance]:

@@ -74,12 +74,12 @@ class Deployer:
             await self._addresses.open_environment(environment)
         await self._releases.kill_orphans()
         await self._supervisor.recover(environments)
-        for deployment in await self._store.deployments_in({*UNFINISHED, _TERMINATING}):
+        for deployment in await self._store.deployments.in_status({*UNFINISHED, _TERMINATING}):
             await self._recover_one(deployment)
         for environment in environments:
             if environment.status is not EnvironmentStatus.ACTIVE:
                 self._reconciler.start_reconciling(environment)
-        for project in await self._store.projects_in(ProjectStatus.DELETING):
+        for project in await self._store.projects.in_status(ProjectStatus.DELETING):
             self._background.start(self._remove_project, project)
 
     async def open_environment(self, environment: Environment) -> None:
@@ -97,7 +97,7 @@ class Deployer:
             WrongStateError: It is past building.
         """
         try:
-            await self._store.transition(
+            await self._store.deployments.transition(
                 deployment.id, DeploymentStatus.CANCELLED, reason="Cancelled on request"
             )
         except IllegalTransitionError as error:
@@ -117,7 +117,7 @@ class Deployer:
         """
         chosen = deployment.settings
         if settings == "project":
-            project = await self._store.project_by_id(deployment.project_id)
+            project = await self._store.projects.by_id(deployment.project_id)
             chosen = project.settings if project is not None else chosen
         again_id = new_id()
         source, copy = self._data_dir.source(deployment.id), self._data_dir.source(again_id)
@@ -126,7 +126,7 @@ class Deployer:
         except OSError as error:
             raise StorageError(copy, str(error)) from error
         try:
-            again = await self._store.add_deployment(
+            again = await self._store.deployments.add(
                 deployment_id=again_id,
                 project_id=deployment.project_id,
                 source=deployment.source,
@@ -146,7 +146,9 @@ class Deployer:
             WrongStateError: It is being deleted already.
         """
         try:
-            marked = await self._store.transition(deployment.id, DeploymentStatus.TERMINATING)
+            marked = await self._store.deployments.transition(
+                deployment.id, DeploymentStatus.TERMINATING
+            )
         except IllegalTransitionError as error:
             raise WrongStateError("The deployment is being deleted already.") from error
         self._background.start(self._remove, marked)
@@ -165,7 +167,9 @@ class Deployer:
             raise WrongStateError(
                 f"Only a sleeping deployment can be woken; this one is {deployment.status}."
             )
-        if await self._store.record_status(deployment.id, DeploymentStatus.DEPLOYING, None):
+        if await self._store.deployments.record_status(
+            deployment.id, DeploymentStatus.DEPLOYING, None
+        ):
             self._background.start(self._wake, deployment)
 
     async def _wake(self, deployment: Deployment) -> None:
@@ -206,27 +210,27 @@ class Deployer:
     async def _give_up(self, deployment_id: str) -> None:
         """End a deployment that a fault of the platform stopped, in the state it can end in."""
         for status in (DeploymentStatus.BUILD_ERROR, DeploymentStatus.ERROR):
-            if await self._store.record_status(deployment_id, status, FAULT):
+            if await self._store.deployments.record_status(deployment_id, status, FAULT):
                 return
 
     async def _build(self, deployment: Deployment) -> bool:
         async with self._releases.slots:
             if deployment.status is DeploymentStatus.QUEUE:
-                await self._store.transition(deployment.id, DeploymentStatus.BUILDING)
+                await self._store.deployments.transition(deployment.id, DeploymentStatus.BUILDING)
             try:
                 await self._releases.build(deployment)
             except BuildFailedError as error:
-                await self._store.append_build_log(deployment.id, "build", [str(error)])
-                await self._store.transition(
+                await self._store.deployments.append_build_log(deployment.id, "build", [str(error)])
+                await self._store.deployments.transition(
                     deployment.id, DeploymentStatus.BUILD_ERROR, reason=str(error)
                 )
                 return False
-        await self._store.transition(deployment.id, DeploymentStatus.DEPLOYING)
+        await self._store.deployments.transition(deployment.id, DeploymentStatus.DEPLOYING)
         return True
 
     async def _take_live(self, deployment_id: str) -> None:
         """Start it in each of its places, lead their addresses to it, and then call it deployed."""
-        deployment = await self._store.deployment(deployment_id)
+        deployment = await self._store.deployments.get(deployment_id)
         if deployment is None:
             return
         environments = await self._store.environments.of(deployment.project_id)
@@ -239,7 +243,7 @@ class Deployer:
                 except StartFailedError as error:
                     errors.append(error)
         said = [str(error) for error in errors]
-        await self._store.append_build_log(deployment_id, "deploy", said)
+        await self._store.deployments.append_build_log(deployment_id, "deploy", said)
         if errors and not self._supervisor.runs(deployment_id):
             await self._fail(deployment_id, errors[0])
         else:
@@ -252,24 +256,24 @@ class Deployer:
             if place == deployment.id:
                 await self._supervisor.replace(deployment, None)
             return
-        held = await self._store.deployment(environment.deployment_id or "")
+        held = await self._store.deployments.get(environment.deployment_id or "")
         if _takes_by_itself(environment) and (held is None or held.version <= deployment.version):
             await self._supervisor.replace(deployment, environment)
 
     async def _fail(self, deployment_id: str, error: BuildFailedError | StartFailedError) -> None:
         exited = isinstance(error, AppExitedError)
         status = DeploymentStatus.CRASHING if exited else DeploymentStatus.ERROR
-        await self._store.record_status(deployment_id, status, str(error))
+        await self._store.deployments.record_status(deployment_id, status, str(error))
 
     async def _remove_project(self, project: Project) -> None:
-        for deployment in await self._store.deployments_of(project.id):
+        for deployment in await self._store.deployments.of(project.id):
             if deployment.status is not _TERMINATING:
-                await self._store.transition(deployment.id, _TERMINATING)
+                await self._store.deployments.transition(deployment.id, _TERMINATING)
             await self._remove(deployment)
         for environment in await self._store.environments.of(project.id):
             async with self._supervisor.lock(environment.id):
                 await self._reconciler.remove(environment)
-        await self._store.remove_project(project.id)
+        await self._store.projects.remove(project.id)
 
     async def _remove(self, deployment: Deployment) -> None:
         await self._abandon(deployment.id)
@@ -282,7 +286,7 @@ class Deployer:
         await self._keep_build_log(deployment.id)
         for directory in self._data_dir.all_of(deployment.id):
             await to_thread.run_sync(partial(shutil.rmtree, directory, ignore_errors=True))
-        await self._store.remove_deployment(deployment.id)
+        await self._store.deployments.remove(deployment.id)
 
     async def _take_from(self, environment_id: str, deployment_id: str) -> None:
         environment = await self._store.environments.get(environment_id)
@@ -293,7 +297,7 @@ class Deployer:
 
     async def _keep_build_log(self, deployment_id: str) -> None:
         """Leave a deleted deployment's build log beside what its replicas printed."""
-        lines = await self._store.build_log(deployment_id)
+        lines = await self._store.deployments.build_log(deployment_id)
         file = self._data_dir.app_logs(deployment_id) / "build.log"
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         file.write_text("".join(f"{line.ts} {line.log}\n" for line in lines))

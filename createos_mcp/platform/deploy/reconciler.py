@@ -76,7 +76,7 @@ class EnvironmentReconciler:
         await self._store.environments.remove(environment.id)
 
     async def _promote(self, environment: Environment, deployment_id: str) -> None:
-        deployment = await self._store.deployment(deployment_id)
+        deployment = await self._store.deployments.get(deployment_id)
         if deployment is None or deployment.status not in ASSIGNABLE:
             await self._store.environments.abandon_next(environment.id, deployment_id, GONE)
             return
@@ -84,10 +84,10 @@ class EnvironmentReconciler:
             await self._releases.ensure(deployment)
             await self._supervisor.replace(await self._fresh(deployment), environment)
         except (BuildFailedError, StartFailedError) as error:
-            await self._store.append_build_log(deployment_id, "deploy", [str(error)])
+            await self._store.deployments.append_build_log(deployment_id, "deploy", [str(error)])
             await self._store.environments.abandon_next(environment.id, deployment_id, str(error))
             if not self._supervisor.runs(deployment_id):
-                await self._store.record_status(
+                await self._store.deployments.record_status(
                     deployment_id, DeploymentStatus.CRASHING, str(error)
                 )
             return
@@ -100,7 +100,7 @@ class EnvironmentReconciler:
             if _same({**present, "replicas": wanted["replicas"]}, wanted):
                 await self._supervisor.scale(replicas, wanted["replicas"])
             else:
-                deployment = await self._store.deployment(replicas.set.deployment_id)
+                deployment = await self._store.deployments.get(replicas.set.deployment_id)
                 if deployment is not None:
                     await self._supervisor.replace(deployment, environment)
             await self._supervisor.publish_status(replicas.set.deployment_id)
@@ -110,7 +110,7 @@ class EnvironmentReconciler:
             )
 
     async def _fresh(self, deployment: Deployment) -> Deployment:
-        return await self._store.deployment(deployment.id) or deployment
+        return await self._store.deployments.get(deployment.id) or deployment
 
 
 def _same(one: Mapping[str, int], other: Mapping[str, int]) -> bool:

@@ -52,7 +52,7 @@ class Releases:
             timeout_s=self._config.build_timeout_s,
         )
         release = await self._builder.build(job, build_log(self._store, deployment.id))
-        await self._store.set_release(deployment.id, release_to_json(release))
+        await self._store.deployments.set_release(deployment.id, release_to_json(release))
 
     async def ensure(self, deployment: Deployment) -> None:
         """Build a release again that was collected.
@@ -63,7 +63,7 @@ class Releases:
         async with self._collecting:
             if self._config.data_dir.release(deployment.id).is_dir():
                 return
-        await self._store.append_build_log(deployment.id, "prepare", [REBUILT])
+        await self._store.deployments.append_build_log(deployment.id, "prepare", [REBUILT])
         async with self._slots:
             await self.build(deployment)
 
@@ -77,12 +77,12 @@ class Releases:
         """Remove releases that nothing runs on, logs past their time, and an overgrown cache."""
         async with self._collecting:
             present = [*self._config.data_dir.releases.glob("*")]
-            kept = await self._store.releases_in_use(self._config.releases_kept)
+            kept = await self._store.deployments.releases_in_use(self._config.releases_kept)
             for release in present:
                 if release.name not in kept:
                     await to_thread.run_sync(partial(shutil.rmtree, release, ignore_errors=True))
         await self._clear_cache()
-        known = await self._store.all_deployment_ids()
+        known = await self._store.deployments.all_ids()
         await to_thread.run_sync(
             remove_old, self._config.data_dir.logs, self._config.logs_kept_days, known
         )

@@ -109,12 +109,12 @@ class Traffic:
         self._rolled_minute = minute
         kept_from = (now - SECONDS_KEPT_S) // SECONDS_PER_MINUTE * SECONDS_PER_MINUTE
 
-        def work(transaction: Transaction) -> None:
+        def fold_seconds(transaction: Transaction) -> None:
             transaction.run("roll_traffic", before=kept_from)
             transaction.run("forget_traffic_seconds", before=kept_from)
             transaction.run("forget_traffic_minutes", before=now - self.retention_s)
 
-        await self._database.write(work)
+        await self._database.write(fold_seconds)
 
     async def statuses(self, environment_id: str, window: Window) -> Mapping[int, int]:
         """How many answers had which status, the most frequent first."""
@@ -196,7 +196,7 @@ async def open_traffic(
 
 @asynccontextmanager
 async def _open_checked(path: Path) -> AsyncIterator[Database]:
-    async with open_database(path, migrations="traffic_migrate_", synchronous="NORMAL") as database:
+    async with open_database(path, "traffic", synchronous="NORMAL") as database:
         ((verdict,),) = await database.read("check_traffic")
         if verdict != "ok":
             raise StartupError(verdict)

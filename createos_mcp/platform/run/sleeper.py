@@ -51,7 +51,7 @@ class Sleeper:
         deployed = {replicas.set.deployment_id for replicas in self._supervisor.running()}
         if len(deployed) <= self._max_deployed:
             return
-        owners = await self._store.owners_of_deployments(deployed)
+        owners = await self._store.deployments.owners(deployed)
         of_user: defaultdict[str, list[str]] = defaultdict(list)
         for deployment_id in dict.fromkeys(r.set.deployment_id for r in self._supervisor.running()):
             of_user[owners[deployment_id]].append(deployment_id)

@@ -42,7 +42,7 @@ def build_log(store: Store, deployment_id: str) -> BuildLog:
     """Where the lines of a deployment's build log go."""
 
     async def append(stage: str, lines: Sequence[str]) -> None:
-        await store.append_build_log(deployment_id, stage, lines)
+        await store.deployments.append_build_log(deployment_id, stage, lines)
 
     return append
 
@@ -125,7 +125,7 @@ class Supervisor:
                 return
             environment = await self._store.environments.get(place)
             deployment_id = environment.deployment_id if environment else place
-            deployment = await self._store.deployment(deployment_id or "")
+            deployment = await self._store.deployments.get(deployment_id or "")
             if deployment is None:
                 self._addresses.make_unavailable(place, EMPTY)
                 return
@@ -177,7 +177,7 @@ class Supervisor:
 
     async def recover(self, environments: Sequence[Environment]) -> None:
         """Go on with what shall run: find what outlived the platform, start what did not."""
-        deployments = {d.id: d for d in await self._store.deployments_in(_MAY_RUN)}
+        deployments = {d.id: d for d in await self._store.deployments.in_status(_MAY_RUN)}
         homes = {environment.id: environment for environment in environments}
         sets = await self._store.replica_sets.all()
         wanted = {s.place: s for s in sets if _is_wanted(s, deployments, homes)}
@@ -220,18 +220,26 @@ class Supervisor:
         states = [r.state for r in self.running() if r.set.deployment_id == deployment_id]
         statuses = {status for status, _ in states}
         if not states:
-            await self._store.record_status(deployment_id, DeploymentStatus.SLEEPING, asleep)
+            await self._store.deployments.record_status(
+                deployment_id, DeploymentStatus.SLEEPING, asleep
+            )
         elif len(statuses) == 1:
-            await self._store.record_status(deployment_id, *states[0])
+            await self._store.deployments.record_status(deployment_id, *states[0])
         elif DeploymentStatus.CRASHING in statuses or DeploymentStatus.ERROR in statuses:
             reason = next(reason for _, reason in states if reason)
-            await self._store.record_status(deployment_id, DeploymentStatus.CRASHING, reason)
+            await self._store.deployments.record_status(
+                deployment_id, DeploymentStatus.CRASHING, reason
+            )
         else:
-            await self._store.record_status(deployment_id, DeploymentStatus.DEPLOYED, None)
+            await self._store.deployments.record_status(
+                deployment_id, DeploymentStatus.DEPLOYED, None
+            )
 
     async def _show_start(self, deployment_id: str) -> None:
         if not self.runs(deployment_id):
-            await self._store.record_status(deployment_id, DeploymentStatus.DEPLOYING, None)
+            await self._store.deployments.record_status(
+                deployment_id, DeploymentStatus.DEPLOYING, None
+            )
 
     async def _add(self, deployment: Deployment, environment: Environment | None) -> Replicas:
         own = environment.settings if environment is not None else {}
@@ -273,7 +281,7 @@ class Supervisor:
         """Say at an address why nothing runs there, or hold requests while it wakes."""
         if environment.id in self._at or environment.deployment_id is None:
             return
-        deployment = await self._store.deployment(environment.deployment_id)
+        deployment = await self._store.deployments.get(environment.deployment_id)
         if deployment is None:
             return
         if deployment.status is DeploymentStatus.ERROR:
@@ -283,7 +291,7 @@ class Supervisor:
 
     async def _hold(self, place: str) -> None:
         """Let requests at a place wait until something answers there."""
-        if await self._store.deployment(place) is not None:
+        if await self._store.deployments.get(place) is not None:
             await self._addresses.open_deployment(place)
         self._addresses.hold(place, partial(self.wake, place))
 

@@ -22,14 +22,14 @@ class Accounts:
         """The first user, made now if there is none."""
         now = format_time(self._now())
 
-        def work(transaction: Transaction) -> User:
+        def find_or_insert(transaction: Transaction) -> User:
             rows = transaction.run("first_user")
             if not rows:
                 transaction.run("add_user", id=new_id(), name=name, email=email, created_at=now)
                 rows = transaction.run("first_user")
             return user_of(rows[0])
 
-        return await self._database.write(work)
+        return await self._database.write(find_or_insert)
 
     async def add_user(self, *, name: str, email: str, key_name: str, secret_hash: str) -> User:
         """Store a user together with their first key.
@@ -39,7 +39,7 @@ class Accounts:
         """
         user_id, key_id, now = new_id(), new_id(), format_time(self._now())
 
-        def work(transaction: Transaction) -> User:
+        def insert(transaction: Transaction) -> User:
             if transaction.run("user_named", name=name):
                 raise NameTakenError("user", name)
             transaction.run("add_user", id=user_id, name=name, email=email, created_at=now)
@@ -55,7 +55,7 @@ class Accounts:
             )
             return user_of(transaction.run("user_named", name=name)[0])
 
-        return await self._database.write(work)
+        return await self._database.write(insert)
 
     async def first_user(self) -> User:
         """The owner of the machine, who is there from the platform's first start on."""
@@ -68,12 +68,12 @@ class Accounts:
     async def ensure_secret(self, name: str, value: str) -> str:
         """A secret of the platform itself: the one stored, or this value, stored now."""
 
-        def work(transaction: Transaction) -> str:
+        def find_or_insert(transaction: Transaction) -> str:
             transaction.run("add_secret", name=name, value=value)
             stored: str = transaction.run("secret", name=name)[0]["value"]
             return stored
 
-        return await self._database.write(work)
+        return await self._database.write(find_or_insert)
 
     async def user_of_key(self, secret_hash: str) -> User | None:
         """Whose key that is, unless it is revoked or expired."""

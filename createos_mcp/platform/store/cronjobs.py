@@ -53,7 +53,7 @@ class Cronjobs:
         """
         job_id, now = new_id(), format_time(self._now())
 
-        def work(transaction: Transaction) -> str:
+        def insert(transaction: Transaction) -> str:
             if len(transaction.run("cronjobs", project_id=project_id)) >= MAX_PER_PROJECT:
                 raise ProjectFullError("cron jobs", MAX_PER_PROJECT)
             transaction.run(
@@ -69,7 +69,7 @@ class Cronjobs:
             )
             return job_id
 
-        return await self._database.write(work)
+        return await self._database.write(insert)
 
     async def of(self, project_id: str) -> list[Cronjob]:
         """A project's jobs, oldest first."""
@@ -136,11 +136,11 @@ class Cronjobs:
             return []
         now = format_time(self._now())
 
-        def work(transaction: Transaction) -> list[tuple[Due, Activity]]:
+        def claim_due(transaction: Transaction) -> list[tuple[Due, Activity]]:
             added = [(one, _add_activity(transaction, one, now)) for one in due]
             return [(one, new) for one, new in added if new is not None and new.success is None]
 
-        return await self._database.write(work)
+        return await self._database.write(claim_due)
 
     async def finish(
         self, activity_id: str, *, success: bool, status_code: int | None, log: str

@@ -3,10 +3,11 @@
 import asyncio
 import re
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
@@ -20,12 +21,33 @@ REMEDY = "restore it from a backup, or move it and its -wal and -shm files away 
 
 _HEADING = re.compile(r"^-- (\w+) --$", re.MULTILINE)
 
+_SQL = files("createos_mcp.platform.store") / "sql"
 
-def load_queries() -> Mapping[str, str]:
-    """Every statement of `queries.sql`, by the name above it."""
-    text = files("createos_mcp.platform.store").joinpath("queries.sql").read_text(encoding="utf-8")
-    _, *parts = _HEADING.split(text)
-    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+def load_queries(schema: str) -> Mapping[str, str]:
+    """Every statement of a schema's files, by the name above it.
+
+    Args:
+        schema: A folder of `sql/`, `platform` or `traffic`.
+    """
+    queries: dict[str, str] = {}
+    for file in _sql_files(_SQL / schema):
+        _, *parts = _HEADING.split(file.read_text(encoding="utf-8"))
+        for name, text in zip(parts[::2], parts[1::2], strict=True):
+            if name in queries:
+                raise ValueError(f"{file.name}: there are two statements {name!r}")
+            queries[name] = text
+    return queries
+
+
+def load_migrations(schema: str) -> Sequence[str]:
+    """The scripts that make a schema, one a version, in the order of their file names."""
+    return [file.read_text(encoding="utf-8") for file in _sql_files(_SQL / schema / "migrations")]
+
+
+def _sql_files(folder: Traversable) -> list[Traversable]:
+    found = (file for file in folder.iterdir() if file.name.endswith(".sql"))
+    return sorted(found, key=lambda file: file.name)
 
 
 class Transaction:
@@ -49,17 +71,15 @@ class Database:
 
     Args:
         path: The file, made if it is not there.
-        migrations: How the names of the statements begin that make the schema.
+        schema: Folder of `sql/` that holds its migrations and queries.
         synchronous: `FULL`: what was written outlives a loss of power; `NORMAL`: it may be lost.
     """
 
-    def __init__(
-        self, path: Path, *, migrations: str = "migrate_", synchronous: str = "FULL"
-    ) -> None:
+    def __init__(self, path: Path, schema: str, *, synchronous: str = "FULL") -> None:
         self._path = path
-        self._migrations = migrations
         self._synchronous = synchronous
-        self._queries = load_queries()
+        self._migrations = load_migrations(schema)
+        self._queries = load_queries(schema)
         self._writer = ThreadPoolExecutor(1, "database-writer")
         self._reader = ThreadPoolExecutor(1, "database-reader")
         self._connections: dict[ThreadPoolExecutor, sqlite3.Connection] = {}
@@ -133,14 +153,11 @@ class Database:
         return connection
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
-        migrations = [
-            text for name, text in self._queries.items() if name.startswith(self._migrations)
-        ]
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version > len(migrations):
+        if version > len(self._migrations):
             reason = f"the database {self._path} was written by a newer version of createos-mcp"
             raise StartupError(reason)
-        for number, script in enumerate(migrations[version:], start=version + 1):
+        for number, script in enumerate(self._migrations[version:], start=version + 1):
             connection.executescript(f"BEGIN; {script} PRAGMA user_version = {number}; COMMIT;")
 
     def _over(self, connection: sqlite3.Connection) -> Transaction:
@@ -171,14 +188,14 @@ class Database:
 
 @asynccontextmanager
 async def open_database(
-    path: Path, *, migrations: str = "migrate_", synchronous: str = "FULL"
+    path: Path, schema: str, *, synchronous: str = "FULL"
 ) -> AsyncIterator[Database]:
     """Open a database file for as long as the context lasts; see `Database`.
 
     Raises:
         StartupError: The file is damaged or was written by a newer version.
     """
-    database = Database(path, migrations=migrations, synchronous=synchronous)
+    database = Database(path, schema, synchronous=synchronous)
     try:
         await database.open()
         yield database

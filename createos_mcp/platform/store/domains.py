@@ -43,14 +43,14 @@ class Domains:
             "created_at": format_time(self._now()),
         }
 
-        def work(transaction: Transaction) -> Domain:
+        def insert(transaction: Transaction) -> Domain:
             if transaction.run("domain_named", name=name):
                 raise DomainTakenError(name)
             if len(transaction.run("domains", project_id=project_id)) >= MAX_PER_PROJECT:
                 raise ProjectFullError("domains", MAX_PER_PROJECT)
             return domain_of(transaction.run("add_domain", **values)[0])
 
-        return await self._database.write(work)
+        return await self._database.write(insert)
 
     async def of(self, project_id: str) -> list[Domain]:
         """A project's domains, oldest first."""

@@ -51,7 +51,7 @@ class Environments:
             LimitReachedError: The project has `limit` environments.
         """
 
-        def work(transaction: Transaction) -> Environment:
+        def insert_within_limit(transaction: Transaction) -> Environment:
             if len(transaction.run("environments", project_id=project_id)) >= limit:
                 raise LimitReachedError("environments of a project", limit)
             return self.insert(
@@ -66,7 +66,7 @@ class Environments:
                 settings=settings,
             )
 
-        return await self._database.write(work)
+        return await self._database.write(insert_within_limit)
 
     def insert(
         self,
@@ -157,21 +157,23 @@ class Environments:
 
     async def set_next_deployment(self, environment_id: str, deployment_id: str) -> None:
         """Record which deployment shall answer at an environment; it is `promoting` until then."""
-        await self._change("want_deployment", environment_id, deployment_id=deployment_id)
+        await self._change("set_next_deployment", environment_id, deployment_id=deployment_id)
 
     async def abandon_next(self, environment_id: str, deployment_id: str, message: str) -> None:
         """Record why the wanted deployment does not answer; the one before goes on."""
         await self._change(
-            "give_up_deployment", environment_id, deployment_id=deployment_id, message=message
+            "abandon_next_deployment", environment_id, deployment_id=deployment_id, message=message
         )
 
     async def set_deployment(self, environment_id: str, deployment_id: str) -> None:
         """Record which deployment an environment serves."""
-        await self._change("point_environment", environment_id, deployment_id=deployment_id)
+        await self._change(
+            "set_environment_deployment", environment_id, deployment_id=deployment_id
+        )
 
     async def clear_deployment(self, environment_id: str) -> None:
         """Record that an environment serves nothing any more."""
-        await self._change("empty_environment", environment_id)
+        await self._change("clear_environment_deployment", environment_id)
 
     async def set_resources(self, environment_id: str, resources: Mapping[str, int]) -> None:
         """Record what an environment's replicas shall have; it is `resizing` until they do."""
@@ -197,7 +199,9 @@ class Environments:
 
     async def mark_active(self, environment_id: str, resources: Mapping[str, int]) -> None:
         """Call an environment `active` again, unless more is wanted of it by now."""
-        await self._change("settle_environment", environment_id, resources=_json_or_none(resources))
+        await self._change(
+            "mark_environment_active", environment_id, resources=_json_or_none(resources)
+        )
 
     async def mark_deleting(self, environment_id: str) -> None:
         """Mark an environment for deletion."""

@@ -29,7 +29,7 @@ class Groups:
         """
         group_id, now = new_id(), format_time(self._now())
 
-        def work(transaction: Transaction) -> Group:
+        def insert(transaction: Transaction) -> Group:
             if len(transaction.run("groups", user_id=user_id)) >= limit:
                 raise LimitReachedError("apps", limit)
             transaction.run(
@@ -43,7 +43,7 @@ class Groups:
             )
             return group_of(transaction.run("group", id=group_id)[0])
 
-        return await self._database.write(work)
+        return await self._database.write(insert)
 
     async def of(self, user_id: str) -> list[Group]:
         """A user's groups, oldest first."""
@@ -85,12 +85,12 @@ class Groups:
             NotFoundError: The user has no such project.
         """
 
-        def work(transaction: Transaction) -> None:
+        def assign(transaction: Transaction) -> None:
             for project_id in project_ids:
                 _owned_project(transaction, group, project_id)
                 transaction.run("group_project", id=project_id, app_id=group.id)
 
-        await self._database.write(work)
+        await self._database.write(assign)
 
     async def let_go(self, group: Group, project_ids: Sequence[str]) -> None:
         """Take projects out of a group: all of them or none.
@@ -100,7 +100,7 @@ class Groups:
             InvalidRequestError: One is not in the group.
         """
 
-        def work(transaction: Transaction) -> None:
+        def release(transaction: Transaction) -> None:
             for project_id in project_ids:
                 if _owned_project(transaction, group, project_id)["app_id"] != group.id:
                     raise InvalidRequestError(
@@ -109,7 +109,7 @@ class Groups:
                     )
                 transaction.run("group_project", id=project_id, app_id=None)
 
-        await self._database.write(work)
+        await self._database.write(release)
 
 
 def _owned_project(transaction: Transaction, group: Group, project_id: str) -> sqlite3.Row:

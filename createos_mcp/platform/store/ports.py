@@ -21,20 +21,20 @@ class Ports:
     async def of(self, owner_id: str) -> int:
         """The port of an owner, claimed now if it has none."""
 
-        def work(transaction: Transaction) -> int:
+        def find_or_claim(transaction: Transaction) -> int:
             rows = transaction.run("port_of", owner_id=owner_id)
             return rows[0]["port"] if rows else self.claim(transaction, owner_id)
 
-        return await self._database.write(work)
+        return await self._database.write(find_or_claim)
 
     async def another_for(self, owner_id: str) -> int:
         """Another port, when something else listens on the one that was claimed."""
 
-        def work(transaction: Transaction) -> int:
+        def claim_another(transaction: Transaction) -> int:
             rows = transaction.run("port_of", owner_id=owner_id)
             return self.claim(transaction, owner_id, skip=[row["port"] for row in rows])
 
-        return await self._database.write(work)
+        return await self._database.write(claim_another)
 
     async def release(self, owner_id: str) -> None:
         """Give a port back."""

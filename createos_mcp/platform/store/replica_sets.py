@@ -77,10 +77,10 @@ class ReplicaSets:
     async def clear_away(self, set_ids: Collection[str], replica_ids: Collection[str]) -> None:
         """Forget sets and replicas that are left from an earlier run of the platform."""
 
-        def work(transaction: Transaction) -> None:
+        def clear(transaction: Transaction) -> None:
             for replica_id in replica_ids:
                 transaction.run("remove_replica", id=replica_id)
             for set_id in set_ids:
                 transaction.run("remove_replica_set", id=set_id)
 
-        await self._database.write(work)
+        await self._database.write(clear)

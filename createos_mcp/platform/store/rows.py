@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -57,6 +57,11 @@ def _json_or_none(text: str | None) -> Json:
 
 def _bool_or_none(number: int | None) -> bool | None:
     return None if number is None else bool(number)
+
+
+def total_of(rows: Sequence[sqlite3.Row]) -> int:
+    """How many rows there are in all, as each row of a page says."""
+    return rows[0]["total"] if rows else 0
 
 
 user_of = _reader(User)

@@ -42,7 +42,7 @@ class Transfers:
         """
         now = format_time(self._now())
 
-        def work(transaction: Transaction) -> None:
+        def hand_over(transaction: Transaction) -> None:
             if transaction.run("transfer_by_token", token_id=token.id):
                 raise TransferTokenError("was used before")
             project = _transferred_project(transaction, token, to_user_id)
@@ -58,7 +58,7 @@ class Transfers:
                 created_at=now,
             )
 
-        await self._database.write(work)
+        await self._database.write(hand_over)
 
     async def of(self, project_id: str) -> list[Transfer]:
         """A project's changes of owner, newest first."""

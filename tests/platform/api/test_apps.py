@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from createos_mcp.platform.store.database import load_queries
+from createos_mcp.platform.store.database import load_migrations
 from tests.platform.platforms import Api, Json, running_platform
 
 NOWHERE = "00000000-0000-4000-8000-000000000000"
@@ -97,7 +97,7 @@ async def test_no_service_is_known_since_nothing_makes_one(tmp_path: Path) -> No
 
 async def test_a_platform_of_the_first_version_learns_of_apps(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "platform.db")) as database:
-        database.executescript(f"{load_queries()['migrate_1']} PRAGMA user_version = 1;")
+        database.executescript(f"{load_migrations('platform')[0]} PRAGMA user_version = 1;")
     async with running_platform(tmp_path) as api:
         await create_app(api)
 
