@@ -1,4 +1,4 @@
-"""Framing: text of other people made harmless to read, and marked as theirs."""
+"""Framing: text of other people marked as theirs."""
 
 import re
 import secrets
@@ -8,33 +8,7 @@ from createos_mcp.contract.operations import Json
 
 _BOUNDARY_BYTES = 6
 
-_INVISIBLE = re.compile(
-    "["
-    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u2028-\u202e"
-    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
-    "\U000e0000-\U000e0fff"
-    "]"
-)
-"""Characters that show nothing or turn the direction of text: what a person who looks at it does
-not see and a model reads (https://www.unicode.org/reports/tr36/, "Trojan Source" and tags)."""
-
 _MARKER = re.compile(r"<(\s*/?\s*untrusted)", re.IGNORECASE)
-
-
-def clean_text(text: str) -> str:
-    """The text without invisible characters and marks of direction."""
-    return _INVISIBLE.sub("", text)
-
-
-def clean(value: Json) -> Json:
-    """The same value with every text in it cleaned, names of members included."""
-    if isinstance(value, str):
-        return clean_text(value)
-    if isinstance(value, list):
-        return [clean(item) for item in value]
-    if isinstance(value, dict):
-        return {clean_text(name): clean(held) for name, held in value.items()}
-    return value
 
 
 class Frame:
@@ -56,11 +30,11 @@ class Frame:
         """Bytes that one frame and the notice take at most, in a result that has both twice."""
         return 4 * (len(self._start) + len(self._end) + len(self.notice))
 
-    def wrap(self, text: str, *, seam: str = "") -> str:
+    def wrap(self, text: str, *, separator: str = "") -> str:
         """Put a text between the marks; what looks like a mark in it is defused."""
         self.is_used = True
         defused = _MARKER.sub(r"(\1", text)
-        return f"{self._start}{seam}{defused}{seam}{self._end}"
+        return f"{self._start}{separator}{defused}{separator}{self._end}"
 
     def wrap_members(self, value: Json, names: Collection[str]) -> Json:
         """Wrap every text at any depth within the members of these names."""

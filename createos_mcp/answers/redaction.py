@@ -34,7 +34,7 @@ class SecretTable:
         self._values = _name_spellings(members.values)
         self._public = _name_spellings(members.public)
         self._plain = _name_spellings(members.plain)
-        self.ordinary = frozenset(members.ordinary)
+        self._common_values = frozenset(members.ordinary)
         # One after the other: each begins with letters that are found fast, all together do not.
         self.patterns = tuple(map(re.compile, members.patterns))
 
@@ -51,11 +51,15 @@ class SecretTable:
         spelled = _spell(name)
         return any(value in spelled for value in self._values)
 
-    def is_public(self, name: str) -> bool:
+    def never_secret_member(self, name: str) -> bool:
         """Whether nothing in this member is a secret."""
         return _spell(name) in self._public
 
-    def is_plain(self, name: str) -> bool:
+    def is_distinctive(self, secret: str) -> bool:
+        """Whether a secret is long and rare enough for its every occurrence to be masked."""
+        return len(secret) >= _LEAST_CHARACTERS and secret.lower() not in self._common_values
+
+    def always_shown_member(self, name: str) -> bool:
         """Whether this member is shown though a secret may have the same value."""
         return _spell(name) in self._plain
 
@@ -85,13 +89,12 @@ class Redaction:
         for name, secret in _secrets(self._table, value):
             if name == self._reveal:
                 self._kept.add(secret)
-            elif len(secret) >= _LEAST_CHARACTERS and secret.lower() not in self._table.ordinary:
+            elif self._table.is_distinctive(secret):
                 self._seen.add(secret)
                 self.__dict__.pop("_known", None)
 
     def mask(self, value: Json) -> Json:
-        """The same value with a mask in place of each secret."""
-        self.register_secrets(value)
+        """The same value with a mask in place of each secret that was registered."""
         masked = self._mask(value, plain=False)
         if isinstance(value, dict):
             masked |= {name: value[name] for name in self._shown & value.keys()}
@@ -140,13 +143,13 @@ class Redaction:
         return value
 
     def _mask_member(self, name: str, held: Json) -> Json:
-        if self._table.is_public(name):
+        if self._table.never_secret_member(name):
             return held
         if self._table.is_map(name):
             return _map_leaves(held, self._mask_secret)
         if self._table.is_value(name) and not isinstance(held, bool | dict | list):
             return self._mask_secret(name, held)
-        return self._mask(held, plain=self._table.is_plain(name))
+        return self._mask(held, plain=self._table.always_shown_member(name))
 
     def _mask_secret(self, name: str, held: Json) -> Json:
         return held if held is None or held == "" or name == self._reveal else MASK
@@ -178,7 +181,7 @@ def _secrets(table: SecretTable, value: Json) -> Iterator[tuple[str, str]]:
 
 
 def _secrets_of_member(table: SecretTable, name: str, held: Json) -> Iterator[tuple[str, str]]:
-    if table.is_public(name):
+    if table.never_secret_member(name):
         return
     if table.is_map(name):
         yield from _leaves(name, held)

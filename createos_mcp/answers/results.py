@@ -1,18 +1,16 @@
 """Results: data or an error as the tool result that the model reads."""
 
-import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import mcp_types
 
 from createos_mcp.answers.advice import narrowing, next_step
-from createos_mcp.answers.framing import Frame, clean_text
+from createos_mcp.answers.framing import Frame
 from createos_mcp.answers.logs import view_log
+from createos_mcp.answers.sanitizing import Sanitized, clean_text
 from createos_mcp.answers.truncation import (
     compact,
     encoded_size,
-    limit_depth,
     truncate,
     truncate_text,
 )
@@ -28,17 +26,14 @@ _HINT_BYTES = 700
 _FAILURE_BYTES = 8_000
 """How much of an error's own text is shown."""
 
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
-
 
 def success_result(
     tool: Tool,
-    data: Json,
+    answer: Sanitized,
     *,
     arguments: Mapping[str, Json] | None = None,
     budget_bytes: int = 60_000,
     frame: Frame | None = None,
-    is_cut: bool = False,
 ) -> mcp_types.CallToolResult:
     """Show an answer, as text and as structured content that hold the same.
 
@@ -48,33 +43,30 @@ def success_result(
 
     Args:
         tool: What answered.
-        data: What its envelope held.
+        answer: The data that it answered with, without secrets.
         arguments: Those of the call; a log is shown as they ask.
         budget_bytes: Limit for the whole result as it is sent, from 2,000 up.
         frame: Marks text of other people; then `notice` says what the marks mean.
-        is_cut: Whether the data has lost something already.
     """
     budget = budget_bytes - _ENVELOPE_BYTES
+    data = answer.value
     if tool.answer == "log":
         log = view_log(data, arguments or {})
         if isinstance(log, str):
             return _log_result(tool, log, data, budget, frame)
-    whole = _structured(tool, data)
-    structured = limit_depth(whole)
-    is_cut = is_cut or structured is not whole
+    structured = _structured(tool, data)
     if frame and tool.untrusted:
         structured = frame.wrap_members(structured, tool.untrusted)
         budget -= frame.overhead_bytes
     text = compact(structured)
-    if _SURROGATE.search(text):
-        text = _SURROGATE.sub("\ufffd", text)
-        structured = json.loads(text)
-    if is_cut or encoded_size(text) > budget:
+    if answer.is_cut or encoded_size(text) > budget:
         structured = _cut_data(tool, structured, budget - _HINT_BYTES)
         structured = frame.close_cut(structured) if frame else structured
+        text = compact(structured)
     if frame and frame.is_used:
         structured = {**structured, "notice": frame.notice}
-    return _result(compact(structured), structured)
+        text = f'{text[:-1]},"notice":{compact(frame.notice)}}}'
+    return _result(text, structured)
 
 
 def failure_result(
@@ -104,7 +96,11 @@ def failure_result(
     place = f" at {at.name}" if at and at.name != tool.name else ""
     step = next_step(failed, error, references)
     before = "".join(f"\nDone before it: {change}." for change in done)
-    text = f"{tool.name} failed{place}: {shown}{before}\nNext: {step}"
+    return error_result(f"{tool.name} failed{place}: {shown}{before}\nNext: {step}")
+
+
+def error_result(text: str) -> mcp_types.CallToolResult:
+    """A failure in words."""
     return mcp_types.CallToolResult(
         content=[mcp_types.TextContent(type="text", text=text)], is_error=True
     )
@@ -188,7 +184,7 @@ def _log_result(
 def _framed_log(
     log: str, frame: Frame | None, facts: Mapping[str, Json]
 ) -> mcp_types.CallToolResult:
-    shown = frame.wrap(log, seam="\n") if frame else log
+    shown = frame.wrap(log, separator="\n") if frame else log
     notices = [f"[{facts['hint']}]"] if facts else []
     if frame:
         facts = {**facts, "notice": frame.notice}

@@ -4,9 +4,6 @@ import json
 
 from createos_mcp.contract.operations import Json
 
-MAX_DEPTH = 32
-"""Nesting beyond this is cut; records of the API are nested far less."""
-
 _BRACKETS = 4
 _COMMA = 2
 _COLON = 2
@@ -23,14 +20,9 @@ def encoded_size(text: str) -> int:
     """Bytes that compact JSON takes in a result that carries it twice.
 
     Once as a value and once inside a JSON string, where quotes and backslashes are escaped. The
-    weight of a whole is the sum of the weights of its parts.
+    size of a whole is the sum of the sizes of its parts.
     """
     return 2 * len(text.encode()) + text.count('"') + text.count("\\")
-
-
-def limit_depth(value: Json) -> Json:
-    """The same value, or a copy without what is nested beyond `MAX_DEPTH`."""
-    return _prune(value, MAX_DEPTH) if _is_deep(value) else value
 
 
 def truncate(value: Json, budget: int) -> Json:
@@ -40,8 +32,8 @@ def truncate(value: Json, budget: int) -> Json:
     a string its end.
 
     Args:
-        value: Flat and without halves of surrogate pairs.
-        budget: As `weigh` counts; at least that of an empty value.
+        value: Sanitized, so that it is not nested without end.
+        budget: As `encoded_size` counts; at least that of an empty value.
     """
     if _weigh(value) <= budget:
         return value
@@ -67,30 +59,6 @@ def truncate_text(text: str, budget: int, *, keep_end: bool = False) -> str:
 
 def _weigh(value: Json) -> int:
     return encoded_size(compact(value))
-
-
-def _is_deep(value: Json) -> bool:
-    level = [value]
-    for _ in range(MAX_DEPTH + 1):
-        containers = [node for node in level if isinstance(node, dict | list)]
-        if not containers:
-            return False
-        level = [
-            child
-            for node in containers
-            for child in (node.values() if isinstance(node, dict) else node)
-        ]
-    return True
-
-
-def _prune(value: Json, depth: int) -> Json:
-    if not isinstance(value, dict | list):
-        return value
-    if not depth:
-        return "…"
-    if isinstance(value, list):
-        return [_prune(item, depth - 1) for item in value]
-    return {name: _prune(member, depth - 1) for name, member in value.items()}
 
 
 def _cut_list(items: list[Json], budget: int) -> list[Json]:

@@ -3,7 +3,7 @@
 import logging
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -11,11 +11,11 @@ import anyio
 import mcp_types
 from platformdirs import user_data_path
 
-from createos_mcp.answers.framing import Frame, clean, clean_text
+from createos_mcp.answers.framing import Frame
 from createos_mcp.answers.redaction import Redaction, SecretTable, find_masks
-from createos_mcp.answers.results import failure_result, success_result
+from createos_mcp.answers.results import error_result, failure_result, success_result
+from createos_mcp.answers.sanitizing import Sanitized, clean_text, sanitize
 from createos_mcp.answers.summaries import project_fields
-from createos_mcp.answers.truncation import limit_depth
 from createos_mcp.calls.binding import bind
 from createos_mcp.calls.confirmation import ClientRequest, Confirmations, input_required
 from createos_mcp.calls.key_files import key_file
@@ -128,16 +128,14 @@ class ToolPipeline:
         call = ToolCall(self, tool, given, client)
         try:
             arguments = self._check(tool, given, pinned)
-            call.redaction.register_secrets(limit_depth(arguments))
-            data = await call.run(arguments)
-            flat = limit_depth(data)
+            call.redaction.register_secrets(sanitize(arguments).value)
+            answer = await call.run(arguments)
             result = success_result(
                 tool,
-                call.redaction.mask(clean(flat)),
+                replace(answer, value=call.redaction.mask(answer.value)),
                 arguments=arguments,
                 budget_bytes=self._budget_bytes,
                 frame=Frame(),
-                is_cut=flat is not data,
             )
         except (AnswerNeededError, RootsNeededError):
             raise
@@ -147,7 +145,7 @@ class ToolPipeline:
             self._on_failure(error)
             trace = call.redaction.mask_text(traceback.format_exc())
             _logger.error("%s failed unexpectedly\n%s", tool.name, trace)  # noqa: TRY400
-            return unknown_tool_result(_FAULT), FaultError(tool.name)
+            return error_result(_FAULT), FaultError(tool.name)
         return result, None
 
     @property
@@ -162,7 +160,9 @@ class ToolPipeline:
         Raises:
             InvalidArgumentsError: They do not fit its schema.
         """
-        arguments = repair(tool, given)
+        return self._valid(tool, repair(tool, given))
+
+    def _valid(self, tool: Tool, arguments: Arguments) -> Arguments:
         problems = self._validation.check(tool, arguments)
         if problems:
             raise InvalidArgumentsError(problems)
@@ -187,12 +187,12 @@ class ToolPipeline:
         problems = [*others, *find_masks(self.secrets, repaired)]
         if problems:
             raise InvalidArgumentsError(problems)
-        return self.check(tool, {**repaired, **pinned})
+        return self._valid(tool, {**repaired, **pinned})
 
     def _failure(self, call: "ToolCall", error: CallError) -> mcp_types.CallToolResult:
         self._on_failure(error)
         if isinstance(error, ApiError):
-            call.redaction.register_secrets(clean(limit_depth(error.body)))
+            call.redaction.register_secrets(sanitize(error.body).value)
         at = call.current if isinstance(error, ApiError | BackendError) else None
         references = self._references_of(at or call.tool)
         mask = call.redaction.mask_text
@@ -222,15 +222,19 @@ class ToolCall:
         self.redaction = Redaction(
             calls.secrets, reveal=_revealed(tool, given), shown=self._shown(tool)
         )
-        self.redaction.register_secrets(limit_depth(dict(given)))
+        self._is_cut = False
+        self.redaction.register_secrets(sanitize(dict(given)).value)
 
-    async def run(self, arguments: Arguments) -> Json:
+    async def run(self, arguments: Arguments) -> Sanitized:
         """Do what the tool does, with arguments that fit it."""
         if isinstance(self.tool, Workflow):
-            return await self.tool.run(self, arguments)
+            # What a workflow composes holds more than responses of the API: names of files, pages.
+            composed = sanitize(await self.tool.run(self, arguments))
+            return Sanitized(value=composed.value, is_cut=composed.is_cut or self._is_cut)
         if not isinstance(self.tool, Operation):
             raise TypeError(f"{self.tool.name} has nothing that does its work")
-        return project_fields(self.tool.summary, await self.perform(self.tool, arguments))
+        data = project_fields(self.tool.summary, await self.perform(self.tool, arguments))
+        return Sanitized(value=data, is_cut=self._is_cut)
 
     async def perform(self, operation: Operation, arguments: Arguments) -> Json:
         """Make one operation: names become ids, and a person is asked where that is due.
@@ -284,9 +288,10 @@ class ToolCall:
             return file.keep(await self._fetch(operation, arguments), kept)
 
     async def _fetch(self, operation: Operation, arguments: Arguments) -> Json:
-        data = await self._calls.send(operation, arguments)
-        self.redaction.register_secrets(clean(limit_depth(data)))
-        return data
+        fetched = sanitize(await self._calls.send(operation, arguments))
+        self._is_cut = self._is_cut or fetched.is_cut
+        self.redaction.register_secrets(fetched.value)
+        return fetched.value
 
     def _shown(self, tool: Tool) -> frozenset[str]:
         issues = tool.issues if isinstance(tool, Operation) else {}
@@ -297,9 +302,3 @@ def _revealed(tool: Tool, given: Mapping[str, Json]) -> str | None:
     """The one variable that is asked for in clear, where the tool offers that."""
     name = given.get("reveal") if "reveal" in tool.input_schema["properties"] else None
     return name if isinstance(name, str) else None
-
-
-def unknown_tool_result(text: str) -> mcp_types.CallToolResult:
-    return mcp_types.CallToolResult(
-        content=[mcp_types.TextContent(type="text", text=text)], is_error=True
-    )

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from createos_mcp.answers.framing import clean_text
+from createos_mcp.answers.sanitizing import clean_text
 from createos_mcp.contract.catalog import Catalog
 from createos_mcp.contract.errors import ApiError, CallError, quote
 from createos_mcp.contract.operations import (

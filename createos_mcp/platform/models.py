@@ -332,7 +332,7 @@ def release_from_json(written: Mapping[str, Json]) -> Release:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReplicaSet:
-    """What shall run of one deployment in one place, with the variables it was started with."""
+    """What shall run of one deployment at one route, with the variables it was started with."""
 
     id: str
     deployment_id: str
@@ -345,7 +345,7 @@ class ReplicaSet:
     """`{"cpu": 200, "memory": 512, "replicas": 1}`."""
 
     @property
-    def place(self) -> str:
+    def route_id(self) -> str:
         """Owner of the address at which it answers: its environment, or its deployment."""
         return self.environment_id or self.deployment_id
 

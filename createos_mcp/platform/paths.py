@@ -81,9 +81,9 @@ class DataDir:
         """What a deployment's replicas printed: a directory for each place."""
         return self.logs / deployment_id
 
-    def app_log(self, deployment_id: str, place: str, number: int) -> Path:
+    def app_log(self, deployment_id: str, route_id: str, number: int) -> Path:
         """Output of one replica."""
-        return self.app_logs(deployment_id) / place / f"{number}.log"
+        return self.app_logs(deployment_id) / route_id / f"{number}.log"
 
     def all_of(self, deployment_id: str) -> tuple[Path, ...]:
         """Every directory that ends with a deployment; its logs stay for some time."""

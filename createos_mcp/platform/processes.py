@@ -49,7 +49,7 @@ class ProcessId:
 
 def kill_trees(pids: Iterable[int]) -> None:
     """End processes and all that descend from them; none of them runs when this returns."""
-    family = {process for pid in pids for process in _family(pid)}
+    family = {process for pid in pids for process in _descendants(pid)}
     for process in family:
         with suppress(psutil.NoSuchProcess):
             process.send_signal(signal.SIGKILL)
@@ -71,7 +71,7 @@ def pids_by_environ(variable: str) -> Mapping[str, list[int]]:
     return found
 
 
-def _family(pid: int) -> list[psutil.Process]:
+def _descendants(pid: int) -> list[psutil.Process]:
     with suppress(psutil.NoSuchProcess):
         leader = psutil.Process(pid)
         return [*leader.children(recursive=True), leader]

@@ -11,7 +11,7 @@ from cachetools import TTLCache
 from createos_mcp.remote.errors import TooManyCallsError
 
 MINUTE_S = 60.0
-CALLERS_KEPT = 100_000
+RATE_CACHE_SIZE = 100_000
 
 
 class Rate:
@@ -24,7 +24,7 @@ class Rate:
     def __init__(self, per_minute: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._per_minute = per_minute
         self._clock = clock
-        self._full_at: TTLCache[str, float] = TTLCache(CALLERS_KEPT, 2 * MINUTE_S, timer=clock)
+        self._full_at: TTLCache[str, float] = TTLCache(RATE_CACHE_SIZE, 2 * MINUTE_S, timer=clock)
 
     def wait_s(self, name: str) -> float:
         """How long until this name may spend one more; 0 when it may now."""

@@ -12,7 +12,7 @@ from createos_mcp.contract.errors import ApiError, CallError
 from createos_mcp.remote.auth.verification import PROFILE, QUESTION, SERVER_FAULT, Sender
 
 KEPT_S = 5.0
-PATIENCE_S = 5.0
+TIMEOUT_S = 5.0
 
 UNAVAILABLE = 503
 
@@ -60,7 +60,7 @@ class Readiness:
         return self._problem
 
     async def _find_problem(self) -> str | None:
-        with anyio.move_on_after(PATIENCE_S):
+        with anyio.move_on_after(TIMEOUT_S):
             try:
                 await self._send(QUESTION, PROFILE, Credentials())
             except ApiError as error:
@@ -68,4 +68,4 @@ class Readiness:
             except CallError as error:
                 return str(error)
             return None
-        return f"the platform did not answer within {PATIENCE_S:g} s"
+        return f"the platform did not answer within {TIMEOUT_S:g} s"

@@ -24,7 +24,9 @@ class Prompts:
         self, _: Context, __: mcp_types.PaginatedRequestParams | None
     ) -> mcp_types.ListPromptsResult:
         """All of them, by name."""
-        return mcp_types.ListPromptsResult(prompts=[_render(row) for row in self._rows.values()])
+        return mcp_types.ListPromptsResult(
+            prompts=[_render_prompt(row) for row in self._rows.values()]
+        )
 
     async def get(
         self, _: Context, params: mcp_types.GetPromptRequestParams
@@ -46,7 +48,7 @@ class Prompts:
         return mcp_types.GetPromptResult(description=row.description, messages=[message])
 
 
-def _render(row: PromptRow) -> mcp_types.Prompt:
+def _render_prompt(row: PromptRow) -> mcp_types.Prompt:
     return mcp_types.Prompt(
         name=row.name,
         title=row.title,

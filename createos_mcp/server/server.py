@@ -15,6 +15,7 @@ from mcp.shared.exceptions import MCPError
 from starlette.requests import Request
 
 from createos_mcp.answers.results import success_result
+from createos_mcp.answers.sanitizing import sanitize
 from createos_mcp.calls.confirmation import ClientRequest, Confirmations, fingerprint, sealing
 from createos_mcp.calls.pipeline import Answer, ToolPipeline, Workflow
 from createos_mcp.calls.repair import unwrap
@@ -194,7 +195,7 @@ class _RequestHandlers:
             if tool.name == SEARCH.name
             else describe_tool(choice.shown[self._find(choice, arguments["name"]).name])
         )
-        return success_result(tool, data, budget_bytes=self._budget_bytes)
+        return success_result(tool, sanitize(data), budget_bytes=self._budget_bytes)
 
     def offers(self, context: Context, operation: str) -> bool:
         return operation in self._choose(context).reached

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from createos_mcp.calls.pipeline import ToolCall
 from createos_mcp.contract.errors import ApiError, BackendError
 from createos_mcp.contract.operations import Arguments, Json
-from createos_mcp.workflows.lookups import find_project, list_environments
+from createos_mcp.workflows.lookups import find_environments, find_project
 from createos_mcp.workflows.probe import Probe, probe
 from createos_mcp.workflows.verdicts import address_of, describe_health, explain_failure
 from createos_mcp.workflows.waiting import UNFINISHED
@@ -66,7 +66,7 @@ class _Diagnosis:
         return [_show_deployment(row) for row in rows]
 
     async def read_environments(self) -> Json:
-        rows = await list_environments(self._call, self._project["id"])
+        rows = await find_environments(self._call, self._project["id"])
         return [await self._show_environment(row) for row in rows[:_ENVIRONMENTS]]
 
     async def read_domains(self) -> Json:

@@ -18,7 +18,7 @@ async def find_project(call: ToolCall, name: str) -> Json:
     return await call.operate("GetProject", project_id=name)
 
 
-async def list_environments(call: ToolCall, project_id: str) -> list[Json]:
+async def find_environments(call: ToolCall, project_id: str) -> list[Json]:
     """The environments of a project."""
     listed = await call.operate("ListProjectEnvironments", project_id=project_id)
     return listed or []
@@ -30,7 +30,7 @@ async def find_environment(call: ToolCall, project: Mapping[str, Json], name: st
     Raises:
         InvalidArgumentsError: There is none, or several and none of them is meant.
     """
-    listed = await list_environments(call, project["id"])
+    listed = await find_environments(call, project["id"])
     if name is not None:
         found = [row for row in listed if name in {row["id"], row["uniqueName"]}]
     elif len(listed) == 1:

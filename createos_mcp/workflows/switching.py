@@ -11,7 +11,7 @@ from createos_mcp.workflows.lookups import find_environment
 from createos_mcp.workflows.probe import probe
 from createos_mcp.workflows.verdicts import address_of, describe_health
 
-PATIENCE_S = 45
+TIMEOUT_S = 45
 """Below the 60 s after which clients give up."""
 
 _PAUSE_S = 0.5
@@ -44,7 +44,7 @@ async def assign_and_wait(
 
 async def _settle(call: ToolCall, project: Mapping[str, Json], environment_id: str) -> Json:
     """The environment once it is busy no more, or as it is when the time is over."""
-    end = anyio.current_time() + PATIENCE_S
+    end = anyio.current_time() + TIMEOUT_S
     while True:
         present = await find_environment(call, project, environment_id)
         if present["status"] not in _BUSY or anyio.current_time() > end:

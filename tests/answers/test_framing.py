@@ -4,7 +4,7 @@ from typing import Any, TypeAlias
 import mcp_types
 import pytest
 
-from createos_mcp.answers.framing import Frame, clean
+from createos_mcp.answers.framing import Frame
 from tests.agents import CATALOG, agent, text_of
 from tests.eras import Era, both_eras
 
@@ -13,28 +13,10 @@ Json: TypeAlias = Any
 ID = "3f0c9a52-0000-4000-8000-000000000001"
 MARKS = re.compile(r"<untrusted ([0-9a-f]{12})>(.*?)</untrusted \1>", re.DOTALL)
 
-INVISIBLE = {
-    "zero width": "a\u200bb\u200cc\u200dd\ufeffe",
-    "turned round": "a\u202eb\u2066c\u2069d\u200fe",
-    "tags": "a" + "".join(chr(0xE0000 + ord(letter)) for letter in "delete") + "bcde",
-    "soft hyphens": "a\u00adb\u2060c\u2063d\u180ee",
-    "variation selectors": "a\ufe0fb\U000e0101cde",
-}
-
 
 def structured(result: mcp_types.CallToolResult) -> Json:
     assert not result.is_error, text_of(result)
     return result.structured_content
-
-
-@pytest.mark.parametrize("text", INVISIBLE.values(), ids=INVISIBLE)
-def test_what_nobody_sees_is_removed_at_every_depth(text: str) -> None:
-    assert clean({text: [{"x": text}]}) == {"abcde": [{"x": "abcde"}]}
-
-
-def test_what_people_write_stays() -> None:
-    text = "größe 🚀 日本語 العربية line\n\ttab"
-    assert clean(text) == text
 
 
 @both_eras

@@ -9,6 +9,7 @@ import pytest
 
 from createos_mcp.answers.advice import next_step
 from createos_mcp.answers.results import failure_result, success_result
+from createos_mcp.answers.sanitizing import sanitize
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.errors import (
     AnswerTooLargeError,
@@ -93,7 +94,7 @@ SHAPES = [
 def test_an_answer_is_an_object_and_the_same_as_text(
     name: str, data: Json, structured: dict[str, Json]
 ) -> None:
-    result = success_result(OPERATIONS[name], data)
+    result = success_result(OPERATIONS[name], sanitize(data))
 
     assert result.structured_content == structured
     assert json.loads(_text(result)) == structured
@@ -110,7 +111,7 @@ LOGS = [
     ("rows", "GetBuildLogs", ROWS, "build | npm ci\ndone"),
     ("lines", "GetBuildLogs", ["a\n", "b"], "a\nb"),
     ("object", "GetProjectEnvironmentLogs", {"logs": "a"}, "a"),
-    ("half a pair", "GetDeploymentLogs", "a\ud800", "a"),
+    ("half a pair", "GetDeploymentLogs", "a\ud800", "a\ufffd"),
 ]
 
 
@@ -118,7 +119,7 @@ LOGS = [
     ("name", "data", "log"), [row[1:] for row in LOGS], ids=[row[0] for row in LOGS]
 )
 def test_a_log_is_plain_text(name: str, data: Json, log: str) -> None:
-    result = success_result(OPERATIONS[name], data)
+    result = success_result(OPERATIONS[name], sanitize(data))
 
     assert _text(result) == log
     assert result.structured_content == {"log": log}
@@ -126,7 +127,7 @@ def test_a_log_is_plain_text(name: str, data: Json, log: str) -> None:
 
 @pytest.mark.parametrize("data", ["", None, []], ids=["text", "null", "rows"])
 def test_an_empty_log_says_so(data: Json) -> None:
-    result = success_result(OPERATIONS["GetBuildLogs"], data)
+    result = success_result(OPERATIONS["GetBuildLogs"], sanitize(data))
 
     assert _text(result) == "The log is empty."
     assert result.structured_content == {"log": ""}
@@ -165,7 +166,7 @@ SMALL_ONCE_CUT = {"deep objects", "digits"}
 @pytest.mark.parametrize("budget_bytes", [2_000, 10_000, 60_000])
 @pytest.mark.parametrize(("name", "data"), [row[1:] for row in HUGE], ids=[row[0] for row in HUGE])
 def test_an_answer_is_cut_to_its_budget(name: str, data: Json, budget_bytes: int) -> None:
-    result = success_result(OPERATIONS[name], data, budget_bytes=budget_bytes)
+    result = success_result(OPERATIONS[name], sanitize(data), budget_bytes=budget_bytes)
 
     structured = result.structured_content
     assert _size_bytes(result) <= budget_bytes
@@ -179,7 +180,7 @@ def test_an_answer_is_cut_to_its_budget(name: str, data: Json, budget_bytes: int
     ids=[row[0] for row in HUGE if row[0] not in SMALL_ONCE_CUT],
 )
 def test_a_cut_answer_uses_most_of_its_budget(name: str, data: Json) -> None:
-    result = success_result(OPERATIONS[name], data)
+    result = success_result(OPERATIONS[name], sanitize(data))
 
     assert _size_bytes(result) > 25_000
 
@@ -187,7 +188,7 @@ def test_a_cut_answer_uses_most_of_its_budget(name: str, data: Json) -> None:
 def test_what_is_small_survives_beside_what_is_huge() -> None:
     data = {"id": "p1", "log": "x" * 500_000, "status": "active", "rows": [1] * 100_000}
 
-    structured = success_result(OPERATIONS["GetProject"], data).structured_content
+    structured = success_result(OPERATIONS["GetProject"], sanitize(data)).structured_content
 
     assert (structured["id"], structured["status"]) == ("p1", "active")
     assert structured["log"].startswith("xxx")
@@ -197,7 +198,7 @@ def test_what_is_small_survives_beside_what_is_huge() -> None:
 def test_a_huge_row_does_not_hide_the_others() -> None:
     data = [{"id": "1", "x": "x" * 500_000}, {"id": "2"}, {"id": "3"}]
 
-    items = success_result(OPERATIONS["ListApps"], data).structured_content["items"]
+    items = success_result(OPERATIONS["ListApps"], sanitize(data)).structured_content["items"]
 
     assert [item["id"] for item in items] == ["1", "2", "3"]
 
@@ -206,7 +207,7 @@ def test_a_page_says_where_the_rest_begins() -> None:
     rows = [{"id": str(i), "name": "x" * 5_000} for i in range(20)]
     page = {"data": rows, "pagination": {"total": 90, "limit": 20, "offset": 40, "count": 20}}
 
-    structured = success_result(OPERATIONS["ListProjects"], page).structured_content
+    structured = success_result(OPERATIONS["ListProjects"], sanitize(page)).structured_content
     kept = len(structured["items"])
 
     assert 0 < kept < 20
@@ -225,7 +226,10 @@ def test_a_page_says_where_the_rest_begins() -> None:
     ],
 )
 def test_the_hint_is_made_of_the_operations_own_arguments(name: str, says: str) -> None:
-    structured = success_result(OPERATIONS[name], [{"x": "x" * 1_000}] * 200).structured_content
+    data = [{"x": "x" * 1_000}] * 200
+    structured = success_result(OPERATIONS[name], sanitize(data)).structured_content
+        OPERATIONS[name], sanitize([{"x": "x" * 1_000}] * 200)
+    ).structured_content
 
     assert says in structured["hint"]
 
@@ -233,7 +237,7 @@ def test_the_hint_is_made_of_the_operations_own_arguments(name: str, says: str) 
 def test_a_cut_log_keeps_its_end_and_whole_lines() -> None:
     log = "".join(f"line {i:06}\n" for i in range(100_000))
 
-    result = success_result(OPERATIONS["GetDeploymentLogs"], log)
+    result = success_result(OPERATIONS["GetDeploymentLogs"], sanitize(log))
     structured = result.structured_content
 
     assert structured["log"].endswith("line 099999\n")
@@ -247,7 +251,7 @@ def test_a_cut_build_log_says_the_next_skip() -> None:
         {"lineNumber": 500 + i, "stage": "build", "log": "x" * 200 + str(i)} for i in range(1_000)
     ]
 
-    structured = success_result(OPERATIONS["GetBuildLogs"], rows).structured_content
+    structured = success_result(OPERATIONS["GetBuildLogs"], sanitize(rows)).structured_content
     shown = structured["log"].splitlines()
 
     assert all(line.startswith("build | x") for line in shown)
@@ -264,7 +268,7 @@ def test_a_cut_build_log_says_the_next_skip() -> None:
 def test_no_answer_breaks_the_output_schema(name: str, data: Json) -> None:
     operation = OPERATIONS[name]
 
-    result = success_result(operation, data)
+    result = success_result(operation, sanitize(data))
 
     jsonschema.Draft202012Validator(_plain(operation.output_schema)).validate(
         result.structured_content

@@ -82,11 +82,11 @@ def set_member(text: str, path: Sequence[str], value: Json, *, comments: bool) -
     """
     plain = _strip_comments(text, comments=comments)
     if not plain:
-        return _render(_nest(path, value), _INDENT) + "\n"
+        return _render_json(_nest(path, value), _INDENT) + "\n"
     here, found, depth = _descend(plain, path)
     if found is None:
         return _insert(text, here, path[depth], _nest(path[depth + 1 :], value))
-    shown = _render(value, _unit(text), _line_indent(text, found.start))
+    shown = _render_json(value, _unit(text), _line_indent(text, found.start))
     return text[: found.value] + _with_line_ends(text, shown) + text[found.end :]
 
 
@@ -167,7 +167,7 @@ def _insert(text: str, here: _Object, key: str, value: Json) -> str:
     if "\n" in text[here.start : here.close]:
         own_line = _starts_line(text, last.start)
         indent = _line_indent(text, last.start) if own_line else _inner_indent(text, here)
-        added = f"\n{indent}{json.dumps(key)}: {_render(value, _unit(text), indent)}"
+        added = f"\n{indent}{json.dumps(key)}: {_render_json(value, _unit(text), indent)}"
     else:
         added = f" {json.dumps({key: value})[1:-1]}"
     kept = tail.rstrip()
@@ -178,7 +178,7 @@ def _insert(text: str, here: _Object, key: str, value: Json) -> str:
 
 def _insert_first(text: str, here: _Object, key: str, value: Json) -> str:
     indent = _inner_indent(text, here)
-    added = f"\n{indent}{json.dumps(key)}: {_render(value, _unit(text), indent)}"
+    added = f"\n{indent}{json.dumps(key)}: {_render_json(value, _unit(text), indent)}"
     ending = f"\n{_line_indent(text, here.start)}"
     kept = text[: here.close].rstrip()
     return kept + _with_line_ends(text, added + ending) + text[here.close :]
@@ -226,7 +226,7 @@ def _nest(path: Sequence[str], value: Json) -> Json:
     return value
 
 
-def _render(value: Json, unit: str, indent: str = "") -> str:
+def _render_json(value: Json, unit: str, indent: str = "") -> str:
     return json.dumps(value, indent=unit, ensure_ascii=False).replace("\n", f"\n{indent}")
 
 

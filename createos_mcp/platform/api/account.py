@@ -5,9 +5,9 @@ from createos_mcp.platform.api.api_request import ApiRequest, Handlers
 from createos_mcp.platform.build.frameworks import SUPPORTED
 
 
-async def get_current_user(call: ApiRequest) -> Json:
+async def get_current_user(request: ApiRequest) -> Json:
     """The profile that the key belongs to."""
-    user = call.user
+    user = request.user
     return {
         "id": user.id,
         "email": user.email,
@@ -20,11 +20,11 @@ async def get_current_user(call: ApiRequest) -> Json:
     }
 
 
-async def get_quotas(call: ApiRequest) -> Json:
+async def get_quotas(request: ApiRequest) -> Json:
     """How much of each limit is used."""
-    services = call.services
-    _, projects = await services.store.projects.page(call.user.id, limit=1, offset=0)
-    keys = await services.store.accounts.live_keys(call.user.id)
+    services = request.services
+    _, projects = await services.store.projects.page(request.user.id, limit=1, offset=0)
+    keys = await services.store.accounts.live_keys(request.user.id)
     return {
         "projects": _counter(projects, services.config.max_projects),
         "apiKeys": _counter(len(keys), services.config.max_api_keys),
@@ -35,7 +35,7 @@ def _counter(current: int, limit: int) -> dict[str, int]:
     return {"current": current, "max": limit, "remaining": max(limit - current, 0)}
 
 
-async def get_supported_types(_call: ApiRequest) -> Json:
+async def get_supported_types(_request: ApiRequest) -> Json:
     """Runtimes and frameworks, with the settings that each brings."""
     return SUPPORTED
 

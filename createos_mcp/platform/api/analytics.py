@@ -30,17 +30,17 @@ class AnalyticsQuery:
     window: Window
 
 
-async def read_query(call: ApiRequest) -> AnalyticsQuery:
+async def read_query(request: ApiRequest) -> AnalyticsQuery:
     """What a call wants to know.
 
     Raises:
         NotFoundError: The project has no such environment.
         InvalidRequestError: The window is not one.
     """
-    environment = await call.environment()
-    traffic = call.services.traffic
+    environment = await request.environment()
+    traffic = request.services.traffic
     return AnalyticsQuery(
-        traffic=traffic, environment_id=environment.id, window=window_of(call.arguments, traffic)
+        traffic=traffic, environment_id=environment.id, window=window_of(request.arguments, traffic)
     )
 
 
@@ -74,42 +74,42 @@ def width_of(window: Window) -> int:
     return next(fitting, days * SECONDS_PER_DAY)
 
 
-async def get_overall_requests(call: ApiRequest) -> Json:
+async def get_overall_requests(request: ApiRequest) -> Json:
     """How many requests, and how they went."""
-    question = await read_query(call)
+    question = await read_query(request)
     return _overall(await _statuses(question))
 
 
-async def get_distribution(call: ApiRequest) -> Json:
+async def get_distribution(request: ApiRequest) -> Json:
     """How many requests for each status, the most frequent first."""
-    question = await read_query(call)
+    question = await read_query(request)
     return _distribution(await _statuses(question))
 
 
-async def get_success_percentage(call: ApiRequest) -> Json:
+async def get_success_percentage(request: ApiRequest) -> Json:
     """Which share of the answers was no error."""
-    question = await read_query(call)
+    question = await read_query(request)
     return {"successPercentage": _success(await _statuses(question))}
 
 
-async def get_rpm(call: ApiRequest) -> Json:
+async def get_rpm(request: ApiRequest) -> Json:
     """Requests per minute: most in one minute of the clock, and average over the window."""
-    return await _rpm(await read_query(call))
+    return await _rpm(await read_query(request))
 
 
-async def get_top_paths(call: ApiRequest) -> Json:
+async def get_top_paths(request: ApiRequest) -> Json:
     """The ten paths that were asked for most."""
-    return await _top_paths(await read_query(call))
+    return await _top_paths(await read_query(request))
 
 
-async def get_top_error_paths(call: ApiRequest) -> Json:
+async def get_top_error_paths(request: ApiRequest) -> Json:
     """The ten paths that failed most, by status."""
-    return await _top_error_paths(await read_query(call))
+    return await _top_error_paths(await read_query(request))
 
 
-async def get_requests_over_time(call: ApiRequest) -> Json:
+async def get_requests_over_time(request: ApiRequest) -> Json:
     """At most 120 points of equal width; those without requests are left out."""
-    question = await read_query(call)
+    question = await read_query(request)
     points = await question.traffic.points(
         question.environment_id, question.window, width_s=width_of(question.window)
     )
@@ -123,9 +123,9 @@ async def get_requests_over_time(call: ApiRequest) -> Json:
     ]
 
 
-async def get_summary(call: ApiRequest) -> Json:
+async def get_summary(request: ApiRequest) -> Json:
     """All figures but those over time."""
-    question = await read_query(call)
+    question = await read_query(request)
     statuses = await _statuses(question)
     return {
         "overallRequests": _overall(statuses),

@@ -24,78 +24,78 @@ def serialize_api_key(key: ApiKey) -> dict[str, Json]:
     }
 
 
-async def check_api_key_name(call: ApiRequest) -> Json:
+async def check_api_key_name(request: ApiRequest) -> Json:
     """Whether no live key of the user has that name."""
-    return {"isAvailable": await _is_name_available(call, call.arguments["uniqueName"])}
+    return {"isAvailable": await _is_name_available(request, request.arguments["uniqueName"])}
 
 
-async def create_api_key(call: ApiRequest) -> Json:
+async def create_api_key(request: ApiRequest) -> Json:
     """Make a key; the answer is the only place where its secret is ever shown."""
-    accounts, limit = call.services.store.accounts, call.services.config.max_api_keys
-    expiry = datetime.fromisoformat(call.arguments["expiryAt"])
-    if expiry <= call.services.now():
+    accounts, limit = request.services.store.accounts, request.services.config.max_api_keys
+    expiry = datetime.fromisoformat(request.arguments["expiryAt"])
+    if expiry <= request.services.now():
         raise InvalidRequestError("expiryAt: the date has passed; give one in the future.")
-    if len(await accounts.live_keys(call.user.id)) >= limit:
+    if len(await accounts.live_keys(request.user.id)) >= limit:
         raise InvalidRequestError(f"The limit of {limit} API keys is reached. Revoke one.")
-    await _refuse_taken(call, call.arguments["name"])
+    await _refuse_taken(request, request.arguments["name"])
     secret = new_key()
     key = await accounts.add_key(
-        user_id=call.user.id,
-        name=call.arguments["name"],
-        description=call.arguments.get("description"),
+        user_id=request.user.id,
+        name=request.arguments["name"],
+        description=request.arguments.get("description"),
         expired_at=format_time(expiry),
         secret_hash=hash_of(secret),
     )
     return {"id": key.id, "secret": secret}
 
 
-async def list_api_keys(call: ApiRequest) -> Json:
+async def list_api_keys(request: ApiRequest) -> Json:
     """The user's keys.
 
     Raises:
         NotFoundError: There are none; the API answers 404 for that.
     """
-    keys = await call.services.store.accounts.live_keys(call.user.id)
+    keys = await request.services.store.accounts.live_keys(request.user.id)
     if not keys:
-        raise NotFoundError("API key of", call.user.name)
+        raise NotFoundError("API key of", request.user.name)
     return [serialize_api_key(key) for key in keys]
 
 
-async def update_api_key(call: ApiRequest) -> Json:
+async def update_api_key(request: ApiRequest) -> Json:
     """Change what a key is called."""
-    key = await _find_api_key(call)
-    if call.arguments["name"] != key.name:
-        await _refuse_taken(call, call.arguments["name"])
-    await call.services.store.accounts.update_key(
+    key = await _find_api_key(request)
+    if request.arguments["name"] != key.name:
+        await _refuse_taken(request, request.arguments["name"])
+    await request.services.store.accounts.update_key(
         key.id,
-        name=call.arguments["name"],
-        description=call.arguments.get("description", key.description),
+        name=request.arguments["name"],
+        description=request.arguments.get("description", key.description),
     )
     return "The API key is updated."
 
 
-async def revoke_api_key(call: ApiRequest) -> Json:
+async def revoke_api_key(request: ApiRequest) -> Json:
     """End a key at once."""
-    key = await _find_api_key(call)
-    await call.services.store.accounts.revoke_key(key.id)
+    key = await _find_api_key(request)
+    await request.services.store.accounts.revoke_key(key.id)
     return "The API key is revoked."
 
 
-async def _find_api_key(call: ApiRequest) -> ApiKey:
-    key_id = call.arguments["api_key_id"]
-    for key in await call.services.store.accounts.live_keys(call.user.id):
+async def _find_api_key(request: ApiRequest) -> ApiKey:
+    key_id = request.arguments["api_key_id"]
+    for key in await request.services.store.accounts.live_keys(request.user.id):
         if key.id == key_id:
             return key
     raise NotFoundError("API key", key_id)
 
 
-async def _is_name_available(call: ApiRequest, name: str) -> bool:
-    keys = await call.services.store.accounts.live_keys(call.user.id)
+async def _is_name_available(request: ApiRequest, name: str) -> bool:
+    keys = await request.services.store.accounts.live_keys(request.user.id)
     return all(key.name != name for key in keys)
 
 
-async def _refuse_taken(call: ApiRequest, name: str) -> None:
-    if not await _is_name_available(call, name):
+async def _refuse_taken(request: ApiRequest, name: str) -> None:
+    if not await _is_name_available(request, name):
         raise InvalidRequestError(f"name: the API key name {name!r} is taken; choose another.")
 
 

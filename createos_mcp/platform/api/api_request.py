@@ -136,16 +136,16 @@ MAX_SINCE_S = 10 * 366 * 24 * 3600
 """Ten years are all there is, and a moment that can be calculated."""
 
 
-def page(call: ApiRequest, rows: list[dict[str, Any]], total: int) -> Json:
+def page(request: ApiRequest, rows: list[dict[str, Any]], total: int) -> Json:
     """A page as the API writes it: `{"data": [...], "pagination": {...}}`."""
-    limit, offset = page_bounds(call)
+    limit, offset = page_bounds(request)
     pagination = {"total": total, "limit": limit, "offset": offset, "count": len(rows)}
     return {"data": rows, "pagination": pagination}
 
 
-def page_bounds(call: ApiRequest) -> tuple[int, int]:
+def page_bounds(request: ApiRequest) -> tuple[int, int]:
     """The limit and offset of a page, by default the first ten rows."""
-    return call.arguments.get("limit", DEFAULT_LIMIT), call.arguments.get("offset", 0)
+    return request.arguments.get("limit", DEFAULT_LIMIT), request.arguments.get("offset", 0)
 
 
 def log_text(files: Sequence[Path], since_s: float) -> str:

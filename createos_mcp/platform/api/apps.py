@@ -22,87 +22,89 @@ def serialize_app(group: Group) -> dict[str, Json]:
     }
 
 
-async def create_group(call: ApiRequest) -> Json:
+async def create_group(request: ApiRequest) -> Json:
     """Store a group without members."""
-    group = await call.services.store.groups.add(
-        user_id=call.user.id,
-        name=call.arguments["name"],
-        description=call.arguments.get("description"),
-        color=call.arguments.get("color", DEFAULT_COLOR),
-        limit=call.services.config.max_apps,
+    group = await request.services.store.groups.add(
+        user_id=request.user.id,
+        name=request.arguments["name"],
+        description=request.arguments.get("description"),
+        color=request.arguments.get("color", DEFAULT_COLOR),
+        limit=request.services.config.max_apps,
     )
     return {"id": group.id}
 
 
-async def list_groups(call: ApiRequest) -> Json:
+async def list_groups(request: ApiRequest) -> Json:
     """All groups of the user."""
-    return [serialize_app(group) for group in await call.services.store.groups.of(call.user.id)]
+    return [
+        serialize_app(group) for group in await request.services.store.groups.of(request.user.id)
+    ]
 
 
-async def update_group(call: ApiRequest) -> Json:
+async def update_group(request: ApiRequest) -> Json:
     """Change what is given; the rest stays."""
-    group = await _find_group(call)
-    await call.services.store.groups.update(
+    group = await _find_group(request)
+    await request.services.store.groups.update(
         group.id,
-        name=call.arguments["name"],
-        description=call.arguments.get("description", group.description),
-        color=call.arguments.get("color", group.color),
+        name=request.arguments["name"],
+        description=request.arguments.get("description", group.description),
+        color=request.arguments.get("color", group.color),
     )
     return "The app is updated."
 
 
-async def delete_group(call: ApiRequest) -> Json:
+async def delete_group(request: ApiRequest) -> Json:
     """Forget a group; its projects stay."""
-    group = await _find_group(call)
-    await call.services.store.groups.remove(group.id)
+    group = await _find_group(request)
+    await request.services.store.groups.remove(group.id)
     return "The app is deleted. Its projects stay."
 
 
-async def add_projects(call: ApiRequest) -> Json:
+async def add_projects(request: ApiRequest) -> Json:
     """Put projects in; one that was in another app leaves that."""
-    group = await _find_group(call)
-    await call.services.store.groups.take_in(group, call.arguments["projectIds"])
+    group = await _find_group(request)
+    await request.services.store.groups.take_in(group, request.arguments["projectIds"])
     return "The projects are in the app."
 
 
-async def remove_projects(call: ApiRequest) -> Json:
+async def remove_projects(request: ApiRequest) -> Json:
     """Take projects out."""
-    group = await _find_group(call)
-    await call.services.store.groups.let_go(group, call.arguments["projectIds"])
+    group = await _find_group(request)
+    await request.services.store.groups.let_go(group, request.arguments["projectIds"])
     return "The projects are no longer in the app."
 
 
-async def list_projects(call: ApiRequest) -> Json:
+async def list_group_projects(request: ApiRequest) -> Json:
     """A page of a group's projects."""
-    group = await _find_group(call)
-    limit, offset = page_bounds(call)
-    found, total = await call.services.store.projects.page(
-        call.user.id, limit=limit, offset=offset, app=group.id
+    group = await _find_group(request)
+    limit, offset = page_bounds(request)
+    found, total = await request.services.store.projects.page(
+        request.user.id, limit=limit, offset=offset, app=group.id
     )
-    return page(call, [project_view(project) for project in found], total)
+    return page(request, [project_view(project) for project in found], total)
 
 
-async def add_services(call: ApiRequest) -> Json:
+async def add_services(request: ApiRequest) -> Json:
     """Refuse every service: no operation of the API makes one, and none is on this machine."""
-    await _find_group(call)
-    raise NotFoundError("service", ", ".join(call.arguments["serviceIds"]))
+    await _find_group(request)
+    raise NotFoundError("service", ", ".join(request.arguments["serviceIds"]))
 
 
-async def remove_services(call: ApiRequest) -> Json:
+async def remove_services(request: ApiRequest) -> Json:
     """Refuse every service, since none is in any app."""
-    group = await _find_group(call)
-    given = ", ".join(call.arguments["serviceIds"])
+    group = await _find_group(request)
+    given = ", ".join(request.arguments["serviceIds"])
     raise InvalidRequestError(f"serviceIds: {given!r} is not in the app {group.name!r}.")
 
 
-async def list_services(call: ApiRequest) -> Json:
+async def list_services(request: ApiRequest) -> Json:
     """An empty page: there are no services on this machine."""
-    await _find_group(call)
-    return page(call, [], 0)
+    await _find_group(request)
+    return page(request, [], 0)
 
 
-async def _find_group(call: ApiRequest) -> Group:
-    return await call.services.store.groups.get(call.user.id, call.arguments["app_id"])
+async def _find_group(request: ApiRequest) -> Group:
+    return await request.services.store.groups.get(request.user.id, request.arguments["app_id"])
 
 
 HANDLERS: Handlers = {
@@ -112,7 +114,7 @@ HANDLERS: Handlers = {
     "DeleteApp": delete_group,
     "AddProjectsToApp": add_projects,
     "RemoveProjectsFromApp": remove_projects,
-    "ListProjectsByApp": list_projects,
+    "ListProjectsByApp": list_group_projects,
     "AddServicesToApp": add_services,
     "RemoveServicesFromApp": remove_services,
     "ListServicesByApp": list_services,

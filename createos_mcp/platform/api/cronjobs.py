@@ -52,93 +52,93 @@ def activity_view(activity: Activity) -> dict[str, Json]:
     }
 
 
-async def create_cronjob(call: ApiRequest) -> Json:
+async def create_cronjob(request: ApiRequest) -> Json:
     """Store a job, which runs from its next moment on."""
-    project = await call.active_project()
-    if call.arguments["type"] != HTTP:
+    project = await request.active_project()
+    if request.arguments["type"] != HTTP:
         raise InvalidRequestError(
             f"type: the local platform runs jobs of the type {HTTP!r}, "
-            f"not {call.arguments['type']!r}."
+            f"not {request.arguments['type']!r}."
         )
-    schedule = _checked_schedule(call)
-    settings = _checked_settings(call)
+    schedule = _checked_schedule(request)
+    settings = _checked_settings(request)
     if settings is None:
         raise InvalidRequestError(
             f"settings: required for the type {HTTP!r}, an object with path and method."
         )
-    environment = await _cronjob_environment(call, project)
-    job_id = await call.services.store.cronjobs.add(
+    environment = await _cronjob_environment(request, project)
+    job_id = await request.services.store.cronjobs.add(
         project_id=project.id,
         environment_id=environment.id,
-        name=call.arguments["name"],
+        name=request.arguments["name"],
         schedule=schedule,
         settings=settings,
     )
     return {"id": job_id}
 
 
-async def list_cronjobs(call: ApiRequest) -> Json:
+async def list_cronjobs(request: ApiRequest) -> Json:
     """All cron jobs of a project."""
-    project = await call.project()
-    return [serialize_cronjob(job) for job in await call.services.store.cronjobs.of(project.id)]
+    project = await request.project()
+    return [serialize_cronjob(job) for job in await request.services.store.cronjobs.of(project.id)]
 
 
-async def get_cronjob(call: ApiRequest) -> Json:
+async def get_cronjob(request: ApiRequest) -> Json:
     """One cron job."""
-    return serialize_cronjob(await _job(call))
+    return serialize_cronjob(await _job(request))
 
 
-async def update_cronjob(call: ApiRequest) -> Json:
+async def update_cronjob(request: ApiRequest) -> Json:
     """Change a job; settings that are left out stay."""
-    job = await _job(call)
-    settings = _checked_settings(call)
-    await call.services.store.cronjobs.update(
+    job = await _job(request)
+    settings = _checked_settings(request)
+    await request.services.store.cronjobs.update(
         job.id,
-        name=call.arguments["name"],
-        schedule=_checked_schedule(call),
+        name=request.arguments["name"],
+        schedule=_checked_schedule(request),
         settings=job.settings if settings is None else settings,
     )
     return "The cron job is updated. It runs next as its schedule says from now on."
 
 
-async def suspend_cronjob(call: ApiRequest) -> Json:
+async def suspend_cronjob(request: ApiRequest) -> Json:
     """Pause a job."""
-    job = await _job(call)
-    await call.services.store.cronjobs.suspend(job.id)
+    job = await _job(request)
+    await request.services.store.cronjobs.suspend(job.id)
     return "The cron job is suspended."
 
 
-async def unsuspend_cronjob(call: ApiRequest) -> Json:
+async def unsuspend_cronjob(request: ApiRequest) -> Json:
     """Let a paused job run again; what it missed stays missed."""
-    job = await _job(call)
-    await call.services.store.cronjobs.unsuspend(job.id)
+    job = await _job(request)
+    await request.services.store.cronjobs.unsuspend(job.id)
     return "The cron job runs again from its next moment on."
 
 
-async def delete_cronjob(call: ApiRequest) -> Json:
+async def delete_cronjob(request: ApiRequest) -> Json:
     """Forget a job and its activities."""
-    job = await _job(call)
-    await call.services.store.cronjobs.remove(job.id)
+    job = await _job(request)
+    await request.services.store.cronjobs.remove(job.id)
     return "The cron job is deleted."
 
 
-async def list_activities(call: ApiRequest) -> Json:
+async def list_activities(request: ApiRequest) -> Json:
     """The last ten runs of a job, newest first."""
-    job = await _job(call)
+    job = await _job(request)
     return [
         activity_view(activity)
-        for activity in await call.services.store.cronjobs.activities(job.id)
+        for activity in await request.services.store.cronjobs.activities(job.id)
     ]
 
 
-async def _job(call: ApiRequest) -> Cronjob:
-    project = await call.project()
-    return await call.services.store.cronjobs.get(project.id, call.arguments["cronjob_id"])
+async def _job(request: ApiRequest) -> Cronjob:
+    project = await request.project()
+    return await request.services.store.cronjobs.get(project.id, request.arguments["cronjob_id"])
 
 
-async def _cronjob_environment(call: ApiRequest, project: Project) -> Environment:
+async def _cronjob_environment(request: ApiRequest, project: Project) -> Environment:
     """The environment that the arguments name, which has to serve something."""
-    environment = await call.environment_of(project, call.arguments["environmentId"])
+    environment = await request.environment_of(project, request.arguments["environmentId"])
     if environment.status is EnvironmentStatus.DELETING or environment.deployment_id is None:
         raise WrongStateError(
             f"environmentId: environment inactive: deploy to {environment.unique_name!r} first."
@@ -146,14 +146,14 @@ async def _cronjob_environment(call: ApiRequest, project: Project) -> Environmen
     return environment
 
 
-def _checked_schedule(call: ApiRequest) -> str:
-    schedule: str = call.arguments["schedule"]
+def _checked_schedule(request: ApiRequest) -> str:
+    schedule: str = request.arguments["schedule"]
     Schedule(schedule)
     return schedule
 
 
-def _checked_settings(call: ApiRequest) -> Mapping[str, Json] | None:
-    settings: Mapping[str, Json] | None = call.arguments.get("settings")
+def _checked_settings(request: ApiRequest) -> Mapping[str, Json] | None:
+    settings: Mapping[str, Json] | None = request.arguments.get("settings")
     if settings is not None:
         check_request(settings)
     return settings

@@ -62,57 +62,57 @@ def _extra(deployment: Deployment, services: Services) -> dict[str, Json]:
 def _submit_upload(kind: str, argument: str, write: Callable[[Json, Path], None]) -> Handler:
     """A handler that writes an upload to disk, stores its deployment and queues it."""
 
-    async def upload(call: ApiRequest) -> Json:
-        project = await call.active_project()
+    async def upload(request: ApiRequest) -> Json:
+        project = await request.active_project()
         if project.type is not ProjectType.UPLOAD:
             raise WrongStateError(
                 f"The project's type is {project.type}; files go to an upload project."
             )
         deployment_id = new_id()
-        source = call.services.config.data_dir.source(deployment_id)
+        source = request.services.config.data_dir.source(deployment_id)
         try:
-            await to_thread.run_sync(write, call.arguments[argument], source)
+            await to_thread.run_sync(write, request.arguments[argument], source)
         except OSError as error:
             raise StorageError(source.parent, error.strerror or str(error)) from error
         try:
-            deployment = await call.services.store.deployments.add(
+            deployment = await request.services.store.deployments.add(
                 deployment_id=deployment_id,
                 project_id=project.id,
                 source=kind,
                 settings=project.settings,
-                max_pending=call.services.config.max_uploads_pending,
+                max_pending=request.services.config.max_uploads_pending,
             )
         except Refusal:
             await to_thread.run_sync(shutil.rmtree, source)
             raise
-        await call.services.deployments.submit(deployment)
+        await request.services.deployments.submit(deployment)
         return {"id": deployment.id}
 
     return upload
 
 
-async def list_deployments(call: ApiRequest) -> Json:
+async def list_deployments(request: ApiRequest) -> Json:
     """A page of a project's deployments, newest first."""
-    project = await call.active_project()
-    limit, offset = page_bounds(call)
-    found, total = await call.services.store.deployments.page(
+    project = await request.active_project()
+    limit, offset = page_bounds(request)
+    found, total = await request.services.store.deployments.page(
         project.id, limit=limit, offset=offset
     )
     return page(
-        call, [serialize_deployment(deployment, call.services) for deployment in found], total
+        request, [serialize_deployment(deployment, request.services) for deployment in found], total
     )
 
 
-async def get_deployment(call: ApiRequest) -> Json:
+async def get_deployment(request: ApiRequest) -> Json:
     """One deployment."""
-    return serialize_deployment(await call.deployment(), call.services)
+    return serialize_deployment(await request.deployment(), request.services)
 
 
-async def build_logs(call: ApiRequest) -> Json:
+async def build_logs(request: ApiRequest) -> Json:
     """The lines that the build printed so far."""
-    deployment = await call.deployment()
-    lines = await call.services.store.deployments.build_log(
-        deployment.id, skip=call.arguments.get("skip", 0)
+    deployment = await request.deployment()
+    lines = await request.services.store.deployments.build_log(
+        deployment.id, skip=request.arguments.get("skip", 0)
     )
     return [
         {
@@ -127,52 +127,52 @@ async def build_logs(call: ApiRequest) -> Json:
     ]
 
 
-async def get_app_logs(call: ApiRequest) -> Json:
+async def get_app_logs(request: ApiRequest) -> Json:
     """What the app printed lately, as one text; also what one printed that runs no more."""
-    deployment = await call.deployment()
-    files = files_of(call.services.config.data_dir.app_logs(deployment.id))
+    deployment = await request.deployment()
+    files = files_of(request.services.config.data_dir.app_logs(deployment.id))
     if not files and deployment.status not in LIVE:
         raise WrongStateError(
             f"The deployment is {deployment.status} and has no app logs. "
             "The build log holds the last lines of an app that failed."
         )
-    return await to_thread.run_sync(log_text, files, call.since_s)
+    return await to_thread.run_sync(log_text, files, request.since_s)
 
 
-async def retrigger_deployment(call: ApiRequest) -> Json:
+async def retrigger_deployment(request: ApiRequest) -> Json:
     """Deploy the same files once more, as a new deployment."""
-    deployment = await call.deployment()
-    again = await call.services.deployments.retrigger(
-        deployment, settings=call.arguments.get("settings", "deployment")
+    deployment = await request.deployment()
+    again = await request.services.deployments.retrigger(
+        deployment, settings=request.arguments.get("settings", "deployment")
     )
-    return serialize_deployment(again, call.services)
+    return serialize_deployment(again, request.services)
 
 
-async def cancel_deployment(call: ApiRequest) -> Json:
+async def cancel_deployment(request: ApiRequest) -> Json:
     """Stop a deployment that waits or builds."""
-    await call.services.deployments.cancel(await call.deployment())
+    await request.services.deployments.cancel(await request.deployment())
     return "The deployment is cancelled."
 
 
-async def wake_deployment(call: ApiRequest) -> Json:
+async def wake_deployment(request: ApiRequest) -> Json:
     """Run a sleeping deployment again."""
-    await call.services.deployments.wake(await call.deployment())
+    await request.services.deployments.wake(await request.deployment())
     return "The deployment is being woken."
 
 
-async def delete_deployment(call: ApiRequest) -> Json:
+async def delete_deployment(request: ApiRequest) -> Json:
     """Take a deployment down and delete it."""
-    await call.services.deployments.delete(await call.deployment())
+    await request.services.deployments.delete(await request.deployment())
     return "The deployment is being deleted."
 
 
-async def download(call: ApiRequest) -> Json:
+async def download(request: ApiRequest) -> Json:
     """A signed link to the files that were uploaded."""
-    deployment = await call.deployment()
-    if not call.services.config.data_dir.source(deployment.id).is_dir():
+    deployment = await request.deployment()
+    if not request.services.config.data_dir.source(deployment.id).is_dir():
         raise NotFoundError("deployment with files", deployment.id)
-    base_url = f"http://127.0.0.1:{call.services.config.api_port}"
-    return {"downloadUri": call.services.downloads.link(base_url, deployment.id)}
+    base_url = f"http://127.0.0.1:{request.services.config.api_port}"
+    return {"downloadUri": request.services.downloads.link(base_url, deployment.id)}
 
 
 HANDLERS: Handlers = {

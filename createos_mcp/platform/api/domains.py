@@ -27,12 +27,12 @@ def serialize_domain(domain: Domain) -> dict[str, Json]:
     }
 
 
-async def create_domain(call: ApiRequest) -> Json:
+async def create_domain(request: ApiRequest) -> Json:
     """Claim a name for a project; DNS has to prove it before it is routed."""
-    project = await call.active_project()
-    name = read_name(call.arguments["name"])
-    environment = await _domain_environment(call, project)
-    domain = await call.services.store.domains.add(
+    project = await request.active_project()
+    name = read_name(request.arguments["name"])
+    environment = await _domain_environment(request, project)
+    domain = await request.services.store.domains.add(
         project_id=project.id, environment_id=environment.id if environment else None, name=name
     )
     records = records_for(domain)
@@ -46,37 +46,39 @@ async def create_domain(call: ApiRequest) -> Json:
     }
 
 
-async def list_domains(call: ApiRequest) -> Json:
+async def list_domains(request: ApiRequest) -> Json:
     """All domains of a project."""
-    project = await call.active_project()
-    return [serialize_domain(domain) for domain in await call.services.store.domains.of(project.id)]
+    project = await request.active_project()
+    return [
+        serialize_domain(domain) for domain in await request.services.store.domains.of(project.id)
+    ]
 
 
-async def refresh(call: ApiRequest) -> Json:
+async def refresh(request: ApiRequest) -> Json:
     """Ask DNS about a pending domain; the answer says what it showed."""
-    project = await call.active_project()
-    domain = await _domain(call, project)
+    project = await request.active_project()
+    domain = await _domain(request, project)
     if domain.status is not DomainStatus.PENDING:
         raise WrongStateError(f"Only a pending domain is verified; this one is {domain.status}.")
-    finding = await call.services.dns.check(domain.name, records_for(domain))
+    finding = await request.services.dns.check(domain.name, records_for(domain))
     message = finding.message
     if finding.verified:
         message = (
             f"{message} It is active: plain HTTP with the host name {domain.name} at port "
-            f"{call.services.gateway_port}. No certificate is issued on one machine."
+            f"{request.services.gateway_port}. No certificate is issued on one machine."
         )
-    checked = await call.services.store.domains.record_check(
+    checked = await request.services.store.domains.record_check(
         domain, verified=finding.verified, message=message
     )
-    await call.services.routing.follow(checked.environment_id)
+    await request.services.routing.follow(checked.environment_id)
     return message
 
 
-async def update_environment(call: ApiRequest) -> Json:
+async def assign_domain(request: ApiRequest) -> Json:
     """Route an active domain to an environment that has something to serve, or to none."""
-    project = await call.active_project()
-    domain = await _domain(call, project)
-    environment = await _domain_environment(call, project)
+    project = await request.active_project()
+    domain = await _domain(request, project)
+    environment = await _domain_environment(request, project)
     if domain.status is not DomainStatus.ACTIVE:
         raise WrongStateError(
             f"The domain is {domain.status}; set its DNS records and call RefreshDomain first."
@@ -86,32 +88,32 @@ async def update_environment(call: ApiRequest) -> Json:
             f"environmentId: nothing is deployed to {environment.unique_name!r}; deploy first."
         )
     environment_id = environment.id if environment else None
-    await call.services.store.domains.assign(domain.id, environment_id)
-    await call.services.routing.follow(domain.environment_id, environment_id)
+    await request.services.store.domains.assign(domain.id, environment_id)
+    await request.services.routing.follow(domain.environment_id, environment_id)
     if environment is None:
         return f"{domain.name} leads to no environment."
     return f"{domain.name} leads to the environment {environment.unique_name!r}."
 
 
-async def delete_domain(call: ApiRequest) -> Json:
+async def delete_domain(request: ApiRequest) -> Json:
     """Give a name back; it leads nowhere from now on."""
-    project = await call.active_project()
-    domain = await _domain(call, project)
-    await call.services.store.domains.remove(domain.id)
-    await call.services.routing.follow(domain.environment_id)
+    project = await request.active_project()
+    domain = await _domain(request, project)
+    await request.services.store.domains.remove(domain.id)
+    await request.services.routing.follow(domain.environment_id)
     return f"The domain {domain.name} is deleted."
 
 
-async def _domain(call: ApiRequest, project: Project) -> Domain:
-    return await call.services.store.domains.get(project.id, call.arguments["domain_id"])
+async def _domain(request: ApiRequest, project: Project) -> Domain:
+    return await request.services.store.domains.get(project.id, request.arguments["domain_id"])
 
 
-async def _domain_environment(call: ApiRequest, project: Project) -> Environment | None:
+async def _domain_environment(request: ApiRequest, project: Project) -> Environment | None:
     """The environment that the arguments name, if they name one."""
-    environment_id = call.arguments.get("environmentId")
+    environment_id = request.arguments.get("environmentId")
     if environment_id is None:
         return None
-    return await call.environment_of(project, environment_id)
+    return await request.environment_of(project, environment_id)
 
 
 def _serialize_records(records: Records) -> dict[str, Json]:
@@ -127,6 +129,6 @@ HANDLERS: Handlers = {
     "CreateDomain": create_domain,
     "ListDomains": list_domains,
     "RefreshDomain": refresh,
-    "UpdateDomainEnvironment": update_environment,
+    "UpdateDomainEnvironment": assign_domain,
     "DeleteDomain": delete_domain,
 }

@@ -56,20 +56,20 @@ def _running(environment: Environment, services: Services) -> dict[str, Json]:
     return {"runningReplicas": len(instances), "isolation": isolation, "limits": limits}
 
 
-async def check_environment_name(call: ApiRequest) -> Json:
+async def check_environment_name(request: ApiRequest) -> Json:
     """Whether the project has no environment of that name."""
-    project = await call.project()
-    name = call.arguments["uniqueName"]
-    return {"isAvailable": await call.services.store.environments.is_free(project.id, name)}
+    project = await request.project()
+    name = request.arguments["uniqueName"]
+    return {"isAvailable": await request.services.store.environments.is_free(project.id, name)}
 
 
-async def create_environment(call: ApiRequest) -> Json:
+async def create_environment(request: ApiRequest) -> Json:
     """Store an environment; it listens when this returns."""
-    project = await call.active_project()
-    arguments = call.arguments
+    project = await request.active_project()
+    arguments = request.arguments
     _check_branch(project, arguments)
     check_build_settings(arguments["settings"])
-    environment = await call.services.store.environments.add(
+    environment = await request.services.store.environments.add(
         project_id=project.id,
         unique_name=arguments["uniqueName"],
         display_name=arguments["displayName"],
@@ -78,9 +78,9 @@ async def create_environment(call: ApiRequest) -> Json:
         is_auto_promote_enabled=arguments.get("isAutoPromoteEnabled", False),
         resources=arguments["resources"],
         settings={"runEnvs": {}, **arguments["settings"]},
-        limit=call.services.config.max_environments,
+        limit=request.services.config.max_environments,
     )
-    await call.services.deployments.open_environment(environment)
+    await request.services.deployments.open_environment(environment)
     return {"id": environment.id}
 
 
@@ -91,22 +91,24 @@ def _check_branch(project: Project, arguments: Mapping[str, Json]) -> None:
         )
 
 
-async def list_environments(call: ApiRequest) -> Json:
+async def list_environments(request: ApiRequest) -> Json:
     """All environments of a project."""
-    project = await call.active_project()
-    environments = await call.services.store.environments.of(project.id)
-    domains = call.services.store.domains
+    project = await request.active_project()
+    environments = await request.services.store.environments.of(project.id)
+    domains = request.services.store.domains
     return [
-        serialize_environment(environment, call.services, await domains.routed_to(environment.id))
+        serialize_environment(
+            environment, request.services, await domains.routed_to(environment.id)
+        )
         for environment in environments
     ]
 
 
-async def update_environment(call: ApiRequest) -> Json:
+async def update_environment(request: ApiRequest) -> Json:
     """Change what is given; the rest stays."""
-    environment = await changeable(call)
-    arguments = call.arguments
-    await call.services.store.environments.update(
+    environment = await changeable(request)
+    arguments = request.arguments
+    await request.services.store.environments.update(
         environment.id,
         display_name=arguments["displayName"],
         description=arguments["description"],
@@ -118,20 +120,20 @@ async def update_environment(call: ApiRequest) -> Json:
     return "The environment is updated."
 
 
-async def replace_variables(call: ApiRequest) -> Json:
+async def replace_variables(request: ApiRequest) -> Json:
     """Replace all variables; what is started from now on gets them."""
-    project = await call.active_project()
-    environment = await changeable(call)
-    settings: dict[str, Json] = {"runEnvs": call.arguments["runEnvs"]}
-    if "port" in call.arguments:
+    project = await request.active_project()
+    environment = await changeable(request)
+    settings: dict[str, Json] = {"runEnvs": request.arguments["runEnvs"]}
+    if "port" in request.arguments:
         if project.type is not ProjectType.IMAGE:
             raise InvalidRequestError(
                 f"port: this is the setting of image projects; the {project.type} project's own "
                 "port is changed with UpdateProjectSettings."
             )
-        settings["port"] = call.arguments["port"]
+        settings["port"] = request.arguments["port"]
     check_build_settings(settings)
-    await call.services.store.environments.set_settings(
+    await request.services.store.environments.set_settings(
         environment.id, {**environment.settings, **settings}
     )
     return (
@@ -140,20 +142,20 @@ async def replace_variables(call: ApiRequest) -> Json:
     )
 
 
-async def update_resources(call: ApiRequest) -> Json:
+async def update_resources(request: ApiRequest) -> Json:
     """Change CPU, memory and replicas; requests go on being answered meanwhile."""
-    environment = await changeable(call)
-    resources = {name: call.arguments[name] for name in ("cpu", "memory", "replicas")}
-    await call.services.store.environments.set_resources(environment.id, resources)
-    call.services.reconciler.start_reconciling(environment)
+    environment = await changeable(request)
+    resources = {name: request.arguments[name] for name in ("cpu", "memory", "replicas")}
+    await request.services.store.environments.set_resources(environment.id, resources)
+    request.services.reconciler.start_reconciling(environment)
     return "The environment is being resized; it is active again when that is done."
 
 
-async def assign_deployment(call: ApiRequest) -> Json:
+async def assign_deployment(request: ApiRequest) -> Json:
     """Let another deployment answer; the one before goes on until it does."""
-    environment = await changeable(call)
-    deployment_id = call.arguments["deploymentId"]
-    deployment = await call.services.store.deployments.get(deployment_id)
+    environment = await changeable(request)
+    deployment_id = request.arguments["deploymentId"]
+    deployment = await request.services.store.deployments.get(deployment_id)
     if deployment is None or deployment.project_id != environment.project_id:
         raise NotFoundError("deployment", deployment_id)
     if deployment.status not in ASSIGNABLE:
@@ -161,41 +163,43 @@ async def assign_deployment(call: ApiRequest) -> Json:
             f"The deployment is {deployment.status}; one that is "
             f"{', '.join(sorted(ASSIGNABLE))} can be assigned."
         )
-    await call.services.store.environments.set_next_deployment(environment.id, deployment.id)
-    call.services.reconciler.start_reconciling(environment)
+    await request.services.store.environments.set_next_deployment(environment.id, deployment.id)
+    request.services.reconciler.start_reconciling(environment)
     return "The deployment is being assigned; the environment is active again when it answers."
 
 
-async def delete_environment(call: ApiRequest) -> Json:
+async def delete_environment(request: ApiRequest) -> Json:
     """Mark an environment for deletion; what runs in it goes in the background."""
-    environment = await changeable(call)
-    await call.services.store.environments.mark_deleting(environment.id)
-    call.services.reconciler.start_reconciling(environment)
+    environment = await changeable(request)
+    await request.services.store.environments.mark_deleting(environment.id)
+    request.services.reconciler.start_reconciling(environment)
     return "The environment is being deleted."
 
 
-async def get_environment_logs(call: ApiRequest) -> Json:
+async def get_environment_logs(request: ApiRequest) -> Json:
     """What the replicas printed lately, as one text."""
-    await call.active_project()
-    environment = await call.environment()
+    await request.active_project()
+    environment = await request.environment()
     if environment.deployment_id is None:
         raise WrongStateError(
             "No deployment is assigned to this environment, so it has no logs. "
             "AssignDeploymentToProjectEnvironment gives it one."
         )
-    directory = call.services.config.data_dir.app_logs(environment.deployment_id) / environment.id
-    return await to_thread.run_sync(log_text, files_of(directory), call.since_s)
+    directory = (
+        request.services.config.data_dir.app_logs(environment.deployment_id) / environment.id
+    )
+    return await to_thread.run_sync(log_text, files_of(directory), request.since_s)
 
 
-async def changeable(call: ApiRequest) -> Environment:
+async def changeable(request: ApiRequest) -> Environment:
     """The environment that the path names, unless it or its project is being deleted.
 
     Raises:
         NotFoundError: The project has no such environment.
         WrongStateError: It is being deleted, or the project is not active.
     """
-    await call.active_project()
-    environment = await call.environment()
+    await request.active_project()
+    environment = await request.environment()
     if environment.status is EnvironmentStatus.DELETING:
         raise WrongStateError("The environment is being deleted.")
     return environment

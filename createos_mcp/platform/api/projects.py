@@ -32,20 +32,22 @@ def serialize_project(project: Project) -> dict[str, Json]:
     }
 
 
-async def check_project_name(call: ApiRequest) -> Json:
+async def check_project_name(request: ApiRequest) -> Json:
     """Whether the user has no project of that name."""
-    named = await call.services.store.projects.named(call.user.id, call.arguments["uniqueName"])
+    named = await request.services.store.projects.named(
+        request.user.id, request.arguments["uniqueName"]
+    )
     return {"isAvailable": named is None}
 
 
-async def create_project(call: ApiRequest) -> Json:
+async def create_project(request: ApiRequest) -> Json:
     """Store a project; its `production` environment listens when this returns."""
-    arguments = call.arguments
+    arguments = request.arguments
     check_build_settings(arguments["settings"])
     if "appId" in arguments:
-        await call.services.store.groups.get(call.user.id, arguments["appId"])
-    project, environment = await call.services.store.projects.add(
-        user_id=call.user.id,
+        await request.services.store.groups.get(request.user.id, arguments["appId"])
+    project, environment = await request.services.store.projects.add(
+        user_id=request.user.id,
         unique_name=arguments["uniqueName"],
         display_name=arguments["displayName"],
         description=arguments.get("description"),
@@ -54,32 +56,32 @@ async def create_project(call: ApiRequest) -> Json:
         settings=arguments["settings"],
         enabled_security_scan=arguments.get("enabledSecurityScan", False),
         app_id=arguments.get("appId"),
-        limit=call.services.config.max_projects,
+        limit=request.services.config.max_projects,
     )
-    await call.services.deployments.open_environment(environment)
+    await request.services.deployments.open_environment(environment)
     return {"id": project.id}
 
 
-async def list_projects(call: ApiRequest) -> Json:
+async def list_projects(request: ApiRequest) -> Json:
     """A page of the user's projects."""
-    limit, offset = page_bounds(call)
-    filters = {name: call.arguments.get(name) for name in _FILTERS}
-    found, total = await call.services.store.projects.page(
-        call.user.id, limit=limit, offset=offset, **filters
+    limit, offset = page_bounds(request)
+    filters = {name: request.arguments.get(name) for name in _FILTERS}
+    found, total = await request.services.store.projects.page(
+        request.user.id, limit=limit, offset=offset, **filters
     )
-    return page(call, [serialize_project(project) for project in found], total)
+    return page(request, [serialize_project(project) for project in found], total)
 
 
-async def get_project(call: ApiRequest) -> Json:
+async def get_project(request: ApiRequest) -> Json:
     """One project."""
-    return serialize_project(await call.project())
+    return serialize_project(await request.project())
 
 
-async def update_project(call: ApiRequest) -> Json:
+async def update_project(request: ApiRequest) -> Json:
     """Change what is given; the rest stays."""
-    project = await call.project()
-    arguments = call.arguments
-    await call.services.store.projects.update(
+    project = await request.project()
+    arguments = request.arguments
+    await request.services.store.projects.update(
         project.id,
         display_name=arguments["displayName"],
         description=arguments.get("description", project.description),
@@ -88,23 +90,23 @@ async def update_project(call: ApiRequest) -> Json:
     return "The project is updated."
 
 
-async def update_settings(call: ApiRequest) -> Json:
+async def update_settings(request: ApiRequest) -> Json:
     """Lay the given settings over the stored ones; the next deployment takes them."""
-    project = await call.project()
+    project = await request.project()
     if project.status is not ProjectStatus.ACTIVE:
         raise InvalidRequestError(f"The project is {project.status}, not active.")
-    given: Mapping[str, Json] = {k: v for k, v in call.arguments.items() if k != "project_id"}
+    given: Mapping[str, Json] = {k: v for k, v in request.arguments.items() if k != "project_id"}
     check_build_settings(given)
-    await call.services.store.projects.set_settings(project.id, {**project.settings, **given})
+    await request.services.store.projects.set_settings(project.id, {**project.settings, **given})
     return "The settings are updated. They take effect with the next deployment."
 
 
-async def delete_project(call: ApiRequest) -> Json:
+async def delete_project(request: ApiRequest) -> Json:
     """Mark a project for deletion; what belongs to it goes in the background."""
-    project = await call.project()
+    project = await request.project()
     if project.status is ProjectStatus.ACTIVE:
-        await call.services.store.projects.set_status(project.id, ProjectStatus.DELETING)
-        await call.services.deployments.delete_project(project)
+        await request.services.store.projects.set_status(project.id, ProjectStatus.DELETING)
+        await request.services.deployments.delete_project(project)
     return "The project is being deleted."
 
 

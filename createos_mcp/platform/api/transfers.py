@@ -19,13 +19,13 @@ def serialize_transfer(transfer: Transfer) -> dict[str, Json]:
     }
 
 
-async def make_link(call: ApiRequest) -> Json:
+async def make_link(request: ApiRequest) -> Json:
     """A token for one transfer, and the address that takes it."""
-    project = await call.project()
+    project = await request.project()
     if project.status is not ProjectStatus.ACTIVE:
         raise InvalidRequestError(f"The project is {project.status}, not active.")
-    token, expires_at = call.services.transfer_tokens.issue(project.id, call.user.id)
-    base_url = f"http://127.0.0.1:{call.services.config.api_port}"
+    token, expires_at = request.services.transfer_tokens.issue(project.id, request.user.id)
+    base_url = f"http://127.0.0.1:{request.services.config.api_port}"
     return {
         "token": token,
         "frontendUri": f"{base_url}/v1/projects/{project.id}/transfer?token={token}",
@@ -33,26 +33,26 @@ async def make_link(call: ApiRequest) -> Json:
     }
 
 
-async def accept_transfer(call: ApiRequest) -> Json:
+async def accept_transfer(request: ApiRequest) -> Json:
     """Make the caller the owner of the token's project.
 
     The token is read first: who has none does not learn which projects there are.
     """
-    token = call.services.transfer_tokens.read(call.arguments["token"])
-    if token.project_id != call.arguments["project_id"]:
+    token = request.services.transfer_tokens.read(request.arguments["token"])
+    if token.project_id != request.arguments["project_id"]:
         raise ForbiddenError("The transfer token is for another project.")
-    await call.services.store.transfers.accept(
-        token, call.user.id, limit=call.services.config.max_projects
+    await request.services.store.transfers.accept(
+        token, request.user.id, limit=request.services.config.max_projects
     )
     return "The project is yours now, with its environments, deployments and addresses."
 
 
-async def history(call: ApiRequest) -> Json:
+async def history(request: ApiRequest) -> Json:
     """A project's changes of owner, newest first."""
-    project = await call.project()
+    project = await request.project()
     return [
         serialize_transfer(transfer)
-        for transfer in await call.services.store.transfers.of(project.id)
+        for transfer in await request.services.store.transfers.of(project.id)
     ]
 
 

@@ -83,7 +83,7 @@ def make_plan(source: Path, settings: Mapping[str, Json]) -> Plan:
         BuildFailedError: There is nothing that tells how to run the app.
     """
     framework = settings.get("framework")
-    family, marker = _family(source, settings)
+    family, marker = _runtime_family(source, settings)
     found = _SUGGESTIONS[family](source, framework)
     runtime = settings.get("runtime")
     plan = replace(
@@ -114,7 +114,7 @@ _LOOKED_FOR: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def _family(source: Path, settings: Mapping[str, Json]) -> tuple[str, str]:
+def _runtime_family(source: Path, settings: Mapping[str, Json]) -> tuple[str, str]:
     """The language, and what it was told by."""
     runtime = settings.get("runtime")
     if runtime and runtime != DETECTED:

@@ -180,9 +180,9 @@ class Deployer:
             await self._fail(deployment.id, error)
             return
         environments = await self._store.environments.of(deployment.project_id)
-        places = [e.id for e in environments if e.deployment_id == deployment.id]
-        for place in places or [deployment.id]:
-            await self._supervisor.wake(place)
+        route_ids = [e.id for e in environments if e.deployment_id == deployment.id]
+        for route_id in route_ids or [deployment.id]:
+            await self._supervisor.wake(route_id)
 
     async def _recover_one(self, deployment: Deployment) -> None:
         if deployment.status is _TERMINATING:
@@ -229,17 +229,17 @@ class Deployer:
         return True
 
     async def _take_live(self, deployment_id: str) -> None:
-        """Start it in each of its places, lead their addresses to it, and then call it deployed."""
+        """Start it in each of its routes, lead their addresses to it, and then call it deployed."""
         deployment = await self._store.deployments.get(deployment_id)
         if deployment is None:
             return
         environments = await self._store.environments.of(deployment.project_id)
         taking = [environment.id for environment in environments if _takes_by_itself(environment)]
         errors = []
-        for place in taking or [deployment.id]:
-            async with self._supervisor.lock(place):
+        for route_id in taking or [deployment.id]:
+            async with self._supervisor.lock(route_id):
                 try:
-                    await self._take_place(deployment, place)
+                    await self._replace_at(deployment, route_id)
                 except StartFailedError as error:
                     errors.append(error)
         said = [str(error) for error in errors]
@@ -249,11 +249,11 @@ class Deployer:
         else:
             await self._supervisor.publish_status(deployment_id)
 
-    async def _take_place(self, deployment: Deployment, place: str) -> None:
+    async def _replace_at(self, deployment: Deployment, route_id: str) -> None:
         """Run a deployment in an environment, unless that has a newer one, or by itself."""
-        environment = await self._store.environments.get(place)
+        environment = await self._store.environments.get(route_id)
         if environment is None:
-            if place == deployment.id:
+            if route_id == deployment.id:
                 await self._supervisor.replace(deployment, None)
             return
         held = await self._store.deployments.get(environment.deployment_id or "")

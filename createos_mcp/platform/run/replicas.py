@@ -202,7 +202,7 @@ class Replicas:
             port=self.set.port,
             memory_mb=self.set.resources["memory"],
             cpu_millicores=self.set.resources["cpu"],
-            log_file=self._data_dir.app_log(self.set.deployment_id, self.set.place, number),
+            log_file=self._data_dir.app_log(self.set.deployment_id, self.set.route_id, number),
         )
 
     def _watch(self, number: int, instance: Instance) -> None:

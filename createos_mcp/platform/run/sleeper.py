@@ -37,12 +37,12 @@ class Sleeper:
         if self._sleep_after_s:
             reason = f"No request came for {self._sleep_after_s:g} s"
             for replicas in filter(self._is_idle, self._supervisor.running()):
-                await self._supervisor.sleep(replicas.set.place, reason)
+                await self._supervisor.sleep(replicas.set.route_id, reason)
         await self._keep_to_limit()
 
     def _is_idle(self, replicas: Replicas) -> bool:
         status, _ = replicas.state
-        addresses = {replicas.set.place, replicas.set.deployment_id}
+        addresses = {replicas.set.route_id, replicas.set.deployment_id}
         idle_s = self._addresses.idle_s(addresses)
         return status is DeploymentStatus.DEPLOYED and idle_s >= self._sleep_after_s
 
@@ -63,4 +63,4 @@ class Sleeper:
         reason = f"{self._max_deployed} newer deployments run, which is the limit"
         for replicas in self._supervisor.running():
             if replicas.set.deployment_id == deployment_id:
-                await self._supervisor.sleep(replicas.set.place, reason)
+                await self._supervisor.sleep(replicas.set.route_id, reason)

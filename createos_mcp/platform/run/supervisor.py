@@ -30,7 +30,7 @@ from createos_mcp.platform.timestamps import format_time
 
 DEFAULT_PORT = 3000
 
-SUPERSEDED = "Another deployment has taken its place"
+SUPERSEDED = "Another deployment has replaced it"
 ASLEEP = "The deployment is asleep; WakeupDeployment starts it."
 STARTING = "The app is being started."
 EMPTY = "Nothing is deployed to this environment."
@@ -48,10 +48,10 @@ def build_log(store: Store, deployment_id: str) -> BuildLog:
 
 
 class Supervisor:
-    """Starts replica sets in places, leads addresses to them, and lets them go.
+    """Starts replica sets at routes, leads addresses to them, and lets them go.
 
-    A place is an environment, or a deployment at its own address; each has one set at most that
-    answers there. Whoever changes what a place runs holds its lock.
+    A route is an environment, or a deployment at its own address; each has one set at most that
+    answers there. Whoever changes what a route runs holds its lock.
     """
 
     def __init__(
@@ -72,13 +72,13 @@ class Supervisor:
         self._at: dict[str, Replicas] = {}
         self._locks: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
 
-    def lock(self, place: str) -> anyio.Lock:
-        """Held while it changes what runs in a place."""
-        return self._locks[place]
+    def lock(self, route_id: str) -> anyio.Lock:
+        """Held while it changes what runs at a route."""
+        return self._locks[route_id]
 
-    def active_at(self, place: str) -> Replicas | None:
-        """What answers in a place."""
-        return self._at.get(place)
+    def active_at(self, route_id: str) -> Replicas | None:
+        """What answers at a route."""
+        return self._at.get(route_id)
 
     def runs(self, deployment_id: str) -> bool:
         """Whether a deployment has replicas anywhere."""
@@ -89,12 +89,12 @@ class Supervisor:
         return list(self._at.values())
 
     def instances_of(self, deployment_id: str) -> list[Instance]:
-        """The replicas of a deployment that answer now, in whatever place."""
+        """The replicas of a deployment that answer now, at any route."""
         sets = (r for r in self._at.values() if r.set.deployment_id == deployment_id)
         return [instance for replicas in sets for instance in replicas.instances]
 
     async def replace(self, deployment: Deployment, environment: Environment | None) -> None:
-        """Start a deployment in a place, lead its address there, and let go what was there.
+        """Start a deployment at a route, lead its address there, and let go what was there.
 
         Raises:
             StartFailedError: It does not start; what was there goes on.
@@ -109,44 +109,44 @@ class Supervisor:
             with anyio.CancelScope(shield=True):
                 await self._forget(replicas)
             raise
-        former = self._at.pop(replicas.set.place, None)
-        self._at[replicas.set.place] = replicas
+        former = self._at.pop(replicas.set.route_id, None)
+        self._at[replicas.set.route_id] = replicas
         await self._publish(replicas)
         if former is not None:
             self._background.start(self._retire, former, SUPERSEDED)
         if environment is not None and deployment.id in self._at:
             self._background.start(self._end_own, deployment.id)
 
-    async def wake(self, place: str) -> None:
-        """Begin to run what belongs in a place, unless it runs; requests are held until it does."""
-        async with self.lock(place):
-            if place in self._at:
-                await self._publish(self._at[place])
+    async def wake(self, route_id: str) -> None:
+        """Begin to run what belongs at a route, unless it runs; requests are held until it does."""
+        async with self.lock(route_id):
+            if route_id in self._at:
+                await self._publish(self._at[route_id])
                 return
-            environment = await self._store.environments.get(place)
-            deployment_id = environment.deployment_id if environment else place
+            environment = await self._store.environments.get(route_id)
+            deployment_id = environment.deployment_id if environment else route_id
             deployment = await self._store.deployments.get(deployment_id or "")
             if deployment is None:
-                self._addresses.make_unavailable(place, EMPTY)
+                self._addresses.make_unavailable(route_id, EMPTY)
                 return
             await self._show_start(deployment.id)
             replicas = await self._add(deployment, environment)
-            self._at[place] = replicas
-            await self._hold(place)
+            self._at[route_id] = replicas
+            await self._hold(route_id)
             replicas.resume()
 
-    async def sleep(self, place: str, reason: str) -> None:
-        """Give back what a place uses; the next request there is held while it wakes."""
-        async with self.lock(place):
-            replicas = self._at.pop(place, None)
+    async def sleep(self, route_id: str, reason: str) -> None:
+        """Give back what a route uses; the next request there is held while it wakes."""
+        async with self.lock(route_id):
+            replicas = self._at.pop(route_id, None)
             if replicas is not None:
-                await self._hold(place)
+                await self._hold(route_id)
                 await self._retire(replicas, reason)
 
-    async def empty(self, place: str, reason: str) -> None:
-        """Let go what runs in a place, and answer 503 there. The caller holds its lock."""
-        self._addresses.make_unavailable(place, reason)
-        replicas = self._at.pop(place, None)
+    async def empty(self, route_id: str, reason: str) -> None:
+        """Let go what runs at a route, and answer 503 there. The caller holds its lock."""
+        self._addresses.make_unavailable(route_id, reason)
+        replicas = self._at.pop(route_id, None)
         if replicas is not None:
             await self._retire(replicas, SUPERSEDED)
 
@@ -163,9 +163,9 @@ class Supervisor:
     async def stop(self, deployment_id: str) -> None:
         """End all that runs of a deployment, at once."""
         for replicas in [r for r in self._sets.values() if r.set.deployment_id == deployment_id]:
-            if self._at.get(replicas.set.place) is replicas:
-                del self._at[replicas.set.place]
-                self._addresses.make_unavailable(replicas.set.place, EMPTY)
+            if self._at.get(replicas.set.route_id) is replicas:
+                del self._at[replicas.set.route_id]
+                self._addresses.make_unavailable(replicas.set.route_id, EMPTY)
             await self._addresses.drain(replicas.instances, 0)
             await self._forget(replicas)
 
@@ -180,7 +180,7 @@ class Supervisor:
         deployments = {d.id: d for d in await self._store.deployments.in_status(_MAY_RUN)}
         homes = {environment.id: environment for environment in environments}
         sets = await self._store.replica_sets.all()
-        wanted = {s.place: s for s in sets if _is_wanted(s, deployments, homes)}
+        wanted = {s.route_id: s for s in sets if _is_wanted(s, deployments, homes)}
         written = await self._store.replica_sets.replicas()
         living = await self._living(written, {s.id: s for s in wanted.values()})
         for replica_set in wanted.values():
@@ -271,8 +271,8 @@ class Supervisor:
         self, replica_set: ReplicaSet, deployment: Deployment, living: Mapping[int, Instance]
     ) -> None:
         replicas = self._run(replica_set, deployment)
-        self._at[replica_set.place] = replicas
-        await self._hold(replica_set.place)
+        self._at[replica_set.route_id] = replicas
+        await self._hold(replica_set.route_id)
         replicas.resume(living)
         if living:
             await self._publish(replicas)
@@ -289,16 +289,16 @@ class Supervisor:
         else:
             await self._hold(environment.id)
 
-    async def _hold(self, place: str) -> None:
-        """Let requests at a place wait until something answers there."""
-        if await self._store.deployments.get(place) is not None:
-            await self._addresses.open_deployment(place)
-        self._addresses.hold(place, partial(self.wake, place))
+    async def _hold(self, route_id: str) -> None:
+        """Let requests at a route wait until something answers there."""
+        if await self._store.deployments.get(route_id) is not None:
+            await self._addresses.open_deployment(route_id)
+        self._addresses.hold(route_id, partial(self.wake, route_id))
 
     async def _publish(self, replicas: Replicas) -> None:
-        place, deployment_id = replicas.set.place, replicas.set.deployment_id
+        route_id, deployment_id = replicas.set.route_id, replicas.set.deployment_id
         await self._addresses.open_deployment(deployment_id)
-        self._lead(place, replicas)
+        self._lead(route_id, replicas)
         if deployment_id not in self._at:
             self._lead(deployment_id, replicas)
 
@@ -310,7 +310,7 @@ class Supervisor:
             self._addresses.make_unavailable(owner_id, reason or STARTING)
 
     async def _on_change(self, replicas: Replicas, gone: Instance | None) -> None:
-        if self._at.get(replicas.set.place) is replicas:
+        if self._at.get(replicas.set.route_id) is replicas:
             await self._publish(replicas)
             with suppress(StorageError):
                 await self.publish_status(replicas.set.deployment_id)

@@ -102,7 +102,7 @@ class Environments:
             description=description,
             branch=branch,
             is_auto_promote_enabled=is_auto_promote_enabled,
-            resources=_json_or_none(resources),
+            resources=_canonical_json(resources),
             settings=json.dumps(settings),
             host=host,
             created_at=format_time(self._now()),
@@ -178,7 +178,7 @@ class Environments:
     async def set_resources(self, environment_id: str, resources: Mapping[str, int]) -> None:
         """Record what an environment's replicas shall have; it is `resizing` until they do."""
         await self._change(
-            "set_environment_resources", environment_id, resources=_json_or_none(resources)
+            "set_environment_resources", environment_id, resources=_canonical_json(resources)
         )
 
     async def reset_resources(
@@ -192,15 +192,15 @@ class Environments:
         await self._change(
             "reset_environment_resources",
             environment_id,
-            refused=_json_or_none(refused),
-            resources=_json_or_none(resources),
+            refused=_canonical_json(refused),
+            resources=_canonical_json(resources),
             message=message,
         )
 
     async def mark_active(self, environment_id: str, resources: Mapping[str, int]) -> None:
         """Call an environment `active` again, unless more is wanted of it by now."""
         await self._change(
-            "mark_environment_active", environment_id, resources=_json_or_none(resources)
+            "mark_environment_active", environment_id, resources=_canonical_json(resources)
         )
 
     async def mark_deleting(self, environment_id: str) -> None:
@@ -216,6 +216,6 @@ class Environments:
         await self._database.run(query, id=environment_id, now=now, **values)
 
 
-def _json_or_none(resources: Mapping[str, int]) -> str:
+def _canonical_json(resources: Mapping[str, int]) -> str:
     """Resources as one text for the same values, so that they can be compared."""
     return json.dumps(resources, sort_keys=True)

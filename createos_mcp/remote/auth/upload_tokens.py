@@ -12,7 +12,7 @@ from createos_mcp.client.target import Credentials
 from createos_mcp.remote.errors import UploadAddressError
 
 LIFE_S = 15 * 60
-USED_KEPT = 100_000
+USED_CACHE_SIZE = 100_000
 
 _USE = "u"
 """The same keys seal other things too, and one must not pass for another."""
@@ -38,7 +38,7 @@ class Tickets:
     def __init__(self, keys: Sequence[str], *, clock: Callable[[], float] = time.time) -> None:
         self._codec = AESGCMRequestStateCodec(keys)
         self._clock = clock
-        self._used: TTLCache[str, bool] = TTLCache(USED_KEPT, 2 * LIFE_S, timer=clock)
+        self._used: TTLCache[str, bool] = TTLCache(USED_CACHE_SIZE, 2 * LIFE_S, timer=clock)
 
     def seal(self, ticket: Ticket) -> str:
         """The ticket as one segment of an address."""
