@@ -16,18 +16,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import anyio
 from mcp import Client, StdioServerParameters
 from mcp_types import TextContent
 from tokens import count_tokens
 
+from createos_mcp.contract.values import Json
 from createos_mcp.platform import daemon
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.paths import DataDir
-
-Json: TypeAlias = Any
 
 PATIENCE_S = 120
 POLL_S = 2.0

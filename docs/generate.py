@@ -3,19 +3,16 @@
 import difflib
 import re
 import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import Field, fields
+from collections.abc import Callable, Collection, Iterator
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 from createos_mcp.cli.install.client_configs import CLIENTS, locate_config
 from createos_mcp.contract.catalog import Catalog, load_catalog
 from createos_mcp.contract.operations import Operation, Tool
 from createos_mcp.platform.api.app import SERVED
 from createos_mcp.platform.api.not_implemented import requirement_for
-from createos_mcp.settings.remote_settings import RemoteSettings
-from createos_mcp.settings.settings import Settings, variable
+from createos_mcp.settings.settings import setting_table, variable_of
 
 ROOT = Path(__file__).parent.parent
 
@@ -32,23 +29,27 @@ def tools_by_group(catalog: Catalog) -> Iterator[str]:
     yield f"| all | {len(catalog.tools)} | {sum(map(_is_served, catalog.tools))} |"
 
 
+_REMOTE: Collection[str] = ("server", "oauth")
+"""Groups of settings that only `createos-mcp serve` reads."""
+
+
 def settings() -> Iterator[str]:
     """One row per setting that every command reads, for docs/settings.md."""
-    names = {setting.name for setting in fields(RemoteSettings)}
-    return _rows(setting for setting in fields(Settings) if setting.name not in names)
+    return _rows(lambda group: group not in _REMOTE)
 
 
 def remote_settings() -> Iterator[str]:
     """One row per setting of `createos-mcp serve`, for docs/remote.md."""
-    return _rows(fields(RemoteSettings))
+    return _rows(lambda group: group in _REMOTE)
 
 
-def _rows(chosen: Iterable[Field[Any]]) -> Iterator[str]:
-    yield "| variable | default | what for |"
+def _rows(is_shown: Callable[[str], bool]) -> Iterator[str]:
+    yield "| variable | default | description |"
     yield "|---|---|---|"
-    for setting in chosen:
-        default = setting.metadata["shown"] or ("" if setting.default is None else setting.default)
-        yield f"| `{variable(setting)}` | {default} | {setting.metadata['sentence']} |"
+    for name, row in setting_table().items():
+        if is_shown(row.metadata["group"]):
+            default = row.metadata["default_text"] or ("" if row.default is None else row.default)
+            yield f"| `{variable_of(name)}` | {default} | {row.metadata['help']} |"
 
 
 def clients() -> Iterator[str]:

@@ -9,14 +9,13 @@ import json
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import Field, fields
+from dataclasses import Field
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.server.server import WEBSITE
-from createos_mcp.settings.remote_settings import RemoteSettings
-from createos_mcp.settings.settings import Settings, variable
+from createos_mcp.settings.settings import setting_table, variable_of
 
 Json: TypeAlias = Any
 
@@ -62,8 +61,8 @@ def server_document() -> Json:
 def manifest_document() -> Json:
     """What a host reads in the bundle: how to start it, what to ask its user, what it offers."""
     project = _project()
-    settings = {setting.name: setting for setting in fields(Settings)}
-    environment = {variable(settings[name]): f"${{user_config.{name}}}" for name in ASKED}
+    settings = setting_table()
+    environment = {variable_of(name): f"${{user_config.{name}}}" for name in ASKED}
     return {
         "manifest_version": MANIFEST_VERSION,
         "name": project["name"],
@@ -90,7 +89,7 @@ def manifest_document() -> Json:
             "platforms": ["darwin", "linux", "win32"],
             "runtimes": {"python": project["requires-python"]},
         },
-        "user_config": {name: _field(settings[name]) for name in ASKED},
+        "user_config": {name: _field(name, settings[name]) for name in ASKED},
     }
 
 
@@ -100,12 +99,11 @@ def _project() -> Json:
 
 def _variables() -> Iterator[Json]:
     """Those that a server over stdio reads."""
-    of_many_callers = {setting.name for setting in fields(RemoteSettings)}
-    for setting in fields(Settings):
-        if setting.name in of_many_callers:
+    for name, setting in setting_table().items():
+        if setting.metadata["group"] in {"server", "oauth"}:
             continue
-        entry = {"name": variable(setting), "description": setting.metadata["sentence"]}
-        if setting.name == "data_dir":
+        entry = {"name": variable_of(name), "description": setting.metadata["help"]}
+        if name == "data_dir":
             entry["format"] = "filepath"
         elif type(setting.default) in _FORMATS:
             entry["format"] = _FORMATS[type(setting.default)]
@@ -114,12 +112,12 @@ def _variables() -> Iterator[Json]:
         yield entry
 
 
-def _field(setting: Field[Any]) -> Json:
+def _field(name: str, setting: Field[Any]) -> Json:
     switch = {"type": "boolean", "default": setting.default}
     return {
         **(switch if setting.default is False else {"type": "string"}),
-        "title": setting.name.replace("_", " ").capitalize(),
-        "description": setting.metadata["sentence"],
+        "title": name.replace("_", " ").capitalize(),
+        "description": setting.metadata["help"],
         "required": False,
         "sensitive": setting.metadata["secret"],
     }

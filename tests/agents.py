@@ -19,13 +19,12 @@ from mcp.server import Server
 from createos_mcp.client.backend import Backend
 from createos_mcp.client.target import ApiTarget, Credentials
 from createos_mcp.contract.catalog import load_catalog
+from createos_mcp.contract.values import Json
 from createos_mcp.server.server import build_server
 from createos_mcp.workflows.registry import build_workflows
 from createos_mcp.workflows.workspace import Workspace
 from tests.apis import FakeApi, fake_api
 from tests.eras import Era
-
-Json: TypeAlias = Any
 
 Reply: TypeAlias = Callable[[mcp_types.ElicitRequestFormParams], mcp_types.ElicitResult]
 

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, TypeAlias
 
 from typing_extensions import override
 
-Json: TypeAlias = Any
+from createos_mcp.contract.values import Json
 
 POLL_S = 0.01
 """How soon the server notices that it shall end."""

@@ -1,35 +1,21 @@
-"""Advice: the one next step after a call that failed."""
+"""Advice: the one next step after a failed call, where it depends on the tool or on references.
+
+Errors own their remedies; only a response of the API is explained here, by what its operation is.
+"""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from createos_mcp.contract.errors import (
-    AnswerTooLargeError,
-    ApiError,
-    BackendError,
-    CallError,
-    ConnectionFailedError,
-    DeclinedError,
-    InvalidArgumentsError,
-    KeyFileError,
-    LocalReadError,
-    NoEarlierDeploymentError,
-    NoPlatformHereError,
-    PlatformNotStartedError,
-    SwitchFailedError,
-    UnconfirmedError,
-    UnreadableAnswerError,
-    UnresolvedNameError,
-)
+from createos_mcp.contract.errors import ApiError, BackendError, CallError, ResponseTooLargeError
 from createos_mcp.contract.operations import Operation, Reference, Tool
 
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
-_SERVER_FAULT = 500
+_SERVER_ERROR = 500
 _NAMES = ("uniqueName", "name")
 
 _RENEWAL = (
-    "a token is valid for 6 hours and once: ask the project's owner for a new one. If the "
-    "credentials are at fault: "
+    "A token is valid for 6 hours and can be used once: ask the project's owner for a new one. "
+    "If the credentials are the problem: "
 )
 
 _NARROWER: Mapping[str, str] = {
@@ -48,15 +34,18 @@ def next_step(tool: Tool, error: CallError, references: Sequence[Reference]) -> 
     Args:
         tool: What failed.
         error: Why it failed.
-        references: Tell which operation lists the ids of an argument.
+        references: Tell which operation lists the IDs of an argument.
     """
     if isinstance(tool, Operation) and isinstance(error, ApiError):
-        otherwise = _repeat_or_look if error.status >= _SERVER_FAULT else _correct
+        otherwise = _retry_or_look if error.status >= _SERVER_ERROR else _correct
         return _AFTER_STATUS.get(error.status, otherwise)(tool, error, references)
     may_have_happened = isinstance(error, BackendError) and error.sent
     if isinstance(tool, Operation) and may_have_happened and not tool.http.retry:
         return _look_first(tool, references)
-    return next(_AFTER[kind] for kind in type(error).__mro__ if kind in _AFTER)(tool)
+    if isinstance(error, ResponseTooLargeError):
+        less = narrowing(tool)
+        return f"Call again with {less}." if less else "Read single records instead of all."
+    return error.remedy
 
 
 def narrowing(tool: Tool) -> str | None:
@@ -68,63 +57,65 @@ def narrowing(tool: Tool) -> str | None:
 def _authenticate(operation: Operation, _: ApiError, __: Sequence[Reference]) -> str:
     takes_token = "token" in operation.input_schema.get("properties", {})
     return (_RENEWAL if takes_token else "") + (
-        "set CREATEOS_API_KEY to a valid key and restart this server (a remote server takes the "
-        "key as the X-Api-Key header). Keys are made in the dashboard under Profile, "
+        "Set CREATEOS_API_KEY to a valid key and restart this server (a remote server takes the "
+        "key as the X-Api-Key header). Keys are created in the dashboard under Profile, "
         "https://createos.nodeops.network/profile."
     )
 
 
 def _ask_owner(operation: Operation, _: ApiError, references: Sequence[Reference]) -> str:
     nearest = _nearest(operation, references)
-    reach = f" {nearest[1].list_operation} shows what this key can reach." if nearest else ""
-    return f"use the key of the owner, or ask the owner to do it.{reach}"
+    reach = f" {nearest[1].list_operation} lists what this key can access." if nearest else ""
+    return f"Use the key of the owner, or ask the owner to do it.{reach}"
 
 
 def _check_id(operation: Operation, _: ApiError, references: Sequence[Reference]) -> str:
     nearest = _nearest(operation, references)
     if nearest is None:
-        return "check the ids and names in the arguments; nothing has one of them."
+        return "Check the IDs and names in the arguments; one of them does not exist."
     argument, reference = nearest
-    return f"call {reference.list_operation} and check {argument} against its answer."
+    return f"Call {reference.list_operation} and check {argument} against its result."
 
 
 def _choose_name(operation: Operation, _: ApiError, __: Sequence[Reference]) -> str:
     arguments = operation.input_schema.get("properties", {})
     name = next((name for name in _NAMES if name in arguments), None)
     if name is None:
-        return "it exists already; go on with the one that exists."
-    return f"choose another {name} and call again."
+        return "It already exists; continue with the existing one."
+    return f"Choose another {name} and call again."
 
 
 def _await_state(operation: Operation, _: ApiError, references: Sequence[Reference]) -> str:
     place = _list_of(operation, references)
-    look = f"call {place} to see" if place else "look at"
-    return f"{look} its type and state now; call again once they allow this."
+    look = f"Call {place} to see" if place else "Check"
+    return f"{look} its type and state; call again once they allow this."
 
 
 def _make_room(operation: Operation, error: ApiError, references: Sequence[Reference]) -> str:
     if error.retry_after_s is not None:
-        return f"wait {error.retry_after_s:g} s, then call again."
+        return f"Wait {error.retry_after_s:g} s, then call again."
     if operation.http.retry:
-        return "calls came too fast; wait a minute, then call again."
+        return "Too many calls; wait a minute, then call again."
     place = _list_of(operation, references)
-    shown = f" ({place} shows what there is)" if place else ""
-    return f"a limit is reached; delete what is no longer needed{shown}, then call again."
+    shown = f" ({place} lists what there is)" if place else ""
+    return f"A limit is reached; delete what is no longer needed{shown}, then call again."
 
 
 def _correct(_: Operation, __: ApiError, ___: Sequence[Reference]) -> str:
-    return "correct the arguments as the message says and call again."
+    return "Correct the arguments as the message says and call again."
 
 
-def _repeat_or_look(operation: Operation, error: ApiError, references: Sequence[Reference]) -> str:
+def _retry_or_look(operation: Operation, error: ApiError, references: Sequence[Reference]) -> str:
     if not operation.http.retry:
         return _look_first(operation, references)
     pause = "a minute" if error.retry_after_s is None else f"{error.retry_after_s:g} s"
-    return f"repeating is safe; wait {pause}, then call again."
+    return f"Retrying is safe; wait {pause}, then call again."
 
 
 def _go_to_the_cloud(_: Operation, __: ApiError, ___: Sequence[Reference]) -> str:
-    return "the cloud serves it, and CREATEOS_API_KEY leads there; here it did nothing."
+    return (
+        "Nothing was changed. The CreateOS cloud supports it; CREATEOS_API_KEY selects the cloud."
+    )
 
 
 _AFTER_STATUS: Mapping[int, Callable[[Operation, ApiError, Sequence[Reference]], str]] = {
@@ -136,96 +127,17 @@ _AFTER_STATUS: Mapping[int, Callable[[Operation, ApiError, Sequence[Reference]],
     429: _make_room,
     501: _go_to_the_cloud,
 }
-"""What helps after each status; other ones are to be corrected, or are the platform's fault."""
+"""What helps after each status; after others the arguments or the platform are to blame."""
 
 
 def _look_first(operation: Operation, references: Sequence[Reference]) -> str:
     place = _list_of(operation, references)
-    look = f"call {place} to see" if place else "find out"
-    return f"it may have happened all the same; {look} what is there, and repeat it only if not."
-
-
-def _repair(_: Tool) -> str:
-    return "nothing was sent; correct these arguments and call again."
-
-
-def _choose(_: Tool) -> str:
-    return "nothing was sent; use one of the candidates or an id, or create it first."
-
-
-def _connect(_: Tool) -> str:
-    return "nothing was sent; check the network and CREATEOS_API_URL, then call again."
-
-
-def _start(_: Tool) -> str:
-    return "nothing was sent; read that log, or set CREATEOS_API_KEY to use the cloud instead."
-
-
-def _use_cloud(_: Tool) -> str:
-    return "nothing was sent; set CREATEOS_API_KEY to use the cloud instead."
-
-
-def _check_address(_: Tool) -> str:
-    return "check that CREATEOS_API_URL is the address of a CreateOS API, then call again."
-
-
-def _ask_for_less(tool: Tool) -> str:
-    less = narrowing(tool)
-    return f"call again with {less}." if less else "read single records in place of all at once."
-
-
-def _respect(_: Tool) -> str:
-    return "nothing was done; do not repeat it unless the person asks for it."
-
-
-def _allow(_: Tool) -> str:
-    return (
-        "let the person do it in the dashboard or with a client that can ask; the operator of this "
-        "server can allow it without asking with CREATEOS_CONFIRM=proceed."
-    )
-
-
-def _make_directory(_: Tool) -> str:
-    return "nothing was sent; make that directory writable for this user, then call again."
-
-
-def _read_elsewhere(_: Tool) -> str:
-    return "nothing was sent; correct that argument and call again."
-
-
-def _deploy_again(_: Tool) -> str:
-    return "deploy a version that works, or name one with deployment_id."
-
-
-def _find_out(_: Tool) -> str:
-    return "the one before goes on answering; the logs of the deployment say why."
-
-
-def _repeat(_: Tool) -> str:
-    return "repeating is safe; call again in a moment."
-
-
-_AFTER: Mapping[type[BaseException], Callable[[Tool], str]] = {
-    InvalidArgumentsError: _repair,
-    UnresolvedNameError: _choose,
-    ConnectionFailedError: _connect,
-    PlatformNotStartedError: _start,
-    NoPlatformHereError: _use_cloud,
-    UnreadableAnswerError: _check_address,
-    AnswerTooLargeError: _ask_for_less,
-    DeclinedError: _respect,
-    UnconfirmedError: _allow,
-    KeyFileError: _make_directory,
-    LocalReadError: _read_elsewhere,
-    NoEarlierDeploymentError: _deploy_again,
-    SwitchFailedError: _find_out,
-    CallError: _repeat,
-}
-"""What helps after the other errors, where the call can be made again without harm."""
+    look = f"Check with {place}" if place else "Check"
+    return f"The change may have been applied. {look} before retrying."
 
 
 def _nearest(operation: Operation, references: Sequence[Reference]) -> tuple[str, Reference] | None:
-    """The id argument that says most closely what the call is about, and where it is listed."""
+    """The ID argument that is closest to what the call is about, and where it is listed."""
     return next(_listed_arguments(operation, references), None)
 
 

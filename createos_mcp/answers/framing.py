@@ -4,7 +4,7 @@ import re
 import secrets
 from collections.abc import Collection
 
-from createos_mcp.contract.operations import Json
+from createos_mcp.contract.values import Json
 
 _BOUNDARY_BYTES = 6
 

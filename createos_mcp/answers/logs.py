@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from createos_mcp.answers.truncation import compact
-from createos_mcp.contract.operations import Json
+from createos_mcp.contract.values import Json
 
 VIEWS = ("stage", "grep", "tail")
 """Arguments that choose lines; the API knows none of them."""

@@ -3,11 +3,11 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property, lru_cache
+from functools import cached_property
 
-from createos_mcp.contract.operations import Json, Problem, SecretMembers
-
-MASK = "********"
+from createos_mcp.contract.operations import Problem, SecretMembers
+from createos_mcp.contract.spelling import normalize_name
+from createos_mcp.contract.values import MASK, Json
 
 _LEAST_CHARACTERS = 6
 """A shorter value is too common for its every occurrence to be masked."""
@@ -20,10 +20,6 @@ _NAME_CHARACTERS = 60
 
 _CUT = "…"
 _OPENING = ("{", "[")
-_WORD = re.compile(r"[^a-z0-9]")
-
-_SPELLINGS_KEPT = 4096
-"""Records repeat the names of their members."""
 
 
 class SecretTable:
@@ -40,20 +36,20 @@ class SecretTable:
 
     def is_map(self, name: str) -> bool:
         """Whether each value in this member is a secret."""
-        return _spell(name) in self._maps
+        return normalize_name(name) in self._maps
 
     def is_value(self, name: str) -> bool:
         """Whether this member is a secret."""
-        return _spell(name) in self._values
+        return normalize_name(name) in self._values
 
     def has_secret_name(self, name: str) -> bool:
         """Whether a variable of this name holds a secret, `DB_PASSWORD`."""
-        spelled = _spell(name)
+        spelled = normalize_name(name)
         return any(value in spelled for value in self._values)
 
     def never_secret_member(self, name: str) -> bool:
         """Whether nothing in this member is a secret."""
-        return _spell(name) in self._public
+        return normalize_name(name) in self._public
 
     def is_distinctive(self, secret: str) -> bool:
         """Whether a secret is long and rare enough for its every occurrence to be masked."""
@@ -61,7 +57,7 @@ class SecretTable:
 
     def always_shown_member(self, name: str) -> bool:
         """Whether this member is shown though a secret may have the same value."""
-        return _spell(name) in self._plain
+        return normalize_name(name) in self._plain
 
 
 class Redaction:
@@ -236,11 +232,5 @@ def _without_beginning(text: str, secret: str) -> str:
     return text
 
 
-@lru_cache(_SPELLINGS_KEPT)
-def _spell(name: str) -> str:
-    """`apiKey`, `api_key` and `API-Key` are one spelling."""
-    return _WORD.sub("", name.lower())
-
-
 def _name_spellings(names: tuple[str, ...]) -> frozenset[str]:
-    return frozenset(map(_spell, names))
+    return frozenset(map(normalize_name, names))

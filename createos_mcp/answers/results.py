@@ -15,7 +15,8 @@ from createos_mcp.answers.truncation import (
     truncate_text,
 )
 from createos_mcp.contract.errors import ApiError, CallError, quote
-from createos_mcp.contract.operations import Json, Operation, Reference, Tool
+from createos_mcp.contract.operations import Operation, Reference, Tool
+from createos_mcp.contract.values import Json
 
 _ENVELOPE_BYTES = 250
 """What a result takes beside its data."""

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from createos_mcp.contract.operations import Json
+from createos_mcp.contract.values import Json
 
 MAX_DEPTH = 32
 """Nesting beyond this is cut; records of the API are nested far less."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from createos_mcp.contract.operations import Json
+from createos_mcp.contract.values import Json
 
 
 def project_fields(members: Sequence[str], data: Json) -> Json:

@@ -2,7 +2,7 @@
 
 import json
 
-from createos_mcp.contract.operations import Json
+from createos_mcp.contract.values import Json
 
 _BRACKETS = 4
 _COMMA = 2

@@ -6,16 +6,9 @@ from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
 from createos_mcp.contract.errors import InvalidArgumentsError
-from createos_mcp.contract.operations import (
-    Arguments,
-    BodyKind,
-    Endpoint,
-    Json,
-    Operation,
-    Part,
-    Problem,
-    Request,
-)
+from createos_mcp.contract.http import BodyKind, Endpoint, Part, Request
+from createos_mcp.contract.operations import Operation, Problem
+from createos_mcp.contract.values import Arguments, Json
 
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 _SEPARATOR = re.compile(r"[/\\]")

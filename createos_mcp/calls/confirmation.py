@@ -14,8 +14,9 @@ from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
 from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from createos_mcp.contract.errors import AnswerNeededError, DeclinedError, UnconfirmedError
-from createos_mcp.contract.operations import Arguments, Json, Operation, Question
+from createos_mcp.contract.errors import ConfirmationNeededError, DeclinedError, UnconfirmedError
+from createos_mcp.contract.operations import Operation, Question
+from createos_mcp.contract.values import Arguments, Json
 from createos_mcp.settings.settings import ConfirmFallback
 
 Context: TypeAlias = ServerRequestContext[Any, Any]
@@ -122,7 +123,7 @@ class Confirmations:
             client.params.request_state, call
         ):
             state = json.dumps({"call": call, "once": secrets.token_hex(16)})
-            raise AnswerNeededError(question, state)
+            raise ConfirmationNeededError(question, state)
         return answer
 
     def _take(self, state: str | None, call: str) -> bool:
@@ -139,7 +140,7 @@ class Confirmations:
         return True
 
 
-def input_required(error: AnswerNeededError) -> mcp_types.InputRequiredResult:
+def input_required(error: ConfirmationNeededError) -> mcp_types.InputRequiredResult:
     """The result that has the client put the question to a person and call again."""
     question = mcp_types.ElicitRequestFormParams(
         message=error.question.text, requested_schema=_form(error.question)

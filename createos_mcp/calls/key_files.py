@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from createos_mcp.answers.redaction import MASK
 from createos_mcp.contract.errors import KeyFileError
-from createos_mcp.contract.operations import Json
+from createos_mcp.contract.values import MASK, Json
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9-]")
 _OWNER_ONLY = 0o600

@@ -26,18 +26,19 @@ from createos_mcp.calls.roots import client_roots, roots_required
 from createos_mcp.client.backend import Backend
 from createos_mcp.contract.catalog import Catalog
 from createos_mcp.contract.errors import (
-    AnswerNeededError,
     ApiError,
     BackendError,
     CallError,
+    ConfirmationNeededError,
     CreateosError,
-    FaultError,
+    InternalError,
     InvalidArgumentsError,
     RootsNeededError,
     quote,
 )
-from createos_mcp.contract.operations import Arguments, Json, Operation, Problem, Reference, Tool
+from createos_mcp.contract.operations import Operation, Problem, Reference, Tool
 from createos_mcp.contract.validation import Validation
+from createos_mcp.contract.values import Arguments, Json
 
 Answer: TypeAlias = mcp_types.CallToolResult | mcp_types.InputRequiredResult
 
@@ -107,7 +108,7 @@ class ToolPipeline:
         """
         try:
             return (await self.attempt(tool, given, client, pinned))[0]
-        except AnswerNeededError as question:
+        except ConfirmationNeededError as question:
             return input_required(question)
         except RootsNeededError:
             return roots_required()
@@ -137,7 +138,7 @@ class ToolPipeline:
                 budget_bytes=self._budget_bytes,
                 frame=Frame(),
             )
-        except (AnswerNeededError, RootsNeededError):
+        except (ConfirmationNeededError, RootsNeededError):
             raise
         except CallError as error:
             return self._failure(call, error), error
@@ -145,7 +146,7 @@ class ToolPipeline:
             self._on_failure(error)
             trace = call.redaction.mask_text(traceback.format_exc())
             _logger.error("%s failed unexpectedly\n%s", tool.name, trace)  # noqa: TRY400
-            return error_result(_FAULT), FaultError(tool.name)
+            return error_result(_FAULT), InternalError(tool.name)
         return result, None
 
     @property

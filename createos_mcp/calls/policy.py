@@ -7,15 +7,15 @@ from createos_mcp.answers.sanitizing import clean_text
 from createos_mcp.contract.catalog import Catalog
 from createos_mcp.contract.errors import ApiError, CallError, quote
 from createos_mcp.contract.operations import (
-    Arguments,
     Confirmation,
     FetchOperation,
-    Json,
     Lookup,
     Operation,
     Question,
     SideEffect,
 )
+from createos_mcp.contract.pages import rows_of, total_of_page
+from createos_mcp.contract.values import Arguments, Json
 
 _NOT_FOUND = 404
 _SHOWN_BYTES = 100
@@ -78,13 +78,19 @@ class Policy:
         counted = [row for row in rows if not loss.present or row.get(loss.present)]
         number = sum(_number(row, loss.count) for row in counted) if loss.count else len(counted)
         if not loss.lookup.where and not loss.count:
-            number = max(number, _page_total(data))
-        return f"{number} {loss.noun}" if number else ""
+            number = max(number, total_of_page(data) or 0)
+        return _count(number, loss.noun)
 
     async def _read(self, lookup: Lookup, arguments: Arguments, fetch: FetchOperation) -> Json:
         operation = self._operations[lookup.operation]
         taken = operation.input_schema["properties"].keys()
         return await fetch(operation, {n: v for n, v in arguments.items() if n in taken})
+
+
+def _count(number: int, plural: str) -> str:
+    """`3 domains`, `1 domain`; empty for none."""
+    noun = plural.removesuffix("s") if number == 1 else plural
+    return f"{number} {noun}" if number else ""
 
 
 def _once(fetch: FetchOperation) -> FetchOperation:
@@ -110,22 +116,11 @@ def _fill_question(question: str, facts: Mapping[str, Json], unknown: str) -> st
 
 
 def _matching(lookup: Lookup, data: Json, arguments: Arguments) -> list[Mapping[str, Json]]:
-    if isinstance(data, dict):
-        lists = [held for held in data.values() if isinstance(held, list)]
-        data = lists[0] if len(lists) == 1 else []
-    rows = [row for row in data if isinstance(row, dict)] if isinstance(data, list) else []
     return [
         row
-        for row in rows
+        for row in rows_of(data)
         if all(row.get(member) == arguments.get(name) for member, name in lookup.where.items())
     ]
-
-
-def _page_total(data: Json) -> int:
-    """How many rows a page says there are."""
-    pagination = data.get("pagination") if isinstance(data, dict) else None
-    total = pagination.get("total") if isinstance(pagination, dict) else None
-    return total if isinstance(total, int) else 0
 
 
 def _number(row: Mapping[str, Json], path: str) -> int:

@@ -6,7 +6,9 @@ from typing import TypeAlias
 
 from createos_mcp.contract.catalog import Catalog
 from createos_mcp.contract.errors import UnresolvedNameError
-from createos_mcp.contract.operations import Arguments, FetchOperation, Json, Operation, Reference
+from createos_mcp.contract.operations import FetchOperation, Operation, Reference
+from createos_mcp.contract.pages import rows_of, total_of_page
+from createos_mcp.contract.values import Arguments, Json
 
 LATEST = "latest"
 CANDIDATES_SHOWN = 20
@@ -101,26 +103,16 @@ class _Lookup:
         for _ in range(max_pages):
             page = {"limit": limit, "offset": len(rows)} if limit else {}
             data = await self._fetch(operation, {**scope, **page})
-            found = _rows_of(data)
+            found = rows_of(data)
             rows += found
             if not limit or not found or _is_last(data, len(rows)):
                 break
         return rows
 
 
-def _rows_of(data: Json) -> Rows:
-    """The rows of `[...]` or of `{"data": [...], "pagination": {...}}`, whatever the member."""
-    if isinstance(data, dict):
-        lists = [member for member in data.values() if isinstance(member, list)]
-        data = lists[0] if lists else []
-    return [row for row in data if isinstance(row, dict)] if isinstance(data, list) else []
-
-
 def _is_last(data: Json, seen: int) -> bool:
-    if not isinstance(data, dict):
-        return True
-    total = data.get("pagination", {}).get("total")
-    return isinstance(total, int) and seen >= total
+    total = total_of_page(data)
+    return not isinstance(data, dict) or (total is not None and seen >= total)
 
 
 def _choose_row(reference: Reference, argument: str, value: str, rows: Rows) -> Json:

@@ -5,12 +5,13 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from createos_mcp.contract.operations import Arguments, Json, Schema, Tool
+from createos_mcp.contract.operations import Tool
+from createos_mcp.contract.spelling import normalize_name
+from createos_mcp.contract.values import Arguments, Json, Schema
 
 WRAPPERS = ("body", "arguments", "params", "input", "data", "payload")
 """Names under which clients nest what this server takes flat."""
 
-_WORD = re.compile(r"[^a-z0-9]")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
 _BOOLEANS = {"true": True, "false": False}
@@ -73,11 +74,11 @@ def _read_members(schema: Schema, value: Mapping[str, Json]) -> dict[str, Json]:
 
 def _rename(known: Mapping[str, Schema], value: Mapping[str, Json]) -> dict[str, Json]:
     """Give known members their own spelling, where one spelling of each is given."""
-    by_words = {_normalize_name(name): name for name in known}
-    given = [_normalize_name(name) for name in value]
+    by_words = {normalize_name(name): name for name in known}
+    given = [normalize_name(name) for name in value]
     renamed = {}
     for name, held in value.items():
-        words = _normalize_name(name)
+        words = normalize_name(name)
         clear = name not in known and words in by_words and given.count(words) == 1
         renamed[by_words[words] if clear else name] = held
     return renamed
@@ -201,10 +202,5 @@ def _parse_json(text: str) -> Json:
         return _UNREAD
 
 
-def _normalize_name(name: str) -> str:
-    """`projectId`, `project_id` and `project-id` are one spelling."""
-    return _WORD.sub("", name.lower())
-
-
 def _normalized_names(members: Mapping[str, Json]) -> set[str]:
-    return {_normalize_name(name) for name in members}
+    return {normalize_name(name) for name in members}

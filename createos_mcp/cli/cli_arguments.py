@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from createos_mcp.contract.errors import ArgumentTextError
-from createos_mcp.contract.operations import Arguments, Json
+from createos_mcp.contract.values import Arguments, Json
 
 _STDIN = "@-"
 

@@ -6,7 +6,8 @@ from importlib import import_module
 from typing import Any, TypeAlias
 
 from createos_mcp.contract.errors import SettingError
-from createos_mcp.settings.settings import Settings
+from createos_mcp.contract.setting_rows import Group
+from createos_mcp.settings.settings import PLATFORM_PREFIX, Settings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,22 +19,24 @@ class Invocation:
     given: Mapping[str, Any] = field(default_factory=dict)
     """Values of the command's own arguments, by their names: `{"json": True}` for `--json`."""
     problems: tuple[SettingError, ...] = ()
-    """Settings that cannot be used, for a command that takes them."""
+    """Settings that cannot be used, for a command that tolerates them."""
 
 
 Run: TypeAlias = Callable[[Invocation], int]
-"""Does what a command says and returns the process's exit code."""
+"""Runs a command and returns the process's exit code."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Argument:
-    """What one command takes beside the settings."""
+    """What one command takes in addition to the settings."""
 
     name: str
-    """`--json` for a flag, `name` for a place."""
-    sentence: str
+    """`--json` for a flag, `name` for a positional argument."""
+    help: str
     options: Mapping[str, Any] = field(default_factory=dict)
     """Keywords of `argparse.ArgumentParser.add_argument`: `{"action": "store_true"}`."""
+    short: str = ""
+    """`-f`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,16 +45,22 @@ class Command:
 
     name: str
     """Its words: `platform start`; empty for what runs without a command."""
-    sentence: str
+    help: str
     run: str
-    """Place of its `Run`, `module:function`, imported when it is called: serving starts fast."""
+    """Path of its `Run`, `module:function`, imported when it is called: serving starts fast."""
     arguments: tuple[Argument, ...] = ()
+    reads: tuple[Group, ...] = ()
+    """Settings that its help lists."""
+    own_prefix: str = ""
+    """Settings with this prefix are its own: `--host` stands for `--serve-host`."""
     needs_platform: bool = False
     """Whether it works with the local platform, and so on Linux alone."""
-    is_remote: bool = False
-    """Whether it takes the flags of the settings for many callers."""
     tolerates_bad_settings: bool = False
-    """Whether it runs also when settings cannot be used, and tells about them itself."""
+    """Whether it also runs when settings cannot be used, and reports them itself."""
+    explains_itself: bool = False
+    """Whether `--help` is an argument of its own."""
+    interrupted: str = "Interrupted."
+    """What Ctrl-C says: what was stopped, and what goes on."""
 
     def load(self) -> Run:
         """Import what the command runs."""
@@ -62,123 +71,173 @@ class Command:
 
 GROUPS: Mapping[str, str] = {
     "platform": "run the local platform",
-    "platform user": "say who may use the local platform",
+    "platform user": "manage the users of the local platform",
 }
 """Words that commands share, and what those commands have in common."""
 
+SETTING_TITLES: Mapping[Group, str] = {
+    "server": "server",
+    "oauth": "access tokens of an authorization server",
+    "connection": "connection to the API",
+    "tools": "which tools to offer",
+    "safety": "what tools may do",
+    "output": "output",
+    "platform": "local platform",
+}
 
-def _switch(name: str, sentence: str) -> Argument:
-    return Argument(name=name, sentence=sentence, options={"action": "store_true"})
+_CLIENT: tuple[Group, ...] = ("connection", "tools", "safety", "output", "platform")
+"""What a server reads that may also start the local platform."""
 
 
-_AS_JSON = _switch("--json", "Answer with JSON, for programs.")
+def _switch(name: str, text: str, short: str = "") -> Argument:
+    return Argument(name=name, help=text, options={"action": "store_true"}, short=short)
+
+
+_AS_JSON = _switch("--json", "Print JSON.")
 
 COMMANDS: tuple[Command, ...] = (
     Command(
         name="",
-        sentence="serve one client over stdin and stdout",
-        run="createos_mcp.cli.stdio:serve",
+        help="serve one MCP client over stdin and stdout",
+        run="createos_mcp.cli.stdio:serve_stdio",
+        reads=_CLIENT,
     ),
     Command(
         name="serve",
-        sentence="serve many callers over HTTP, each with a key of their own",
-        run="createos_mcp.cli.serve:serve",
-        is_remote=True,
+        help="serve many MCP clients over HTTP, each with a key of its own",
+        run="createos_mcp.cli.serve:serve_http_command",
+        reads=("server", "oauth", "connection", "tools", "safety", "output"),
+        own_prefix="serve_",
     ),
     Command(
         name="install",
-        sentence="put the server into the configuration of your clients, after showing the change",
+        help="add the server to your MCP clients' configuration (shows a diff first)",
         run="createos_mcp.cli.install.install:install",
         arguments=(
             Argument(
                 name="clients",
-                sentence="claude-code, claude-desktop, cursor, vscode, windsurf, codex, gemini, "
-                "opencode; by default those that are found.",
+                help="Clients to configure. Default: those that are installed.",
                 options={"nargs": "*", "metavar": "CLIENT"},
             ),
             _switch("--yes", "Write without asking."),
-            _switch("--dry-run", "Show the change and write nothing."),
-            _switch("--uninstall", "Take the server out."),
-            _switch("--project-scope", "Write into the project in this directory, not for you."),
+            _switch("--dry-run", "Show the diff and write nothing."),
+            _switch("--uninstall", "Remove the server."),
+            _switch(
+                "--project-scope",
+                "Write to this project's configuration instead of your user configuration.",
+            ),
             Argument(
                 name="--with-key",
-                sentence="Name of the variable that holds your key; the clients hand it on, "
-                "and no file holds the key.",
+                help="Name of the variable that holds your API key. The client passes it on; "
+                "the key itself is not written to any file.",
                 options={"metavar": "NAME"},
             ),
         ),
+        interrupted="Interrupted. Files that were not reported as written are unchanged.",
     ),
     Command(
         name="doctor",
-        sentence="check the settings, the key, the platform and this machine; "
-        "exits with 1 when something fails",
+        help="check settings, key, connection and this machine; exits with 1 if a check fails",
         run="createos_mcp.cli.doctor:examine",
         arguments=(_AS_JSON,),
+        reads=_CLIENT,
         tolerates_bad_settings=True,
     ),
     Command(
         name="tools",
-        sentence="show the tools that the settings offer",
-        run="createos_mcp.cli.tool_list:show",
+        help="list the tools that the settings offer",
+        run="createos_mcp.cli.tool_list:list_tools_command",
         arguments=(_AS_JSON,),
+        reads=("tools",),
     ),
     Command(
         name="call",
-        sentence="call one tool and show what it answers; exits with 1 when that is an error",
+        help="call a tool and print its result; exits with 1 if it fails",
         run="createos_mcp.cli.tool_call:call",
         arguments=(
-            Argument(name="tool", sentence="Its name, as `createos-mcp tools` shows it."),
+            _switch("--help", "Show this help, or that of the tool.", "-h"),
+            Argument(
+                name="tool",
+                help="Name of the tool. `createos-mcp tools` lists them.",
+                options={"nargs": "?", "metavar": "TOOL"},
+            ),
             Argument(
                 name="arguments",
-                sentence="name=value; name=@file takes the value from a file and name:=value "
-                "as JSON; @- is stdin.",
+                help="name=value; name=@file reads the value from a file (@- is stdin), "
+                "and name:=value is JSON.",
                 options={"nargs": "*", "metavar": "name=value"},
+            ),
+        ),
+        reads=_CLIENT,
+        explains_itself=True,
+        interrupted="Interrupted. What the platform has begun goes on: a deployment is built and "
+        "started. `createos-mcp call WaitForDeployment project_id=...` waits for it again, "
+        "`createos-mcp call CancelDeployment ...` stops it.",
+    ),
+    Command(
+        name="completion",
+        help="print the shell completion script for bash, zsh, fish or tcsh",
+        run="createos_mcp.cli.completion:print_script",
+        arguments=(
+            Argument(
+                name="shell",
+                help="The shell.",
+                options={"choices": ("bash", "zsh", "fish", "tcsh"), "metavar": "SHELL"},
             ),
         ),
     ),
     Command(
         name="platform start",
-        sentence="start the local platform unless it runs, and show where it listens",
-        run="createos_mcp.cli.local_status:start",
+        help="start the local platform if it is not running, and show its status",
+        run="createos_mcp.cli.local_status:start_command",
+        reads=("platform",),
+        own_prefix=PLATFORM_PREFIX,
         needs_platform=True,
+        interrupted="Interrupted. The platform may still be starting; "
+        "`createos-mcp platform status` shows it.",
     ),
     Command(
         name="platform stop",
-        sentence="stop the local platform and its apps; they start again with it",
-        run="createos_mcp.cli.local:stop",
+        help="stop the local platform and its apps; they start again with it",
+        run="createos_mcp.cli.local:stop_command",
         needs_platform=True,
+        interrupted="Interrupted. The platform goes on stopping; "
+        "`createos-mcp platform status` shows it.",
     ),
     Command(
         name="platform status",
-        sentence="show where it listens and what it runs; exits with 1 when it does not run",
-        run="createos_mcp.cli.local_status:show",
+        help="show where the platform listens and what it runs; exits with 1 if it is not running",
+        run="createos_mcp.cli.local_status:print_status",
         arguments=(_AS_JSON,),
         needs_platform=True,
     ),
     Command(
         name="platform logs",
-        sentence="show the end of the platform's own log, or what a deployment printed",
-        run="createos_mcp.cli.local:show_log",
+        help="show the end of the platform's own log, or the output of an app",
+        run="createos_mcp.cli.local_logs:show_logs",
         arguments=(
             Argument(
-                name="deployment",
-                sentence="ID of a deployment whose logs are shown instead, a deleted one's too.",
-                options={"nargs": "?"},
+                name="app",
+                help="A project, project/environment, or the ID of a deployment, deleted ones "
+                "included. Default: the platform's own log.",
+                options={"nargs": "?", "metavar": "APP"},
             ),
+            _switch("--follow", "Print new lines as they come, until Ctrl-C.", "-f"),
         ),
         needs_platform=True,
+        interrupted="No longer following the log. What wrote it goes on running.",
     ),
     Command(
         name="platform user add",
-        sentence="let another user in, and show their API key, this once",
-        run="createos_mcp.cli.local_users:add",
-        arguments=(Argument(name="name", sentence="A name that no user has yet."), _AS_JSON),
+        help="add a user and show their API key, once",
+        run="createos_mcp.cli.local_users:add_user_command",
+        arguments=(Argument(name="name", help="A name that no user has yet."), _AS_JSON),
         needs_platform=True,
     ),
     Command(
         name="platform user list",
-        sentence="show who may use the local platform",
-        run="createos_mcp.cli.local_users:show",
+        help="list the users of the local platform",
+        run="createos_mcp.cli.local_users:list_users_command",
         arguments=(_AS_JSON,),
         needs_platform=True,
     ),

@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from urllib.error import URLError
-from urllib.request import ProxyHandler, Request, build_opener
+
+import httpx2
 
 from createos_mcp.cli.commands import Invocation
 from createos_mcp.cli.local import config_of, locate_platform
 from createos_mcp.cli.tables import write_table
 from createos_mcp.cli.terminal import say
 from createos_mcp.contract.errors import ConnectionLostError
-from createos_mcp.contract.operations import Json
+from createos_mcp.contract.values import Json
 from createos_mcp.platform import daemon
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.state import PlatformState
@@ -59,7 +59,7 @@ def _document(state: PlatformState | None, data_dir: DataDir) -> dict[str, Json]
         "version": state.version,
         "isolation": state.isolation,
         "outbound": state.outbound,
-        "apps": _apps(state, data_dir),
+        "apps": read_apps(state, data_dir),
     }
 
 
@@ -73,7 +73,7 @@ def _write_status(state: PlatformState | None, data_dir: DataDir) -> None:
     say(f"process   {state.pid}, version {state.version}")
     network = "with" if state.outbound else "without"
     say(f"apps      run {_ISOLATION[state.isolation]}, {network} access to the network")
-    apps = _apps(state, data_dir)
+    apps = read_apps(state, data_dir)
     if apps:
         say("")
         write_table(_COLUMNS, [_app_row(app) for app in apps])
@@ -97,13 +97,14 @@ def _app_row(app: Mapping[str, Json]) -> tuple[str, ...]:
     )
 
 
-def _apps(state: PlatformState, data_dir: DataDir) -> Sequence[Mapping[str, Json]]:
+def read_apps(state: PlatformState, data_dir: DataDir) -> Sequence[Mapping[str, Json]]:
     """Every user's apps; the key in the data directory is that of the machine's owner."""
     key = data_dir.key_file.read_text().strip()
-    request = Request(f"{state.api_url}/status", headers={"X-Api-Key": key})  # noqa: S310 - loopback
     try:
-        with build_opener(ProxyHandler({})).open(request, timeout=REQUEST_TIMEOUT_S) as answer:
-            apps: Sequence[Mapping[str, Json]] = json.load(answer)["data"]["apps"]
-            return apps
-    except URLError as error:
+        # A proxy of the environment cannot reach this machine's own platform.
+        with httpx2.Client(trust_env=False, timeout=REQUEST_TIMEOUT_S) as client:
+            answer = client.get(f"{state.api_url}/status", headers={"X-Api-Key": key})
+            apps: Sequence[Mapping[str, Json]] = answer.raise_for_status().json()["data"]["apps"]
+    except httpx2.HTTPError as error:
         raise ConnectionLostError(state.api_url, str(error)) from error
+    return apps

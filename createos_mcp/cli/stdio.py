@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -16,9 +16,9 @@ from mcp.server.stdio import stdio_server
 
 from createos_mcp.cli.commands import Invocation
 from createos_mcp.client.backend import Backend
-from createos_mcp.client.target import ApiTarget, Credentials
+from createos_mcp.client.target import ApiTarget, Credentials, Locate, known_target
 from createos_mcp.contract.catalog import load_catalog
-from createos_mcp.contract.errors import NoPlatformHereError
+from createos_mcp.contract.errors import KeyUnfilledError, NoPlatformHereError
 from createos_mcp.server.server import build_server
 from createos_mcp.server.toolsets import offered
 from createos_mcp.settings.settings import CLOUD_URL
@@ -89,18 +89,19 @@ def workspace(invocation: Invocation) -> Workspace:
     )
 
 
-def target_resolver(invocation: Invocation) -> Callable[[], Awaitable[ApiTarget]]:
+def target_resolver(invocation: Invocation) -> Locate:
     """Where calls go: known at once, or found by starting the local platform when first needed."""
     settings = invocation.settings
     if settings.is_local:
         return lambda: to_thread.run_sync(partial(_start_platform, invocation))
+    if settings.unfilled and not (settings.api_key or settings.access_token):
+        return partial(_refuse_unfilled, settings.unfilled)
     credentials = Credentials(api_key=settings.api_key, access_token=settings.access_token)
-    target = ApiTarget(base_url=settings.api_url or CLOUD_URL, credentials=credentials)
+    return known_target(ApiTarget(base_url=settings.api_url or CLOUD_URL, credentials=credentials))
 
-    async def known() -> ApiTarget:
-        return target
 
-    return known
+async def _refuse_unfilled(variable: str) -> ApiTarget:
+    raise KeyUnfilledError(variable)
 
 
 def _start_platform(invocation: Invocation) -> ApiTarget:

@@ -6,31 +6,55 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
+from createos_mcp.cli.terminal import say
+
 _GAP = "  "
 
 
-def write_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def write_table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], *, prose: str | None = None
+) -> None:
     """Write rows under their columns to stdout; a table without rows writes nothing.
 
-    On a pipe each row is one line, whatever its length, so that `grep` and `awk` can read it.
+    On a pipe each row is one line, whatever its length, so that `grep` and `awk` can read it. On
+    a terminal a row that does not fit is a block of lines, so that no address is broken.
+
+    Args:
+        columns: Their titles.
+        rows: Cells by column.
+        prose: The column whose cells are sentences, which may be wrapped.
     """
     if not rows:
         return
-    if sys.stdout.isatty():
-        _draw_table(columns, rows)
-        return
     lines = [columns, *rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    if not sys.stdout.isatty():
+        _write_aligned(lines, widths)
+    elif prose or sum(widths) + len(_GAP) * len(widths) <= Console().width:
+        _draw_table(columns, rows, prose)
+    else:
+        _write_blocks(columns, rows)
+
+
+def _write_aligned(lines: Sequence[Sequence[str]], widths: Sequence[int]) -> None:
     for line in lines:
         padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
         sys.stdout.write(_GAP.join(padded).rstrip() + "\n")
 
 
-def _draw_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def _draw_table(columns: Sequence[str], rows: Sequence[Sequence[str]], prose: str | None) -> None:
     table = Table(box=None, pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column != prose)
     for row in rows:
         table.add_row(*row)
-    # What stands in a cell is text of users: no markup, no emoji names.
+    # Cells hold text of users: no markup, no emoji names.
     Console(markup=False, emoji=False, highlight=False).print(table)
+
+
+def _write_blocks(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    width = max(map(len, columns))
+    for row in rows:
+        say(row[0], style="bold")
+        for column, cell in zip(columns[1:], row[1:], strict=True):
+            say(f"{_GAP}{column.lower().ljust(width)}{_GAP}{cell}")

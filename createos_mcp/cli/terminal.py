@@ -2,11 +2,12 @@
 
 import sys
 
+import anyio
 from rich.console import Console
 from rich.text import Text
 
 _DIFF_STYLES = {"+": "green", "-": "red", "@": "cyan"}
-"""Colour of a line of a diff by its first character."""
+"""Color of a line of a diff by its first character."""
 
 
 def say(line: str, *, style: str = "") -> None:
@@ -14,7 +15,7 @@ def say(line: str, *, style: str = "") -> None:
 
     Args:
         line: Shown as it is; nothing in it is read as markup.
-        style: Colour on a terminal, `bold green`; `NO_COLOR` turns it off.
+        style: Color on a terminal, `bold green`; `NO_COLOR` turns it off.
     """
     if not sys.stdout.isatty():
         sys.stdout.write(f"{line}\n")
@@ -29,22 +30,37 @@ def say_diff(lines: list[str]) -> None:
 
 
 def say_json(document: str) -> None:
-    """Write a JSON document, coloured on a terminal."""
+    """Write a JSON document, colored on a terminal."""
     if sys.stdout.isatty():
         Console().print_json(document)
     else:
         sys.stdout.write(f"{document}\n")
 
 
+def say_progress(line: str) -> None:
+    """Tell whoever watches a terminal what a command waits for; a pipe gets results alone."""
+    if sys.stderr.isatty():
+        Console(stderr=True, highlight=False).print(Text(line, style="dim"), soft_wrap=True)
+
+
 def can_ask() -> bool:
-    """Whether a person sits in front of the command."""
+    """Whether the user sits in front of the command."""
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def ask_user(question: str) -> str:
-    """The person's answer in one line; empty when there is none."""
+    """The user's answer in one line; empty when there is none."""
     say(question, style="bold")
     try:
         return input("> ").strip()
     except EOFError:
         return ""
+
+
+async def ask_user_later(question: str) -> str:
+    """`ask_user` for the event loop, where a blocking read would keep Ctrl-C from ending it."""
+    say(question, style="bold")
+    sys.stdout.write("> ")
+    sys.stdout.flush()
+    await anyio.wait_readable(sys.stdin)
+    return sys.stdin.readline().strip()

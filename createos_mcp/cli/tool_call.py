@@ -13,9 +13,11 @@ from mcp.shared.exceptions import MCPError
 from createos_mcp.cli.cli_arguments import read_cli_arguments
 from createos_mcp.cli.commands import Invocation
 from createos_mcp.cli.stdio import open_server
-from createos_mcp.cli.terminal import ask_user, can_ask, say, say_json
+from createos_mcp.cli.terminal import ask_user_later, can_ask, say, say_json, say_progress
+from createos_mcp.cli.tool_help import print_tool_help
+from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.errors import ToolRefusedError
-from createos_mcp.contract.operations import Arguments, Json
+from createos_mcp.contract.values import Arguments, Json
 
 _Content: TypeAlias = dict[str, str | int | float | bool | list[str] | None]
 """A filled in form, by the names of its fields."""
@@ -28,8 +30,13 @@ def call(invocation: Invocation) -> int:
         ArgumentTextError: An argument cannot be read.
         ToolRefusedError: There is no such tool, or the settings do not offer it.
     """
+    name = _spelled(invocation.given["tool"])
+    tool = next((tool for tool in load_catalog().tools if tool.name == name), None)
+    if invocation.given["help"] and tool is not None:
+        print_tool_help(tool)
+        return 0
     arguments = read_cli_arguments(invocation.given["arguments"])
-    result = anyio.run(_call, invocation, invocation.given["tool"], arguments)
+    result = anyio.run(_call, invocation, name, arguments)
     if isinstance(result, MCPError):
         raise ToolRefusedError(str(result)) from result
     if result.is_error:
@@ -37,6 +44,12 @@ def call(invocation: Invocation) -> int:
         return 1
     _print_text(result)
     return 0
+
+
+def _spelled(name: str) -> str:
+    """The name of the tool that is meant, whatever its case: `listprojects`."""
+    known = {tool.name.lower(): tool.name for tool in load_catalog().tools}
+    return known.get(name.lower(), name)
 
 
 async def _call(
@@ -48,10 +61,19 @@ async def _call(
         Client(server, elicitation_callback=asking) as client,
     ):
         try:
-            return await client.call_tool(tool, arguments)
+            return await client.call_tool(tool, arguments, progress_callback=_show_progress)
         except MCPError as error:
             # Raised in here it would leave the client's task group as one of several.
             return error
+
+
+async def _show_progress(
+    progress: float,  # noqa: ARG001 - it is named by the SDK's protocol
+    total: float | None,  # noqa: ARG001
+    message: str | None,
+) -> None:
+    if message:
+        say_progress(message)
 
 
 async def _ask_person(
@@ -63,16 +85,17 @@ async def _ask_person(
         return mcp_types.ElicitResult(action="cancel")
     say(params.message)
     content: _Content = {
-        name: _print_result(field) for name, field in params.requested_schema["properties"].items()
+        name: await _ask_field(field)
+        for name, field in params.requested_schema["properties"].items()
     }
     return mcp_types.ElicitResult(action="accept", content=content)
 
 
-def _print_result(field: Json) -> str | bool:
+async def _ask_field(field: Json) -> str | bool:
     title: str = field["title"]
     if field["type"] == "boolean":
-        return ask_user(f"{title}? [y/N]").lower() in {"y", "yes"}
-    return ask_user(title)
+        return (await ask_user_later(f"{title}? [y/N]")).lower() in {"y", "yes"}
+    return await ask_user_later(title)
 
 
 def _print_text(result: mcp_types.CallToolResult) -> None:

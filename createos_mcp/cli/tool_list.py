@@ -12,7 +12,7 @@ from createos_mcp.cli.stdio import open_server
 from createos_mcp.cli.tables import write_table
 from createos_mcp.cli.terminal import say
 from createos_mcp.contract.catalog import Catalog, load_catalog
-from createos_mcp.contract.operations import Json
+from createos_mcp.contract.values import Json
 from createos_mcp.server.discovery import CALL, DESCRIBE, GROUP, SEARCH
 
 _COLUMNS = ("GROUP", "TOOL", "EFFECT", "WHAT IT DOES")

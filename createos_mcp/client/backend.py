@@ -24,7 +24,9 @@ from createos_mcp.contract.errors import (
     InvalidArgumentsError,
     TimedOutError,
 )
-from createos_mcp.contract.operations import Endpoint, Json, Problem, Request, Stream
+from createos_mcp.contract.http import Endpoint, Request, Stream
+from createos_mcp.contract.operations import Problem
+from createos_mcp.contract.values import Json
 
 __all__ = ["ApiTarget", "Backend", "Credentials"]
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import httpx2
 
 from createos_mcp.contract.errors import (
-    AnswerTooLargeError,
     BackendError,
     ConnectionFailedError,
     ConnectionLostError,
+    ResponseTooLargeError,
     TimedOutError,
-    UnreadableAnswerError,
+    UnreadableResponseError,
 )
 
 _MAX_REDIRECTS = 3
@@ -65,7 +65,7 @@ async def send_request(
         if following is None:
             return answer
         request = following
-    raise UnreadableAnswerError(answer.status, "it redirects again and again")
+    raise UnreadableResponseError(answer.status, "it redirects again and again")
 
 
 async def _send_once(
@@ -89,7 +89,7 @@ def _following(request: httpx2.Request, response: httpx2.Response) -> httpx2.Req
     if following is None or request.method != "GET" or following.url.origin != request.url.origin:
         place = following.url.host if following else "nowhere"
         reason = f"a redirect to {place}, which is not followed; the API's address may be wrong"
-        raise UnreadableAnswerError(response.status_code, reason)
+        raise UnreadableResponseError(response.status_code, reason)
     return following
 
 
@@ -98,7 +98,7 @@ async def _read_body(response: httpx2.Response, limit_bytes: int) -> bytes:
     async for chunk in response.aiter_bytes():
         content += chunk
         if len(content) > limit_bytes:
-            raise AnswerTooLargeError(limit_bytes)
+            raise ResponseTooLargeError(limit_bytes)
     return bytes(content)
 
 
@@ -114,7 +114,7 @@ def _lost(error: Exception, _: Timeouts, base_url: str) -> BackendError:
 
 
 def _unreadable(error: Exception, _: Timeouts, __: str) -> BackendError:
-    return UnreadableAnswerError(None, str(error) or type(error).__name__)
+    return UnreadableResponseError(None, str(error) or type(error).__name__)
 
 
 def _connect_timeout(_: Exception, limits: Timeouts, base_url: str) -> BackendError:

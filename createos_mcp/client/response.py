@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from createos_mcp.contract.errors import ApiError, UnreadableAnswerError
-from createos_mcp.contract.operations import Endpoint, Json
+from createos_mcp.contract.errors import ApiError, UnreadableResponseError
+from createos_mcp.contract.http import Endpoint
+from createos_mcp.contract.values import Json
 
 _ENVELOPE_MEMBERS = frozenset(
     {"status", "success", "data", "message", "error", "errors", "code", "details", "statusCode"}
@@ -94,7 +95,7 @@ def _date(value: str) -> datetime | None:
 def _plain_text(status: int, headers: Mapping[str, str], text: str, error: Exception) -> str:
     if headers.get("content-type", "").partition(";")[0].strip().lower() == "text/plain":
         return text
-    raise UnreadableAnswerError(status, f"it is no JSON: {_page_text(text)[:200]}") from error
+    raise UnreadableResponseError(status, f"it is no JSON: {_page_text(text)[:200]}") from error
 
 
 def _page_text(text: str) -> str:

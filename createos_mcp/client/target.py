@@ -2,13 +2,15 @@
 
 import ipaddress
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
 from createos_mcp.contract.errors import SettingError
+from createos_mcp.contract.values import MASK
 
-_MASK = "********"
 _SECRETS = {"api_key": "CREATEOS_API_KEY", "access_token": "CREATEOS_ACCESS_TOKEN"}
 _HEADERS = {"api_key": "X-Api-Key", "access_token": "X-Access-Token"}
 _BLANK = re.compile(r"\s")
@@ -42,7 +44,7 @@ class Credentials:
         """Replace every occurrence of a secret."""
         for name in _SECRETS:
             secret = getattr(self, name)
-            text = text.replace(secret, _MASK) if secret else text
+            text = text.replace(secret, MASK) if secret else text
         return text
 
 
@@ -63,6 +65,19 @@ class ApiTarget:
         reason = _address_problem(self.base_url)
         if reason:
             raise SettingError(_ADDRESS, reason)
+
+
+Locate: TypeAlias = Callable[[], Awaitable[ApiTarget]]
+"""Where calls go, found out when the first one is made."""
+
+
+def known_target(target: ApiTarget) -> Locate:
+    """Calls go to a target that is known from the start."""
+
+    async def locate() -> ApiTarget:
+        return target
+
+    return locate
 
 
 def _address_problem(base_url: str) -> str | None:

@@ -8,13 +8,13 @@ from pathlib import Path
 from createos_mcp.contract.errors import CatalogError
 from createos_mcp.contract.operations import (
     CompletionSource,
-    Json,
     Operation,
     PromptArgument,
     PromptRow,
     ResourceRow,
 )
 from createos_mcp.contract.schema_files import SchemaFile
+from createos_mcp.contract.values import Json
 
 SCHEME = "createos://"
 

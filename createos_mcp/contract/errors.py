@@ -7,6 +7,7 @@ What refuses an HTTP request is in `remote/errors.py`.
     + SelectionError
   x CatalogError
   x UserRefusedError
+  x UnknownLogError
   x ConfigTextError
   x ConfigFileError
   x UnknownClientError
@@ -22,6 +23,7 @@ What refuses an HTTP request is in `remote/errors.py`.
     + DeclinedError
     + UnconfirmedError
     + KeyFileError
+    + KeyUnfilledError
     + LocalReadError
     + NoEarlierDeploymentError
     + SwitchFailedError
@@ -39,7 +41,8 @@ What refuses an HTTP request is in `remote/errors.py`.
 import re
 from collections.abc import Mapping, Sequence
 
-from createos_mcp.contract.operations import Json, Problem, Question
+from createos_mcp.contract.operations import Problem, Question
+from createos_mcp.contract.values import Json
 
 MESSAGE_BYTES = 2_000
 """How much of a text from outside one of our sentences quotes."""
@@ -99,7 +102,7 @@ class UnknownClientError(CreateosError):
     """No client has that name, or it has no configuration of the kind that is asked for."""
 
     def __init__(self, name: str, known: Sequence[str]) -> None:
-        super().__init__(f"There is no client {quote(name)!r} here; known are {', '.join(known)}")
+        super().__init__(f"There is no client {quote(name)!r}; known: {', '.join(known)}")
 
 
 class KeyNameError(CreateosError):
@@ -119,6 +122,14 @@ class ArgumentTextError(CreateosError):
         super().__init__(f"{quote(argument, limit_bytes=100)}: {reason}")
 
 
+class UnknownLogError(CreateosError):
+    """No log is kept of the app or deployment that is asked for."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        available = f" Available: {', '.join(known)}." if known else ""
+        super().__init__(f"No logs for {quote(name)!r}.{available}")
+
+
 class ToolRefusedError(CreateosError):
     """The server does not offer the tool that is called by hand."""
 
@@ -130,9 +141,14 @@ class SelectionError(SettingError):
 class CallError(CreateosError):
     """A call failed in a way that the model can act on; it becomes a tool result."""
 
+    remedy = "Retrying is safe; call again in a moment."
+    """The one next step, as far as it does not depend on the tool that was called."""
+
 
 class InvalidArgumentsError(CallError):
     """The arguments do not fit the tool's schema."""
+
+    remedy = "Nothing was sent; correct these arguments and call again."
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         lines = (f"- {p.path}: {p.message}" if p.path else f"- {p.message}" for p in problems)
@@ -141,44 +157,68 @@ class InvalidArgumentsError(CallError):
 
 
 class UnresolvedNameError(CallError):
-    """A name given in place of an id stands for nothing, or for several things."""
+    """A name given instead of an ID stands for nothing, or for several things.
+
+    Attributes:
+        argument: That holds the name.
+        candidates: Names that exist.
+    """
 
     def __init__(
         self, argument: str, value: str, resource: str, candidates: Sequence[str], *, found: int
     ) -> None:
-        listed = ", ".join(candidates) if candidates else "none exist yet"
-        matches = f"{found} of them match" if found else "nothing has that name or id"
-        super().__init__(
-            f"{argument}: {value!r} is not one {resource}: {matches}. Candidates: {listed}."
+        article = "an" if resource[0] in "aeiou" else "a"
+        problem = (
+            f"{value!r} matches {found} {resource}s"
+            if found
+            else f"no {resource} has the name or ID {value!r}"
         )
+        listed = (
+            f"Candidates: {', '.join(candidates)}."
+            if candidates
+            else (f"You do not have {article} {resource} yet.")
+        )
+        super().__init__(f"{argument}: {problem}. {listed}")
         self.argument = argument
         self.candidates = tuple(candidates)
+        self.remedy = (
+            "Nothing was sent; use one of the candidates or an ID, or create it first."
+            if candidates
+            else f"Nothing was sent; create {article} {resource} first."
+        )
 
 
 class DeclinedError(CallError):
-    """A person was asked and did not allow the call."""
+    """The user was asked and did not allow the call."""
+
+    remedy = "Nothing was changed. Do not retry unless the user asks for it."
 
     def __init__(self, operation: str, action: str, typed: str) -> None:
         answers = {
-            "decline": "the person declined",
-            "cancel": "the person closed the question without an answer",
-            "accept": "the name was not typed as it is" if typed else "the box was not ticked",
+            "decline": "the user declined",
+            "cancel": "the user closed the question without answering",
+            "accept": "the name was not typed correctly" if typed else "the box was not checked",
         }
-        super().__init__(f"{operation} was not done: {answers.get(action, action)}")
+        super().__init__(f"{operation} was not performed: {answers.get(action, action)}")
 
 
 class UnconfirmedError(CallError):
-    """A person has to allow the call, and this client cannot ask one."""
+    """The user has to confirm the call, and this client cannot ask."""
+
+    remedy = (
+        "Let the user do it in the dashboard or with a client that supports elicitation. The "
+        "operator of this server can allow it without asking with CREATEOS_CONFIRM=proceed."
+    )
 
     def __init__(self, operation: str) -> None:
         super().__init__(
-            f"{operation} cannot be undone, and this client cannot ask a person (it does not "
-            "support elicitation). Nothing was done"
+            f"{operation} cannot be undone, and this client cannot ask the user (it does not "
+            "support elicitation). Nothing was changed"
         )
 
 
-class AnswerNeededError(CreateosError):
-    """The client has to put a question to a person and call again; no failure."""
+class ConfirmationNeededError(CreateosError):
+    """The client has to put a question to the user and call again; not a failure."""
 
     def __init__(self, question: Question, state: str) -> None:
         super().__init__(question.text)
@@ -187,11 +227,13 @@ class AnswerNeededError(CreateosError):
 
 
 class RootsNeededError(CreateosError):
-    """The client has to list its roots and call again; no failure."""
+    """The client has to list its roots and call again; not a failure."""
 
 
 class LocalReadError(CallError):
     """Something of this machine that an argument names cannot or may not be read."""
+
+    remedy = "Nothing was sent; correct that argument and call again."
 
     def __init__(self, argument: str, reason: str) -> None:
         super().__init__(f"{argument}: {reason}")
@@ -201,32 +243,52 @@ class LocalReadError(CallError):
 class NoEarlierDeploymentError(CallError):
     """An environment has no deployment to go back to."""
 
+    remedy = "Deploy a version that works, or name one with deployment_id."
+
     def __init__(self, environment: str) -> None:
         super().__init__(
-            f"{environment} has no good deployment before its present one; nothing was changed"
+            f"{environment} has no good deployment before its current one; nothing was changed"
         )
 
 
 class SwitchFailedError(CallError):
-    """An environment did not take the deployment that it was given."""
+    """An environment did not switch to the deployment that it was given."""
+
+    remedy = "The previous deployment still serves; GetDeploymentLogs of the new one says why."
 
     def __init__(self, environment: str, reason: str) -> None:
-        super().__init__(f"{environment} did not take the deployment: {quote(reason)}")
+        super().__init__(f"{environment} did not switch to the deployment: {quote(reason)}")
 
 
-class FaultError(CreateosError):
-    """This package itself met a fault; its log says which."""
+class InternalError(CreateosError):
+    """An error in this package itself; its log has the details."""
 
     def __init__(self, tool: str) -> None:
-        super().__init__(f"{tool} met a fault in createos-mcp itself")
+        super().__init__(f"{tool}: internal error in createos-mcp")
 
 
 class KeyFileError(CallError):
-    """A new secret has no file to go to, so it was not made."""
+    """A new secret has no file to go to, so it was not created."""
+
+    remedy = "Nothing was sent; make that directory writable for this user, then call again."
 
     def __init__(self, directory: str, reason: str) -> None:
-        super().__init__(f"No file for the new secret can be made in {directory}: {reason}")
+        super().__init__(f"The file for the new secret cannot be created in {directory}: {reason}")
         self.directory = directory
+
+
+class KeyUnfilledError(CallError):
+    """The key that calls should be made with is empty or an unfilled placeholder."""
+
+    def __init__(self, variable: str) -> None:
+        super().__init__(
+            f"{variable} is set, but it is empty or a placeholder that was not filled in"
+        )
+        self.remedy = (
+            f"Nothing was sent; set {variable} in the environment in which your MCP client is "
+            "started, or in the `env` of createos in the client's configuration, then restart "
+            f"the client. To use the platform on this machine instead, remove {variable}."
+        )
 
 
 class ApiError(CallError):
@@ -261,7 +323,7 @@ class ApiError(CallError):
 
 
 class BackendError(CallError):
-    """The platform gave no usable answer."""
+    """The platform gave no usable response."""
 
     sent = True
     """Whether the platform may have received the request, and acted on it."""
@@ -271,13 +333,14 @@ class ConnectionFailedError(BackendError):
     """No connection to the platform could be made; the request was never sent."""
 
     sent = False
+    remedy = "Nothing was sent; check the network and CREATEOS_API_URL, then call again."
 
     def __init__(self, base_url: str, reason: str) -> None:
-        super().__init__(f"No connection to {base_url}: {quote(reason)}")
+        super().__init__(f"Could not connect to {base_url}: {quote(reason)}")
 
 
 class ConnectionLostError(BackendError):
-    """The connection broke before the answer was complete."""
+    """The connection broke before the response was complete."""
 
     def __init__(self, base_url: str, reason: str) -> None:
         super().__init__(f"The connection to {base_url} broke: {quote(reason)}")
@@ -287,31 +350,34 @@ class TimedOutError(BackendError):
     """The platform took longer than the limit."""
 
     def __init__(self, phase: str, limit_s: float, *, sent: bool = True) -> None:
-        super().__init__(f"The platform did not finish ({phase}) within {limit_s:g} s")
+        super().__init__(f"The platform timed out ({phase}) after {limit_s:g} s")
         self.phase = phase
         self.sent = sent
 
 
-class UnreadableAnswerError(BackendError):
-    """The answer is in no form that the API documents."""
+class UnreadableResponseError(BackendError):
+    """The response is in no form that the API documents."""
+
+    remedy = "Check that CREATEOS_API_URL is the address of a CreateOS API, then call again."
 
     def __init__(self, status: int | None, reason: str) -> None:
-        origin = f"The answer (HTTP {status})" if status else "The answer"
+        origin = f"The response (HTTP {status})" if status else "The response"
         super().__init__(f"{origin} cannot be read: {quote(reason)}")
         self.status = status
 
 
-class AnswerTooLargeError(BackendError):
-    """The answer is larger than the limit that protects this process."""
+class ResponseTooLargeError(BackendError):
+    """The response is larger than the limit that protects this process."""
 
     def __init__(self, limit_bytes: int) -> None:
-        super().__init__(f"The answer is larger than {limit_bytes} bytes")
+        super().__init__(f"The response is larger than {limit_bytes} bytes")
 
 
 class PlatformNotStartedError(BackendError):
     """The local platform could not be started on demand."""
 
     sent = False
+    remedy = "Nothing was sent; read that log, or set CREATEOS_API_KEY to use the cloud instead."
 
     def __init__(self, reason: str, log_file: str) -> None:
         super().__init__(f"The local platform did not start: {reason}. Its log is {log_file}")
@@ -321,6 +387,7 @@ class NoPlatformHereError(BackendError):
     """The local platform does not run on this kind of machine."""
 
     sent = False
+    remedy = "Nothing was sent; set CREATEOS_API_KEY to use the cloud instead."
 
     def __init__(self, system: str) -> None:
         super().__init__(f"The local platform runs on Linux, and this is {system}")

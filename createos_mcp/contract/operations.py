@@ -1,19 +1,11 @@
-"""The nouns of the contract: an operation as `tool_schemas/` defines it, and a bound call."""
+"""The nouns of the contract: a tool, and an operation as `tool_schemas/` defines it."""
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
-Json: TypeAlias = Any
-"""A decoded JSON value. The one alias through which untyped JSON enters the code."""
-
-Arguments: TypeAlias = dict[str, Json]
-"""A call's arguments, flat: `{"project_id": "...", "uniqueName": "...", "since-seconds": 60}`."""
-
-Schema: TypeAlias = Mapping[str, Json]
-"""A JSON Schema of the portable subset that `catalog` enforces."""
-
-BodyKind: TypeAlias = Literal["none", "json", "multipart"]
+from createos_mcp.contract.http import Endpoint
+from createos_mcp.contract.values import Arguments, Json, Schema
 
 AnswerKind: TypeAlias = Literal["data", "log"]
 
@@ -26,32 +18,6 @@ class Annotations:
     destructive: bool
     idempotent: bool
     open_world: bool
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Endpoint:
-    """Where an operation lives on the REST API and what it answers with."""
-
-    method: str
-    path: str
-    """Template with one `{argument}` per path parameter, `/v1/projects/{project_id}`."""
-    query: Mapping[str, str]
-    """Argument to wire name, `{"since-seconds": "since-seconds"}`."""
-    body: BodyKind
-    success: int
-    """Status of a successful answer."""
-    retry: bool
-    """Whether sending the request twice does no more than sending it once."""
-    errors: Mapping[int, str]
-    """What each documented failure status means for this operation."""
-    nulls: tuple[str, ...] = ()
-    """Body arguments that are sent as JSON null when they are left out."""
-    empty_on: int | None = None
-    """A failure status by which the API says that a list is empty."""
-    anonymous: bool = False
-    """Whether the API answers without credentials."""
-    unsent: tuple[str, ...] = ()
-    """Arguments that are meant for this side and are not part of the request."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -265,42 +231,3 @@ class Problem:
     """`settings.port`, `files[3].path`; empty for the arguments as a whole."""
     message: str
     """What was expected, what came, and the nearest known name when one is near."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Part:
-    """One part of a multipart body."""
-
-    name: str
-    filename: str
-    content_type: str
-    content: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Request:
-    """A bound call: plain data, tied to no HTTP library."""
-
-    method: str
-    path: str
-    """Percent-encoded, `/v1/projects/3f0c.../deployments`."""
-    query: tuple[tuple[str, str], ...]
-    json: Json | None
-    """Body as a JSON document; None sends no body."""
-    parts: tuple[Part, ...]
-    """Multipart body; empty unless the operation takes one."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Stream:
-    """A body that is sent as it comes."""
-
-    content_type: str
-    size_bytes: int | None
-    """None: unknown until its end."""
-    chunks: AsyncIterable[bytes] = field(repr=False)
-
-    def headers(self) -> dict[str, str]:
-        """What the receiver is told of it."""
-        size = {} if self.size_bytes is None else {"Content-Length": str(self.size_bytes)}
-        return {"Content-Type": self.content_type, **size}

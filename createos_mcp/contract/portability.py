@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from createos_mcp.contract.operations import Json
+from createos_mcp.contract.values import Json
 
 _EVERYWHERE = frozenset({"type", "description", "default", "enum"})
 _KEYWORDS: Mapping[str, frozenset[str]] = {

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from createos_mcp.contract.errors import CatalogError
+from createos_mcp.contract.http import Endpoint
 from createos_mcp.contract.operations import (
     Annotations,
     Confirmation,
-    Endpoint,
-    Json,
     Lookup,
     Operation,
     Reference,
@@ -22,6 +21,7 @@ from createos_mcp.contract.operations import (
     Tool,
 )
 from createos_mcp.contract.portability import find_fault
+from createos_mcp.contract.values import Json
 
 _HINTS = {
     "readOnlyHint": "read_only",

@@ -8,7 +8,8 @@ from difflib import get_close_matches
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 
-from createos_mcp.contract.operations import Json, Problem, Rule, Schema, Tool
+from createos_mcp.contract.operations import Problem, Rule, Tool
+from createos_mcp.contract.values import Json, Schema
 
 SHOWN_CHARACTERS = 60
 

@@ -1,17 +1,14 @@
-"""The platform's own entry point: `python -m createos_mcp.platform --data-dir DIR`."""
+"""The platform's own entry point: `python -m createos_mcp.platform '{"data_dir": "..."}'`."""
 
 import argparse
 import logging
 import os
 import sys
-from functools import partial
-from pathlib import Path
 
 import anyio
 
-from createos_mcp.platform.config import PlatformConfig, choices, read_choice
+from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.errors import StartupError
-from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.service import serve_platform
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -24,13 +21,10 @@ def main() -> int:
         0 after a stop that was asked for, 1 when the platform could not start.
     """
     parser = argparse.ArgumentParser(prog="createos-mcp platform", description=__doc__)
-    parser.add_argument("--data-dir", type=Path, required=True)
-    for flag, choice in choices().items():
-        parser.add_argument(flag, type=partial(read_choice, choice), default=choice.default)
-    chosen = vars(parser.parse_args())
+    parser.add_argument("config", type=PlatformConfig.from_json, help="PlatformConfig as JSON")
+    config: PlatformConfig = parser.parse_args().config
     os.umask(0o077)
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, stream=sys.stderr)
-    config = PlatformConfig(**{**chosen, "data_dir": DataDir(chosen["data_dir"])})
     try:
         anyio.run(serve_platform, config, dict(os.environ))
     except StartupError as error:

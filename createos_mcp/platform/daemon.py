@@ -14,7 +14,7 @@ from typing import IO
 
 import psutil
 
-from createos_mcp.platform.config import PlatformConfig, choices, write_choice
+from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.errors import StartupError
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.state import PlatformState, read_state
@@ -94,14 +94,7 @@ def _ends(state: PlatformState, within_s: float) -> bool:
 
 
 def _command(config: PlatformConfig) -> list[str]:
-    """The platform's own command line: one flag for each choice that is not the default."""
-    chosen = [
-        f"{flag}={write_choice(getattr(config, choice.name))}"
-        for flag, choice in choices().items()
-        if getattr(config, choice.name) != choice.default
-    ]
-    command = [sys.executable, "-m", "createos_mcp.platform"]
-    return [*command, f"--data-dir={config.data_dir.root}", *chosen]
+    return [sys.executable, "-m", "createos_mcp.platform", config.to_json()]
 
 
 def _without_our_settings(environ: Mapping[str, str]) -> dict[str, str]:

@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeAlias
 
+from createos_mcp.contract.values import Json
 from createos_mcp.platform.processes import ProcessId
-
-Json: TypeAlias = Any
 
 
 class ProjectType(StrEnum):

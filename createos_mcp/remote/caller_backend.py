@@ -10,7 +10,8 @@ from typing_extensions import override
 from createos_mcp.client.backend import Backend
 from createos_mcp.client.target import ApiTarget, Credentials
 from createos_mcp.contract.errors import ApiError, CallError
-from createos_mcp.contract.operations import Endpoint, Json, Request, Stream
+from createos_mcp.contract.http import Endpoint, Request, Stream
+from createos_mcp.contract.values import Json
 from createos_mcp.remote.auth.callers import CURRENT, Caller
 from createos_mcp.remote.call_status import OK, outcome_of
 from createos_mcp.remote.metrics import Metrics

@@ -1,7 +1,7 @@
 """The assembly: the parts of a server for many callers, put together as the settings say."""
 
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ import httpx2
 from mcp.server import Server
 from starlette.applications import Starlette
 
-from createos_mcp.client.target import ApiTarget, is_loopback
+from createos_mcp.client.target import Locate, is_loopback
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.remote.app import Parts, create_app
 from createos_mcp.remote.auth.authentication import Authentication, Sharing
@@ -44,7 +44,7 @@ NOTHING_LOCAL = Workspace(working_directory=Path("/"), home=Path("/"))
 
 DISCOVERY = frozenset(tool.name for tool in (SEARCH, DESCRIBE, CALL))
 
-Locate: TypeAlias = Callable[[], Awaitable[ApiTarget]]
+
 Extend: TypeAlias = Callable[[Server[Any]], None]
 
 

@@ -2,15 +2,14 @@
 
 import signal
 import sys
-from collections.abc import Awaitable, Callable
 
 import anyio
 import uvicorn
 
-from createos_mcp.client.target import ApiTarget, Credentials
+from createos_mcp.client.target import ApiTarget, Credentials, Locate, known_target
 from createos_mcp.remote.access_log import log_json
 from createos_mcp.remote.app import SSE_PATH, STREAMABLE_PATH
-from createos_mcp.remote.composition import Extend, Locate, RemoteServer
+from createos_mcp.remote.composition import Extend, RemoteServer
 from createos_mcp.remote.listener import Listener
 from createos_mcp.remote.settings_rules import check_settings, names_of
 from createos_mcp.remote.tracing import exported
@@ -40,13 +39,9 @@ def serve_http(
         return anyio.run(_run_server, settings, locate, extend)
 
 
-def _locate_for_callers(settings: Settings) -> Callable[[], Awaitable[ApiTarget]]:
+def _locate_for_callers(settings: Settings) -> Locate:
     target = ApiTarget(base_url=settings.api_url or CLOUD_URL, credentials=Credentials())
-
-    async def known() -> ApiTarget:
-        return target
-
-    return known
+    return known_target(target)
 
 
 async def _run_server(settings: Settings, locate: Locate, extend: Extend) -> int:

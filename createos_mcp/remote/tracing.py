@@ -10,7 +10,7 @@ from importlib.metadata import version
 from opentelemetry import trace
 
 from createos_mcp.contract.errors import SettingError
-from createos_mcp.contract.operations import Endpoint
+from createos_mcp.contract.http import Endpoint
 
 _tracer = trace.get_tracer("createos_mcp")
 

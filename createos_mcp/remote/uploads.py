@@ -13,7 +13,9 @@ from starlette.responses import JSONResponse, Response
 
 from createos_mcp.contract.catalog import Catalog
 from createos_mcp.contract.errors import ApiError, BackendError
-from createos_mcp.contract.operations import Json, Operation, Request, Stream
+from createos_mcp.contract.http import Request, Stream
+from createos_mcp.contract.operations import Operation
+from createos_mcp.contract.values import Json
 from createos_mcp.remote.auth.callers import Caller
 from createos_mcp.remote.auth.upload_tokens import LIFE_S, Ticket, Tickets
 from createos_mcp.remote.caller_backend import CallerBackend

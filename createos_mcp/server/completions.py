@@ -7,7 +7,8 @@ from mcp.shared.exceptions import MCPError
 
 from createos_mcp.calls.references import LATEST
 from createos_mcp.contract.catalog import Catalog
-from createos_mcp.contract.operations import Arguments, CompletionSource, Json, Operation
+from createos_mcp.contract.operations import CompletionSource, Operation
+from createos_mcp.contract.values import Arguments, Json
 from createos_mcp.server.reading import Context, OperationReader, result_rows
 
 MAX_VALUES = 100

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from createos_mcp.contract.operations import Annotations, Json, Schema, Tool
+from createos_mcp.contract.operations import Annotations, Tool
+from createos_mcp.contract.values import Json, Schema
 from createos_mcp.server.search import ToolIndex
 from createos_mcp.server.toolsets import Choice
 

@@ -7,7 +7,7 @@ import mcp_types
 from mcp.server import ServerRequestContext
 
 from createos_mcp.contract.errors import CreateosError
-from createos_mcp.contract.operations import Json
+from createos_mcp.contract.values import Json
 
 Context: TypeAlias = ServerRequestContext[Any, Any]
 

@@ -10,7 +10,8 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from createos_mcp.answers.truncation import compact
 from createos_mcp.contract.errors import ApiError, CreateosError, UnresolvedNameError
-from createos_mcp.contract.operations import Arguments, Json, ResourceRow
+from createos_mcp.contract.operations import ResourceRow
+from createos_mcp.contract.values import Arguments, Json
 from createos_mcp.server.icons import RESOURCE
 from createos_mcp.server.reading import Context, OperationReader, result_rows
 

@@ -22,7 +22,8 @@ from createos_mcp.calls.repair import unwrap
 from createos_mcp.client.backend import Backend
 from createos_mcp.contract.catalog import Catalog
 from createos_mcp.contract.errors import CallError, SelectionError
-from createos_mcp.contract.operations import Json, Tool
+from createos_mcp.contract.operations import Tool
+from createos_mcp.contract.values import Json
 from createos_mcp.server.completions import Completions
 from createos_mcp.server.discovery import (
     CALL,

@@ -6,7 +6,8 @@ from difflib import get_close_matches
 from typing import Self
 
 from createos_mcp.contract.errors import SelectionError
-from createos_mcp.contract.operations import Reference, Schema, Tool
+from createos_mcp.contract.operations import Reference, Tool
+from createos_mcp.contract.values import Schema
 from createos_mcp.settings.settings import Settings
 
 ALL, DEFAULT, DYNAMIC = "all", "default", "dynamic"

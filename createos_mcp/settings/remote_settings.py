@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from createos_mcp.settings.setting_rows import (
+from createos_mcp.contract.setting_rows import (
     MAX_PORT,
     address,
     base_path,
@@ -12,8 +12,8 @@ from createos_mcp.settings.setting_rows import (
     number,
     origin_pattern,
     read_switch,
-    row,
     sealing_key,
+    setting,
     text,
     whole_number,
 )
@@ -23,170 +23,248 @@ _BYTES = 10_000_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class RemoteSettings:
-    """How a server for many callers listens, whom it serves and what it takes."""
+    """How a server for many callers listens, whom it serves and what it accepts."""
 
     serve_host: str = field(
-        default="127.0.0.1", metadata=row(text, "Address to listen at; 0.0.0.0 is all of them.")
+        default="127.0.0.1",
+        metadata=setting(
+            text, group="server", help="Address to listen on; 0.0.0.0 = all interfaces."
+        ),
     )
     serve_port: int = field(
         default=8080,
-        metadata=row(whole_number(0, MAX_PORT), "Port to listen at; 0 takes a free one."),
+        metadata=setting(
+            whole_number(0, MAX_PORT), group="server", help="Port to listen on; 0 = any free port."
+        ),
     )
     serve_base_path: str = field(
-        default="", metadata=row(base_path, "Path before /mcp and all others.", shown="/")
+        default="",
+        metadata=setting(
+            base_path,
+            group="server",
+            help="Path prefix of /mcp and all other endpoints.",
+            default_text="/",
+        ),
     )
     serve_public_url: str | None = field(
         default=None,
-        metadata=row(
+        metadata=setting(
             address,
-            "The server's address as callers see it, without the base path.",
-            shown="as a request names it",
+            group="server",
+            help="URL of this server as clients see it, without the base path.",
+            default_text="taken from each request",
         ),
     )
     serve_allowed_hosts: tuple[str, ...] = field(
         default=(),
-        metadata=row(
+        metadata=setting(
             comma_separated(host_pattern),
-            "Host headers that are answered, such as mcp.example.com or localhost:*.",
-            shown="that of the public URL, and this machine's own names on loopback",
+            group="server",
+            help="Comma-separated Host headers to accept, such as mcp.example.com or localhost:*.",
+            default_text="the host of the public URL; on loopback also this machine's own names",
         ),
     )
     serve_allowed_origins: tuple[str, ...] = field(
         default=(),
-        metadata=row(
+        metadata=setting(
             comma_separated(origin_pattern),
-            "Web pages that may call, such as https://app.example.com.",
-            shown="pages of this machine on loopback, otherwise none",
+            group="server",
+            help="Comma-separated origins of web pages that may call, such as "
+            "https://app.example.com.",
+            default_text="on loopback pages of this machine, otherwise none",
         ),
     )
     serve_trusted_proxies: tuple[str, ...] = field(
         default=(),
-        metadata=row(
+        metadata=setting(
             comma_separated(network),
-            "Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.",
-            shown="none",
+            group="server",
+            help="Comma-separated proxies whose X-Forwarded-For and X-Forwarded-Proto "
+            "headers are trusted.",
+            default_text="none",
         ),
     )
     serve_share_key: bool = field(
         default=False,
-        metadata=row(
-            read_switch, "Act with this server's own key for callers who bring none.", shown="false"
+        metadata=setting(
+            read_switch,
+            group="server",
+            help="Use this server's own key for callers who send none.",
+            default_text="false",
         ),
     )
     serve_token: str | None = field(
         default=None,
         repr=False,
-        metadata=row(
+        metadata=setting(
             text,
-            "What callers without a key send as bearer token to use the shared one.",
+            group="server",
+            help="Bearer token that callers without a key send to use the shared key.",
             secret=True,
         ),
     )
     serve_metrics_token: str | None = field(
         default=None,
         repr=False,
-        metadata=row(
+        metadata=setting(
             text,
-            "Bearer token for /metrics; without one it answers on loopback only.",
+            group="server",
+            help="Bearer token for /metrics. Without one, /metrics is served on loopback only.",
             secret=True,
         ),
     )
     serve_stateless: bool = field(
         default=False,
-        metadata=row(
-            read_switch, "Keep no sessions, for several replicas at one address.", shown="false"
+        metadata=setting(
+            read_switch,
+            group="server",
+            help="Keep no sessions, so that several replicas can serve one address.",
+            default_text="false",
         ),
     )
     serve_state_keys: tuple[str, ...] = field(
         default=(),
         repr=False,
-        metadata=row(
+        metadata=setting(
             comma_separated(sealing_key),
-            "Keys of at least 32 characters that seal what callers bring back; the first seals, "
-            "all open. The same on all replicas.",
+            group="server",
+            help="Comma-separated keys of at least 32 characters that seal state "
+            "carried by clients; the first one seals, all of them open. Must be "
+            "the same on all replicas.",
             secret=True,
-            shown="one made at each start",
+            default_text="a new key at each start",
         ),
     )
     serve_max_request_bytes: int = field(
         default=8_000_000,
-        metadata=row(whole_number(1_000, _BYTES), "Size from which a request is refused."),
+        metadata=setting(
+            whole_number(1_000, _BYTES),
+            group="server",
+            help="Maximum size of a request; larger ones are refused.",
+        ),
     )
     serve_max_upload_bytes: int = field(
         default=52_428_800,
-        metadata=row(
-            whole_number(1_000, _BYTES), "Size from which a zip at an upload address is refused."
+        metadata=setting(
+            whole_number(1_000, _BYTES),
+            group="server",
+            help="Maximum size of a zip sent to an upload URL.",
         ),
     )
     serve_body_timeout_s: float = field(
         default=30.0,
-        metadata=row(number("seconds", 3600), "Limit for a silence within a request's body."),
+        metadata=setting(
+            number("seconds", 3600),
+            group="server",
+            help="Maximum time to wait for more of a request body.",
+        ),
     )
     serve_idle_timeout_s: int = field(
         default=30,
-        metadata=row(whole_number(1, 3600), "How long a connection without a request stays open."),
+        metadata=setting(
+            whole_number(1, 3600),
+            group="server",
+            help="Time after which an idle connection is closed.",
+        ),
     )
     serve_session_idle_s: int = field(
         default=300,
-        metadata=row(
+        metadata=setting(
             whole_number(1, 86_400),
-            "How long an unused session is kept; who comes later is served without one.",
+            group="server",
+            help="Time after which an unused session is dropped; its client is then "
+            "served without one.",
         ),
     )
     serve_stop_timeout_s: int = field(
         default=30,
-        metadata=row(whole_number(0, 3600), "How long calls in flight may take at the end."),
+        metadata=setting(
+            whole_number(0, 3600),
+            group="server",
+            help="Maximum time for calls in flight when the server stops.",
+        ),
     )
     serve_calls_per_minute: int = field(
-        default=1_200, metadata=row(whole_number(1, 10_000_000), "Requests of one key in a minute.")
+        default=1_200,
+        metadata=setting(
+            whole_number(1, 10_000_000),
+            group="server",
+            help="Maximum requests per minute for one key.",
+        ),
     )
     serve_max_in_flight: int = field(
         default=100,
-        metadata=row(whole_number(1, 100_000), "Requests of one key that are served at one time."),
+        metadata=setting(
+            whole_number(1, 100_000),
+            group="server",
+            help="Maximum concurrent requests for one key.",
+        ),
     )
     serve_otlp_endpoint: str | None = field(
         default=None,
-        metadata=row(
+        metadata=setting(
             address,
-            "Where OpenTelemetry traces go, such as http://localhost:4318/v1/traces; needs the "
-            "extra `otel`.",
-            shown="nowhere",
+            group="server",
+            help="URL that OpenTelemetry traces are sent to, such as "
+            "http://localhost:4318/v1/traces; needs the extra `otel`.",
+            default_text="none",
         ),
     )
     oauth_issuer: str | None = field(
         default=None,
-        metadata=row(
+        metadata=setting(
             address,
-            "Authorization server whose access tokens are accepted.",
-            shown="none; bearer tokens are checked by the API alone",
+            group="oauth",
+            help="Authorization server whose access tokens are accepted.",
+            default_text="none; bearer tokens are checked by the API alone",
         ),
     )
     oauth_audience: str | None = field(
         default=None,
-        metadata=row(text, "What `aud` of a token must hold.", shown="the public URL of /mcp"),
+        metadata=setting(
+            text, group="oauth", help="Expected `aud` claim.", default_text="the public URL of /mcp"
+        ),
     )
     oauth_scopes: tuple[str, ...] = field(
         default=(),
-        metadata=row(comma_separated(text), "Scopes that a token must have.", shown="none"),
+        metadata=setting(
+            comma_separated(text),
+            group="oauth",
+            help="Comma-separated scopes that a token must have.",
+            default_text="none",
+        ),
     )
     oauth_jwks_url: str | None = field(
         default=None,
-        metadata=row(
-            address, "Where the issuer's keys are.", shown="as the issuer's metadata says"
+        metadata=setting(
+            address,
+            group="oauth",
+            help="URL of the issuer's signing keys.",
+            default_text="from the issuer's metadata",
         ),
     )
     oauth_introspection_url: str | None = field(
         default=None,
-        metadata=row(
-            address, "Where the issuer tells about tokens that are no JWT (RFC 7662).", shown="none"
+        metadata=setting(
+            address,
+            group="oauth",
+            help="Token introspection URL (RFC 7662) for tokens that are not JWTs.",
+            default_text="none",
         ),
     )
     oauth_client_id: str | None = field(
         default=None,
-        metadata=row(text, "This server's name at the introspection address.", shown="none"),
+        metadata=setting(
+            text,
+            group="oauth",
+            help="OAuth client ID for token introspection.",
+            default_text="none",
+        ),
     )
     oauth_client_secret: str | None = field(
         default=None,
         repr=False,
-        metadata=row(text, "This server's password there.", secret=True),
+        metadata=setting(
+            text, group="oauth", help="OAuth client secret for token introspection.", secret=True
+        ),
     )

@@ -1,41 +1,49 @@
 """The settings: one table of what can be chosen, by a `CREATEOS_` variable or a flag.
 
 A setting `read_timeout_s` is the variable `CREATEOS_READ_TIMEOUT_S` and the flag
-`--read-timeout-s`. Secrets have no flag, because every user of a machine can read flags.
+`--read-timeout-s`. Secrets have no flag, because every user of a machine can see command lines.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Literal, NamedTuple, Self, TypeAlias
 
 from platformdirs import user_data_path
 
 from createos_mcp.contract.errors import SettingError
-from createos_mcp.settings.remote_settings import RemoteSettings
-from createos_mcp.settings.setting_rows import (
-    MAX_PORT,
-    addresses,
+from createos_mcp.contract.platform_settings import PlatformSettings
+from createos_mcp.contract.setting_rows import (
     directories,
     directory,
     names,
     number,
     one_of,
     read_switch,
-    row,
+    setting,
     text,
     whole_number,
 )
+from createos_mcp.settings.remote_settings import RemoteSettings
 
 ConfirmFallback: TypeAlias = Literal["proceed", "refuse"]
-"""What becomes of a call that a person should allow when the client cannot ask one."""
+"""What happens to a call that the user should confirm when the client cannot ask."""
 
 PREFIX = "CREATEOS_"
+PLATFORM_PREFIX = "platform_"
 
 CLOUD_URL = "https://api-createos.nodeops.network"
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
+
+_PLACEHOLDER = re.compile(
+    r"\$\{.*\}|\$\(.*\)|\$(env:)?\w+|%\w+%|\{\{.*\}\}|\{(env|input|file):.*\}|<.*>", re.DOTALL
+)
+"""What clients pass on when they do not know a variable: `${KEY}`, `$KEY`, `%KEY%`, `{env:KEY}`."""
+
+_QUOTES = "\"'"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,149 +53,163 @@ class Settings(RemoteSettings):
     api_key: str | None = field(
         default=None,
         repr=False,
-        metadata=row(text, "API key; with one, calls go to the CreateOS cloud.", secret=True),
+        metadata=setting(
+            text,
+            group="credentials",
+            help="API key. With a key, calls go to the CreateOS cloud.",
+            secret=True,
+        ),
     )
     access_token: str | None = field(
         default=None,
         repr=False,
-        metadata=row(text, "OAuth access token, in place of a key.", secret=True),
+        metadata=setting(
+            text, group="credentials", help="OAuth access token, instead of a key.", secret=True
+        ),
     )
     api_url: str | None = field(
         default=None,
-        metadata=row(
+        metadata=setting(
             text,
-            "Base URL of the REST API: https, or http on this machine.",
-            shown="the cloud with a key or token, otherwise the local platform",
+            group="connection",
+            help="Base URL of the REST API: https, or http on this machine.",
+            default_text="the cloud with a key or token, otherwise the local platform",
         ),
     )
     connect_timeout_s: float = field(
-        default=10.0, metadata=row(number("seconds", 300), "Limit for making a connection.")
+        default=10.0,
+        metadata=setting(
+            number("seconds", 300), group="connection", help="Maximum time to connect to the API."
+        ),
     )
     read_timeout_s: float = field(
-        default=30.0, metadata=row(number("seconds", 3600), "Limit for a silence of the API.")
+        default=30.0,
+        metadata=setting(
+            number("seconds", 3600),
+            group="connection",
+            help="Maximum time to wait for data from the API.",
+        ),
     )
     upload_timeout_s: float = field(
-        default=300.0, metadata=row(number("seconds", 3600), "The same while files are uploaded.")
+        default=300.0,
+        metadata=setting(
+            number("seconds", 3600), group="connection", help="Read timeout while uploading files."
+        ),
     )
     total_timeout_s: float = field(
         default=60.0,
-        metadata=row(number("seconds", 7200), "Limit for a call with its repetitions."),
+        metadata=setting(
+            number("seconds", 7200),
+            group="connection",
+            help="Maximum time for a call, retries included.",
+        ),
     )
     attempts: int = field(
         default=4,
-        metadata=row(whole_number(1, 10), "How often a call that may be repeated is tried."),
+        metadata=setting(
+            whole_number(1, 10),
+            group="connection",
+            help="Maximum attempts for a call that is safe to retry.",
+        ),
     )
     toolsets: frozenset[str] = field(
         default=frozenset(),
-        metadata=row(
+        metadata=setting(
             names,
-            "Groups of tools to offer, with commas between them; also default, all, dynamic.",
-            shown="default: all but cronjobs and templates",
+            group="tools",
+            help="Comma-separated tool groups, or default, all or dynamic.",
+            default_text="default (all except cronjobs and templates)",
         ),
     )
     tools: frozenset[str] = field(
         default=frozenset(),
-        metadata=row(names, "Single tools to offer, alone or beside toolsets.", shown="none"),
+        metadata=setting(
+            names,
+            group="tools",
+            help="Comma-separated tools to offer, alone or in addition to toolsets.",
+            default_text="none",
+        ),
     )
     exclude_tools: frozenset[str] = field(
-        default=frozenset(), metadata=row(names, "Tools not to offer.", shown="none")
+        default=frozenset(),
+        metadata=setting(
+            names, group="tools", help="Comma-separated tools to hide.", default_text="none"
+        ),
     )
     read_only: bool = field(
         default=False,
-        metadata=row(read_switch, "Offer only tools that change nothing.", shown="false"),
+        metadata=setting(
+            read_switch,
+            group="tools",
+            help="Offer only tools that change nothing.",
+            default_text="false",
+        ),
     )
     project: str | None = field(
         default=None,
-        metadata=row(text, "Name or ID of the one project that every call is about.", shown="none"),
+        metadata=setting(
+            text,
+            group="tools",
+            help="Name or ID of the only project that tools can use.",
+            default_text="none",
+        ),
     )
     confirm: ConfirmFallback | None = field(
         default=None,
-        metadata=row(
+        metadata=setting(
             one_of("proceed", "refuse"),
-            "What becomes of a deletion when the client cannot ask a person: proceed, refuse.",
-            shown="proceed over stdio, refuse over HTTP",
+            group="safety",
+            help="If the client cannot prompt the user before a destructive call: "
+            "proceed or refuse.",
+            default_text="proceed over stdio, refuse over HTTP",
         ),
     )
     deploy_roots: tuple[Path, ...] = field(
         default=(),
-        metadata=row(
+        metadata=setting(
             directories,
-            "Directories that may be deployed, beside those of the client, with : between them.",
-            shown="the working directory, where the client names none",
+            group="safety",
+            help="Colon-separated directories that may be deployed, in addition to the client's "
+            "roots.",
+            default_text="the working directory if the client has no roots",
         ),
     )
     result_budget_bytes: int = field(
         default=60_000,
-        metadata=row(whole_number(2_000, 10_000_000), "Size from which a tool's answer is cut."),
+        metadata=setting(
+            whole_number(2_000, 10_000_000),
+            group="output",
+            help="Maximum size of a tool result; longer ones are truncated.",
+        ),
     )
     max_answer_bytes: int = field(
         default=20_000_000,
-        metadata=row(
-            whole_number(10_000, 1_000_000_000), "Size from which the API's answer is refused."
+        metadata=setting(
+            whole_number(10_000, 1_000_000_000),
+            group="connection",
+            help="Maximum size of an API response; larger ones are refused.",
         ),
     )
     log_level: str = field(
         default="warning",
-        metadata=row(
-            one_of(*LOG_LEVELS), f"Least level of the lines on stderr: {', '.join(LOG_LEVELS)}."
+        metadata=setting(
+            one_of(*LOG_LEVELS),
+            group="output",
+            help=f"Minimum level logged to stderr: {', '.join(LOG_LEVELS)}.",
         ),
     )
     data_dir: Path | None = field(
         default=None,
-        metadata=row(
+        metadata=setting(
             directory,
-            "Where the local platform keeps its files.",
-            shown="createos-mcp in your user data directory",
+            group="platform",
+            help="Directory of the local platform's files.",
+            default_text="createos-mcp in your user data directory",
         ),
     )
-    platform_api_port: int = field(
-        default=0,
-        metadata=row(
-            whole_number(0, MAX_PORT),
-            "Port of the local platform's API.",
-            shown="a free one, then kept",
-        ),
-    )
-    platform_gateway_port: int = field(
-        default=0,
-        metadata=row(
-            whole_number(0, MAX_PORT),
-            "Port at which the local platform tells apps apart by host name.",
-            shown="a free one, then kept",
-        ),
-    )
-    platform_dns_servers: tuple[str, ...] = field(
-        default=(),
-        metadata=row(
-            addresses,
-            "DNS servers that the local platform asks about custom domains, separated by commas.",
-            shown="the system's",
-        ),
-    )
-
-    platform_sleep_after_s: float = field(
-        default=1800.0,
-        metadata=row(
-            number("seconds", 31_536_000, zero=True),
-            "How long a local app runs that nobody asks; 0 lets it run for good.",
-        ),
-    )
-    platform_max_deployed: int = field(
-        default=50,
-        metadata=row(
-            whole_number(1, 1000), "Local deployments that run at once; then the oldest sleeps."
-        ),
-    )
-    platform_builds_at_once: int = field(
-        default=2, metadata=row(whole_number(1, 64), "Local builds that run at once.")
-    )
-    platform_logs_kept_days: float = field(
-        default=7.0,
-        metadata=row(
-            number("days", 3650),
-            "How long logs of stopped and deleted local deployments are kept.",
-        ),
-    )
+    platform: PlatformSettings = field(default=PlatformSettings())
+    unfilled: str | None = field(default=None)
+    """The variable of a key or token that is set but holds none, empty or a placeholder."""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], flags: Mapping[str, str]) -> Self:
@@ -198,7 +220,7 @@ class Settings(RemoteSettings):
             flags: Setting to value as it was typed, `{"read_timeout_s": "30"}`.
 
         Raises:
-            SettingError: A variable has no meaning, or a value cannot be used.
+            SettingError: A value cannot be used.
         """
         settings, problems = cls.read(environ, flags)
         if problems:
@@ -209,29 +231,32 @@ class Settings(RemoteSettings):
     def read(
         cls, environ: Mapping[str, str], flags: Mapping[str, str]
     ) -> tuple[Self, tuple[SettingError, ...]]:
-        """The same, with everything that is wrong; what cannot be used keeps its default."""
-        table = {variable(setting): setting for setting in fields(cls)}
-        given: dict[str, tuple[str, str]] = {}
-        problems = []
-        for name, raw in environ.items():
-            if name in table:
-                given[table[name].name] = (name, raw)
-            elif name.startswith(PREFIX):
-                problems.append(_unknown_variable(name, table))
-        given.update({name: (flag(name), raw) for name, raw in flags.items()})
+        """Read what is given, and report everything that is wrong with it.
+
+        Returns:
+            The settings, where what cannot be used keeps its default, and one problem for each of
+            those.
+        """
         values: dict[str, Any] = {}
-        for setting in table.values():
-            if setting.name in given:
-                try:
-                    values[setting.name] = _read_setting(setting, *given[setting.name])
-                except SettingError as error:
-                    problems.append(error)
-        return cls(**values), tuple(problems)
+        problems = []
+        for given in _given(environ, flags):
+            try:
+                values[given.name] = _read_value(given)
+            except _UnfilledSecretError as error:
+                values["unfilled"] = error.name
+            except SettingError as error:
+                problems.append(error)
+        chosen = {
+            name: values.pop(PLATFORM_PREFIX + name)
+            for name in (row.name for row in fields(PlatformSettings))
+            if PLATFORM_PREFIX + name in values
+        }
+        return cls(**values, platform=PlatformSettings(**chosen)), tuple(problems)
 
     @property
     def is_local(self) -> bool:
         """Whether calls go to the local platform."""
-        return not (self.api_url or self.api_key or self.access_token)
+        return not (self.api_url or self.api_key or self.access_token or self.unfilled)
 
     @property
     def platform_dir(self) -> Path:
@@ -239,13 +264,39 @@ class Settings(RemoteSettings):
         return self.data_dir or user_data_path("createos-mcp", appauthor=False)
 
 
-def variable(setting: Field[Any]) -> str:
-    """The variable of a setting, `CREATEOS_READ_TIMEOUT_S`."""
-    return variable_of(setting.name)
+class _Given(NamedTuple):
+    """One value as it was given."""
+
+    name: str
+    source: str
+    """The variable or flag."""
+    raw: str
+    row: Field[Any]
+
+
+class _UnfilledSecretError(SettingError):
+    """A secret is set but empty, or to a placeholder that nobody filled in."""
+
+
+def setting_table() -> Mapping[str, Field[Any]]:
+    """Every setting by its name, `read_timeout_s` or `platform_api_port`."""
+    own = {row.name: row for row in fields(Settings) if "read" in row.metadata}
+    return own | {PLATFORM_PREFIX + row.name: row for row in fields(PlatformSettings)}
+
+
+def unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
+    """A sentence for each `CREATEOS_` variable that is none of ours; other programs have some."""
+    known = {variable_of(name).removeprefix(PREFIX): name for name in setting_table()}
+    for name in sorted(environ):
+        bare = name.removeprefix(PREFIX)
+        if name.startswith(PREFIX) and bare not in known:
+            near = get_close_matches(bare, known, n=1)
+            remedy = f"; did you mean {PREFIX}{near[0]}?" if near else ""
+            yield f"{name} is not a setting of createos-mcp{remedy or ' and is ignored'}"
 
 
 def variable_of(name: str) -> str:
-    """The variable of the setting of that name."""
+    """The variable of a setting, `CREATEOS_READ_TIMEOUT_S`."""
     return PREFIX + name.upper()
 
 
@@ -254,22 +305,30 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def _unknown_variable(name: str, table: Mapping[str, Field[Any]]) -> SettingError:
-    bare = {known.removeprefix(PREFIX): known for known in table}
-    near = get_close_matches(name.removeprefix(PREFIX), bare, n=1)
-    remedy = f"did you mean {bare[near[0]]}?" if near else f"known are {', '.join(sorted(table))}"
-    return SettingError(name, f"there is no such setting; {remedy}")
+def _given(environ: Mapping[str, str], flags: Mapping[str, str]) -> Iterator[_Given]:
+    for name, row in setting_table().items():
+        if name in flags:
+            yield _Given(name, flag(name), flags[name], row)
+        elif variable_of(name) in environ:
+            yield _Given(name, variable_of(name), environ[variable_of(name)], row)
 
 
-def _read_setting(setting: Field[Any], source: str, raw: str) -> object:
-    value = raw.strip()
-    if not value:
-        raise SettingError(source, "it is empty; give it a value, or leave it out")
-    if "${" in value:
-        shown = "" if setting.metadata["secret"] else f": {value}"
-        raise SettingError(source, f"a placeholder was not filled in{shown}")
+def _read_value(given: _Given) -> object:
+    value = given.raw.strip()
+    bare = value.strip(_QUOTES).strip()
+    if not bare or "${" in bare or _PLACEHOLDER.fullmatch(bare):
+        raise _unfilled(given, bare)
     try:
-        result: object = setting.metadata["read"](value)
+        result: object = given.row.metadata["read"](value)
     except ValueError as error:
-        raise SettingError(source, str(error)) from None
+        raise SettingError(given.source, str(error)) from None
     return result
+
+
+def _unfilled(given: _Given, bare: str) -> SettingError:
+    if given.row.metadata["group"] == "credentials":
+        return _UnfilledSecretError(given.source, "it is empty or an unfilled placeholder")
+    if not bare:
+        return SettingError(given.source, "the value is empty; set it, or remove the variable")
+    shown = "" if given.row.metadata["secret"] else f" {bare}"
+    return SettingError(given.source, f"the placeholder{shown} was not filled in")

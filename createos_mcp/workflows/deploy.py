@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from createos_mcp.calls.pipeline import ToolCall
 from createos_mcp.contract.errors import InvalidArgumentsError, UnresolvedNameError
-from createos_mcp.contract.operations import Arguments, Json, Problem
+from createos_mcp.contract.operations import Problem
+from createos_mcp.contract.values import Arguments, Json
 from createos_mcp.workflows.lookups import find_project
 from createos_mcp.workflows.repositories import find_repository
 from createos_mcp.workflows.source import DeploymentSource, new_settings, prepare

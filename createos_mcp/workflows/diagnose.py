@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from createos_mcp.calls.pipeline import ToolCall
 from createos_mcp.contract.errors import ApiError, BackendError
-from createos_mcp.contract.operations import Arguments, Json
+from createos_mcp.contract.values import Arguments, Json
 from createos_mcp.workflows.lookups import find_environments, find_project
 from createos_mcp.workflows.probe import Probe, probe
 from createos_mcp.workflows.verdicts import address_of, describe_health, explain_failure

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from createos_mcp.calls.pipeline import ToolCall
 from createos_mcp.contract.errors import InvalidArgumentsError
-from createos_mcp.contract.operations import Json, Problem
+from createos_mcp.contract.operations import Problem
+from createos_mcp.contract.values import Json
 
 PRODUCTION = "production"
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from createos_mcp.contract.errors import InvalidArgumentsError, LocalReadError
-from createos_mcp.contract.operations import Json, Problem
+from createos_mcp.contract.operations import Problem
+from createos_mcp.contract.values import Json
 from createos_mcp.workflows.ignoring import IgnoreRules
 
 MAX_PLAIN_FILES = 100

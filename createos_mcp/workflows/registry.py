@@ -7,7 +7,8 @@ from typing import TypeAlias
 from createos_mcp.calls.pipeline import ToolCall, Workflow
 from createos_mcp.contract.catalog import Catalog
 from createos_mcp.contract.errors import CatalogError
-from createos_mcp.contract.operations import Arguments, Json, Tool
+from createos_mcp.contract.operations import Tool
+from createos_mcp.contract.values import Arguments, Json
 from createos_mcp.workflows.deploy import deploy
 from createos_mcp.workflows.diagnose import diagnose
 from createos_mcp.workflows.rollback import roll_back

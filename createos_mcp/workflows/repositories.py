@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from createos_mcp.calls.pipeline import ToolCall
 from createos_mcp.contract.errors import InvalidArgumentsError
-from createos_mcp.contract.operations import Json, Problem
+from createos_mcp.contract.operations import Problem
+from createos_mcp.contract.values import Json
 
 
 async def find_repository(call: ToolCall, full_name: str) -> dict[str, str]:

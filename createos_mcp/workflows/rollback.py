@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from createos_mcp.calls.pipeline import ToolCall
 from createos_mcp.contract.errors import NoEarlierDeploymentError
-from createos_mcp.contract.operations import Arguments, Json
+from createos_mcp.contract.values import Arguments, Json
 from createos_mcp.workflows.lookups import find_environment, find_project
 from createos_mcp.workflows.switching import assign_and_wait
 from createos_mcp.workflows.workspace import Workspace

@@ -5,10 +5,10 @@ from io import StringIO
 
 from anyio import to_thread
 
-from createos_mcp.answers.redaction import MASK
 from createos_mcp.calls.pipeline import ToolCall
 from createos_mcp.contract.errors import InvalidArgumentsError, LocalReadError
-from createos_mcp.contract.operations import Arguments, Json, Problem
+from createos_mcp.contract.operations import Problem
+from createos_mcp.contract.values import MASK, Arguments, Json
 from createos_mcp.workflows.lookups import find_environment, find_project
 from createos_mcp.workflows.switching import assign_and_wait
 from createos_mcp.workflows.workspace import Workspace

@@ -8,7 +8,8 @@ from anyio import to_thread
 
 from createos_mcp.calls.pipeline import ToolCall
 from createos_mcp.contract.errors import InvalidArgumentsError
-from createos_mcp.contract.operations import Arguments, Json, Problem
+from createos_mcp.contract.operations import Problem
+from createos_mcp.contract.values import Arguments, Json
 from createos_mcp.workflows.workspace import Workspace
 
 if TYPE_CHECKING:

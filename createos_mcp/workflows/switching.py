@@ -6,7 +6,7 @@ import anyio
 
 from createos_mcp.calls.pipeline import ToolCall
 from createos_mcp.contract.errors import SwitchFailedError
-from createos_mcp.contract.operations import Json
+from createos_mcp.contract.values import Json
 from createos_mcp.workflows.lookups import find_environment
 from createos_mcp.workflows.probe import probe
 from createos_mcp.workflows.verdicts import address_of, describe_health

@@ -7,7 +7,7 @@ from typing import Any
 from createos_mcp.answers.logs import view_log
 from createos_mcp.calls.pipeline import ToolCall
 from createos_mcp.contract.errors import ApiError
-from createos_mcp.contract.operations import Json
+from createos_mcp.contract.values import Json
 from createos_mcp.workflows.causes import find_cause
 from createos_mcp.workflows.probe import Probe, probe
 from createos_mcp.workflows.waiting import UNFINISHED

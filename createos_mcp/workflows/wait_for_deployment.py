@@ -1,7 +1,7 @@
 """WaitForDeployment: the rest of a deployment that began before."""
 
 from createos_mcp.calls.pipeline import ToolCall
-from createos_mcp.contract.operations import Arguments, Json
+from createos_mcp.contract.values import Arguments, Json
 from createos_mcp.workflows.lookups import find_project
 from createos_mcp.workflows.verdicts import describe_result
 from createos_mcp.workflows.waiting import wait_for_deployment

@@ -6,7 +6,7 @@ import anyio
 
 from createos_mcp.calls.pipeline import ToolCall
 from createos_mcp.contract.errors import ApiError, BackendError
-from createos_mcp.contract.operations import Json
+from createos_mcp.contract.values import Json
 
 DEFAULT_S = 50
 """Clients without progress give up after 60 s."""

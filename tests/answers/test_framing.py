@@ -1,14 +1,12 @@
 import re
-from typing import Any, TypeAlias
 
 import mcp_types
 import pytest
 
 from createos_mcp.answers.framing import Frame
+from createos_mcp.contract.values import Json
 from tests.agents import CATALOG, agent, text_of
 from tests.eras import Era, both_eras
-
-Json: TypeAlias = Any
 
 ID = "3f0c9a52-0000-4000-8000-000000000001"
 MARKS = re.compile(r"<untrusted ([0-9a-f]{12})>(.*?)</untrusted \1>", re.DOTALL)

@@ -1,12 +1,9 @@
-from typing import Any, TypeAlias
-
 import pytest
 
 from createos_mcp.answers.logs import view_log
+from createos_mcp.contract.values import Json
 from tests.agents import CATALOG, agent, data_of
 from tests.eras import Era, both_eras
-
-Json: TypeAlias = Any
 
 ID = "3f0c9a52-0000-4000-8000-000000000001"
 

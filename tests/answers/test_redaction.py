@@ -5,17 +5,14 @@ import logging
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import pytest
 
-from createos_mcp.answers.redaction import MASK
-from createos_mcp.contract.operations import Operation, Schema
+from createos_mcp.contract.operations import Operation
+from createos_mcp.contract.values import MASK, Json, Schema
 from tests.agents import CATALOG, agent, data_of, remote_agent, text_of
 from tests.calls.test_binding import CASES
 from tests.eras import Era, both_eras
-
-Json: TypeAlias = Any
 
 ID = "3f0c9a52-0000-4000-8000-000000000001"
 

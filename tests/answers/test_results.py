@@ -12,7 +12,6 @@ from createos_mcp.answers.results import failure_result, success_result
 from createos_mcp.answers.sanitizing import sanitize
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.errors import (
-    AnswerTooLargeError,
     ApiError,
     BackendError,
     CallError,
@@ -25,13 +24,15 @@ from createos_mcp.contract.errors import (
     NoEarlierDeploymentError,
     NoPlatformHereError,
     PlatformNotStartedError,
+    ResponseTooLargeError,
     SwitchFailedError,
     TimedOutError,
     UnconfirmedError,
-    UnreadableAnswerError,
+    UnreadableResponseError,
     UnresolvedNameError,
 )
-from createos_mcp.contract.operations import Json, Problem
+from createos_mcp.contract.operations import Problem
+from createos_mcp.contract.values import Json
 
 CATALOG = load_catalog()
 OPERATIONS = CATALOG.operations
@@ -228,8 +229,6 @@ def test_a_page_says_where_the_rest_begins() -> None:
 def test_the_hint_is_made_of_the_operations_own_arguments(name: str, says: str) -> None:
     data = [{"x": "x" * 1_000}] * 200
     structured = success_result(OPERATIONS[name], sanitize(data)).structured_content
-        OPERATIONS[name], sanitize([{"x": "x" * 1_000}] * 200)
-    ).structured_content
 
     assert says in structured["hint"]
 
@@ -328,10 +327,10 @@ STEPS = [
     ("GetProject", TimedOutError("answering", 30), "repeating is safe"),
     ("CreateCronjob", ConnectionLostError("https://a", "reset"), "call ListCronjobs to see"),
     ("CreateProject", ConnectionFailedError("https://a", "refused"), "nothing was sent"),
-    ("GetProject", UnreadableAnswerError(200, "html"), "CREATEOS_API_URL"),
-    ("CreateProject", UnreadableAnswerError(200, "html"), "may have happened"),
-    ("ListProjects", AnswerTooLargeError(20), "a smaller limit"),
-    ("GetProject", AnswerTooLargeError(20), "single records"),
+    ("GetProject", UnreadableResponseError(200, "html"), "CREATEOS_API_URL"),
+    ("CreateProject", UnreadableResponseError(200, "html"), "may have happened"),
+    ("ListProjects", ResponseTooLargeError(20), "a smaller limit"),
+    ("GetProject", ResponseTooLargeError(20), "single records"),
     ("CreateProject", PlatformNotStartedError("no room", "p.log"), "read that log"),
     ("CreateProject", NoPlatformHereError("darwin"), "set CREATEOS_API_KEY"),
     ("CreateProject", InvalidArgumentsError([Problem(path="x", message="y")]), "nothing was sent"),

@@ -3,7 +3,7 @@
 import pytest
 
 from createos_mcp.answers.sanitizing import MAX_DEPTH, Sanitized, clean_text, sanitize
-from createos_mcp.contract.operations import Json
+from createos_mcp.contract.values import Json
 
 INVISIBLE = {
     "zero width": "a\u200bb\u200cc\u200dd\ufeffe",

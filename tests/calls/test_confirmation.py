@@ -1,16 +1,15 @@
 import json
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import mcp_types
 import pytest
 from mcp.shared.exceptions import MCPError
 
+from createos_mcp.contract.values import Json
 from tests.agents import CATALOG, Agent, Person, agent, data_of, remote_agent, text_of
 from tests.eras import Era, both_eras
-
-Json: TypeAlias = Any
 
 Place: TypeAlias = Callable[..., AbstractAsyncContextManager[Agent]]
 

@@ -1,18 +1,15 @@
 import logging
 from dataclasses import replace
-from typing import Any, TypeAlias
 
 import mcp_types
 import pytest
 
-from createos_mcp.answers.redaction import MASK
 from createos_mcp.calls.pipeline import ToolCall, Workflow
-from createos_mcp.contract.operations import Annotations, Arguments
+from createos_mcp.contract.operations import Annotations
+from createos_mcp.contract.values import MASK, Arguments, Json
 from createos_mcp.server.toolsets import Selection
 from tests.agents import Person, agent, data_of, text_of
 from tests.eras import Era, both_eras
-
-Json: TypeAlias = Any
 
 ID = "3f0c9a52-0000-4000-8000-000000000001"
 PROJECT = f"/v1/projects/{ID}"

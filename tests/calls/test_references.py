@@ -6,7 +6,8 @@ from typing_extensions import override
 from createos_mcp.calls.references import References
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.errors import UnresolvedNameError
-from createos_mcp.contract.operations import Arguments, Json, Operation
+from createos_mcp.contract.operations import Operation
+from createos_mcp.contract.values import Arguments, Json
 
 CATALOG = load_catalog()
 

@@ -5,8 +5,8 @@ import pytest
 
 from createos_mcp.calls.repair import repair, unwrap
 from createos_mcp.contract.catalog import load_catalog
-from createos_mcp.contract.operations import Json
 from createos_mcp.contract.validation import Validation
+from createos_mcp.contract.values import Json
 
 CALLS = json.loads((Path(__file__).parents[1] / "cases" / "malformed_calls.json").read_text())
 

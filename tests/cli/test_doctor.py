@@ -5,14 +5,12 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import pytest
 
 from createos_mcp.cli.checks import check_clock
+from createos_mcp.contract.values import Json
 from tests.apis import fake_api
-
-Json: TypeAlias = Any
 
 KEY = "skp_top_secret_of_mine"
 

@@ -7,16 +7,14 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import pytest
 from mcp import Client, StdioServerParameters
 
 from createos_mcp.contract.catalog import load_catalog
+from createos_mcp.contract.values import Json
 from tests.apis import fake_api
 from tests.eras import HELLO, Era, both_eras
-
-Json: TypeAlias = Any
 
 COMMAND = [sys.executable, "-m", "createos_mcp"]
 ID = "3f0c9a52-0000-4000-8000-000000000001"

@@ -11,6 +11,7 @@ from mcp_types import INVALID_PARAMS, TextContent
 from createos_mcp.client.backend import Backend
 from createos_mcp.client.target import ApiTarget, Credentials
 from createos_mcp.contract.catalog import load_catalog
+from createos_mcp.contract.values import Json
 from createos_mcp.remote.composition import NOTHING_LOCAL
 from createos_mcp.server.discovery import CALL, DESCRIBE, SEARCH
 from createos_mcp.server.server import build_server
@@ -18,7 +19,7 @@ from createos_mcp.workflows.registry import build_workflows
 from tests.apis import FakeApi, fake_api
 from tests.cli.test_stdio import agent
 from tests.eras import Era, both_eras
-from tests.remote.servers import ID, KEY, Json, client_of, served
+from tests.remote.servers import ID, KEY, client_of, served
 
 CATALOG = load_catalog()
 WORKFLOWS = build_workflows(CATALOG, NOTHING_LOCAL)

@@ -16,7 +16,6 @@ from createos_mcp.calls.binding import bind
 from createos_mcp.client.backend import ApiTarget, Backend, Credentials
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.errors import (
-    AnswerTooLargeError,
     ApiError,
     BackendError,
     CallError,
@@ -24,10 +23,11 @@ from createos_mcp.contract.errors import (
     ConnectionLostError,
     InvalidArgumentsError,
     PlatformNotStartedError,
+    ResponseTooLargeError,
     TimedOutError,
-    UnreadableAnswerError,
+    UnreadableResponseError,
 )
-from createos_mcp.contract.operations import Arguments, Json
+from createos_mcp.contract.values import Arguments, Json
 from createos_mcp.remote.transport import PooledTransport
 
 OPERATIONS = load_catalog().operations
@@ -421,7 +421,7 @@ async def test_a_redirect_within_the_origin_is_followed() -> None:
 async def test_credentials_never_follow_a_redirect_to_another_origin(to: str) -> None:
     handler, seen = _script(_redirect(to), _ok())
 
-    with pytest.raises(UnreadableAnswerError, match="redirect"):
+    with pytest.raises(UnreadableResponseError, match="redirect"):
         await _call(handler)
 
     assert len(seen) == 1
@@ -430,7 +430,7 @@ async def test_credentials_never_follow_a_redirect_to_another_origin(to: str) ->
 async def test_a_redirect_of_a_change_is_not_followed() -> None:
     handler, seen = _script(_redirect("/v1/elsewhere", 307), _ok())
 
-    with pytest.raises(UnreadableAnswerError, match="redirect"):
+    with pytest.raises(UnreadableResponseError, match="redirect"):
         await _call(handler, WRITE)
 
     assert len(seen) == 1
@@ -439,7 +439,7 @@ async def test_a_redirect_of_a_change_is_not_followed() -> None:
 async def test_redirects_in_a_circle_end() -> None:
     handler, seen = _script(_redirect("/v1/projects/p1"))
 
-    with pytest.raises(UnreadableAnswerError, match="again"):
+    with pytest.raises(UnreadableResponseError, match="again"):
         await _call(handler)
 
     assert len(seen) == 4
@@ -454,7 +454,7 @@ async def test_an_answer_is_read_up_to_a_limit() -> None:
             read_bytes += 1_000
             yield b"x" * 1_000
 
-    with pytest.raises(AnswerTooLargeError, match="10000"):
+    with pytest.raises(ResponseTooLargeError, match="10000"):
         await _call(lambda _: httpx2.Response(200, content=chunks()), max_answer_bytes=10_000)
 
     assert read_bytes <= 12_000
@@ -643,10 +643,10 @@ async def test_a_proxy_of_the_environment_never_sees_calls_to_this_machine(
 @pytest.mark.parametrize(
     ("first", "error"),
     [
-        (b"HTTP/1.1 200 OK\r\ncontent-length: 5000\r\n\r\n" + b" " * 5000, AnswerTooLargeError),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 5000\r\n\r\n" + b" " * 5000, ResponseTooLargeError),
         (
             b"HTTP/1.1 302 Found\r\nlocation: http://other/\r\ncontent-length: 2\r\n\r\nno",
-            UnreadableAnswerError,
+            UnreadableResponseError,
         ),
     ],
     ids=["too large", "redirect"],

@@ -6,8 +6,8 @@ import pytest
 
 from createos_mcp.client.response import read_response, retry_after_s
 from createos_mcp.contract.catalog import load_catalog
-from createos_mcp.contract.errors import MESSAGE_BYTES, ApiError, UnreadableAnswerError
-from createos_mcp.contract.operations import Json
+from createos_mcp.contract.errors import MESSAGE_BYTES, ApiError, UnreadableResponseError
+from createos_mcp.contract.values import Json
 
 OPERATIONS = load_catalog().operations
 ENDPOINT = OPERATIONS["GetProject"].http
@@ -156,7 +156,7 @@ def test_plain_text_is_an_answer_of_its_own() -> None:
     ids=["page", "broken", "deep"],
 )
 def test_a_success_that_is_no_json_cannot_be_read(content: bytes) -> None:
-    with pytest.raises(UnreadableAnswerError, match="HTTP 200") as caught:
+    with pytest.raises(UnreadableResponseError, match="HTTP 200") as caught:
         _read(200, content, HTML)
 
     assert caught.value.status == 200

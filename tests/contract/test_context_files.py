@@ -2,16 +2,14 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import pytest
 
 from createos_mcp.contract.catalog import BESIDE_THE_PACKAGE, load_catalog
 from createos_mcp.contract.errors import CatalogError
+from createos_mcp.contract.values import Json
 from createos_mcp.workflows.registry import build_workflows
 from tests.agents import NOWHERE
-
-Json: TypeAlias = Any
 
 PROMPT = """+++
 title = "A title"

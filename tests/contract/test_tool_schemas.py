@@ -5,7 +5,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from createos_mcp.contract.catalog import load_catalog
-from createos_mcp.contract.operations import Json, Operation
+from createos_mcp.contract.operations import Operation
+from createos_mcp.contract.values import Json
 
 OPERATIONS = load_catalog().operations
 

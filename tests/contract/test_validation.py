@@ -1,8 +1,8 @@
 import pytest
 
 from createos_mcp.contract.catalog import load_catalog
-from createos_mcp.contract.operations import Json
 from createos_mcp.contract.validation import Validation
+from createos_mcp.contract.values import Json
 
 OPERATIONS = load_catalog().operations
 

@@ -8,19 +8,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import anyio
 import httpx2
 import psutil
 
+from createos_mcp.contract.values import Json
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.gateway.gateway import Gateway
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.service import open_platform, utc_now
 from createos_mcp.platform.users import add_user
-
-Json: TypeAlias = Any
 
 PATIENCE_S = 60.0
 

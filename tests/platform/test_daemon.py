@@ -16,11 +16,12 @@ import psutil
 import pytest
 from anyio import to_thread
 
+from createos_mcp.contract.values import Json
 from createos_mcp.platform import daemon
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.errors import StartupError
 from createos_mcp.platform.paths import DataDir
-from tests.platform.platforms import ANSWERING, OWN_PORTS, Api, Json, processes_of, read_page
+from tests.platform.platforms import ANSWERING, OWN_PORTS, Api, processes_of, read_page
 
 WHO = ANSWERING.replace('os.environ.get("GREETING", "hello")', "START").replace(
     "import http.server, os", "import http.server, os, time\nSTART = str(time.time())"

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeAlias
+from typing import ClassVar
 
 import anyio
 import httpx2
@@ -18,12 +18,11 @@ from hypothesis.stateful import (
 )
 from typing_extensions import override
 
+from createos_mcp.contract.values import Json
 from createos_mcp.platform import daemon
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.users import add_user
-
-Json: TypeAlias = Any
 
 NAMES = st.sampled_from(["shop-web", "Shop-Web", "blog-web", "wiki-web"])
 ENVIRONMENT_NAMES = st.sampled_from(["production", "staging", "preview"])

@@ -6,21 +6,19 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import httpx2
 import pytest
 
 from createos_mcp.calls.binding import bind
 from createos_mcp.contract.operations import Operation
+from createos_mcp.contract.values import Json
 from createos_mcp.platform.api.app import SERVED
 from createos_mcp.platform.errors import NameTakenError, UserNameError
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.users import add_user, list_users
 from tests.calls.test_binding import CASES, CATALOG
 from tests.platform.platforms import Api, another_user, running_platform
-
-Json: TypeAlias = Any
 
 REFUSED = {403, 404}
 

@@ -7,7 +7,6 @@ import sys
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeAlias
 from zipfile import ZipFile
 
 import pytest
@@ -17,8 +16,6 @@ from uv import find_uv_bin
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.settings.settings import Settings
 from tests.eras import ERAS, Era
-
-Json: TypeAlias = Any
 
 ROOT = Path(__file__).parents[2]
 SERVER = json.loads((ROOT / "server.json").read_text())

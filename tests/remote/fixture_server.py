@@ -18,7 +18,7 @@ from mcp.shared.exceptions import MCPDeprecationWarning, MCPError
 from mcp_types.version import is_version_at_least
 
 from createos_mcp.client.target import ApiTarget
-from createos_mcp.contract.operations import Json
+from createos_mcp.contract.values import Json
 from createos_mcp.remote.serve import serve_http
 from createos_mcp.settings.settings import Settings
 

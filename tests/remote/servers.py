@@ -10,16 +10,16 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import IO, Any, Literal, TypeAlias
+from typing import IO, Literal, TypeAlias
 
 import httpx2
 from mcp import Client
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 
+from createos_mcp.contract.values import Json
 from tests.eras import HELLO, Era
 
-Json: TypeAlias = Any
 Wire: TypeAlias = Literal["http", "sse"]
 
 ID = "3f0c9a52-0000-4000-8000-000000000001"

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from createos_mcp.contract.catalog import load_catalog
+from createos_mcp.contract.values import Json
 from tests.apis import fake_api
-from tests.remote.servers import ID, KEY, Json, Served, served
+from tests.remote.servers import ID, KEY, Served, served
 from tests.whole.test_clients import INSPECTOR, MCPORTER, run
 
 SDK = "@modelcontextprotocol/sdk@1.32.2"

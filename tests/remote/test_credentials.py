@@ -7,6 +7,7 @@ import httpx2
 import pytest
 from mcp import Client
 
+from createos_mcp.contract.values import Json
 from tests.apis import Asked, FakeApi, fake_api
 from tests.eras import Era, both_eras
 from tests.remote.servers import (
@@ -15,7 +16,6 @@ from tests.remote.servers import (
     ID,
     KEY,
     PATIENCE_S,
-    Json,
     Served,
     Wire,
     answer_in,

@@ -7,6 +7,7 @@ import anyio
 import httpx2
 import pytest
 
+from createos_mcp.contract.values import Json
 from tests.apis import fake_api
 from tests.remote.servers import (
     ACCEPT,
@@ -14,7 +15,6 @@ from tests.remote.servers import (
     ID,
     KEY,
     PATIENCE_S,
-    Json,
     Served,
     call,
     carrier,

@@ -15,13 +15,13 @@ from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
 from createos_mcp.contract.catalog import load_catalog
+from createos_mcp.contract.values import Json
 from createos_mcp.platform import daemon
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.state import PlatformState
 from tests.cli.test_stdio import environ
 from tests.platform.platforms import UNFINISHED, zip_of
-from tests.remote.servers import Json
 
 ROOT = Path(__file__).parent.parent.parent
 PACKED = ("pyproject.toml", "README.md", "LICENSE", "createos_mcp", "tool_schemas")

@@ -12,19 +12,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
+from createos_mcp.contract.values import Json
 from tests.apis import Asked, FakeApi, fake_api
 from tests.eras import Era, both_eras
-from tests.remote.servers import (
-    HELLO_MESSAGE,
-    ID,
-    Json,
-    Served,
-    Wire,
-    carrier,
-    client_of,
-    post,
-    served,
-)
+from tests.remote.servers import HELLO_MESSAGE, ID, Served, Wire, carrier, client_of, post, served
 
 PUBLIC = "https://mcp.example.com"
 AUDIENCE = f"{PUBLIC}/mcp"

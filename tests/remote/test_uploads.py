@@ -10,6 +10,7 @@ import pytest
 from mcp import Client
 
 from createos_mcp.client.target import Credentials
+from createos_mcp.contract.values import Json
 from createos_mcp.platform import daemon
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.paths import DataDir
@@ -18,7 +19,7 @@ from createos_mcp.remote.errors import UploadAddressError
 from tests.apis import FakeApi, fake_api
 from tests.eras import Era, both_eras
 from tests.platform.platforms import ANSWERING, PATIENCE_S, UNFINISHED, read_page, zip_of
-from tests.remote.servers import ID, KEY, Json, Served, carrier, client_of, served
+from tests.remote.servers import ID, KEY, Served, carrier, client_of, served
 
 TOOL = "UploadDeploymentZip"
 PATH = f"/v1/projects/{ID}/deployments/upload-zip"

@@ -1,13 +1,10 @@
-from typing import Any, TypeAlias
-
 import pytest
 from mcp_types import PromptReference, ResourceTemplateReference
 
+from createos_mcp.contract.values import Json
 from createos_mcp.server.toolsets import Selection
 from tests.agents import Agent, agent
 from tests.eras import Era, both_eras
-
-Json: TypeAlias = Any
 
 ID = "3f0c9a52-0000-4000-8000-000000000001"
 PROJECT = f"/v1/projects/{ID}"

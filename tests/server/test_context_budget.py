@@ -1,15 +1,12 @@
 """What a list of tools costs a model; `bench/tokens.py` counts the tokens themselves."""
 
 import json
-from typing import Any, TypeAlias
 
 import pytest
 
 from createos_mcp.server.toolsets import Selection
 from tests.agents import agent
 from tests.eras import Era, both_eras
-
-Json: TypeAlias = Any
 
 BYTES_PER_TOKEN = 4.4
 """o200k takes these lists at 4.41 to 4.66 bytes a token (`bench/tokens.py`)."""

@@ -1,7 +1,6 @@
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, TypeAlias
 
 import pytest
 from mcp.shared.exceptions import MCPError
@@ -9,10 +8,9 @@ from mcp_types import TextContent
 
 from createos_mcp.contract.operations import PromptRow
 from createos_mcp.contract.validation import Validation
+from createos_mcp.contract.values import Json
 from tests.agents import CATALOG, agent
 from tests.eras import Era, both_eras
-
-Json: TypeAlias = Any
 
 TOOLS = {tool.name: tool for tool in CATALOG.tools}
 

@@ -1,17 +1,14 @@
 import json
-from typing import Any, TypeAlias
 
 import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import Resource, ResourceTemplate, TextResourceContents
 
-from createos_mcp.answers.redaction import MASK
+from createos_mcp.contract.values import MASK, Json
 from createos_mcp.server.toolsets import Selection
 from tests.agents import CATALOG, agent, remote_agent
 from tests.eras import Era, both_eras
-
-Json: TypeAlias = Any
 
 ID = "3f0c9a52-0000-4000-8000-000000000001"
 PROJECT = f"/v1/projects/{ID}"

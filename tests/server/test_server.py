@@ -17,7 +17,7 @@ from typing_extensions import override
 from createos_mcp.client.backend import Backend
 from createos_mcp.client.target import ApiTarget, Credentials
 from createos_mcp.contract.catalog import load_catalog
-from createos_mcp.contract.operations import Json
+from createos_mcp.contract.values import Json
 from createos_mcp.server.server import build_server
 from createos_mcp.server.toolsets import Selection
 from tests.apis import FakeApi, fake_api

@@ -1,5 +1,3 @@
-from typing import Any, TypeAlias
-
 import anyio
 import mcp_types
 import pytest
@@ -7,10 +5,9 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.subscriptions import ResourceUpdated
 
+from createos_mcp.contract.values import Json
 from tests.agents import agent, listening, remote_agent, serving
 from tests.apis import FakeApi
-
-Json: TypeAlias = Any
 
 ID = "3f0c9a52-0000-4000-8000-000000000001"
 PATH = f"/v1/projects/{ID}/deployments/{ID}"

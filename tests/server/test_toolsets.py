@@ -1,15 +1,12 @@
-from typing import Any, TypeAlias
-
 import mcp_types
 import pytest
 from mcp.shared.exceptions import MCPError
 
 from createos_mcp.contract.errors import SelectionError
+from createos_mcp.contract.values import Json
 from createos_mcp.server.toolsets import Selection
 from tests.agents import CATALOG, agent, data_of, remote_agent, text_of
 from tests.eras import Era, both_eras
-
-Json: TypeAlias = Any
 
 ID = "3f0c9a52-0000-4000-8000-000000000001"
 SEARCH_TOOLS = {"SearchTools", "DescribeTool", "CallTool"}

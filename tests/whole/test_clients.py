@@ -9,18 +9,16 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
 from urllib.request import urlopen
 
 import pytest
 
 from createos_mcp.contract.catalog import load_catalog
+from createos_mcp.contract.values import Json
 from createos_mcp.platform import daemon
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.paths import DataDir
 from tests.platform.platforms import PATIENCE_S, UNFINISHED
-
-Json: TypeAlias = Any
 
 INSPECTOR = "@modelcontextprotocol/inspector@2.12.0"
 MCPORTER = "mcporter@0.9.0"

@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import anyio
 import httpx2
@@ -20,7 +19,7 @@ import mcp_types
 import pytest
 from mcp import Client, StdioServerParameters
 
-from createos_mcp.answers.redaction import MASK
+from createos_mcp.contract.values import MASK, Json
 from createos_mcp.platform import daemon
 from createos_mcp.platform.api.app import SERVED
 from createos_mcp.platform.api.not_implemented import requirement_for
@@ -31,8 +30,6 @@ from tests.cli.test_cli import run
 from tests.eras import Era, both_eras
 from tests.platform.dns_servers import Zone, dns_server
 from tests.platform.platforms import ANSWERING, PATIENCE_S, UNFINISHED, read_page, zip_of
-
-Json: TypeAlias = Any
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,18 +6,16 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import mcp_types
 from mcp import Client, StdioServerParameters
 from mcp.client.session import ClientRequestContext
 from pydantic import FileUrl
 
+from createos_mcp.contract.values import Json
 from tests.agents import data_of, text_of
 from tests.eras import Era
 from tests.platform.platforms import ANSWERING
-
-Json: TypeAlias = Any
 
 CRASHING = "import os\nprint(os.environ['NEEDED_VARIABLE'])\n"
 

@@ -1,6 +1,7 @@
 """What Deploy makes of a branch of a GitHub repository, by the requests that it sends."""
 
-from tests.agents import Json, agent, data_of, text_of
+from createos_mcp.contract.values import Json
+from tests.agents import agent, data_of, text_of
 from tests.apis import Asked
 from tests.eras import Era, both_eras
 

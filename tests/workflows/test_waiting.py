@@ -1,4 +1,5 @@
-from tests.agents import Json, agent, data_of, remote_agent
+from createos_mcp.contract.values import Json
+from tests.agents import agent, data_of, remote_agent
 from tests.eras import Era, both_eras
 
 ID = "3f0c9a52-0000-4000-8000-000000000001"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from createos_mcp.contract.operations import Json
+from createos_mcp.contract.values import Json
 
 Format: TypeAlias = Literal["json", "jsonc", "toml"]
 """`jsonc` is JSON with comments and trailing commas."""

@@ -11,7 +11,7 @@ from createos_mcp.cli.install.config_files import read_config, split_bom
 from createos_mcp.cli.install.json_text import read_json, remove_member, set_member
 from createos_mcp.cli.install.toml_text import read_toml, remove_table, set_entries
 from createos_mcp.contract.errors import ConfigFileError, ConfigTextError
-from createos_mcp.contract.operations import Json
+from createos_mcp.contract.values import Json
 
 _HIDDEN = '"…"'
 _STRING = re.compile(r"""(?P<text>"(?:[^"\\]|\\.)*"|'[^']*')(?P<names>\s*:)?""")

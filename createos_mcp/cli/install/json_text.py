@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from createos_mcp.contract.errors import ConfigTextError
-from createos_mcp.contract.operations import Json
+from createos_mcp.contract.values import Json
 
 _INDENT = "  "
 _NO_JSON = re.compile(

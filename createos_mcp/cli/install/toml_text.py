@@ -7,7 +7,7 @@ from tomlkit.exceptions import ParseError, TOMLKitError
 from tomlkit.items import InlineTable
 
 from createos_mcp.contract.errors import ConfigTextError
-from createos_mcp.contract.operations import Json
+from createos_mcp.contract.values import Json
 
 
 def read_toml(text: str) -> dict[str, Json]:

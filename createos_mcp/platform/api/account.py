@@ -1,6 +1,6 @@
 """The user, what they may have, and what a project can be made of."""
 
-from createos_mcp.contract.operations import Json
+from createos_mcp.contract.values import Json
 from createos_mcp.platform.api.api_request import ApiRequest, Handlers
 from createos_mcp.platform.build.frameworks import SUPPORTED
 

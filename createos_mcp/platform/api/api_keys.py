@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from createos_mcp.contract.operations import Json
+from createos_mcp.contract.values import Json
 from createos_mcp.platform.api.api_request import ApiRequest, Handlers
 from createos_mcp.platform.api.auth import hash_of, new_key
 from createos_mcp.platform.errors import InvalidRequestError, NotFoundError

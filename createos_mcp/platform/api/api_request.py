@@ -6,7 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
-from createos_mcp.contract.operations import Arguments, Json, Operation
+from createos_mcp.contract.operations import Operation
+from createos_mcp.contract.values import Arguments, Json
 from createos_mcp.platform.api.downloads import Downloads
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.deploy.reconciler import EnvironmentReconciler

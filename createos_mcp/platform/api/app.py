@@ -11,8 +11,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from createos_mcp.contract.catalog import Catalog
-from createos_mcp.contract.operations import Json, Operation
+from createos_mcp.contract.operations import Operation
 from createos_mcp.contract.validation import Validation
+from createos_mcp.contract.values import Json
 from createos_mcp.platform.api import (
     account,
     analytics,

@@ -1,6 +1,6 @@
 """Apps, as the API calls groups of projects: create, change, fill, list, delete."""
 
-from createos_mcp.contract.operations import Json
+from createos_mcp.contract.values import Json
 from createos_mcp.platform.api.api_request import ApiRequest, Handlers, page, page_bounds
 from createos_mcp.platform.api.projects import serialize_project as project_view
 from createos_mcp.platform.errors import InvalidRequestError, NotFoundError

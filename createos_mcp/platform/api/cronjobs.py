@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from createos_mcp.contract.operations import Json
+from createos_mcp.contract.values import Json
 from createos_mcp.platform.api.api_request import ApiRequest, Handlers
 from createos_mcp.platform.cron.cron_requests import check_request
 from createos_mcp.platform.cron.schedules import Schedule

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from anyio import to_thread
 
-from createos_mcp.contract.operations import Json
+from createos_mcp.contract.values import Json
 from createos_mcp.platform.api.api_request import (
     ApiRequest,
     Handler,

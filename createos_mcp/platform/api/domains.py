@@ -1,6 +1,6 @@
 """Custom domains: claim, prove, route, give back."""
 
-from createos_mcp.contract.operations import Json
+from createos_mcp.contract.values import Json
 from createos_mcp.platform.api.api_request import ApiRequest, Handlers
 from createos_mcp.platform.domains.dns_checks import Records, instructions, records_for
 from createos_mcp.platform.domains.domain_names import read_name

@@ -5,7 +5,8 @@ from collections.abc import Collection, Mapping
 from importlib.metadata import version
 
 from createos_mcp.contract.catalog import Catalog
-from createos_mcp.contract.operations import Json, Operation
+from createos_mcp.contract.operations import Operation
+from createos_mcp.contract.values import Json
 from createos_mcp.platform.api.response_schemas import response_data_schema
 from createos_mcp.platform.errors import UnauthorizedError
 

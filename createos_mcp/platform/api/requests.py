@@ -11,7 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Message
 
-from createos_mcp.contract.operations import Arguments, Json, Operation, Schema
+from createos_mcp.contract.operations import Operation
+from createos_mcp.contract.values import Arguments, Json, Schema
 from createos_mcp.platform.errors import InvalidRequestError, TooLargeError
 
 MAX_BODY_BYTES = 100 * 2**20

@@ -6,7 +6,8 @@ A tool's answer is always an object; `data` is what it is made of: `items` stand
 
 from collections.abc import Mapping
 
-from createos_mcp.contract.operations import Json, Operation, Schema
+from createos_mcp.contract.operations import Operation
+from createos_mcp.contract.values import Json, Schema
 
 _LISTED_AS: Mapping[str, str] = {
     "ListPublishedProjectTemplates": "templates",

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import psutil
 from anyio import to_thread
 
-from createos_mcp.contract.operations import Json
+from createos_mcp.contract.values import Json
 from createos_mcp.platform.api.api_request import Services
 from createos_mcp.platform.errors import ForbiddenError
 from createos_mcp.platform.gateway.addresses import app_url, environment_host

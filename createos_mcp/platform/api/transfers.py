@@ -1,6 +1,6 @@
 """Transfers: an owner makes a token, another user takes the project over with it."""
 
-from createos_mcp.contract.operations import Json
+from createos_mcp.contract.values import Json
 from createos_mcp.platform.api.api_request import ApiRequest, Handlers
 from createos_mcp.platform.errors import ForbiddenError, InvalidRequestError
 from createos_mcp.platform.models import ProjectStatus, Transfer

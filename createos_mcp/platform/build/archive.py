@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from createos_mcp.platform.errors import InvalidRequestError
-from createos_mcp.platform.models import Json
+from createos_mcp.contract.values import Json
 
 MAX_FILES = 100
 MAX_ZIP_BYTES = 50 * 2**20

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from createos_mcp.platform.errors import InvalidRequestError
 from createos_mcp.platform.build.frameworks import DETECTED, DOCKERFILE, FRAMEWORKS, RUNTIMES
-from createos_mcp.platform.models import Json
+from createos_mcp.contract.values import Json
 
 VARIABLES = ("runEnvs", "buildVars", "buildFlags")
 

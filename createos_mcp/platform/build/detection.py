@@ -10,7 +10,7 @@ from pathlib import Path
 
 from createos_mcp.platform.errors import BuildFailedError
 from createos_mcp.platform.build.frameworks import DEFAULT_RUNTIMES, DETECTED, FRAMEWORKS
-from createos_mcp.platform.models import Json
+from createos_mcp.contract.values import Json
 
 MARKERS: Mapping[str, str] = {
     "bun.lock": "bun",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from createos_mcp.platform.models import Json
+from createos_mcp.contract.values import Json
 
 RUNTIMES: Mapping[str, tuple[str, ...]] = {
     "node": ("node:18", "node:20", "node:22"),

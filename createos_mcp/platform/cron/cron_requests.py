@@ -8,8 +8,9 @@ from http import HTTPStatus
 import anyio
 import httpx2
 
+from createos_mcp.contract.values import Json
 from createos_mcp.platform.errors import InvalidRequestError
-from createos_mcp.platform.models import Cronjob, Json
+from createos_mcp.platform.models import Cronjob
 
 USER_AGENT = "createos-cron"
 

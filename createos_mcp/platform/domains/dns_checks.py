@@ -12,7 +12,8 @@ import dns.name
 import dns.nameserver
 import dns.resolver
 
-from createos_mcp.platform.models import Domain, Json
+from createos_mcp.contract.values import Json
+from createos_mcp.platform.models import Domain
 
 TIMEOUT_S = 5.0
 DNS_PORT = 53

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+from createos_mcp.contract.values import Json
 from createos_mcp.platform import processes
-from createos_mcp.platform.models import Instance, Json
+from createos_mcp.platform.models import Instance
 from createos_mcp.platform.processes import ProcessId
 
 KILLED = 137

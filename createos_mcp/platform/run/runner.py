@@ -17,9 +17,10 @@ from typing import IO, TypeAlias
 import anyio
 from anyio import to_thread
 
+from createos_mcp.contract.values import Json
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.errors import AppExitedError, AppNeverListenedError, StartFailedError
-from createos_mcp.platform.models import Instance, Json, LaunchSpec
+from createos_mcp.platform.models import Instance, LaunchSpec
 from createos_mcp.platform.processes import ProcessId, kill_trees, pids_by_environ
 from createos_mcp.platform.run.instances import (
     exit_code_of,

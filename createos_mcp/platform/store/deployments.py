@@ -4,14 +4,9 @@ import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
+from createos_mcp.contract.values import Json
 from createos_mcp.platform.errors import IllegalTransitionError, LimitReachedError
-from createos_mcp.platform.models import (
-    TRANSITIONS,
-    Deployment,
-    DeploymentStatus,
-    Json,
-    LogLine,
-)
+from createos_mcp.platform.models import TRANSITIONS, Deployment, DeploymentStatus, LogLine
 from createos_mcp.platform.store.database import Database, Transaction
 from createos_mcp.platform.store.rows import deployment_of, log_line_of, total_of
 from createos_mcp.platform.timestamps import format_time

@@ -4,9 +4,10 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
+from createos_mcp.contract.values import Json
 from createos_mcp.platform.errors import LimitReachedError, NameTakenError
 from createos_mcp.platform.ids import new_id
-from createos_mcp.platform.models import Environment, Json
+from createos_mcp.platform.models import Environment
 from createos_mcp.platform.store.database import Database, Transaction
 from createos_mcp.platform.store.ports import Ports
 from createos_mcp.platform.store.rows import environment_of

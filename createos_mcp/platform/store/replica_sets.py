@@ -3,8 +3,9 @@
 import json
 from collections.abc import Collection, Mapping
 
+from createos_mcp.contract.values import Json
 from createos_mcp.platform.ids import new_id
-from createos_mcp.platform.models import Json, Replica, ReplicaSet
+from createos_mcp.platform.models import Replica, ReplicaSet
 from createos_mcp.platform.store.database import Database, Transaction
 from createos_mcp.platform.store.rows import replica_of, replica_set_of
 

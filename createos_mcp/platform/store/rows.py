@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from createos_mcp.contract.values import Json
 from createos_mcp.platform.models import (
     Activity,
     ApiKey,
@@ -18,7 +19,6 @@ from createos_mcp.platform.models import (
     Environment,
     EnvironmentStatus,
     Group,
-    Json,
     LogLine,
     Project,
     ProjectStatus,

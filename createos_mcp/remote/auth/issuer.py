@@ -10,8 +10,8 @@ import httpx2
 import jwt
 
 from createos_mcp.client.http import Timeouts, send_request, translated
-from createos_mcp.contract.errors import BackendError, UnreadableAnswerError
-from createos_mcp.contract.operations import Json
+from createos_mcp.contract.errors import BackendError, UnreadableResponseError
+from createos_mcp.contract.values import Json
 from createos_mcp.remote.errors import RefusedTokenError
 
 KEYS_KEPT_S = 600.0
@@ -109,7 +109,7 @@ class IssuerClient:
         try:
             found = jwt.PyJWKSet.from_dict(answer)
         except jwt.PyJWTError as error:
-            raise UnreadableAnswerError(OK, f"{self._jwks_url} shows no keys") from error
+            raise UnreadableResponseError(OK, f"{self._jwks_url} shows no keys") from error
         self._keys = {key.key_id: key for key in found.keys}
         self._fetched_at = self._clock()
 
@@ -123,7 +123,7 @@ class IssuerClient:
                 continue
             if str(document.get("issuer")).rstrip("/") == self._issuer.url:
                 return str(document.get("jwks_uri"))
-        raise UnreadableAnswerError(
+        raise UnreadableResponseError(
             None, f"{self._issuer.url} describes no keys; CREATEOS_OAUTH_JWKS_URL can name them"
         )
 
@@ -133,7 +133,7 @@ class IssuerClient:
         try:
             document = json.loads(answer.content)
         except ValueError as error:
-            raise UnreadableAnswerError(answer.status, "it is not JSON") from error
+            raise UnreadableResponseError(answer.status, "it is not JSON") from error
         if answer.status != OK or not isinstance(document, dict):
-            raise UnreadableAnswerError(answer.status, f"{request.url.path} gave no object")
+            raise UnreadableResponseError(answer.status, f"{request.url.path} gave no object")
         return document

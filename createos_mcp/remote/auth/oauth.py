@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 import jwt
 
-from createos_mcp.contract.operations import Json
+from createos_mcp.contract.values import Json
 from createos_mcp.remote.auth.issuer import Issuer, IssuerClient
 from createos_mcp.remote.errors import RefusedTokenError
 

@@ -10,7 +10,8 @@ from cachetools import TTLCache
 
 from createos_mcp.client.target import Credentials
 from createos_mcp.contract.errors import ApiError, CallError
-from createos_mcp.contract.operations import Endpoint, Json, Request
+from createos_mcp.contract.http import Endpoint, Request
+from createos_mcp.contract.values import Json
 from createos_mcp.remote.limits import Rate
 
 ACCEPTED_TTL_S = 15 * 60

@@ -9,14 +9,12 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import pytest
 
 from createos_mcp.cli.install.client_configs import CLIENTS, Client, Launch, locate_config
 from createos_mcp.cli.install.json_text import read_json
-
-Json: TypeAlias = Any
+from createos_mcp.contract.values import Json
 
 SECRET = "ghp_somebody_elses_secret"  # noqa: S105 - nobody's
 

@@ -16,11 +16,12 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
+from createos_mcp.contract.values import Json
 from createos_mcp.platform.api.analytics import MAX_POINTS, width_of
 from createos_mcp.platform.gateway.gateway import Site
 from createos_mcp.platform.gateway.traffic import Window
 from tests.platform.gateways import serving
-from tests.platform.platforms import ANSWERING, Api, Json, read_page, running_platform
+from tests.platform.platforms import ANSWERING, Api, read_page, running_platform
 
 REQUESTS = 20_000
 WORKERS = 32

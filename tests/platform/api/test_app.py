@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from createos_mcp.contract.catalog import load_catalog
+from createos_mcp.contract.values import Json
 from createos_mcp.platform.api.app import SERVED
-from tests.platform.platforms import ANSWERING, Api, Json, running_platform
+from tests.platform.platforms import ANSWERING, Api, running_platform
 
 PROJECT = {
     "uniqueName": "my-app",

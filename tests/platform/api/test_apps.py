@@ -4,8 +4,9 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from createos_mcp.contract.values import Json
 from createos_mcp.platform.store.database import load_migrations
-from tests.platform.platforms import Api, Json, running_platform
+from tests.platform.platforms import Api, running_platform
 
 NOWHERE = "00000000-0000-4000-8000-000000000000"
 

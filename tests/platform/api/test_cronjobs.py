@@ -6,8 +6,9 @@ from pathlib import Path
 import anyio
 import pytest
 
+from createos_mcp.contract.values import Json
 from tests.platform.clocks import Clock
-from tests.platform.platforms import ANSWERING, PATIENCE_S, Api, Json, running_platform
+from tests.platform.platforms import ANSWERING, PATIENCE_S, Api, running_platform
 
 NOWHERE = "00000000-0000-4000-8000-000000000000"
 

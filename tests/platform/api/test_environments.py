@@ -5,7 +5,8 @@ import anyio
 import httpx2
 import pytest
 
-from tests.platform.platforms import ANSWERING, Api, Json, read_page, running_platform
+from createos_mcp.contract.values import Json
+from tests.platform.platforms import ANSWERING, Api, read_page, running_platform
 
 RESOURCES = {"cpu": 200, "memory": 512, "replicas": 1}
 

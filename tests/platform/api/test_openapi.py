@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeAlias
 
 import httpx2
 import pytest
@@ -15,12 +14,11 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 
 from createos_mcp.contract.catalog import load_catalog
+from createos_mcp.contract.values import Json
 from createos_mcp.platform import daemon
 from createos_mcp.platform.api.app import SERVED
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.paths import DataDir
-
-Json: TypeAlias = Any
 
 OPERATIONS = load_catalog().operations
 

@@ -3,17 +3,15 @@
 import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any, TypeAlias
 from urllib.parse import quote
 
 import pytest
 
 from createos_mcp.calls.binding import bind
+from createos_mcp.contract.values import Json
 from createos_mcp.platform.api.requests import MAX_BODY_BYTES
 from tests.platform.platforms import Api, running_platform
 from tests.platform.test_users import CALLS, belongings, with_ids
-
-Json: TypeAlias = Any
 
 DEEP = json.loads('{"a":' * 500 + "1" + "}" * 500)
 HOSTILE_VALUES: list[Json] = [

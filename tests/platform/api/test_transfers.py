@@ -8,7 +8,8 @@ from pathlib import Path
 import jwt
 import pytest
 
-from tests.platform.platforms import Api, Json, another_user, read_page, running_platform
+from createos_mcp.contract.values import Json
+from tests.platform.platforms import Api, another_user, read_page, running_platform
 from tests.platform.test_daemon import daemon_client, environ, stopped_at_the_end
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.platform.platforms import Json, read_page, running_platform
+from createos_mcp.contract.values import Json
+from tests.platform.platforms import read_page, running_platform
 
 needs_cargo = pytest.mark.skipif(not shutil.which("cargo"), reason="this machine has no Rust")
 

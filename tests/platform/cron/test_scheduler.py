@@ -13,10 +13,11 @@ import anyio
 import pytest
 from anyio.abc import SocketStream
 
+from createos_mcp.contract.values import Json
 from createos_mcp.platform.background import Background
 from createos_mcp.platform.cron.cron_requests import open_client
 from createos_mcp.platform.cron.scheduler import Scheduler
-from createos_mcp.platform.models import Activity, Json
+from createos_mcp.platform.models import Activity
 from createos_mcp.platform.store.cronjobs import Due
 from createos_mcp.platform.store.store import Store, open_store
 from tests.platform.clocks import Clock

@@ -6,8 +6,9 @@ from pathlib import Path
 import aiohttp
 import anyio
 
+from createos_mcp.contract.values import Json
 from tests.platform.api.test_environments import assign, resize
-from tests.platform.platforms import Api, Json, running_platform
+from tests.platform.platforms import Api, running_platform
 
 SWITCHES = 50
 CONNECTIONS = 32

@@ -8,8 +8,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from createos_mcp.contract.values import Json
 from tests.platform.dns_servers import Zone, dns_server
-from tests.platform.platforms import ANSWERING, PATIENCE_S, Api, Json, running_platform
+from tests.platform.platforms import ANSWERING, PATIENCE_S, Api, running_platform
 
 NOWHERE = "00000000-0000-4000-8000-000000000000"
 

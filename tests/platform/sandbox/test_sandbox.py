@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.platform.platforms import ANSWERING, Api, Json, read_page, running_platform
+from createos_mcp.contract.values import Json
+from tests.platform.platforms import ANSWERING, Api, read_page, running_platform
 
 LOOK = """
 import glob, json, os, pathlib

@@ -1,11 +1,11 @@
-"""A row of the table of settings: how its text is read, and what is told of it."""
+"""A row of the table of settings: how its text is read, and what is said about it."""
 
 import ipaddress
 import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from createos_mcp.contract.errors import quote
@@ -15,7 +15,7 @@ SHOWN_BYTES = 60
 MAX_PORT = 65_535
 
 SEALING_BYTES = 32
-"""What a key that seals state has at least."""
+"""Minimum length of a key that seals state."""
 
 SWITCHES = {
     "true": True, "1": True, "yes": True, "on": True,
@@ -27,18 +27,36 @@ _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:(\d{1,5}|\*))?")
 _ORIGIN = re.compile(r"https?://" + _HOST.pattern)
 
 
-def row(
-    read: Callable[[str], object], sentence: str, *, secret: bool = False, shown: str = ""
+Group: TypeAlias = Literal[
+    "credentials", "connection", "tools", "safety", "output", "platform", "server", "oauth"
+]
+"""What settings have in common; a command lists the groups that it reads."""
+
+
+def setting(
+    read: Callable[[str], object],
+    *,
+    group: Group,
+    help: str,  # noqa: A002 - the word of argparse for it
+    secret: bool = False,
+    default_text: str = "",
 ) -> dict[str, Any]:
-    """What the table knows of a setting beside its name, type and default.
+    """What the table of settings knows of a field besides its name, type and default.
 
     Args:
         read: Turns a text into the value, or raises ValueError with what it expected.
-        sentence: What the setting is for.
+        group: Which settings it is listed with.
+        help: What the setting does.
         secret: Whether its value must never be shown.
-        shown: The default in words, where the value says little.
+        default_text: The default in words, where the value says little.
     """
-    return {"read": read, "sentence": sentence, "secret": secret, "shown": shown}
+    return {
+        "read": read,
+        "group": group,
+        "help": help,
+        "secret": secret,
+        "default_text": default_text,
+    }
 
 
 def text(raw: str) -> str:
@@ -50,27 +68,27 @@ def directory(raw: str) -> Path:
     """An absolute path."""
     path = Path(raw).expanduser()
     if not path.is_absolute():
-        raise ValueError(f"expected an absolute path, got {_quote_choices(raw)}")
+        raise ValueError(f"expected an absolute path, got {_quoted(raw)}")
     return path
 
 
 def directories(raw: str) -> tuple[Path, ...]:
-    """Absolute paths with colons between them."""
+    """Absolute paths, separated by colons."""
     return tuple(directory(part.strip()) for part in raw.split(os.pathsep) if part.strip())
 
 
 def names(raw: str) -> frozenset[str]:
-    """Names with commas between them, at least one."""
+    """Comma-separated names, at least one."""
     found = frozenset(name.strip() for name in raw.split(",") if name.strip())
     if not found:
-        raise ValueError(f"expected names with commas between them, got {_quote_choices(raw)}")
+        raise ValueError(f"expected comma-separated names, got {_quoted(raw)}")
     return found
 
 
 def read_switch(raw: str) -> bool:
     """`true` or `false`, or another word for one of them."""
     if raw.lower() not in SWITCHES:
-        raise ValueError(f"expected true or false, got {_quote_choices(raw)}")
+        raise ValueError(f"expected true or false, got {_quoted(raw)}")
     return SWITCHES[raw.lower()]
 
 
@@ -79,7 +97,7 @@ def one_of(*choices: str) -> Callable[[str], str]:
 
     def read(raw: str) -> str:
         if raw.lower() not in choices:
-            raise ValueError(f"expected one of {', '.join(choices)}, got {_quote_choices(raw)}")
+            raise ValueError(f"expected one of {', '.join(choices)}, got {_quoted(raw)}")
         return raw.lower()
 
     return read
@@ -89,7 +107,7 @@ def whole_number(least: int, most: int) -> Callable[[str], int]:
     """A number without a fraction, both bounds included."""
 
     def read(raw: str) -> int:
-        expected = f"expected a whole number from {least} to {most}, got {_quote_choices(raw)}"
+        expected = f"expected a whole number from {least} to {most}, got {_quoted(raw)}"
         if not (raw.isascii() and raw.isdecimal()) or not least <= int(raw[:12]) <= most:
             raise ValueError(expected)
         return int(raw)
@@ -101,7 +119,7 @@ def number(unit: str, most: float, *, zero: bool = False) -> Callable[[str], flo
     """A number of this unit, above 0 unless `zero` is allowed."""
 
     def read(raw: str) -> float:
-        expected = f"expected a number of {unit} up to {most:g}, got {_quote_choices(raw)}"
+        expected = f"expected a number of {unit} up to {most:g}, got {_quoted(raw)}"
         try:
             value = float(raw)
         except ValueError:
@@ -120,7 +138,7 @@ def addresses(raw: str) -> tuple[str, ...]:
         if not _is_ip_address(one):
             raise ValueError(
                 "expected addresses such as 192.0.2.1, 127.0.0.1:5353 or [::1]:53, "
-                f"separated by commas, got {_quote_choices(one)}"
+                f"separated by commas, got {_quoted(one)}"
             )
     return given
 
@@ -139,9 +157,7 @@ def address(raw: str) -> str:
     """An address such as `https://mcp.example.com/base`, without a slash at its end."""
     parts = urlsplit(raw)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError(
-            f"expected an address such as https://example.com, got {_quote_choices(raw)}"
-        )
+        raise ValueError(f"expected an address such as https://example.com, got {_quoted(raw)}")
     return raw.rstrip("/")
 
 
@@ -149,7 +165,7 @@ def base_path(raw: str) -> str:
     """`/` or a path such as `/team/createos`; kept without a slash at its end."""
     path = raw.rstrip("/")
     if path and not _BASE_PATH.fullmatch(path):
-        raise ValueError(f"expected a path such as /createos, got {_quote_choices(raw)}")
+        raise ValueError(f"expected a path such as /createos, got {_quoted(raw)}")
     return path
 
 
@@ -163,16 +179,14 @@ def comma_separated(
 def host_pattern(raw: str) -> str:
     """A host as it stands in a Host header, `mcp.example.com`, `10.0.0.5:8080` or `localhost:*`."""
     if not _HOST.fullmatch(raw):
-        raise ValueError(f"expected a host such as mcp.example.com, got {_quote_choices(raw)}")
+        raise ValueError(f"expected a host such as mcp.example.com, got {_quoted(raw)}")
     return raw
 
 
 def origin_pattern(raw: str) -> str:
     """An origin as browsers send it, `https://app.example.com` or `http://localhost:*`."""
     if not _ORIGIN.fullmatch(raw):
-        raise ValueError(
-            f"expected an origin such as https://app.example.com, got {_quote_choices(raw)}"
-        )
+        raise ValueError(f"expected an origin such as https://app.example.com, got {_quoted(raw)}")
     return raw
 
 
@@ -181,7 +195,7 @@ def network(raw: str) -> str:
     try:
         return str(ipaddress.ip_network(raw, strict=False))
     except ValueError:
-        raise ValueError(f"expected an IP address or network, got {_quote_choices(raw)}") from None
+        raise ValueError(f"expected an IP address or network, got {_quoted(raw)}") from None
 
 
 def sealing_key(raw: str) -> str:
@@ -191,5 +205,5 @@ def sealing_key(raw: str) -> str:
     return raw
 
 
-def _quote_choices(raw: str) -> str:
+def _quoted(raw: str) -> str:
     return repr(quote(raw, limit_bytes=SHOWN_BYTES))

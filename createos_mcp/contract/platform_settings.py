@@ -1,0 +1,75 @@
+"""The settings of the local platform: read by the command line, kept by the platform itself."""
+
+from dataclasses import dataclass, field
+
+from createos_mcp.contract.setting_rows import (
+    MAX_PORT,
+    addresses,
+    number,
+    setting,
+    whole_number,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlatformSettings:
+    """What a user may choose about a platform; the variables begin with `CREATEOS_PLATFORM_`."""
+
+    api_port: int = field(
+        default=0,
+        metadata=setting(
+            whole_number(0, MAX_PORT),
+            group="platform",
+            help="Port of the local platform's API.",
+            default_text="a free port, kept across restarts",
+        ),
+    )
+    gateway_port: int = field(
+        default=0,
+        metadata=setting(
+            whole_number(0, MAX_PORT),
+            group="platform",
+            help="Port on which apps are routed by host name.",
+            default_text="a free port, kept across restarts",
+        ),
+    )
+    dns_servers: tuple[str, ...] = field(
+        default=(),
+        metadata=setting(
+            addresses,
+            group="platform",
+            help="Comma-separated DNS servers used to verify custom domains.",
+            default_text="the system's DNS servers",
+        ),
+    )
+    sleep_after_s: float = field(
+        default=1800.0,
+        metadata=setting(
+            number("seconds", 31_536_000, zero=True),
+            group="platform",
+            help="Idle time after which a local app is put to sleep; 0 = never.",
+        ),
+    )
+    max_deployed: int = field(
+        default=50,
+        metadata=setting(
+            whole_number(1, 1000),
+            group="platform",
+            help="Maximum deployments of one user that run at once; "
+            "above it the longest-running one is put to sleep.",
+        ),
+    )
+    builds_at_once: int = field(
+        default=2,
+        metadata=setting(
+            whole_number(1, 64), group="platform", help="Maximum builds that run at once."
+        ),
+    )
+    logs_kept_days: float = field(
+        default=7.0,
+        metadata=setting(
+            number("days", 3650),
+            group="platform",
+            help="How long logs of stopped and deleted deployments are kept.",
+        ),
+    )
