@@ -203,9 +203,9 @@ async def serve(port: int, app_port: int, root: Path) -> None:
         open_traffic(root / "traffic.db", now=now, retention_days=7) as traffic,
         Gateway(open_socket=open_socket, record=traffic.record) as gateway,
     ):
-        site = Site(hosts=(), port=port, owner="bench")
+        site = Site(route_id="bench", hosts=(), port=port, is_counted=True)
         await gateway.open(site)
-        gateway.publish(site, [instance])
+        gateway.publish(site.route_id, [instance])
         await traffic.run()
 
 

@@ -13,11 +13,24 @@ from typing import Literal, TypeAlias
 
 import httpx2
 
+from createos_mcp.calls.binding import bind
+from createos_mcp.calls.references import References
 from createos_mcp.cli.commands import Invocation
+from createos_mcp.client.backend import Backend
 from createos_mcp.client.http import HttpResponse, Timeouts, send_request, translated
-from createos_mcp.client.target import ApiTarget, Credentials
-from createos_mcp.contract.errors import BackendError, SettingError
-from createos_mcp.settings.settings import CLOUD_URL, Settings
+from createos_mcp.client.target import ApiTarget, Credentials, known_target
+from createos_mcp.contract.catalog import load_catalog
+from createos_mcp.contract.errors import (
+    BackendError,
+    CallError,
+    KeyUnfilledError,
+    SelectionError,
+    SettingError,
+)
+from createos_mcp.contract.operations import Operation
+from createos_mcp.contract.values import Arguments, Json
+from createos_mcp.server.toolsets import SETTINGS, Toolsets, offered
+from createos_mcp.settings.settings import CLOUD_URL, Settings, unknown_variables
 
 Status: TypeAlias = Literal["ok", "warn", "fail"]
 
@@ -47,23 +60,41 @@ class CheckResult:
 
 
 def examine_settings(invocation: Invocation) -> Iterator[CheckResult]:
-    """Settings that cannot be used: unknown, empty, unexpanded, of another kind."""
-    for problem in invocation.problems:
+    """Settings that cannot be used, one by one and together, and variables that are no settings."""
+    for problem in [*invocation.problems, *_selection_problems(invocation.settings)]:
         yield CheckResult(
             name="settings",
             status="fail",
             detail=str(problem),
             remedy=f"Correct or remove {problem.name} where your client sets it.",
         )
+    for warning in unknown_variables(invocation.environ):
+        yield CheckResult(name="settings", status="warn", detail=warning)
+    for root in invocation.settings.deploy_roots:
+        if not root.is_dir():
+            yield CheckResult(
+                name="settings",
+                status="fail",
+                detail=f"CREATEOS_DEPLOY_ROOTS: there is no directory {root}",
+                remedy="Create it, or correct CREATEOS_DEPLOY_ROOTS.",
+            )
     if not invocation.problems:
-        yield CheckResult(name="settings", status="ok", detail="all can be used")
+        yield CheckResult(name="settings", status="ok", detail="valid")
+
+
+def _selection_problems(settings: Settings) -> Iterator[SettingError]:
+    """Toolsets and tools that do not exist: the server would not start with them."""
+    catalog = load_catalog()
+    toolsets = Toolsets(catalog.tools, catalog.on_request, catalog.references)
+    try:
+        toolsets.check(offered(settings), SETTINGS)
+    except SelectionError as error:
+        yield error
 
 
 def check_key(invocation: Invocation) -> Iterator[CheckResult]:
     """Whether there is a key, and whether it looks like one; the key is never shown."""
     settings = invocation.settings
-    if "CREATEOS_API_KEY" in {problem.name for problem in invocation.problems}:
-        return
     if settings.api_key and settings.access_token:
         yield CheckResult(
             name="key",
@@ -71,19 +102,46 @@ def check_key(invocation: Invocation) -> Iterator[CheckResult]:
             detail="both a key and an access token are set; the key is used",
             remedy="Remove CREATEOS_API_KEY or CREATEOS_ACCESS_TOKEN.",
         )
-    if not settings.api_key:
-        yield _without_key(settings)
-        return
-    problem = _key_problem(invocation.environ.get("CREATEOS_API_KEY", ""), settings.api_key)
-    if problem is None:
-        yield CheckResult(name="key", status="ok", detail="present, and looks like one")
-    else:
-        yield problem
+    yield _examine_key(settings, invocation.environ)
+
+
+def _examine_key(settings: Settings, environ: Mapping[str, str]) -> CheckResult:
+    if settings.unfilled and not (settings.api_key or settings.access_token):
+        error = KeyUnfilledError(settings.unfilled)
+        return CheckResult(name="key", status="fail", detail=str(error), remedy=error.remedy)
+    name, secret = "CREATEOS_API_KEY", settings.api_key
+    if secret is None:
+        name, secret = "CREATEOS_ACCESS_TOKEN", settings.access_token
+    if secret is None:
+        return _without_key(settings)
+    try:
+        Credentials(**{"api_key" if settings.api_key else "access_token": secret})
+    except SettingError as error:
+        return CheckResult(name="key", status="fail", detail=str(error), remedy=f"Or {_NEW_KEY}.")
+    return _judge_key(name, environ.get(name, ""), secret)
+
+
+def _judge_key(name: str, raw: str, secret: str) -> CheckResult:
+    if raw != raw.strip():
+        return CheckResult(
+            name="key",
+            status="warn",
+            detail=f"{name} has surrounding whitespace (ignored)",
+            remedy=f"Set {name} without it; other programs may send it.",
+        )
+    if name == "CREATEOS_ACCESS_TOKEN":
+        return CheckResult(name="key", status="ok", detail="an access token is used")
+    if not secret.startswith(KEY_PREFIX):
+        return CheckResult(
+            name="key",
+            status="warn",
+            detail=f"it does not begin with {KEY_PREFIX}, as keys of CreateOS do",
+            remedy=f"If calls are refused, {_NEW_KEY}.",
+        )
+    return CheckResult(name="key", status="ok", detail="present, and has the form of a key")
 
 
 def _without_key(settings: Settings) -> CheckResult:
-    if settings.access_token:
-        return CheckResult(name="key", status="ok", detail="an access token is used")
     if settings.is_local:
         return CheckResult(
             name="key", status="ok", detail="none; calls go to the platform on this machine"
@@ -91,45 +149,51 @@ def _without_key(settings: Settings) -> CheckResult:
     return CheckResult(
         name="key",
         status="fail",
-        detail="none, and CREATEOS_API_URL names a platform that wants one",
+        detail="none, and CREATEOS_API_URL names a platform that requires one",
         remedy="Set CREATEOS_API_KEY, or remove CREATEOS_API_URL to use this machine.",
     )
 
 
-def _key_problem(raw: str, key: str) -> CheckResult | None:
-    try:
-        Credentials(api_key=key)
-    except SettingError as error:
-        return CheckResult(name="key", status="fail", detail=str(error), remedy=f"Or {_NEW_KEY}.")
-    if raw != raw.strip():
-        return CheckResult(
-            name="key",
-            status="warn",
-            detail="blanks or line ends stand around it; they are left out",
-            remedy="Set CREATEOS_API_KEY without them; other programs may send them.",
-        )
-    if not key.startswith(KEY_PREFIX):
-        return CheckResult(
-            name="key",
-            status="warn",
-            detail=f"it does not begin with {KEY_PREFIX}, as keys of CreateOS do",
-            remedy=f"If calls are refused, {_NEW_KEY}.",
-        )
-    return None
-
-
-def check_address(settings: Settings) -> tuple[ApiTarget | None, CheckResult]:
-    """Where calls go; None when that is the local platform or cannot be used."""
+def check_address(settings: Settings) -> CheckResult:
+    """Where calls go."""
     if settings.is_local:
-        return None, CheckResult(name="address", status="ok", detail="the platform on this machine")
-    credentials = Credentials(access_token=settings.access_token)
+        return CheckResult(name="address", status="ok", detail="the platform on this machine")
     try:
-        credentials = Credentials(api_key=settings.api_key, access_token=settings.access_token)
-        target = ApiTarget(base_url=settings.api_url or CLOUD_URL, credentials=credentials)
+        target = ApiTarget(base_url=settings.api_url or CLOUD_URL, credentials=Credentials())
     except SettingError as error:
         remedy = f"Correct {error.name}."
-        return None, CheckResult(name="address", status="fail", detail=str(error), remedy=remedy)
-    return target, CheckResult(name="address", status="ok", detail=target.base_url)
+        return CheckResult(name="address", status="fail", detail=str(error), remedy=remedy)
+    return CheckResult(name="address", status="ok", detail=target.base_url)
+
+
+def target_of(settings: Settings) -> ApiTarget:
+    """Where calls go and with which credentials.
+
+    Raises:
+        SettingError: One of them cannot be used.
+    """
+    credentials = Credentials(api_key=settings.api_key, access_token=settings.access_token)
+    return ApiTarget(base_url=settings.api_url or CLOUD_URL, credentials=credentials)
+
+
+async def check_project(target: ApiTarget, settings: Settings) -> list[CheckResult]:
+    """Whether the project that the settings pin exists, by looking it up."""
+    if settings.project is None:
+        return []
+    catalog = load_catalog()
+    async with Backend(known_target(target), attempts=1) as backend:
+
+        async def fetch(operation: Operation, arguments: Arguments) -> Json:
+            return await backend.send(bind(operation, arguments), operation.http)
+
+        try:
+            found = await References(catalog).resolve({"project_id": settings.project}, fetch)
+            await fetch(catalog.operations["GetProject"], found)
+        except CallError as error:
+            detail = target.credentials.mask(str(error))
+            remedy = "Correct CREATEOS_PROJECT, or create the project."
+            return [CheckResult(name="project", status="fail", detail=detail, remedy=remedy)]
+    return [CheckResult(name="project", status="ok", detail=f"{settings.project} exists")]
 
 
 async def check_connection(target: ApiTarget, settings: Settings) -> list[CheckResult]:
@@ -165,7 +229,7 @@ async def _call_platform(target: ApiTarget, settings: Settings) -> HttpResponse:
 
 def _read_status(status: int) -> Iterator[CheckResult]:
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        yield CheckResult(name="platform", status="ok", detail="it answers")
+        yield CheckResult(name="platform", status="ok", detail="responds")
         yield CheckResult(
             name="key accepted",
             status="fail",
@@ -173,13 +237,13 @@ def _read_status(status: int) -> Iterator[CheckResult]:
             remedy=f"Check that it belongs to this platform, or {_NEW_KEY}.",
         )
     elif status == HTTPStatus.OK:
-        yield CheckResult(name="platform", status="ok", detail="it answers")
-        yield CheckResult(name="key accepted", status="ok", detail="by one call")
+        yield CheckResult(name="platform", status="ok", detail="responds")
+        yield CheckResult(name="key accepted", status="ok", detail="yes, by one call")
     else:
         yield CheckResult(
             name="platform",
             status="fail",
-            detail=f"it answers HTTP {status} where it should know you",
+            detail=f"unexpected response: HTTP {status}",
             remedy="Check CREATEOS_API_URL; if it is right, try again later.",
         )
 
@@ -192,13 +256,13 @@ def check_clock(headers: Mapping[str, str], now: datetime) -> Iterator[CheckResu
         return
     drift_s = (now - stated).total_seconds()
     if abs(drift_s) < _DRIFT_S:
-        yield CheckResult(name="clock", status="ok", detail="as the platform's")
+        yield CheckResult(name="clock", status="ok", detail="in sync with the platform")
         return
     yield CheckResult(
         name="clock",
         status="warn",
-        detail=f"{abs(drift_s):.0f} s {'ahead of' if drift_s > 0 else 'behind'} the platform's",
-        remedy="Set this machine's clock, by NTP for one.",
+        detail=f"{abs(drift_s):.0f} s {'ahead of' if drift_s > 0 else 'behind'} the platform",
+        remedy="Set this machine's clock, for example by NTP.",
     )
 
 
@@ -224,5 +288,5 @@ def _ask_version(program: str, environ: Mapping[str, str]) -> str:
             check=False,
         ).stdout
     except (OSError, subprocess.TimeoutExpired):
-        return f"{program} that does not run"
+        return f"{program} (does not run)"
     return f"{program} {said.removeprefix(program).strip().partition(' ')[0]}"

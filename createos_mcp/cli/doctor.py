@@ -14,18 +14,17 @@ from createos_mcp.cli.checks import (
     check_connection,
     check_key,
     check_programs,
+    check_project,
     examine_settings,
+    target_of,
 )
 from createos_mcp.cli.commands import Invocation
 from createos_mcp.cli.terminal import say
+from createos_mcp.client.target import ApiTarget
 from createos_mcp.contract.errors import NoPlatformHereError
+from createos_mcp.settings.settings import Settings
 
 _STYLES: dict[Status, str] = {"ok": "green", "warn": "yellow", "fail": "bold red"}
-
-_DESTINATION = frozenset(
-    {"CREATEOS_API_KEY", "CREATEOS_ACCESS_TOKEN", "CREATEOS_API_URL", "--api-url"}
-)
-"""Settings that together say where calls go."""
 
 
 def examine(invocation: Invocation) -> int:
@@ -40,23 +39,27 @@ def examine(invocation: Invocation) -> int:
 
 
 def _findings(invocation: Invocation) -> Iterator[CheckResult]:
-    yield from examine_settings(invocation)
-    about_key = list(check_key(invocation))
-    yield from about_key
-    # With half of them known, a key could go to another address than the one that is meant.
-    unknown = {problem.name for problem in invocation.problems} & _DESTINATION
-    if not unknown and all(finding.status != "fail" for finding in about_key):
+    known = [*examine_settings(invocation), *check_key(invocation)]
+    known.append(check_address(invocation.settings))
+    yield from known
+    # A wrong setting may lead a key to another address than the one that is meant.
+    if all(finding.status != "fail" for finding in known):
         yield from _destination_findings(invocation)
     yield from check_programs(invocation.environ)
 
 
 def _destination_findings(invocation: Invocation) -> Iterator[CheckResult]:
-    target, finding = check_address(invocation.settings)
-    yield finding
     if invocation.settings.is_local:
         yield from _local_findings(invocation)
-    elif target is not None:
-        yield from anyio.run(check_connection, target, invocation.settings)
+    else:
+        yield from _findings_at(target_of(invocation.settings), invocation.settings)
+
+
+def _findings_at(target: ApiTarget, settings: Settings) -> Iterator[CheckResult]:
+    reached = anyio.run(check_connection, target, settings)
+    yield from reached
+    if all(finding.status != "fail" for finding in reached):
+        yield from anyio.run(check_project, target, settings)
 
 
 def _local_findings(invocation: Invocation) -> Iterator[CheckResult]:
@@ -74,7 +77,7 @@ def _local_findings(invocation: Invocation) -> Iterator[CheckResult]:
     target, findings = find_target(invocation)
     yield from findings
     if target is not None:
-        yield from anyio.run(check_connection, target, invocation.settings)
+        yield from _findings_at(target, invocation.settings)
     yield from check_machine(invocation)
 
 

@@ -1,9 +1,8 @@
 """Checks of this machine as the place of the local platform."""
 
-import os
 import socket
+import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 from createos_mcp.cli.checks import CheckResult
 from createos_mcp.cli.commands import Invocation
@@ -13,9 +12,9 @@ from createos_mcp.platform import daemon
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.sandbox.sandbox import detect_sandbox
 from createos_mcp.platform.state import PlatformState
-from createos_mcp.settings.settings import variable_of
+from createos_mcp.settings.settings import PLATFORM_PREFIX, variable_of
 
-_PORTS = ("platform_api_port", "platform_gateway_port")
+_PORTS = ("api_port", "gateway_port")
 
 
 def find_target(invocation: Invocation) -> tuple[ApiTarget | None, list[CheckResult]]:
@@ -23,7 +22,7 @@ def find_target(invocation: Invocation) -> tuple[ApiTarget | None, list[CheckRes
     data_dir = config_of(invocation.settings).data_dir
     state = daemon.find_running(data_dir)
     if state is None:
-        detail = "it does not run; the first call starts it"
+        detail = "not running; the first call starts it"
         return None, [CheckResult(name="platform", status="ok", detail=detail)]
     try:
         key = data_dir.key_file.read_text().strip()
@@ -65,45 +64,45 @@ def _check_isolation() -> Iterator[CheckResult]:
 
 
 def _check_data_dir(data_dir: DataDir) -> CheckResult:
+    """Whether files can be written there, found out by writing one."""
     root = data_dir.root
     above = next(path for path in (root, *root.parents) if path.exists())
-    if above.is_dir() and os.access(above, os.W_OK | os.X_OK):
-        return CheckResult(name="data directory", status="ok", detail=f"{root} can be written")
-    return CheckResult(
-        name="data directory",
-        status="fail",
-        detail=f"{root} cannot be {'written' if above == root else 'made'}: {_fault(above)}",
-        remedy="Give it to your user, or choose another by CREATEOS_DATA_DIR.",
-    )
-
-
-def _fault(path: Path) -> str:
-    return f"{path} belongs to others" if path.is_dir() else f"{path} is no directory"
+    try:
+        with tempfile.TemporaryFile(dir=above):
+            return CheckResult(name="data directory", status="ok", detail=f"{root} is writable")
+    except OSError as error:
+        return CheckResult(
+            name="data directory",
+            status="fail",
+            detail=f"{root} is not writable: {above}: {error.strerror}",
+            remedy="Give it to your user, or choose another with CREATEOS_DATA_DIR.",
+        )
 
 
 def _check_ports(invocation: Invocation, state: PlatformState | None) -> Iterator[CheckResult]:
-    """Ports that are chosen by a setting; others are found free by the platform itself."""
+    """Ports that are chosen by a setting, by listening on them; others are free by choice."""
     for name in _PORTS:
-        port: int = getattr(invocation.settings, name)
+        port: int = getattr(invocation.settings.platform, name)
         if not port or state is not None:
             continue
-        if _is_port_free(port):
+        problem = _listen_problem(port)
+        if problem is None:
             yield CheckResult(name="port", status="ok", detail=f"{port} is free")
         else:
             yield CheckResult(
                 name="port",
                 status="fail",
-                detail=f"{port} is in use by another program",
-                remedy=f"Choose another by {variable_of(name)}, or leave it out.",
+                detail=f"cannot listen on {port}: {problem}",
+                remedy=f"Choose another with {variable_of(PLATFORM_PREFIX + name)}, or remove it.",
             )
 
 
-def _is_port_free(port: int) -> bool:
+def _listen_problem(port: int) -> str | None:
     with socket.socket() as trial:
         # As servers do, so that connections that have just ended are no obstacle.
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             trial.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
+        except OSError as error:
+            return error.strerror
+    return None

@@ -12,8 +12,10 @@ from createos_mcp.cli.terminal import say
 from createos_mcp.contract.errors import ConnectionLostError
 from createos_mcp.contract.values import Json
 from createos_mcp.platform import daemon
+from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.state import PlatformState
+from createos_mcp.settings.settings import PLATFORM_PREFIX, variable_of
 
 REQUEST_TIMEOUT_S = 10
 
@@ -30,7 +32,22 @@ _ISOLATION = {
 def start_command(invocation: Invocation) -> int:
     """Start the platform unless it runs, and show it."""
     locate_platform(invocation)
-    return print_status(invocation)
+    code = print_status(invocation)
+    _report_other_settings(config_of(invocation.settings))
+    return code
+
+
+def _report_other_settings(config: PlatformConfig) -> None:
+    """Say which settings the running platform was started without."""
+    state = daemon.find_running(config.data_dir)
+    running = state.settings if state is not None else {}
+    wanted = config.choices()
+    changed = [name for name in running.keys() & wanted.keys() if running[name] != wanted[name]]
+    if changed:
+        names = ", ".join(variable_of(PLATFORM_PREFIX + name) for name in sorted(changed))
+        say("")
+        say(f"The running platform was started with other values of {names}.", style="yellow")
+        say("To apply them: createos-mcp platform stop && createos-mcp platform start")
 
 
 def print_status(invocation: Invocation) -> int:

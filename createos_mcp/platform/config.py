@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Self
 
@@ -42,6 +42,13 @@ class PlatformConfig(PlatformSettings):
     """Where control groups are; where none can be made, launchers watch their apps' memory."""
     isolation: str = "auto"
     """`auto` takes bubblewrap where it works; `none` runs plain processes."""
+
+    def choices(self) -> dict[str, Json]:
+        """What the user chose, by the names of PlatformSettings, as JSON has it."""
+        chosen: dict[str, Json] = {
+            row.name: getattr(self, row.name) for row in fields(PlatformSettings)
+        }
+        return {**chosen, "dns_servers": list(self.dns_servers)}
 
     def to_json(self) -> str:
         """The configuration as one text, for the platform's own process."""

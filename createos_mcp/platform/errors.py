@@ -21,6 +21,7 @@
   x BuildFailedError            ends a deployment in `build_error`
   x StartFailedError            ends a deployment in `error` or `crashing`
     - AppExitedError
+      . AppOutOfMemoryError
     - AppNeverListenedError
   x InstanceUnreachableError    no connection to an app: nothing was sent to it
   x AnswerLostError             the connection to an app ended before its answer did
@@ -28,6 +29,8 @@
 
 from pathlib import Path
 from typing import ClassVar
+
+from createos_mcp.contract.reason_codes import ReasonCode
 
 
 class PlatformError(Exception):
@@ -182,21 +185,37 @@ class IllegalTransitionError(PlatformError):
 class BuildFailedError(PlatformError):
     """The build ended without a release; the sentence is the deployment's reason."""
 
+    def __init__(self, code: ReasonCode, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
 
 class StartFailedError(PlatformError):
     """The app was started and does not serve; the sentence is the deployment's reason."""
 
+    code = ReasonCode.START_FAILED
+
 
 class AppExitedError(StartFailedError):
-    """The app ended before its port answered."""
+    """The app exited before it listened on its port."""
+
+    code = ReasonCode.APP_EXITED
 
     def __init__(self, exit_code: int) -> None:
-        super().__init__(f"The app exited with code {exit_code} before its port answered")
+        super().__init__(f"The app exited with code {exit_code} before it listened on its port")
         self.exit_code = exit_code
 
 
+class AppOutOfMemoryError(AppExitedError):
+    """The app was killed before it listened on its port, because its memory was used up."""
+
+    code = ReasonCode.OUT_OF_MEMORY
+
+
 class AppNeverListenedError(StartFailedError):
-    """The app runs, and no port answered in time."""
+    """The app runs, and listened on no port in time."""
+
+    code = ReasonCode.PORT_NOT_OPEN
 
     def __init__(self, port: int, waited_s: float) -> None:
         super().__init__(

@@ -5,8 +5,18 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.processes import ProcessId
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reason:
+    """Why a deployment is in its state."""
+
+    code: ReasonCode
+    text: str
+    """A sentence for people; nothing may depend on its words."""
 
 
 class ProjectType(StrEnum):
@@ -197,7 +207,9 @@ class Deployment:
     """Counts up within the project, from 1."""
     status: DeploymentStatus
     reason: str | None
-    """Why the deployment is where it is; set on every failure."""
+    """Why the deployment is in its state, in a sentence; set on every failure."""
+    reason_code: str | None
+    """The same for programs, a `ReasonCode`."""
     source: str
     """Kind of upload: `files`, `base64`, `zip`."""
     settings: Mapping[str, Json]

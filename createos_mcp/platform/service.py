@@ -94,6 +94,7 @@ async def open_platform(
                 store=store,
                 runner=runner,
                 addresses=addresses,
+                gateway=gateway,
                 config=config,
                 background=background,
             )
@@ -114,23 +115,24 @@ async def open_platform(
                 supervisor=supervisor,
                 reconciler=reconciler,
                 addresses=addresses,
+                gateway=gateway,
                 config=config,
                 background=background,
             )
-            sleeper = Sleeper(
-                store=store, supervisor=supervisor, addresses=addresses, config=config
-            )
-            routing = DomainRouting(domains=store.domains, hosts=addresses)
+            sleeper = Sleeper(store=store, supervisor=supervisor, gateway=gateway, config=config)
+            routing = DomainRouting(domains=store.domains, gateway=gateway)
             scheduler = Scheduler(
                 cronjobs=store.cronjobs, client=client, background=background, now=now
             )
+            await builder.kill_orphans()
             await deployer.recover()
             await routing.restore()
             for work in (sleeper.run, releases.keep_collecting, scheduler.run):
                 background.start(work)
             services = Services(
                 store=store,
-                deployments=deployer,
+                deployer=deployer,
+                addresses=addresses,
                 reconciler=reconciler,
                 supervisor=supervisor,
                 downloads=downloads,
@@ -169,7 +171,7 @@ async def serve_platform(config: PlatformConfig, environ: Mapping[str, str]) -> 
             async with open_platform(settled, environ) as (app, gateway, sandbox):
                 api = Listeners(app)
                 await api.serve(listener)
-                write_state(config.data_dir.state_file, _state(settled, gateway, sandbox))
+                write_state(config.data_dir.state_file, _state(config, settled, gateway, sandbox))
                 async with anyio.create_task_group() as ends:
                     ends.start_soon(_end_when_deserted, lock, ends.cancel_scope)
                     await anext(signals)
@@ -184,7 +186,9 @@ async def _end_when_deserted(lock: IO[str], scope: anyio.CancelScope) -> None:
     scope.cancel()
 
 
-def _state(config: PlatformConfig, gateway: Gateway, sandbox: Sandbox) -> PlatformState:
+def _state(
+    asked: PlatformConfig, config: PlatformConfig, gateway: Gateway, sandbox: Sandbox
+) -> PlatformState:
     process = ProcessId.of(os.getpid())
     return PlatformState(
         pid=process.pid,
@@ -195,6 +199,7 @@ def _state(config: PlatformConfig, gateway: Gateway, sandbox: Sandbox) -> Platfo
         gateway_port=gateway.port,
         isolation=sandbox.name,
         outbound=sandbox.outbound,
+        settings=asked.choices(),
     )
 
 
@@ -237,5 +242,5 @@ def _bind_port(port: int) -> socket.socket:
     try:
         return bind_loopback(port)
     except OSError as error:
-        reason = f"port {port} is taken; choose another"
-        raise StartupError(reason) from error
+        reason = f"cannot listen on port {port}: {error.strerror}"
+        raise StartupError(reason, "choose another") from error

@@ -1,9 +1,11 @@
 """The platform's state file: who runs it, since when, and at which addresses."""
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from createos_mcp.contract.values import Json
 from createos_mcp.platform.processes import ProcessId
 
 
@@ -22,6 +24,8 @@ class PlatformState:
     """`bubblewrap` or `none`."""
     outbound: bool
     """Whether apps reach the network."""
+    settings: Mapping[str, Json] = field(default_factory=dict)
+    """What was chosen, by the names of PlatformSettings."""
 
     @property
     def api_url(self) -> str:

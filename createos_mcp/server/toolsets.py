@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Self
 
+from cachetools import LRUCache
+
 from createos_mcp.contract.errors import SelectionError
 from createos_mcp.contract.operations import Reference, Tool
 from createos_mcp.contract.values import Schema
@@ -162,7 +164,7 @@ class Toolsets:
             if reference.resource == "project"
             for argument in reference.arguments
         )
-        self._kept: dict[tuple[Selection, Selection], Choice] = {}
+        self._kept: LRUCache[tuple[Selection, Selection], Choice] = LRUCache(_KEPT_CHOICES)
 
     @property
     def tools(self) -> Iterable[Tool]:
@@ -192,11 +194,10 @@ class Toolsets:
     def choose(self, bound: Selection, wanted: Selection) -> Choice:
         """The tools of a caller who wants this, within what the operator allows."""
         key = (bound, wanted)
-        if key not in self._kept:
-            if len(self._kept) >= _KEPT_CHOICES:
-                self._kept.clear()
-            self._kept[key] = self._choose(bound, wanted)
-        return self._kept[key]
+        choice = self._kept.get(key)
+        if choice is None:
+            choice = self._kept[key] = self._choose(bound, wanted)
+        return choice
 
     def _choose(self, bound: Selection, wanted: Selection) -> Choice:
         read_only = bound.read_only or wanted.read_only

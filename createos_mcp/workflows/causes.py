@@ -1,8 +1,10 @@
 """Causes: what most likely lies behind a log, and what to do about it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from createos_mcp.contract.reason_codes import ReasonCode
 
 _NAME = r"[\w./@-]{1,400}"
 """What a log may put into our own sentences: a name and nothing that reads like a sentence."""
@@ -19,6 +21,58 @@ class Cause:
     next: str
 
 
+_OUT_OF_MEMORY = Cause(
+    reason="the memory was not enough",
+    next="Give it more with UpdateProjectEnvironmentResources (at most 1024 MB), or use less.",
+)
+_BUILD_TIMED_OUT = Cause(
+    reason="the build took longer than its limit of 15 minutes",
+    next="Build less, or build on your side and deploy the result.",
+)
+
+_BY_CODE: Mapping[str, Cause] = {
+    ReasonCode.NO_APP_FOUND: Cause(
+        reason="no file tells what kind of app it is",
+        next="Deploy the app's own folder, or set a runtime with UpdateProjectSettings.",
+    ),
+    ReasonCode.NO_START_COMMAND: Cause(
+        reason="no file and no setting has a start command",
+        next="Set runCommand with UpdateProjectSettings, or add a start script; deploy again.",
+    ),
+    ReasonCode.NEEDS_DOCKER: Cause(
+        reason="the local platform builds without Docker",
+        next="Set hasDockerfile to false and a runtime with UpdateProjectSettings; deploy again.",
+    ),
+    ReasonCode.FOLDER_MISSING: Cause(
+        reason="the folder in directoryPath was not uploaded",
+        next="Correct directoryPath with UpdateProjectSettings and deploy again.",
+    ),
+    ReasonCode.OUTPUT_MISSING: Cause(
+        reason="the build left no folder to serve",
+        next="Set buildDir with UpdateProjectSettings to the folder it writes; deploy again.",
+    ),
+    ReasonCode.RUNTIME_UNAVAILABLE: Cause(
+        reason="the runtime is not available on this machine",
+        next="Set another runtime with UpdateProjectSettings, or install it as the log says.",
+    ),
+    ReasonCode.BUILD_TIMED_OUT: _BUILD_TIMED_OUT,
+    ReasonCode.OUT_OF_MEMORY: _OUT_OF_MEMORY,
+}
+"""What the platform knows better than any log."""
+
+_AFTER_LOG: Mapping[str, Cause] = {
+    ReasonCode.PORT_NOT_OPEN: Cause(
+        reason="nothing listens on the app's port",
+        next="Let the app listen on 0.0.0.0 and the port in the variable PORT; deploy again.",
+    ),
+    ReasonCode.PLATFORM_FAILED: Cause(
+        reason="the platform itself failed",
+        next="Deploy again; if it fails again, read `createos-mcp platform logs`.",
+    ),
+}
+"""What the platform saw, where the log does not tell more."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LogPattern:
     """What a log shows when there is such a cause; `{0}` is the first name that it holds."""
@@ -28,131 +82,124 @@ class LogPattern:
     next: str
 
 
-def _sign(pattern: str, reason: str, next_step: str) -> LogPattern:
+def _pattern(pattern: str, reason: str, next_step: str) -> LogPattern:
     compiled = re.compile(pattern.replace("NAME", f"({_NAME})"), re.IGNORECASE)
     return LogPattern(pattern=compiled, reason=reason, next=next_step)
 
 
 LOG_PATTERNS: Sequence[LogPattern] = (
-    _sign(
+    _pattern(
         r"Cannot find (?:module|package) ['\"]?NAME",
-        "the module {0} is not there",
+        "the module {0} is missing",
         "Add it to dependencies in package.json, or correct its path, and deploy again.",
     ),
-    _sign(
+    _pattern(
         r"(?:ModuleNotFoundError|ImportError): No module named ['\"]?NAME",
         "the Python module {0} is not installed",
         "Add its package to requirements.txt and deploy again.",
     ),
-    _sign(
+    _pattern(
         r"No matching distribution found for NAME",
         "the package {0} does not exist in that version",
         "Correct it in requirements.txt and deploy again.",
     ),
-    _sign(
+    _pattern(
         r"(?:E404|404 Not Found)[^\n]*?registry|is not in (?:this|the npm) registry",
         "a package does not exist in the registry",
         "Correct its name or version in package.json and deploy again.",
     ),
-    _sign(
+    _pattern(
         r"npm ci.{0,80}can only install|lock ?file.{0,60}(?:out of date|not up to date)",
-        "the lock file does not fit package.json",
+        "the lock file does not match package.json",
         "Run the install command on your side, and deploy with the new lock file.",
     ),
-    _sign(
+    _pattern(
         r"Missing script:? ['\"]?NAME",
         "package.json has no script {0}",
         "Add that script, or set another command with UpdateProjectSettings; deploy again.",
     ),
-    _sign(
-        r"Nothing says how to run the app",
-        "no file and no setting says how to run the app",
-        "Set runCommand with UpdateProjectSettings, or add a start script; deploy again.",
-    ),
-    _sign(
-        r"hasDockerfile or the runtime dockerfile is set",
-        "the local platform builds without Docker",
-        "Set hasDockerfile to false and a runtime with UpdateProjectSettings; deploy again.",
-    ),
-    _sign(
+    _pattern(
         r"EADDRINUSE|address already in use",
-        "the port is taken, perhaps since the app listens twice",
+        "the port is in use, perhaps because the app listens twice",
         "Listen once, on the port in the variable PORT, and deploy again.",
     ),
-    _sign(
-        r"did not listen on any port|port.{0,40}(?:not open|health check)|health check.{0,40}fail",
+    _pattern(
+        r"port.{0,40}(?:not open|health check)|health check.{0,40}fail",
         "nothing listens on the app's port",
         "Let the app listen on 0.0.0.0 and the port in the variable PORT; deploy again.",
     ),
-    _sign(
-        r"heap out of memory|OOMKilled|out of memory|MemoryError|exit(?:ed with)? code 137"
-        r"|used more than its \d+ MB",
-        "the memory was not enough",
-        "Give it more with UpdateProjectEnvironmentResources (at most 1024 MB), or use less.",
+    _pattern(
+        r"heap out of memory|OOMKilled|out of memory|MemoryError|exit(?:ed with)? code 137",
+        _OUT_OF_MEMORY.reason,
+        _OUT_OF_MEMORY.next,
     ),
-    _sign(
-        r"did not finish within \d+ minutes|build timed? ?out",
-        "the build took longer than its limit of 15 minutes",
-        "Build less, or build on your side and deploy the result.",
-    ),
-    _sign(
+    _pattern(r"build timed? ?out", _BUILD_TIMED_OUT.reason, _BUILD_TIMED_OUT.next),
+    _pattern(
         r"(?:KeyError: ['\"]NAME|environment variable ['\"]?NAME)",
         "the variable {0} may be missing",
         "Set it with SetEnvironmentVariables and redeploy.",
     ),
-    _sign(
+    _pattern(
         r"SyntaxError|IndentationError|error TS\d+|Failed to compile|Module parse failed",
         "the code does not compile",
-        "Correct the place that the log names and deploy again.",
+        "Fix the error at the place in the log and deploy again.",
     ),
-    _sign(
+    _pattern(
         r"(?:sh|bash): (?:\d+: |line \d+: )?NAME: (?:command )?not found",
         "the command {0} does not exist there",
         "Install it with installCommand, or use another command; deploy again.",
     ),
-    _sign(
+    _pattern(
         r"ECONNREFUSED|connection refused|could not connect to server",
-        "the app could not reach something that it needs, such as a database",
+        "the app could not connect to something it needs, such as a database",
         "Check the address in its variables (SetEnvironmentVariables) and redeploy.",
     ),
-    _sign(
+    _pattern(
         r"No such file or directory:? ['\"]?NAME|ENOENT[^\n]*?open ['\"]NAME",
         "the file {0} was not deployed",
-        "Deploy it along, or correct its path.",
+        "Deploy it too, or correct its path.",
     ),
 )
 """From the most telling to the vaguest; the first that is found counts."""
 
 _BY_STATUS = {
     "build_error": Cause(
-        reason="the build failed", next="Correct what the log shows and deploy again."
+        reason="the build failed", next="Fix what the log shows and deploy again."
     ),
     "crashing": Cause(
-        reason="the app ended as soon as it started",
-        next="Correct what the log shows and deploy again.",
+        reason="the app exited as soon as it started",
+        next="Fix what the log shows and deploy again.",
     ),
     "error": Cause(
-        reason="the app did not come up",
+        reason="the app did not start",
         next="Let it listen on 0.0.0.0 and the port in the variable PORT; deploy again.",
     ),
-    "cancelled": Cause(reason="it was cancelled", next="Deploy again when that is wanted."),
+    "cancelled": Cause(reason="it was cancelled", next="Deploy again if you want it."),
     "sleeping": Cause(
-        reason="it sleeps, since nobody asked for it or a newer one took its place",
+        reason="it sleeps: no request came for some time, or a newer one replaced it",
         next="Request its URL, or call WakeupDeployment.",
     ),
-    "terminating": Cause(reason="it is being deleted", next="Deploy again when that is wanted."),
+    "terminating": Cause(reason="it is being deleted", next="Deploy again if you want it."),
 }
 _UNKNOWN = Cause(reason="the log does not say", next="Read GetBuildLogs as a whole.")
 
 
-def find_cause(status: str, log: str) -> Cause:
-    """The likely cause of a deployment's state, from what its log shows."""
-    for sign in LOG_PATTERNS:
-        found = sign.pattern.search(log)
+def find_cause(status: str, reason_code: str, log: str) -> Cause:
+    """The likely cause of a deployment's state.
+
+    Args:
+        status: Of the deployment.
+        reason_code: A `ReasonCode`; empty where the platform gives none.
+        log: The reason in words, and the end of the log.
+    """
+    if reason_code in _BY_CODE:
+        return _BY_CODE[reason_code]
+    for known in LOG_PATTERNS:
+        found = known.pattern.search(log)
         if found:
             names = [_shorten_line(name) for name in found.groups() if name]
-            return Cause(reason=sign.reason.format(*names, "?"), next=sign.next)
-    return _BY_STATUS.get(status, _UNKNOWN)
+            return Cause(reason=known.reason.format(*names, "?"), next=known.next)
+    return _AFTER_LOG.get(reason_code) or _BY_STATUS.get(status, _UNKNOWN)
 
 
 def _shorten_line(name: str) -> str:

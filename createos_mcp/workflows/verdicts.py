@@ -55,7 +55,8 @@ async def explain_failure(call: ToolCall, deployment: Mapping[str, Json]) -> dic
     """Stage, end of the log, likely cause and next step of a deployment that is not live."""
     stage, log = await _failed_stage(call, deployment)
     reason = str(deployment.get("reason") or deployment.get("cancelReason") or "")
-    cause = find_cause(str(deployment.get("status")), f"{reason}\n{log}")
+    code = str(deployment.get("reasonCode") or "")
+    cause = find_cause(str(deployment.get("status")), code, f"{reason}\n{log}")
     return {"stage": stage, "log": log, "cause": cause.reason, "next": cause.next}
 
 

@@ -94,14 +94,20 @@ class Entrance:
 
 
 @asynccontextmanager
-async def entrance(*, clock: Callable[[], float] = lambda: 0.0) -> AsyncIterator[Entrance]:
+async def entrance(
+    *, clock: Callable[[], float] = lambda: 0.0, wake_timeout_s: float = 60.0
+) -> AsyncIterator[Entrance]:
     """A gateway whose one site leads nowhere yet."""
     recorded: list[tuple[str, int, str]] = []
 
     def record(owner: str, status: int, path: str) -> None:
         recorded.append((owner, status, path))
 
-    async with Gateway(open_socket=open_socket, record=record, clock=clock) as gateway:
-        site = Site(hosts=("production-app.localhost",), port=free_port(), owner=OWNER)
+    async with Gateway(
+        open_socket=open_socket, record=record, clock=clock, wake_timeout_s=wake_timeout_s
+    ) as gateway:
+        site = Site(
+            route_id=OWNER, hosts=("production-app.localhost",), port=free_port(), is_counted=True
+        )
         await gateway.open(site)
         yield Entrance(gateway=gateway, site=site, recorded=recorded)

@@ -4,7 +4,10 @@ from pathlib import Path
 import pytest
 
 from createos_mcp.contract.errors import SettingError
-from createos_mcp.settings.settings import Settings, flag, variable
+from createos_mcp.settings.settings import (
+    Settings,
+    flag,
+)
 
 
 def test_without_anything_given_calls_go_to_the_local_platform() -> None:
@@ -37,9 +40,9 @@ def test_every_setting_is_read_from_its_variable_and_a_flag_wins() -> None:
     assert settings.attempts == 3
     assert settings.log_level == "debug"
     assert settings.platform_dir == Path("/srv/createos")
-    assert settings.platform_api_port == 8080
+    assert settings.platform.api_port == 8080
     servers = ("192.0.2.1", "127.0.0.1:5353", "[::1]:53", "[2001:db8::1]")
-    assert settings.platform_dns_servers == servers
+    assert settings.platform.dns_servers == servers
     assert settings.toolsets == {"projects", "domains"}
     assert settings.read_only
     assert settings.deploy_roots == (Path("/srv/apps"), Path("/srv/sites"))

@@ -1,18 +1,20 @@
 """What a handler is given, and the questions that every handler asks."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 from createos_mcp.contract.operations import Operation
 from createos_mcp.contract.values import Arguments, Json
 from createos_mcp.platform.api.downloads import Downloads
 from createos_mcp.platform.config import PlatformConfig
+from createos_mcp.platform.deploy.deployer import Deployer
 from createos_mcp.platform.deploy.reconciler import EnvironmentReconciler
 from createos_mcp.platform.domains.dns_checks import DnsCheck
 from createos_mcp.platform.errors import NotFoundError, WrongStateError
+from createos_mcp.platform.gateway.addresses import Addresses
 from createos_mcp.platform.gateway.domain_routing import DomainRouting
 from createos_mcp.platform.gateway.traffic import Traffic
 from createos_mcp.platform.models import Deployment, Environment, Project, ProjectStatus, User
@@ -22,24 +24,13 @@ from createos_mcp.platform.store.store import Store
 from createos_mcp.platform.store.transfer_tokens import TransferTokens
 
 
-class Deployments(Protocol):
-    """What the API asks of whoever builds and runs deployments."""
-
-    async def submit(self, deployment: Deployment) -> None: ...
-    async def cancel(self, deployment: Deployment) -> None: ...
-    async def retrigger(self, deployment: Deployment, *, settings: str) -> Deployment: ...
-    async def delete(self, deployment: Deployment) -> None: ...
-    async def wake(self, deployment: Deployment) -> None: ...
-    async def delete_project(self, project: Project) -> None: ...
-    async def open_environment(self, environment: Environment) -> None: ...
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Services:
     """The parts of the platform that handlers use."""
 
     store: Store
-    deployments: Deployments
+    deployer: Deployer
+    addresses: Addresses
     reconciler: EnvironmentReconciler
     supervisor: Supervisor
     downloads: Downloads
@@ -61,6 +52,8 @@ class ApiRequest:
     arguments: Arguments
     user: User
     services: Services
+    _found: dict[str, Project] = field(default_factory=dict, init=False, repr=False)
+    """What was read for this request already."""
 
     async def project(self) -> Project:
         """The project that the path names.
@@ -69,10 +62,12 @@ class ApiRequest:
             NotFoundError: The user has no such project.
         """
         project_id = self.arguments["project_id"]
-        project = await self.services.store.projects.get(self.user.id, project_id)
-        if project is None:
-            raise NotFoundError("project", project_id)
-        return project
+        if project_id not in self._found:
+            project = await self.services.store.projects.get(self.user.id, project_id)
+            if project is None:
+                raise NotFoundError("project", project_id)
+            self._found[project_id] = project
+        return self._found[project_id]
 
     async def active_project(self) -> Project:
         """The project that the path names, unless it is being deleted.

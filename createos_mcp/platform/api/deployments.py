@@ -33,6 +33,7 @@ def serialize_deployment(deployment: Deployment, services: Services) -> dict[str
         "versionNumber": deployment.version,
         "status": deployment.status,
         "reason": deployment.reason,
+        "reasonCode": deployment.reason_code,
         "source": {"kind": deployment.source},
         "settings": deployment.settings,
         "artifactImage": None,
@@ -85,7 +86,7 @@ def _submit_upload(kind: str, argument: str, write: Callable[[Json, Path], None]
         except Refusal:
             await to_thread.run_sync(shutil.rmtree, source)
             raise
-        await request.services.deployments.submit(deployment)
+        await request.services.deployer.submit(deployment)
         return {"id": deployment.id}
 
     return upload
@@ -142,7 +143,7 @@ async def get_app_logs(request: ApiRequest) -> Json:
 async def retrigger_deployment(request: ApiRequest) -> Json:
     """Deploy the same files once more, as a new deployment."""
     deployment = await request.deployment()
-    again = await request.services.deployments.retrigger(
+    again = await request.services.deployer.retrigger(
         deployment, settings=request.arguments.get("settings", "deployment")
     )
     return serialize_deployment(again, request.services)
@@ -150,19 +151,19 @@ async def retrigger_deployment(request: ApiRequest) -> Json:
 
 async def cancel_deployment(request: ApiRequest) -> Json:
     """Stop a deployment that waits or builds."""
-    await request.services.deployments.cancel(await request.deployment())
+    await request.services.deployer.cancel(await request.deployment())
     return "The deployment is cancelled."
 
 
 async def wake_deployment(request: ApiRequest) -> Json:
     """Run a sleeping deployment again."""
-    await request.services.deployments.wake(await request.deployment())
+    await request.services.deployer.wake(await request.deployment())
     return "The deployment is being woken."
 
 
 async def delete_deployment(request: ApiRequest) -> Json:
     """Take a deployment down and delete it."""
-    await request.services.deployments.delete(await request.deployment())
+    await request.services.deployer.delete(await request.deployment())
     return "The deployment is being deleted."
 
 

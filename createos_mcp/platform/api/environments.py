@@ -80,7 +80,7 @@ async def create_environment(request: ApiRequest) -> Json:
         settings={"runEnvs": {}, **arguments["settings"]},
         limit=request.services.config.max_environments,
     )
-    await request.services.deployments.open_environment(environment)
+    await request.services.addresses.open_environment(environment)
     return {"id": environment.id}
 
 

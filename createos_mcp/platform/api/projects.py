@@ -58,7 +58,7 @@ async def create_project(request: ApiRequest) -> Json:
         app_id=arguments.get("appId"),
         limit=request.services.config.max_projects,
     )
-    await request.services.deployments.open_environment(environment)
+    await request.services.addresses.open_environment(environment)
     return {"id": project.id}
 
 
@@ -106,7 +106,7 @@ async def delete_project(request: ApiRequest) -> Json:
     project = await request.project()
     if project.status is ProjectStatus.ACTIVE:
         await request.services.store.projects.set_status(project.id, ProjectStatus.DELETING)
-        await request.services.deployments.delete_project(project)
+        await request.services.deployer.delete_project(project)
     return "The project is being deleted."
 
 

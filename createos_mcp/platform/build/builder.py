@@ -15,6 +15,7 @@ import anyio
 import uv
 from anyio import to_thread
 
+from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.platform.sandbox import static_server
 from createos_mcp.platform.build.detection import Plan, make_plan
 from createos_mcp.platform.errors import BuildFailedError
@@ -93,10 +94,11 @@ class Builder:
         except TimeoutError as error:
             minutes = job.timeout_s / 60
             raise BuildFailedError(
-                f"The build did not finish within {minutes:g} minutes."
+                ReasonCode.BUILD_TIMED_OUT, f"The build did not finish within {minutes:g} minutes."
             ) from error
         except OSError as error:
-            raise BuildFailedError(f"The build cannot use its files: {error}") from error
+            reason = f"The build cannot use its files: {error}"
+            raise BuildFailedError(ReasonCode.FILES_UNUSABLE, reason) from error
 
     async def kill_orphans(self) -> None:
         """End the processes of builds that an earlier run of the platform began."""
@@ -107,9 +109,10 @@ class Builder:
     async def _build(self, job: BuildJob, log: BuildLog) -> Release:
         if job.settings.get("hasDockerfile") or job.settings.get("runtime") == DOCKERFILE:
             raise BuildFailedError(
+                ReasonCode.NEEDS_DOCKER,
                 "hasDockerfile or the runtime dockerfile is set, and the local platform builds "
                 "without Docker for now: "
-                "set hasDockerfile to false and a runtime such as node:20."
+                "set hasDockerfile to false and a runtime such as node:20.",
             )
         root = await to_thread.run_sync(_copy, job)
         plan = make_plan(root, job.settings)
@@ -157,7 +160,8 @@ class Builder:
             _end_processes_of(site.job.deployment_id)
         if exit_code:
             shown = command[-1] if command[0] == "/bin/sh" else shlex.join(command)
-            raise BuildFailedError(f"The {stage} command exited with {exit_code}: {shown}")
+            reason = f"The {stage} command exited with {exit_code}: {shown}"
+            raise BuildFailedError(ReasonCode.COMMAND_FAILED, reason)
 
     def _readable(self, toolchain: Toolchain) -> tuple[Path, ...]:
         certificates = (Path(v) for v in self._passed_on.values() if v.startswith("/"))
@@ -193,7 +197,8 @@ class Builder:
         if plan.run is None:
             pages = site.root / str(plan.output_dir)
             if not pages.is_dir() or not pages.resolve().is_relative_to(site.root.resolve()):
-                raise BuildFailedError(f"The build left no folder {plan.output_dir!r} to serve.")
+                reason = f"The build left no folder {plan.output_dir!r} to serve."
+                raise BuildFailedError(ReasonCode.OUTPUT_MISSING, reason)
             program = Path(static_server.__file__)
             framework = FRAMEWORKS.get(site.job.settings.get("framework") or "")
             spa = ["--spa"] if framework and framework.single_page else []
@@ -231,7 +236,8 @@ def _copy(job: BuildJob) -> Path:
     root = Path(app, job.settings.get("directoryPath", ".").strip("/")).resolve()
     if not root.is_relative_to(app.resolve()) or not root.is_dir():
         given = job.settings.get("directoryPath")
-        raise BuildFailedError(f"directoryPath: the upload holds no folder {given!r}.")
+        reason = f"directoryPath: the upload has no folder {given!r}."
+        raise BuildFailedError(ReasonCode.FOLDER_MISSING, reason)
     return root
 
 

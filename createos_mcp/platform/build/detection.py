@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.platform.errors import BuildFailedError
 from createos_mcp.platform.build.frameworks import DEFAULT_RUNTIMES, DETECTED, FRAMEWORKS
 from createos_mcp.contract.values import Json
@@ -100,7 +101,8 @@ def make_plan(source: Path, settings: Mapping[str, Json]) -> Plan:
     if plan.run is None and plan.output_dir is None:
         looked = ", ".join(_LOOKED_FOR.get(family, ()))
         raise BuildFailedError(
-            f"Nothing says how to run the app: set runCommand, or add one of {looked}."
+            ReasonCode.NO_START_COMMAND,
+            f"No start command was found: set runCommand, or add one of {looked}.",
         )
     return _with_flags(plan, settings)
 
@@ -125,7 +127,8 @@ def _runtime_family(source: Path, settings: Mapping[str, Json]) -> tuple[str, st
         if (source / marker).is_file():
             return family, marker
     looked = ", ".join(MARKERS)
-    raise BuildFailedError(f"No file tells what the app is. Looked for {looked}; or set runtime.")
+    reason = f"No app was found. Looked for {looked}. Add one of them, or set runtime."
+    raise BuildFailedError(ReasonCode.NO_APP_FOUND, reason)
 
 
 def _with_flags(plan: Plan, settings: Mapping[str, Json]) -> Plan:
@@ -268,7 +271,8 @@ def _read_package(file: Path) -> Mapping[str, Json]:
     try:
         read = json.loads(file.read_text()) if file.is_file() else {}
     except ValueError as error:
-        raise BuildFailedError(f"{file.name} is not JSON: {error}.") from error
+        reason = f"{file.name} is not JSON: {error}."
+        raise BuildFailedError(ReasonCode.UNREADABLE_MANIFEST, reason) from error
     return read if isinstance(read, dict) else {}
 
 
@@ -282,4 +286,5 @@ def _read_toml(file: Path) -> Mapping[str, Json]:
     try:
         return tomllib.loads(file.read_text()) if file.is_file() else {}
     except ValueError as error:
-        raise BuildFailedError(f"{file.name} is not TOML: {error}.") from error
+        reason = f"{file.name} is not TOML: {error}."
+        raise BuildFailedError(ReasonCode.UNREADABLE_MANIFEST, reason) from error

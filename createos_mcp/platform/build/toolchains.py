@@ -11,6 +11,7 @@ from pathlib import Path
 import anyio
 import uv
 
+from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.platform.errors import BuildFailedError
 
 LogLines = Callable[[Sequence[str]], Awaitable[None]]
@@ -137,7 +138,7 @@ class Toolchains:
         await self._fetch(f"python {wanted}", command, advice, log)
         found = await self._find_python(wanted)
         if found is None:
-            raise BuildFailedError(f"python {wanted} is not on this machine. {advice}.")
+            raise _unavailable(f"python {wanted} is not installed. {advice}.")
         return found
 
     async def _go(self, wanted: str, log: LogLines) -> Toolchain:
@@ -163,11 +164,11 @@ class Toolchains:
         version = await self._version([rustc, "--version"]) if rustc else ""
         if not rustc or not _at_least(version, wanted):
             has = f"this machine has {version}" if version else "this machine has no Rust"
-            raise BuildFailedError(
-                f"rust {wanted} is needed and {has}. Install it from rustup.rs or your system's "
+            raise _unavailable(
+                f"rust {wanted} is required, and {has}. Install it from rustup.rs or your system's "
                 "packages."
             )
-        await log([f"rust {wanted} asked for, {version} is here"])
+        await log([f"rust {wanted} requested, {version} is installed"])
         root = Path(await self._version([rustc, "--print", "sysroot"]))
         return Toolchain(name=version, path=(root / "bin",), readable=(root,))
 
@@ -229,7 +230,7 @@ class Toolchains:
         return target
 
     async def _fetch(self, name: str, command: Sequence[str], advice: str, log: LogLines) -> None:
-        await log([f"Fetching {name}, once for all builds"])
+        await log([f"Downloading {name} (kept for later builds)"])
         started = time.monotonic()
         try:
             with anyio.fail_after(FETCH_TIMEOUT_S):
@@ -237,12 +238,12 @@ class Toolchains:
                     command, env=self._beside(command[0]), check=False, cwd="/"
                 )
         except TimeoutError as error:
-            raise BuildFailedError(f"{name} could not be fetched in time. {advice}.") from error
+            raise _unavailable(f"{name} could not be downloaded in time. {advice}.") from error
         if done.returncode:
             output = (done.stderr or done.stdout).decode(errors="replace").strip()
             await log(output.splitlines()[-10:])
-            raise BuildFailedError(f"{name} is not on this machine and not to be had. {advice}.")
-        await log([f"Fetched {name} in {time.monotonic() - started:.1f} s"])
+            raise _unavailable(f"{name} is not installed and could not be downloaded. {advice}.")
+        await log([f"Downloaded {name} in {time.monotonic() - started:.1f} s"])
 
     def _beside(self, program: str) -> dict[str, str]:
         """The environment of a program that looks on PATH for what lies beside it, as npm does."""
@@ -252,7 +253,7 @@ class Toolchains:
     async def _version_of_fetched(self, program: Path) -> str:
         version = await self._version([str(program), "--version"])
         if not version:
-            raise BuildFailedError(
+            raise _unavailable(
                 f"{program.name} was fetched and does not run on this machine. "
                 "Install it with your system's packages."
             )
@@ -279,6 +280,10 @@ _RESOLVERS: Mapping[str, Callable[[Toolchains, str, LogLines], Awaitable[Toolcha
     "rust": Toolchains._rust,  # noqa: SLF001
     "static": Toolchains._static,  # noqa: SLF001
 }
+
+
+def _unavailable(text: str) -> BuildFailedError:
+    return BuildFailedError(ReasonCode.RUNTIME_UNAVAILABLE, text)
 
 
 def _of_host(name: str, *programs: str) -> Toolchain:

@@ -6,6 +6,7 @@ from functools import partial
 
 from anyio import to_thread
 
+from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.platform.background import Background, Work
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.deploy.reconciler import EnvironmentReconciler
@@ -20,6 +21,7 @@ from createos_mcp.platform.errors import (
     WrongStateError,
 )
 from createos_mcp.platform.gateway.addresses import Addresses
+from createos_mcp.platform.gateway.gateway import Gateway
 from createos_mcp.platform.ids import new_id
 from createos_mcp.platform.models import (
     UNFINISHED,
@@ -29,13 +31,15 @@ from createos_mcp.platform.models import (
     EnvironmentStatus,
     Project,
     ProjectStatus,
+    Reason,
 )
 from createos_mcp.platform.run.supervisor import Supervisor
 from createos_mcp.platform.store.store import Store
 
 logger = logging.getLogger(__name__)
 
-FAULT = "The platform failed; its log says why"
+FAULT = Reason(code=ReasonCode.PLATFORM_FAILED, text="Internal error of the platform; see its log")
+CANCELLED = Reason(code=ReasonCode.CANCELLED, text="Cancelled on request")
 DELETED = "Its deployment was deleted."
 
 
@@ -54,6 +58,7 @@ class Deployer:
         supervisor: Supervisor,
         reconciler: EnvironmentReconciler,
         addresses: Addresses,
+        gateway: Gateway,
         config: PlatformConfig,
         background: Background,
     ) -> None:
@@ -62,6 +67,7 @@ class Deployer:
         self._supervisor = supervisor
         self._reconciler = reconciler
         self._addresses = addresses
+        self._gateway = gateway
         self._config = config
         self._data_dir = config.data_dir
         self._background = background
@@ -72,7 +78,6 @@ class Deployer:
         environments = await self._store.environments.all()
         for environment in environments:
             await self._addresses.open_environment(environment)
-        await self._releases.kill_orphans()
         await self._supervisor.recover(environments)
         for deployment in await self._store.deployments.in_status({*UNFINISHED, _TERMINATING}):
             await self._recover_one(deployment)
@@ -81,10 +86,6 @@ class Deployer:
                 self._reconciler.start_reconciling(environment)
         for project in await self._store.projects.in_status(ProjectStatus.DELETING):
             self._background.start(self._remove_project, project)
-
-    async def open_environment(self, environment: Environment) -> None:
-        """Listen on the address of a new environment."""
-        await self._addresses.open_environment(environment)
 
     async def submit(self, deployment: Deployment) -> None:
         """Queue a deployment whose row and files are stored."""
@@ -98,7 +99,7 @@ class Deployer:
         """
         try:
             await self._store.deployments.transition(
-                deployment.id, DeploymentStatus.CANCELLED, reason="Cancelled on request"
+                deployment.id, DeploymentStatus.CANCELLED, reason=CANCELLED
             )
         except IllegalTransitionError as error:
             raise WrongStateError(
@@ -222,7 +223,7 @@ class Deployer:
             except BuildFailedError as error:
                 await self._store.deployments.append_build_log(deployment.id, "build", [str(error)])
                 await self._store.deployments.transition(
-                    deployment.id, DeploymentStatus.BUILD_ERROR, reason=str(error)
+                    deployment.id, DeploymentStatus.BUILD_ERROR, reason=_reason_of(error)
                 )
                 return False
         await self._store.deployments.transition(deployment.id, DeploymentStatus.DEPLOYING)
@@ -263,7 +264,7 @@ class Deployer:
     async def _fail(self, deployment_id: str, error: BuildFailedError | StartFailedError) -> None:
         exited = isinstance(error, AppExitedError)
         status = DeploymentStatus.CRASHING if exited else DeploymentStatus.ERROR
-        await self._store.deployments.record_status(deployment_id, status, str(error))
+        await self._store.deployments.record_status(deployment_id, status, _reason_of(error))
 
     async def _remove_project(self, project: Project) -> None:
         for deployment in await self._store.deployments.of(project.id):
@@ -293,7 +294,7 @@ class Deployer:
         if environment is not None and environment.deployment_id == deployment_id:
             await self._store.environments.clear_deployment(environment_id)
             await self._supervisor.stop(deployment_id)
-            self._addresses.make_unavailable(environment_id, DELETED)
+            self._gateway.make_unavailable(environment_id, DELETED)
 
     async def _keep_build_log(self, deployment_id: str) -> None:
         """Leave a deleted deployment's build log beside what its replicas printed."""
@@ -309,6 +310,10 @@ class Deployer:
 
 
 _TERMINATING = DeploymentStatus.TERMINATING
+
+
+def _reason_of(error: BuildFailedError | StartFailedError) -> Reason:
+    return Reason(code=error.code, text=str(error))
 
 
 def _takes_by_itself(environment: Environment) -> bool:

@@ -12,6 +12,7 @@ from createos_mcp.platform.models import (
     DeploymentStatus,
     Environment,
     EnvironmentStatus,
+    Reason,
 )
 from createos_mcp.platform.run.replicas import Replicas
 from createos_mcp.platform.run.supervisor import Supervisor
@@ -88,7 +89,9 @@ class EnvironmentReconciler:
             await self._store.environments.abandon_next(environment.id, deployment_id, str(error))
             if not self._supervisor.runs(deployment_id):
                 await self._store.deployments.record_status(
-                    deployment_id, DeploymentStatus.CRASHING, str(error)
+                    deployment_id,
+                    DeploymentStatus.CRASHING,
+                    Reason(code=error.code, text=str(error)),
                 )
             return
         await self._supervisor.publish_status(deployment_id)

@@ -93,10 +93,6 @@ class Releases:
             if await to_thread.run_sync(_size_of, cache) > limit_mb * 2**20:
                 await to_thread.run_sync(partial(shutil.rmtree, cache, ignore_errors=True))
 
-    async def kill_orphans(self) -> None:
-        """End builds that an earlier run of the platform left behind."""
-        await self._builder.kill_orphans()
-
 
 def _size_of(directory: Path) -> int:
     return sum(file.lstat().st_size for file in directory.rglob("*") if file.is_file())

@@ -1,7 +1,7 @@
 """The way in to apps: each address, by its port or host name, leads to the instances of one app."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Self
@@ -10,10 +10,12 @@ import anyio
 from anyio.abc import TaskGroup
 from starlette.types import Receive, Scope, Send
 
+from createos_mcp.platform.errors import StartupError
 from createos_mcp.platform.gateway.error_responses import NOT_FOUND
 from createos_mcp.platform.gateway.instance_pool import InstancePool, OpenSocket
 from createos_mcp.platform.gateway.listeners import Listeners
 from createos_mcp.platform.gateway.routes import (
+    WAKE_TIMEOUT_S,
     Record,
     Route,
     Running,
@@ -34,15 +36,16 @@ UNKNOWN = "No app has this address."
 class Gateway:
     """An ASGI app behind all addresses, and the table that says where each one leads.
 
-    A site is known by its port. A host name that another open site has stays with that one.
+    A host name that another open site has stays with that one.
 
     Args:
         open_socket: Makes a TCP socket inside an instance's network.
-        record: Called with owner, status and raw path (no query) of each request that is over,
-            on sites that have an owner. The status is the one that the client got: also the
+        record: Called with route ID, status and raw path (no query) of each request that is over,
+            on sites that are counted. The status is the one that the client got: also the
             gateway's own, 101 for a WebSocket, 499 where the client left before the answer began.
         port: Port shared by all host names; 0 takes a free one.
         clock: Tells seconds.
+        wake_timeout_s: How long a request waits for an app that wakes up.
     """
 
     def __init__(
@@ -52,12 +55,15 @@ class Gateway:
         record: Record,
         port: int = 0,
         clock: Callable[[], float] = time.monotonic,
+        wake_timeout_s: float = WAKE_TIMEOUT_S,
     ) -> None:
         self._open_socket = open_socket
         self._record = record
         self._wanted_port = port
         self._clock = clock
+        self._wake_timeout_s = wake_timeout_s
         self._listeners = Listeners(self)
+        self._by_id: dict[str, Route] = {}
         self._by_port: dict[int, Route] = {}
         self._by_host: dict[bytes, Route] = {}
         self._upstreams: dict[str, InstancePool] = {}
@@ -69,7 +75,11 @@ class Gateway:
     async def __aenter__(self) -> Self:
         self._tasks = await self._at_end.enter_async_context(anyio.create_task_group())
         self._at_end.push_async_callback(self._shut)
-        self.port = await self._listeners.open(self._wanted_port)
+        try:
+            self.port = await self._listeners.open(self._wanted_port)
+        except OSError as error:
+            reason = f"cannot listen on port {self._wanted_port}: {error.strerror}"
+            raise StartupError(reason, "choose another") from error
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -82,56 +92,61 @@ class Gateway:
             OSError: Something else listens there.
         """
         await self._listeners.open(site.port)
-        if site.port not in self._by_port:
+        if site.route_id not in self._by_id:
             route = Route(site, Unavailable(EMPTY), clock=self._clock, record=self._record)
-            self._by_port[site.port] = route
+            self._by_id[site.route_id] = self._by_port[site.port] = route
             self._name(route)
 
-    async def close(self, site: Site) -> None:
-        """Stop listening, and forget the site."""
-        await self._listeners.close(site.port)
-        route = self._by_port.pop(site.port, None)
+    def is_open(self, route_id: str) -> bool:
+        """Whether there is a site of that ID."""
+        return route_id in self._by_id
+
+    async def close(self, route_id: str) -> None:
+        """Stop listening, and forget the site; does nothing where there is none."""
+        route = self._by_id.pop(route_id, None)
         if route is not None:
+            del self._by_port[route.site.port]
+            await self._listeners.close(route.site.port)
             self._unname(route)
             route.set_destination(Unavailable(UNKNOWN))
 
-    def set_hosts(self, site: Site, hosts: tuple[str, ...]) -> Site:
-        """Answer to other host names from now on, leading where it leads.
+    def set_domains(self, route_id: str, names: Sequence[str]) -> None:
+        """Let a site answer to these names and its own, and to no others, where there is one."""
+        route = self._by_id.get(route_id)
+        if route is not None:
+            self._unname(route)
+            route.site = replace(route.site, hosts=(*route.site.hosts[:1], *names))
+            self._name(route)
 
-        Returns:
-            The site as it is now.
-        """
-        route = self._by_port[site.port]
-        self._unname(route)
-        route.site = replace(route.site, hosts=hosts)
-        self._name(route)
-        return route.site
-
-    def publish(self, site: Site, instances: Sequence[Instance]) -> None:
+    def publish(self, route_id: str, instances: Sequence[Instance]) -> None:
         """Let the next requests go to these instances, at least one; those in flight stay."""
-        route = self._by_port[site.port]
+        route = self._by_id[route_id]
         route.set_destination(Running([self._upstream(instance) for instance in instances]))
         route.touch()
 
     def make_unavailable(
-        self, site: Site, reason: str, *, retry_after_s: int | None = None
+        self, route_id: str, reason: str, *, retry_after_s: int | None = None
     ) -> None:
         """Answer 503 with the reason, and with `Retry-After` where it will pass."""
-        self._by_port[site.port].set_destination(Unavailable(reason, retry_after_s))
+        route = self._by_id.get(route_id)
+        if route is not None:
+            route.set_destination(Unavailable(reason, retry_after_s))
 
-    def hold(self, site: Site, wake: Wake) -> None:
-        """Let requests wait until the site is published or withdrawn, for 60 seconds at most.
+    def hold(self, route_id: str, wake: Wake) -> None:
+        """Let requests wait until the site is published or unavailable, for 60 seconds at most.
 
-        Those of a site that is held already go on waiting.
+        Those of a site that is held already go on waiting. Does nothing where there is no site.
 
         Args:
-            site: The address of an app that sleeps.
+            route_id: The address of an app that sleeps.
             wake: Started by the first request. When it raises, those that wait get 503, and the
                 next one starts it again.
         """
-        route = self._by_port[site.port]
-        if not isinstance(route.target, Sleeping):
-            route.set_destination(Sleeping(route, wake, self._tasks))
+        route = self._by_id.get(route_id)
+        if route is not None and not isinstance(route.target, Sleeping):
+            route.set_destination(
+                Sleeping(route, wake, self._tasks, timeout_s=self._wake_timeout_s)
+            )
 
     async def drain(self, instances: Sequence[Instance], timeout_s: float) -> None:
         """Wait until nothing is in flight on these instances, or the time is over; then let go.
@@ -146,13 +161,14 @@ class Gateway:
         for upstream in leaving:
             await upstream.close()
 
-    def idle_s(self, site: Site) -> float | None:
-        """Seconds since the site's last request ended or it was last published.
+    def idle_s(self, route_ids: Iterable[str]) -> float:
+        """Seconds since the last request at any of these sites ended or one was last published.
 
         Returns:
-            None while a request, a stream or a WebSocket is in flight.
+            0 while a request, a stream or a WebSocket is in flight, and where there is no site.
         """
-        return self._by_port[site.port].idle_s()
+        routes = (self._by_id[route_id] for route_id in route_ids if route_id in self._by_id)
+        return min((route.idle_s() or 0 for route in routes), default=0)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request or WebSocket."""

@@ -33,17 +33,20 @@ FAILED = "The app sleeps and could not be woken up. Its log says why."
 
 Wake = Callable[[], Awaitable[None]]
 Record = Callable[[str, int, str], None]
-"""Called with owner, status and raw path of each request that is over."""
+"""Called with route ID, status and raw path of each request that is over."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Site:
     """One address: host names on the shared port, and a port of its own on 127.0.0.1."""
 
+    route_id: str
+    """Environment or deployment whose address it is."""
     hosts: tuple[str, ...]
+    """Its own name, and custom domains after it."""
     port: int
-    owner: str | None = None
-    """Environment whose traffic it is; None where it is not counted."""
+    is_counted: bool = False
+    """Whether its requests are recorded."""
 
 
 class Destination(Protocol):
@@ -96,8 +99,8 @@ class Route:
         finally:
             self._in_flight -= 1
             self._quiet_since = self._clock()
-            if self.site.owner is not None:
-                self._record(self.site.owner, status, scope["raw_path"].decode("latin-1"))
+            if self.site.is_counted:
+                self._record(self.site.route_id, status, scope["raw_path"].decode("latin-1"))
 
 
 def exchange_of(scope: Scope, receive: Receive, send: Send) -> Exchange:
@@ -163,9 +166,11 @@ class Sleeping:
         route: The route that leads here.
         wake: Wakes the app, so that the route leads elsewhere.
         tasks: Where it is woken: a client that gives up does not end that.
+        timeout_s: How long a request waits.
     """
 
-    def __init__(self, route: Route, wake: Wake, tasks: TaskGroup) -> None:
+    def __init__(self, route: Route, wake: Wake, tasks: TaskGroup, *, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
         self._route = route
         self._wake = wake
         self._tasks = tasks
@@ -181,7 +186,7 @@ class Sleeping:
         if not self._is_waking:
             self._is_waking = True
             self._tasks.start_soon(self._wake_up)
-        with anyio.move_on_after(WAKE_TIMEOUT_S):
+        with anyio.move_on_after(self._timeout_s):
             await self._over.wait()
         if await exchange.client_disconnected():
             return CLIENT_LEFT
@@ -196,6 +201,9 @@ class Sleeping:
         except Exception:
             logger.exception("an app of %s could not be woken", self._route.site.hosts)
             if self._route.target is self:
-                self._route.set_destination(Sleeping(self._route, self._wake, self._tasks))
+                self._route.set_destination(self._again())
         finally:
             self._is_waking = False
+
+    def _again(self) -> "Sleeping":
+        return Sleeping(self._route, self._wake, self._tasks, timeout_s=self._timeout_s)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import anyio
 
+from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.platform.background import Background, Work
 from createos_mcp.platform.errors import StartFailedError, StorageError
 from createos_mcp.platform.ids import new_id
@@ -14,6 +15,7 @@ from createos_mcp.platform.models import (
     DeploymentStatus,
     Instance,
     LaunchSpec,
+    Reason,
     Release,
     ReplicaSet,
 )
@@ -63,7 +65,7 @@ class Replicas:
         self._changed = changed
         self._running: dict[int, Instance] = {}
         self._starting: set[int] = set()
-        self._down: dict[int, str] = {}
+        self._down: dict[int, Reason] = {}
         self._lost: set[int] = set()
         self._leaving: list[Instance] = []
         self._crashes: dict[int, int] = {}
@@ -75,7 +77,7 @@ class Replicas:
         return [self._running[number] for number in sorted(self._running)]
 
     @property
-    def state(self) -> tuple[DeploymentStatus, str | None]:
+    def state(self) -> tuple[DeploymentStatus, Reason | None]:
         """What these replicas make of their deployment, and why."""
         if not self._down:
             awaited = self._starting and not self._running
@@ -216,11 +218,14 @@ class Replicas:
         exit_code = await self._runner.wait(instance)
         if anyio.current_time() - started_at >= STEADY_AFTER_S:
             self._crashes.pop(number, None)
-        ended = f"exited with code {exit_code}"
+        reason = Reason(
+            code=ReasonCode.APP_EXITED, text=f"The app exited with code {exit_code}; restarting"
+        )
         if self._runner.out_of_memory(instance):
-            ended = "was ended because it used more memory than it has"
+            text = "The app was killed: out of memory; restarting"
+            reason = Reason(code=ReasonCode.OUT_OF_MEMORY, text=text)
         self._running.pop(number, None)
-        self._down[number] = f"The app {ended}; it is started again"
+        self._down[number] = reason
         with anyio.CancelScope(shield=True):
             await self._changed(self, instance)
             await self.end(instance)
@@ -236,8 +241,8 @@ class Replicas:
             await anyio.sleep(delay_s)
             if await self._comes_up(number):
                 return
-        failed = f"The app failed {self._crashes[number]} times in a row and is not started again"
-        self._down[number] = failed
+        failed = f"The app failed {self._crashes[number]} times in a row; no more restarts"
+        self._down[number] = Reason(code=self._down[number].code, text=failed)
         self._lost.add(number)
         await self._changed(self, None)
 
@@ -247,7 +252,8 @@ class Replicas:
         except (StartFailedError, StorageError) as error:
             with suppress(StorageError):
                 await self._log("deploy", [str(error)])
-            self._down[number] = f"{error}; it is started again"
+            code = error.code if isinstance(error, StartFailedError) else ReasonCode.START_FAILED
+            self._down[number] = Reason(code=code, text=f"{error}; restarting")
             self._starting.discard(number)
             await self._changed(self, None)
             return False

@@ -19,7 +19,12 @@ from anyio import to_thread
 
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.config import PlatformConfig
-from createos_mcp.platform.errors import AppExitedError, AppNeverListenedError, StartFailedError
+from createos_mcp.platform.errors import (
+    AppExitedError,
+    AppNeverListenedError,
+    AppOutOfMemoryError,
+    StartFailedError,
+)
 from createos_mcp.platform.models import Instance, LaunchSpec
 from createos_mcp.platform.processes import ProcessId, kill_trees, pids_by_environ
 from createos_mcp.platform.run.instances import (
@@ -27,7 +32,6 @@ from createos_mcp.platform.run.instances import (
     from_json,
     is_instance_running,
     kill_instance,
-    to_json,
     wait_for_exit,
 )
 from createos_mcp.platform.sandbox import control, launcher
@@ -93,8 +97,11 @@ class Runner:
             with anyio.CancelScope(shield=True):
                 try:
                     await self._explain(error, spec, log, instance, started)
+                    out_of_memory = self.out_of_memory(instance)
                 finally:
                     await self._end(instance, grace_s=0)
+            if out_of_memory and isinstance(error, AppExitedError):
+                raise AppOutOfMemoryError(error.exit_code) from error
             raise
 
     async def _begin(self, spec: LaunchSpec) -> Instance:
@@ -276,7 +283,7 @@ class Runner:
             patient = anyio.current_time() - started > OTHER_PORT_AFTER_S
             port = await self._answering_port(instance, any_port=patient)
             if port is not None:
-                return _on(instance, port)
+                return replace(instance, port=port)
             await anyio.sleep(poll_s)
             poll_s = min(poll_s * 1.5, LAST_POLL_S)
         raise AppNeverListenedError(instance.port, self._start_timeout_s)
@@ -316,7 +323,7 @@ class Runner:
         if isinstance(error, AppExitedError) and not lines:
             lines = (instance.run_dir / "launcher.log").read_text().splitlines()
         if self.out_of_memory(instance):
-            lines.append(f"The app used more than its {spec.memory_mb} MB of memory.")
+            lines.append(f"The app was killed: it used more than {spec.memory_mb} MB of memory.")
         if not self._sandbox.own_network and any(_PORT_TAKEN.search(line) for line in lines):
             lines.append(SHARED_PORTS)
         if lines:
@@ -328,10 +335,6 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _on(instance: Instance, port: int) -> Instance:
-    return from_json({**to_json(instance), "port": port})
 
 
 def _start_slirp(slirp: str, pid: int, exit_fd: int) -> subprocess.Popen[bytes]:

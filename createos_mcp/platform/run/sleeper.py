@@ -4,9 +4,10 @@ from collections import defaultdict
 
 import anyio
 
+from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.platform.config import PlatformConfig
-from createos_mcp.platform.gateway.addresses import Addresses
-from createos_mcp.platform.models import DeploymentStatus
+from createos_mcp.platform.gateway.gateway import Gateway
+from createos_mcp.platform.models import DeploymentStatus, Reason
 from createos_mcp.platform.run.replicas import Replicas
 from createos_mcp.platform.run.supervisor import Supervisor
 from createos_mcp.platform.store.store import Store
@@ -18,11 +19,11 @@ class Sleeper:
     """Looks at what runs, once a second."""
 
     def __init__(
-        self, *, store: Store, supervisor: Supervisor, addresses: Addresses, config: PlatformConfig
+        self, *, store: Store, supervisor: Supervisor, gateway: Gateway, config: PlatformConfig
     ) -> None:
         self._store = store
         self._supervisor = supervisor
-        self._addresses = addresses
+        self._gateway = gateway
         self._sleep_after_s = config.sleep_after_s
         self._max_deployed = config.max_deployed
 
@@ -35,15 +36,16 @@ class Sleeper:
     async def look(self) -> None:
         """Put to sleep what has been idle for long enough, and what is one too many."""
         if self._sleep_after_s:
-            reason = f"No request came for {self._sleep_after_s:g} s"
+            text = f"No request for {self._sleep_after_s:g} s"
+            reason = Reason(code=ReasonCode.IDLE, text=text)
             for replicas in filter(self._is_idle, self._supervisor.running()):
                 await self._supervisor.sleep(replicas.set.route_id, reason)
         await self._keep_to_limit()
 
     def _is_idle(self, replicas: Replicas) -> bool:
         status, _ = replicas.state
-        addresses = {replicas.set.route_id, replicas.set.deployment_id}
-        idle_s = self._addresses.idle_s(addresses)
+        route_ids = {replicas.set.route_id, replicas.set.deployment_id}
+        idle_s = self._gateway.idle_s(route_ids)
         return status is DeploymentStatus.DEPLOYED and idle_s >= self._sleep_after_s
 
     async def _keep_to_limit(self) -> None:
@@ -60,7 +62,8 @@ class Sleeper:
                 await self._put_to_sleep(deployment_id)
 
     async def _put_to_sleep(self, deployment_id: str) -> None:
-        reason = f"{self._max_deployed} newer deployments run, which is the limit"
+        text = f"{self._max_deployed} newer deployments run, which is the limit"
+        reason = Reason(code=ReasonCode.OVER_LIMIT, text=text)
         for replicas in self._supervisor.running():
             if replicas.set.deployment_id == deployment_id:
                 await self._supervisor.sleep(replicas.set.route_id, reason)

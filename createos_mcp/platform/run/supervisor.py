@@ -8,16 +8,19 @@ from functools import partial
 
 import anyio
 
+from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.platform.background import Background
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.errors import StorageError
 from createos_mcp.platform.gateway.addresses import Addresses
+from createos_mcp.platform.gateway.gateway import Gateway
 from createos_mcp.platform.models import (
     LIVE,
     Deployment,
     DeploymentStatus,
     Environment,
     Instance,
+    Reason,
     Replica,
     ReplicaSet,
     release_from_json,
@@ -30,7 +33,7 @@ from createos_mcp.platform.timestamps import format_time
 
 DEFAULT_PORT = 3000
 
-SUPERSEDED = "Another deployment has replaced it"
+SUPERSEDED = Reason(code=ReasonCode.SUPERSEDED, text="Another deployment has replaced it")
 ASLEEP = "The deployment is asleep; WakeupDeployment starts it."
 STARTING = "The app is being started."
 EMPTY = "Nothing is deployed to this environment."
@@ -60,12 +63,14 @@ class Supervisor:
         store: Store,
         runner: Runner,
         addresses: Addresses,
+        gateway: Gateway,
         config: PlatformConfig,
         background: Background,
     ) -> None:
         self._store = store
         self._runner = runner
         self._addresses = addresses
+        self._gateway = gateway
         self._config = config
         self._background = background
         self._sets: dict[str, Replicas] = {}
@@ -127,7 +132,7 @@ class Supervisor:
             deployment_id = environment.deployment_id if environment else route_id
             deployment = await self._store.deployments.get(deployment_id or "")
             if deployment is None:
-                self._addresses.make_unavailable(route_id, EMPTY)
+                self._gateway.make_unavailable(route_id, EMPTY)
                 return
             await self._show_start(deployment.id)
             replicas = await self._add(deployment, environment)
@@ -135,7 +140,7 @@ class Supervisor:
             await self._hold(route_id)
             replicas.resume()
 
-    async def sleep(self, route_id: str, reason: str) -> None:
+    async def sleep(self, route_id: str, reason: Reason) -> None:
         """Give back what a route uses; the next request there is held while it wakes."""
         async with self.lock(route_id):
             replicas = self._at.pop(route_id, None)
@@ -145,7 +150,7 @@ class Supervisor:
 
     async def empty(self, route_id: str, reason: str) -> None:
         """Let go what runs at a route, and answer 503 there. The caller holds its lock."""
-        self._addresses.make_unavailable(route_id, reason)
+        self._gateway.make_unavailable(route_id, reason)
         replicas = self._at.pop(route_id, None)
         if replicas is not None:
             await self._retire(replicas, SUPERSEDED)
@@ -165,8 +170,8 @@ class Supervisor:
         for replicas in [r for r in self._sets.values() if r.set.deployment_id == deployment_id]:
             if self._at.get(replicas.set.route_id) is replicas:
                 del self._at[replicas.set.route_id]
-                self._addresses.make_unavailable(replicas.set.route_id, EMPTY)
-            await self._addresses.drain(replicas.instances, 0)
+                self._gateway.make_unavailable(replicas.set.route_id, EMPTY)
+            await self._gateway.drain(replicas.instances, 0)
             await self._forget(replicas)
 
     async def stop_all(self) -> None:
@@ -210,7 +215,7 @@ class Supervisor:
                     living[replica.set_id][replica.number] = instance
         return living
 
-    async def publish_status(self, deployment_id: str, asleep: str = SUPERSEDED) -> None:
+    async def publish_status(self, deployment_id: str, asleep: Reason = SUPERSEDED) -> None:
         """Let a deployment's state say how its replicas are.
 
         Args:
@@ -285,7 +290,7 @@ class Supervisor:
         if deployment is None:
             return
         if deployment.status is DeploymentStatus.ERROR:
-            self._addresses.make_unavailable(environment.id, deployment.reason or ASLEEP)
+            self._gateway.make_unavailable(environment.id, deployment.reason or ASLEEP)
         else:
             await self._hold(environment.id)
 
@@ -293,7 +298,7 @@ class Supervisor:
         """Let requests at a route wait until something answers there."""
         if await self._store.deployments.get(route_id) is not None:
             await self._addresses.open_deployment(route_id)
-        self._addresses.hold(route_id, partial(self.wake, route_id))
+        self._gateway.hold(route_id, partial(self.wake, route_id))
 
     async def _publish(self, replicas: Replicas) -> None:
         route_id, deployment_id = replicas.set.route_id, replicas.set.deployment_id
@@ -305,9 +310,9 @@ class Supervisor:
     def _lead(self, owner_id: str, replicas: Replicas) -> None:
         status, reason = replicas.state
         if replicas.instances:
-            self._addresses.publish(owner_id, replicas.instances)
+            self._gateway.publish(owner_id, replicas.instances)
         elif status is not DeploymentStatus.DEPLOYING:
-            self._addresses.make_unavailable(owner_id, reason or STARTING)
+            self._gateway.make_unavailable(owner_id, reason.text if reason else STARTING)
 
     async def _on_change(self, replicas: Replicas, gone: Instance | None) -> None:
         if self._at.get(replicas.set.route_id) is replicas:
@@ -315,7 +320,7 @@ class Supervisor:
             with suppress(StorageError):
                 await self.publish_status(replicas.set.deployment_id)
         if gone is not None:
-            await self._addresses.drain([gone], 0)
+            await self._gateway.drain([gone], 0)
 
     async def _end_own(self, deployment_id: str) -> None:
         """Let a deployment's own set go, now that an environment runs it."""
@@ -324,20 +329,20 @@ class Supervisor:
             if own is not None:
                 await self._retire(own, SUPERSEDED)
 
-    async def _retire(self, replicas: Replicas, reason: str) -> None:
+    async def _retire(self, replicas: Replicas, reason: Reason) -> None:
         """Let requests in flight finish, then end a set that nothing leads to any more."""
         deployment_id = replicas.set.deployment_id
         others = [r for r in self.running() if r.set.deployment_id == deployment_id]
         if others:
             await self._publish(others[0])
         else:
-            self._addresses.make_unavailable(deployment_id, ASLEEP)
-        await self._addresses.drain(replicas.instances, self._config.drain_timeout_s)
+            self._gateway.make_unavailable(deployment_id, ASLEEP)
+        await self._gateway.drain(replicas.instances, self._config.drain_timeout_s)
         await self._forget(replicas)
         await self.publish_status(deployment_id, reason)
 
     async def _let_go(self, replicas: Replicas, surplus: Sequence[Instance]) -> None:
-        await self._addresses.drain(surplus, self._config.drain_timeout_s)
+        await self._gateway.drain(surplus, self._config.drain_timeout_s)
         for instance in surplus:
             await replicas.end(instance)
 

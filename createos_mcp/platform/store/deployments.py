@@ -6,7 +6,7 @@ from datetime import datetime
 
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.errors import IllegalTransitionError, LimitReachedError
-from createos_mcp.platform.models import TRANSITIONS, Deployment, DeploymentStatus, LogLine
+from createos_mcp.platform.models import TRANSITIONS, Deployment, DeploymentStatus, LogLine, Reason
 from createos_mcp.platform.store.database import Database, Transaction
 from createos_mcp.platform.store.rows import deployment_of, log_line_of, total_of
 from createos_mcp.platform.timestamps import format_time
@@ -80,7 +80,7 @@ class Deployments:
         return [deployment_of(row) for row in rows]
 
     async def transition(
-        self, deployment_id: str, to: DeploymentStatus, *, reason: str | None = None
+        self, deployment_id: str, to: DeploymentStatus, *, reason: Reason | None = None
     ) -> Deployment:
         """Change a deployment's state, when the table of transitions allows it.
 
@@ -95,14 +95,14 @@ class Deployments:
             if present is None or to not in TRANSITIONS[present]:
                 raise IllegalTransitionError(deployment_id, present or "gone", to)
             transaction.run(
-                "transition_deployment", id=deployment_id, status=to, reason=reason, now=now
+                "transition_deployment", id=deployment_id, status=to, now=now, **_values(reason)
             )
             return deployment_of(transaction.run("deployment", id=deployment_id)[0])
 
         return await self._database.write(change)
 
     async def record_status(
-        self, deployment_id: str, status: DeploymentStatus, reason: str | None
+        self, deployment_id: str, status: DeploymentStatus, reason: Reason | None
     ) -> bool:
         """Let a deployment's state say how its replicas are, where the table allows it.
 
@@ -116,12 +116,12 @@ class Deployments:
             present = deployment_of(rows[0]) if rows else None
             if present is None:
                 return False
-            if (present.status, present.reason) == (status, reason):
+            if (present.status, present.reason) == (status, reason and reason.text):
                 return True
             if present.status != status and status not in TRANSITIONS[present.status]:
                 return False
             transaction.run(
-                "transition_deployment", id=deployment_id, status=status, reason=reason, now=now
+                "transition_deployment", id=deployment_id, status=status, now=now, **_values(reason)
             )
             return True
 
@@ -166,3 +166,10 @@ class Deployments:
         """The lines of a build log, without the first `skip`."""
         rows = await self._database.read("build_log", deployment_id=deployment_id, skip=skip)
         return [log_line_of(row) for row in rows]
+
+
+def _values(reason: Reason | None) -> dict[str, str | None]:
+    """A reason as the columns have it."""
+    if reason is None:
+        return {"reason": None, "reason_code": None}
+    return {"reason": reason.text, "reason_code": reason.code}

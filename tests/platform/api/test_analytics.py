@@ -18,7 +18,6 @@ from yarl import URL
 
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.api.analytics import MAX_POINTS, width_of
-from createos_mcp.platform.gateway.gateway import Site
 from createos_mcp.platform.gateway.traffic import Window
 from tests.platform.gateways import serving
 from tests.platform.platforms import ANSWERING, Api, read_page, running_platform
@@ -119,8 +118,7 @@ async def measured(root: Path) -> AsyncIterator[tuple[Api, str, str]]:
         environment = await api.environment(project_id)
         address = environment["extra"]["endpoint"]
         assert api.gateway is not None
-        site = Site(hosts=(), port=int(address.rpartition(":")[2]))
-        api.gateway.publish(site, [instance])
+        api.gateway.publish(environment["id"], [instance])
         yield api, f"/v1/projects/{project_id}/environments/{environment['id']}/analytics", address
 
 

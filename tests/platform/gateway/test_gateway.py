@@ -93,7 +93,7 @@ async def app_behind_gateway() -> AsyncIterator[tuple[Gateway, Site, web.Applica
     app.router.add_get("/forbidden", forbidden)
     app.router.add_route("*", "/{path:.*}", echo)
     async with serving(app) as instance, entrance() as way:
-        way.gateway.publish(way.site, [instance])
+        way.gateway.publish(way.site.route_id, [instance])
         yield way.gateway, way.site, app
 
 
@@ -216,7 +216,7 @@ async def test_an_answer_that_breaks_off_breaks_off_for_the_client_too() -> None
 
 async def test_a_withdrawn_site_answers_503_with_the_reason_as_page_or_json() -> None:
     async with app_behind_gateway() as (gateway, site, _), httpx2.AsyncClient() as client:
-        gateway.make_unavailable(site, "It sleeps <now>.")
+        gateway.make_unavailable(site.route_id, "It sleeps <now>.")
         address = f"http://127.0.0.1:{site.port}/"
         plain = await client.get(address)
         page = await client.get(address, headers={"Accept": "text/html"})
@@ -226,12 +226,12 @@ async def test_a_withdrawn_site_answers_503_with_the_reason_as_page_or_json() ->
 
 async def test_an_app_that_does_not_listen_any_more_answers_502() -> None:
     async with entrance() as way, httpx2.AsyncClient() as client:
-        way.gateway.publish(way.site, [instance_on(free_port())])
+        way.gateway.publish(way.site.route_id, [instance_on(free_port())])
         answer = await client.get(way.address)
     assert answer.status_code == 502
 
 
 async def test_a_closed_site_frees_its_port() -> None:
     async with app_behind_gateway() as (gateway, site, _):
-        await gateway.close(site)
+        await gateway.close(site.route_id)
         socket.create_server(("127.0.0.1", site.port)).close()

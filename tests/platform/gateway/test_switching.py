@@ -146,7 +146,7 @@ async def test_fifty_switches_under_32_busy_connections_lose_nothing() -> None:
                 done[visit.__name__] += 1
 
     async with serving(named("one")) as one, serving(named("two")) as two, entrance() as way:
-        way.gateway.publish(way.site, [one])
+        way.gateway.publish(way.site.route_id, [one])
         with anyio.fail_after(120):
             async with anyio.create_task_group() as visitors:
                 for number in range(VISITORS):
@@ -154,7 +154,7 @@ async def test_fifty_switches_under_32_busy_connections_lose_nothing() -> None:
                 for switch in range(SWITCHES):
                     old, new = (one, two) if switch % 2 == 0 else (two, one)
                     before = sum(done.values())
-                    way.gateway.publish(way.site, [new])
+                    way.gateway.publish(way.site.route_id, [new])
                     await way.gateway.drain([old], 60)
                     while sum(done.values()) < before + VISITORS:
                         await anyio.sleep(0.001)
@@ -172,7 +172,7 @@ async def test_requests_go_round_the_instances_of_an_address() -> None:
         entrance() as way,
         httpx2.AsyncClient() as client,
     ):
-        way.gateway.publish(way.site, [one, two])
+        way.gateway.publish(way.site.route_id, [one, two])
         answers = [(await client.get(f"{way.address}/whoami")).text for _ in range(6)]
 
     assert Counter(answers) == {"one": 3, "two": 3}
@@ -185,9 +185,9 @@ async def test_a_busy_instance_gets_fewer_requests() -> None:
         entrance() as way,
         httpx2.AsyncClient() as client,
     ):
-        way.gateway.publish(way.site, [one])
+        way.gateway.publish(way.site.route_id, [one])
         async with client.stream("GET", f"{way.address}/endless"):
-            way.gateway.publish(way.site, [one, two])
+            way.gateway.publish(way.site.route_id, [one, two])
             answers = {(await client.get(f"{way.address}/whoami")).text for _ in range(6)}
 
     assert answers == {"two"}
@@ -195,7 +195,9 @@ async def test_a_busy_instance_gets_fewer_requests() -> None:
 
 async def test_an_instance_that_does_not_listen_is_passed_over_even_with_a_body() -> None:
     async with serving(named("one")) as one, entrance() as way, httpx2.AsyncClient() as client:
-        way.gateway.publish(way.site, [instance_on(free_port()), one, instance_on(free_port())])
+        way.gateway.publish(
+            way.site.route_id, [instance_on(free_port()), one, instance_on(free_port())]
+        )
         for _ in range(5):
             answer = await client.post(f"{way.address}/measure", content=b"12345")
             assert (answer.status_code, answer.text) == (200, "5")
@@ -233,7 +235,7 @@ async def test_only_a_harmless_request_is_sent_again_when_an_app_dies_over_it(
         entrance() as way,
         httpx2.AsyncClient() as client,
     ):
-        way.gateway.publish(way.site, [dying, one])
+        way.gateway.publish(way.site.route_id, [dying, one])
         answer = await client.request(method, f"{way.address}/whoami", content=body)
 
     assert (answer.status_code, len(requests)) == (status, tries)
@@ -247,7 +249,7 @@ async def test_a_request_is_sent_again_once_and_no_more() -> None:
         entrance() as way,
         httpx2.AsyncClient() as client,
     ):
-        way.gateway.publish(way.site, [one, two, three])
+        way.gateway.publish(way.site.route_id, [one, two, three])
         answer = await client.get(way.address)
 
     assert answer.status_code == 502
@@ -270,7 +272,7 @@ async def test_an_app_that_closed_a_kept_connection_is_asked_again_on_a_new_one(
         entrance() as way,
         httpx2.AsyncClient() as client,
     ):
-        way.gateway.publish(way.site, [instance])
+        way.gateway.publish(way.site.route_id, [instance])
         answers = [(await client.get(way.address)).text for _ in range(4)]
 
     assert answers == ["ok"] * 4
@@ -285,7 +287,7 @@ async def test_draining_cuts_what_is_left_when_the_time_is_over() -> None:
         session.get(f"{way.address}/", raise_for_status=False) as empty,
     ):
         assert empty.status == 503
-        way.gateway.publish(way.site, [one])
+        way.gateway.publish(way.site.route_id, [one])
         async with (
             session.get(f"{way.address}/endless") as stream,
             session.ws_connect(f"{way.address}/socket") as connection,
@@ -315,7 +317,7 @@ async def test_connections_to_an_app_are_kept_and_used_again() -> None:
         entrance() as way,
         httpx2.AsyncClient() as client,
     ):
-        way.gateway.publish(way.site, [instance])
+        way.gateway.publish(way.site.route_id, [instance])
         for method in ("GET", "POST", "GET", "DELETE"):
             assert (await client.request(method, way.address)).text == "ok"
 
@@ -331,7 +333,7 @@ async def test_the_app_is_not_asked_any_longer_when_the_client_leaves() -> None:
         left.set()
 
     async with on_bare_sockets(take) as instance, entrance() as way:
-        way.gateway.publish(way.site, [instance])
+        way.gateway.publish(way.site.route_id, [instance])
         with socket.create_connection(("127.0.0.1", way.site.port)) as client:
             client.sendall(b"GET /slow?a=1 HTTP/1.1\r\nhost: x\r\n\r\n")
         with anyio.fail_after(10):
@@ -394,7 +396,7 @@ async def test_answers_of_every_shape_end_where_they_end(
         entrance() as way,
         httpx2.AsyncClient() as client,
     ):
-        way.gateway.publish(way.site, [instance])
+        way.gateway.publish(way.site.route_id, [instance])
         with anyio.fail_after(10):
             for _ in range(2):
                 answer = await client.request(method, f"{way.address}{path}")

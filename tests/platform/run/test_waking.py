@@ -6,7 +6,6 @@ import httpx2
 import pytest
 from aiohttp import web
 
-from createos_mcp.platform.gateway import routes
 from tests.platform.gateway.test_switching import (
     named,
     recorded,
@@ -26,12 +25,12 @@ async def test_all_requests_wait_for_one_waking_and_are_served() -> None:
             nonlocal woken
             woken += 1
             await go_on.wait()
-            way.gateway.publish(way.site, [one])
+            way.gateway.publish(way.site.route_id, [one])
 
         async def ask(client: httpx2.AsyncClient) -> None:
             answers.append((await client.get(f"{way.address}/whoami")).text)
 
-        way.gateway.hold(way.site, wake)
+        way.gateway.hold(way.site.route_id, wake)
         async with httpx2.AsyncClient() as client, aiohttp.ClientSession() as session:
             with anyio.fail_after(10):
                 async with anyio.create_task_group() as tasks:
@@ -41,7 +40,7 @@ async def test_all_requests_wait_for_one_waking_and_are_served() -> None:
                     tasks.start_soon(visit_with_upload, session, way.address)
                     while not woken:
                         await anyio.sleep(0.001)
-                    assert way.gateway.idle_s(way.site) is None
+                    assert way.gateway.idle_s([way.site.route_id]) == 0
                     assert answers == []
                     go_on.set()
 
@@ -55,7 +54,7 @@ async def test_nothing_is_woken_before_somebody_asks() -> None:
         async def wake() -> None:
             raise AssertionError("nobody asked")
 
-        way.gateway.hold(way.site, wake)
+        way.gateway.hold(way.site.route_id, wake)
         await anyio.wait_all_tasks_blocked()
 
 
@@ -67,9 +66,9 @@ async def test_a_client_that_gives_up_does_not_end_the_waking() -> None:
         async def wake() -> None:
             begun.set()
             await go_on.wait()
-            way.gateway.publish(way.site, [one])
+            way.gateway.publish(way.site.route_id, [one])
 
-        way.gateway.hold(way.site, wake)
+        way.gateway.hold(way.site.route_id, wake)
         with anyio.fail_after(10):
             async with httpx2.AsyncClient() as hasty, anyio.create_task_group() as tasks:
                 tasks.start_soon(hasty.get, f"{way.address}/whoami")
@@ -96,9 +95,9 @@ async def test_a_waking_that_fails_is_a_503_and_the_next_request_tries_again(
             tries += 1
             if tries == 1:
                 raise OSError("no memory left")
-            way.gateway.publish(way.site, [one])
+            way.gateway.publish(way.site.route_id, [one])
 
-        way.gateway.hold(way.site, wake)
+        way.gateway.hold(way.site.route_id, wake)
         with anyio.fail_after(10):
             failed = await client.get(way.address)
             served = await client.get(f"{way.address}/whoami")
@@ -113,9 +112,9 @@ async def test_a_site_that_is_withdrawn_while_it_wakes_tells_the_reason() -> Non
     async with entrance() as way, httpx2.AsyncClient() as client:
 
         async def wake() -> None:
-            way.gateway.make_unavailable(way.site, "The app crashed.", retry_after_s=7)
+            way.gateway.make_unavailable(way.site.route_id, "The app crashed.", retry_after_s=7)
 
-        way.gateway.hold(way.site, wake)
+        way.gateway.hold(way.site.route_id, wake)
         answer = await client.get(way.address)
 
     assert (answer.status_code, answer.json()["data"]) == (503, "The app crashed.")
@@ -126,18 +125,17 @@ async def test_a_site_that_is_closed_while_it_wakes_lets_go_of_its_requests() ->
     async with entrance() as way, httpx2.AsyncClient() as client:
 
         async def wake() -> None:
-            await way.gateway.close(way.site)
+            await way.gateway.close(way.site.route_id)
 
-        way.gateway.hold(way.site, wake)
+        way.gateway.hold(way.site.route_id, wake)
         answer = await client.get(way.address)
 
     assert answer.status_code == 503
 
 
-async def test_waiting_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(routes, "HOLD_S", 0.05)
-    async with entrance() as way, httpx2.AsyncClient() as client:
-        way.gateway.hold(way.site, anyio.sleep_forever)
+async def test_waiting_has_an_end() -> None:
+    async with entrance(wake_timeout_s=0.05) as way, httpx2.AsyncClient() as client:
+        way.gateway.hold(way.site.route_id, anyio.sleep_forever)
         with anyio.fail_after(10):
             answer = await client.get(way.address)
 
@@ -157,24 +155,22 @@ async def test_idle_time_counts_from_the_end_of_the_last_request() -> None:
     app.router.add_get("/slow", slow)
     async with serving(app) as one, entrance(clock=lambda: now) as way:
 
-        def idle_s() -> float | None:
-            return way.gateway.idle_s(way.site)
+        def idle_s() -> float:
+            return way.gateway.idle_s([way.site.route_id])
 
-        way.gateway.publish(way.site, [one])
+        way.gateway.publish(way.site.route_id, [one])
         now = 105.0
         assert idle_s() == 5
         async with httpx2.AsyncClient() as client, anyio.create_task_group() as tasks:
             tasks.start_soon(client.get, f"{way.address}/slow")
             with anyio.fail_after(10):
-                while idle_s() is not None:
+                while idle_s() != 0:
                     await anyio.sleep(0.001)
                 go_on.set()
-                while idle_s() is None:
-                    await anyio.sleep(0.001)
         now = 112.0
         assert idle_s() == 7
         async with aiohttp.ClientSession() as session:
-            way.gateway.publish(way.site, [instance_on(free_port())])
+            way.gateway.publish(way.site.route_id, [instance_on(free_port())])
             await session.get(way.address)
         assert idle_s() == 0
 
@@ -186,10 +182,11 @@ async def test_host_names_come_and_go_and_lead_where_the_site_leads() -> None:
             address = f"http://127.0.0.1:{way.gateway.port}/whoami"
             return (await client.get(address, headers={"Host": host})).status_code
 
-        way.gateway.publish(way.site, [one])
-        site = way.gateway.set_hosts(way.site, ("shop.example", "www.shop.example"))
-        assert site.hosts == ("shop.example", "www.shop.example")
+        way.gateway.publish(way.site.route_id, [one])
+        way.gateway.set_domains(way.site.route_id, ("shop.example", "www.shop.example"))
         assert await status_at("shop.example") == await status_at("WWW.shop.example:80") == 200
-        assert await status_at("production-app.localhost") == 404
-        await way.gateway.close(way.site)
+        assert await status_at("production-app.localhost") == 200
+        way.gateway.set_domains(way.site.route_id, ())
+        assert await status_at("shop.example") == 404
+        await way.gateway.close(way.site.route_id)
         assert await status_at("shop.example") == 404

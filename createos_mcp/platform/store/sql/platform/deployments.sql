@@ -25,7 +25,8 @@ SELECT count(*) AS total FROM deployments
 WHERE project_id = :project_id AND status IN ('queue', 'building');
 
 -- transition_deployment --
-UPDATE deployments SET status = :status, reason = :reason, updated_at = :now,
+UPDATE deployments SET status = :status, reason = :reason, reason_code = :reason_code,
+updated_at = :now,
 live_at = CASE :status WHEN 'deployed' THEN coalesce(live_at, :now) ELSE live_at END
 WHERE id = :id;
 

@@ -1,0 +1,37 @@
+"""Reason codes: why a deployment is in its state, for programs; the sentence is for people."""
+
+from enum import StrEnum
+
+
+class ReasonCode(StrEnum):
+    """Member `reasonCode` of a deployment of the local platform; the cloud sends none."""
+
+    NO_APP_FOUND = "no_app_found"
+    """No file tells which kind of app it is."""
+    NO_START_COMMAND = "no_start_command"
+    """The kind of app is known, and nothing tells how to run it."""
+    UNREADABLE_MANIFEST = "unreadable_manifest"
+    """A file such as package.json cannot be parsed."""
+    NEEDS_DOCKER = "needs_docker"
+    FOLDER_MISSING = "folder_missing"
+    """The upload has no folder of the name in directoryPath."""
+    OUTPUT_MISSING = "output_missing"
+    """The build left no folder to serve."""
+    FILES_UNUSABLE = "files_unusable"
+    RUNTIME_UNAVAILABLE = "runtime_unavailable"
+    """A runtime is neither installed nor downloadable."""
+    COMMAND_FAILED = "command_failed"
+    """The install or build command failed; the build log has its output."""
+    BUILD_TIMED_OUT = "build_timed_out"
+    START_FAILED = "start_failed"
+    APP_EXITED = "app_exited"
+    PORT_NOT_OPEN = "port_not_open"
+    OUT_OF_MEMORY = "out_of_memory"
+    PLATFORM_FAILED = "platform_failed"
+    CANCELLED = "cancelled"
+    IDLE = "idle"
+    """It sleeps because no request came for some time."""
+    SUPERSEDED = "superseded"
+    """It sleeps because another deployment replaced it."""
+    OVER_LIMIT = "over_limit"
+    """It sleeps because too many newer ones run."""
