@@ -154,8 +154,7 @@ class Redaction:
 def find_masks(table: SecretTable, arguments: Mapping[str, Json]) -> list[Problem]:
     """Report masks that come back as values: they would overwrite what they stand for."""
     message = (
-        "this is the mask that stands for a secret, not its value; give the value itself, "
-        "or read it with reveal"
+        "this is the mask of a secret, not its value; pass the value itself, or read it with reveal"
     )
     return [
         Problem(path=name, message=message)

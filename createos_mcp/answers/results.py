@@ -96,7 +96,7 @@ def failure_result(
     shown = quote(mask(clean_text("\n".join(said))), limit_bytes=_FAILURE_BYTES)
     place = f" at {at.name}" if at and at.name != tool.name else ""
     step = next_step(failed, error, references)
-    before = "".join(f"\nDone before it: {change}." for change in done)
+    before = "".join(f"\nDone before that: {change}." for change in done)
     return error_result(f"{tool.name} failed{place}: {shown}{before}\nNext: {step}")
 
 
@@ -150,9 +150,9 @@ def _data_hint(tool: Tool, whole: Mapping[str, Json], smaller: Mapping[str, Json
     items, kept = whole.get("items"), smaller.get("items")
     if not isinstance(items, list) or not isinstance(kept, list) or len(kept) == len(items):
         less = narrowing(tool)
-        remedy = f"Call again with {less}." if less else "No argument asks for less."
-        return f"Long or deep values were cut. {remedy}"
-    cut_off = f"{len(items) - len(kept)} of {len(items)} items were cut."
+        remedy = f"Call again with {less}." if less else "No argument narrows it."
+        return f"Long or deep values were truncated. {remedy}"
+    cut_off = f"{len(items) - len(kept)} of {len(items)} items were omitted."
     return f"{cut_off} {_rest(tool, whole, len(kept))}"
 
 
@@ -164,7 +164,7 @@ def _rest(tool: Tool, whole: Mapping[str, Json], kept: int) -> str:
         place = f"offset={offset + kept}" if isinstance(offset, int) else f"offset higher by {kept}"
         return f"Call again with {place} for the rest."
     less = narrowing(tool)
-    return f"Call again with {less}." if less else "Read the others one by one, by their id."
+    return f"Call again with {less}." if less else "Read the others one by one, by ID."
 
 
 def _log_result(
@@ -199,9 +199,9 @@ def _log_hint(tool: Tool, data: Json, lines: int, shown: int) -> str:
         for row in (data if isinstance(data, list) else ())
         if isinstance(row, dict) and isinstance(row.get("lineNumber"), int)
     ]
-    end = f"Only the end of the log is shown, {shown} of {lines} lines."
+    end = f"Showing the last {shown} of {lines} lines of the log."
     if numbers and "skip" in tool.input_schema["properties"]:
-        return f"{end} Call again with skip={max(numbers)} for the lines that follow."
+        return f"{end} Call again with skip={max(numbers)} for later lines."
     less = narrowing(tool)
     return f"{end} Call again with {less}." if less else end
 

@@ -43,11 +43,11 @@ def bind(operation: Operation, arguments: Arguments) -> Request:
 def _segment(argument: str, value: Json) -> str:
     text = "" if value is None else _wire_text(value)
     if not text.strip():
-        raise invalid_argument(argument, "an id is needed here, and it is empty")
+        raise invalid_argument(argument, "an ID is required here, and it is empty")
     # Percent-encoding does not disarm dots: `%2e%2e` climbs like `..`
     # (https://url.spec.whatwg.org/#double-dot-path-segment).
     if any(piece in {".", ".."} for piece in _SEPARATOR.split(text)):
-        raise invalid_argument(argument, "an id cannot be, or hold, a `.` or `..` segment")
+        raise invalid_argument(argument, "an ID cannot be or contain a `.` or `..` segment")
     return quote(text, safe="", errors="replace")
 
 
@@ -70,7 +70,7 @@ def _wire_text(value: Json) -> str:
 
 def _no_body(_: Endpoint, members: Arguments) -> tuple[None, tuple[Part, ...]]:
     if members:
-        raise invalid_argument(next(iter(members)), "this operation takes no such argument")
+        raise invalid_argument(next(iter(members)), "this operation has no such argument")
     return None, ()
 
 

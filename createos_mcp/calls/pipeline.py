@@ -45,7 +45,7 @@ Answer: TypeAlias = mcp_types.CallToolResult | mcp_types.InputRequiredResult
 _PROGRESS_BYTES = 500
 """How much of a text one notice of progress shows."""
 
-_FAULT = "This call met a fault in createos-mcp itself; its log on stderr has the details."
+_INTERNAL_ERROR = "Internal error in createos-mcp. Details are in its stderr log."
 
 _logger = logging.getLogger(__name__)
 
@@ -146,7 +146,7 @@ class ToolPipeline:
             self._on_failure(error)
             trace = call.redaction.mask_text(traceback.format_exc())
             _logger.error("%s failed unexpectedly\n%s", tool.name, trace)  # noqa: TRY400
-            return error_result(_FAULT), InternalError(tool.name)
+            return error_result(_INTERNAL_ERROR), InternalError(tool.name)
         return result, None
 
     @property
@@ -181,7 +181,7 @@ class ToolPipeline:
     def _check(self, tool: Tool, given: Mapping[str, Json], pinned: Mapping[str, str]) -> Arguments:
         repaired = repair(tool, given)
         others = [
-            Problem(path=name, message="this server is kept to one project; leave it out")
+            Problem(path=name, message="this server is pinned to one project; omit this argument")
             for name, project in pinned.items()
             if repaired.get(name, project) != project
         ]
@@ -233,7 +233,7 @@ class ToolCall:
             composed = sanitize(await self.tool.run(self, arguments))
             return Sanitized(value=composed.value, is_cut=composed.is_cut or self._is_cut)
         if not isinstance(self.tool, Operation):
-            raise TypeError(f"{self.tool.name} has nothing that does its work")
+            raise TypeError(f"{self.tool.name} has no implementation")
         data = project_fields(self.tool.summary, await self.perform(self.tool, arguments))
         return Sanitized(value=data, is_cut=self._is_cut)
 

@@ -21,11 +21,11 @@ _NOT_FOUND = 404
 _SHOWN_BYTES = 100
 _PLACE = re.compile(r"\{([^{}]+)\}")
 
-_UNREAD = " What goes with it could not be read."
+_UNREAD = " What would be deleted with it could not be read."
 
 
 class Policy:
-    """Knows from the catalogue what each operation costs the one who calls it by mistake."""
+    """Knows from the catalog what each operation costs the one who calls it by mistake."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._operations = catalog.operations
@@ -45,14 +45,14 @@ class Policy:
         """
         asked = operation.confirmation
         if asked is None:
-            raise ValueError(f"nobody needs to allow {operation.name}")
+            raise ValueError(f"{operation.name} needs no confirmation")
         fetch = _once(fetch)
         own_id = str(arguments.get(_PLACE.findall(operation.http.path)[-1], ""))
         try:
             subject = await self._subject(asked, arguments, fetch)
             losses = [await self._loss(loss, arguments, fetch) for loss in asked.losses]
             gone = ", ".join(loss for loss in losses if loss)
-            ending = f" With it go: {gone}." if gone else ""
+            ending = f" Affected: {gone}." if gone else ""
         except CallError as error:
             if isinstance(error, ApiError) and error.status == _NOT_FOUND:
                 raise

@@ -24,7 +24,7 @@ Rows: TypeAlias = list[Mapping[str, Json]]
 
 
 class References:
-    """Looks names up by the list operations that the catalogue names for each kind of id."""
+    """Looks names up by the list operations that the catalog names for each kind of id."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog

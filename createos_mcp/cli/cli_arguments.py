@@ -26,7 +26,7 @@ def read_cli_arguments(typed: Sequence[str]) -> Arguments:
     for text in typed:
         name, value = _read_cli_value(text)
         if name in arguments:
-            reason = f'it is given twice; for several values write {name}:=\'["a", "b"]\''
+            reason = f'given twice; for several values write {name}:=\'["a", "b"]\''
             raise ArgumentTextError(name, reason)
         arguments[name] = value
     return arguments
@@ -49,7 +49,7 @@ def _read_value_file(name: str, value: str) -> str:
         raise ArgumentTextError(name, f"{value[1:]} is not UTF-8") from None
     except OSError as error:
         reason = f"{value[1:]} cannot be read: {error.strerror}"
-        remedy = "a value that begins with @ is written as JSON, " + f"{name}:='\"@...\"'"
+        remedy = "to pass a value that begins with @, write it as JSON: " + f"{name}:='\"@...\"'"
         raise ArgumentTextError(name, f"{reason}; {remedy}") from None
 
 
@@ -57,5 +57,5 @@ def _parse_cli_json(name: str, value: str) -> Json:
     try:
         return json.loads(value)
     except ValueError as error:
-        reason = f"it is no JSON: {error}; for a text write {name}=..."
+        reason = f"not valid JSON: {error}; for a string write {name}=..."
         raise ArgumentTextError(name, reason) from None

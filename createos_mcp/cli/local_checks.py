@@ -47,11 +47,11 @@ def _check_isolation() -> Iterator[CheckResult]:
         yield CheckResult(
             name="isolation",
             status="warn",
-            detail="bubblewrap is missing or may not run; apps are plain processes",
-            remedy="Install bubblewrap, and allow user namespaces where they are forbidden.",
+            detail="bubblewrap is missing or not permitted; apps run as plain processes",
+            remedy="Install bubblewrap, and allow user namespaces if they are disabled.",
         )
         return
-    yield CheckResult(name="isolation", status="ok", detail="each app in a sandbox, by bubblewrap")
+    yield CheckResult(name="isolation", status="ok", detail="each app in a bubblewrap sandbox")
     if sandbox.outbound:
         yield CheckResult(name="app network", status="ok", detail="by slirp4netns")
     else:

@@ -24,8 +24,8 @@ _COLUMNS = ("APP", "STATE", "ADDRESS", "REPLICAS", "MEMORY", "ISOLATION", "LIMIT
 _NOTHING = "-"
 
 _ISOLATION = {
-    "bubblewrap": "each in a sandbox of its own",
-    "none": "as plain processes; install bubblewrap for a sandbox of its own for each",
+    "bubblewrap": "each in its own sandbox",
+    "none": "as plain processes; install bubblewrap to sandbox each of them",
 }
 
 
@@ -89,7 +89,7 @@ def _write_status(state: PlatformState | None, data_dir: DataDir) -> None:
     say(f"data      {data_dir.root}")
     say(f"process   {state.pid}, version {state.version}")
     network = "with" if state.outbound else "without"
-    say(f"apps      run {_ISOLATION[state.isolation]}, {network} access to the network")
+    say(f"apps      run {_ISOLATION[state.isolation]}, {network} network access")
     apps = read_apps(state, data_dir)
     if apps:
         say("")

@@ -18,7 +18,10 @@ from createos_mcp.platform.state import read_state
 
 _COLUMNS = ("NAME", "ID", "SINCE")
 
-_NO_ADDRESS = "CREATEOS_API_URL as `createos-mcp platform start` shows it; it has not run yet"
+_NO_ADDRESS = (
+    "CREATEOS_API_URL is printed by `createos-mcp platform start` "
+    "(the platform has not been started yet)"
+)
 
 
 def add_user_command(invocation: Invocation) -> int:
@@ -34,7 +37,7 @@ def add_user_command(invocation: Invocation) -> int:
     if invocation.given["json"]:
         say(json.dumps({"id": user.id, "name": user.name, "apiUrl": api_url, "apiKey": key}))
         return 0
-    say(f"{user.name} may use the platform. Their client needs, and the key is not shown again:")
+    say(f"User {user.name} added. Configure their client with (the key is shown only once):")
     say(f"CREATEOS_API_URL={api_url}" if api_url else _NO_ADDRESS)
     say(f"CREATEOS_API_KEY={key}")
     return 0
@@ -50,7 +53,7 @@ def list_users_command(invocation: Invocation) -> int:
         return 0
     write_table(_COLUMNS, [(user.name, user.id, user.created_at) for user in found])
     if not found:
-        say("The platform has not run yet and has no users.")
+        say("The platform has not been started yet and has no users.")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The server over stdio, put together: settings, backend, catalogue, transport."""
+"""The server over stdio, put together: settings, backend, catalog, transport."""
 
 import os
 import signal

@@ -170,7 +170,7 @@ class Backend:
             except CallError as error:
                 call.failure = error
             return await self._retrying(call)(self._repeat, call)
-        raise TimedOutError("with all attempts", call.limits.total_timeout_s)
+        raise TimedOutError("all attempts", call.limits.total_timeout_s)
 
     async def stream(
         self,
@@ -206,7 +206,7 @@ class Backend:
             )
             answer = await send_request(self._client, sent, limits.answer_bytes)
             return _read_attempt(endpoint, answer, chosen)
-        raise TimedOutError("taking the upload", limits.total_timeout_s)
+        raise TimedOutError("receiving the upload", limits.total_timeout_s)
 
     def _retrying(self, call: _Attempted) -> tenacity.AsyncRetrying:
         return tenacity.AsyncRetrying(

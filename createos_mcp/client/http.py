@@ -65,7 +65,7 @@ async def send_request(
         if following is None:
             return answer
         request = following
-    raise UnreadableResponseError(answer.status, "it redirects again and again")
+    raise UnreadableResponseError(answer.status, "too many redirects")
 
 
 async def _send_once(
@@ -88,7 +88,7 @@ def _following(request: httpx2.Request, response: httpx2.Response) -> httpx2.Req
     following = response.next_request
     if following is None or request.method != "GET" or following.url.origin != request.url.origin:
         place = following.url.host if following else "nowhere"
-        reason = f"a redirect to {place}, which is not followed; the API's address may be wrong"
+        reason = f"a redirect to {place}, which is not followed; the API URL may be wrong"
         raise UnreadableResponseError(response.status_code, reason)
     return following
 
@@ -118,7 +118,7 @@ def _unreadable(error: Exception, _: Timeouts, __: str) -> BackendError:
 
 
 def _connect_timeout(_: Exception, limits: Timeouts, base_url: str) -> BackendError:
-    return ConnectionFailedError(base_url, f"nothing answered for {limits.connect_timeout_s:g} s")
+    return ConnectionFailedError(base_url, f"no response within {limits.connect_timeout_s:g} s")
 
 
 def _pool_timeout(_: Exception, limits: Timeouts, __: str) -> BackendError:
@@ -126,11 +126,11 @@ def _pool_timeout(_: Exception, limits: Timeouts, __: str) -> BackendError:
 
 
 def _write_timeout(_: Exception, limits: Timeouts, __: str) -> BackendError:
-    return TimedOutError("taking the request", limits.write_timeout_s)
+    return TimedOutError("receiving the request", limits.write_timeout_s)
 
 
 def _read_timeout(_: Exception, limits: Timeouts, __: str) -> BackendError:
-    return TimedOutError("answering", limits.read_timeout_s)
+    return TimedOutError("responding", limits.read_timeout_s)
 
 
 TRANSLATIONS: Mapping[type[Exception], _Translation] = {

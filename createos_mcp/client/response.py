@@ -95,7 +95,7 @@ def _date(value: str) -> datetime | None:
 def _plain_text(status: int, headers: Mapping[str, str], text: str, error: Exception) -> str:
     if headers.get("content-type", "").partition(";")[0].strip().lower() == "text/plain":
         return text
-    raise UnreadableResponseError(status, f"it is no JSON: {_page_text(text)[:200]}") from error
+    raise UnreadableResponseError(status, f"not JSON: {_page_text(text)[:200]}") from error
 
 
 def _page_text(text: str) -> str:

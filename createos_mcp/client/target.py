@@ -33,7 +33,7 @@ class Credentials:
         for name, setting in _SECRETS.items():
             secret = getattr(self, name) or "-"
             if not (secret.isascii() and secret.isprintable() and " " not in secret):
-                raise SettingError(setting, "it holds characters that no key has; copy it again")
+                raise SettingError(setting, "contains invalid characters; copy it again")
 
     def headers(self) -> dict[str, str]:
         """The one header that carries them, `{"X-Api-Key": "skp_..."}`, or none."""
@@ -85,21 +85,23 @@ def _address_problem(base_url: str) -> str | None:
         parts = urlsplit(base_url)
         host, _ = parts.hostname, parts.port
     except ValueError as error:
-        return f"it is no address: {error}"
+        return f"not a URL: {error}"
     if parts.scheme not in {"https", "http"} or not host or _BLANK.search(base_url):
-        return "it must be an address such as https://api.example.com"
+        return "must be a URL such as https://api.example.com"
     if parts.scheme == "http" and not is_loopback(host):
-        return f"http is only for this machine; use https://{parts.netloc.rpartition('@')[2]}"
+        return (
+            f"http is only allowed for this machine; use https://{parts.netloc.rpartition('@')[2]}"
+        )
     return _surplus(parts)
 
 
 def _surplus(parts: SplitResult) -> str | None:
     if "@" in parts.netloc:
-        return "it holds a user name or password; credentials have variables of their own"
+        return "must not contain a user name or password; credentials have their own variables"
     if parts.query or parts.fragment:
-        return "leave out everything from ? or # on"
+        return "must not contain ? or #"
     if parts.path.rstrip("/").endswith("/v1"):
-        return "leave out /v1; it is added to each call"
+        return "must not end in /v1; it is added to each call"
     return None
 
 

@@ -1,4 +1,4 @@
-"""The catalogue: every operation of `tool_schemas/`; a wrong file is refused by name and reason."""
+"""The catalog: every operation of `tool_schemas/`; a wrong file is refused by name and reason."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ class Catalog:
     secrets: SecretMembers
     """Which members of answers hold secrets."""
     synonyms: Mapping[str, tuple[str, ...]]
-    """Words that people use to those of the catalogue, for searching."""
+    """Words that people use to those of the catalog, for searching."""
     on_request: frozenset[str]
     """Groups whose tools are listed only where they are asked for."""
     resources: tuple[ResourceRow, ...]
@@ -134,5 +134,5 @@ def _refuse_unknown_lookups(operations: Mapping[str, Operation]) -> None:
         for lookup in [*lookups, *(loss.lookup for loss in asked.losses)]:
             if lookup.operation not in operations:
                 label = f"{operation.group}/{operation.name}.json"
-                reason = f"a lookup asks {lookup.operation!r}, which is no tool"
+                reason = f"a lookup names {lookup.operation!r}, which is not a tool"
                 raise CatalogError(label, reason)

@@ -68,7 +68,7 @@ class ContextFile(SchemaFile):
             self.refuse(f"the resource {row.name!r} does not begin with {SCHEME}")
         variables = _VARIABLE.findall(row.uri)
         if row.pick and row.pick not in variables:
-            self.refuse(f"the resource {row.name!r} picks by {row.pick!r}, which it does not hold")
+            self.refuse(f"the resource {row.name!r} picks by {row.pick!r}, which is not in its URI")
         given = [name for name in variables if name != row.pick]
         self._check_call(row.operation, [*given, *row.arguments], operations)
         return row
@@ -89,15 +89,15 @@ class ContextFile(SchemaFile):
     ) -> None:
         operation = operations.get(name)
         if operation is None:
-            self.refuse(f"{name!r} is no operation")
+            self.refuse(f"{name!r} is not an operation")
         if not operation.annotations.read_only:
-            self.refuse(f"{name!r} does more than read")
+            self.refuse(f"{name!r} is not read-only")
         for argument in arguments:
             if argument not in operation.input_schema["properties"]:
                 self.refuse(f"{name!r} has no argument {argument!r}")
         for argument in operation.input_schema.get("required", ()):
             if argument not in arguments:
-                self.refuse(f"{name!r} needs the argument {argument!r}")
+                self.refuse(f"{name!r} requires the argument {argument!r}")
 
 
 def read_prompt(root: Path, file: Path) -> PromptRow:
@@ -119,7 +119,7 @@ def read_prompt(root: Path, file: Path) -> PromptRow:
             text=text.strip(),
         )
     except KeyError as error:
-        raise CatalogError(label, f"it lacks {error}") from error
+        raise CatalogError(label, f"missing {error}") from error
     except (OSError, ValueError, TypeError) as error:
         raise CatalogError(label, str(error)) from error
     for name in set(PLACE.findall(text)) ^ {argument.name for argument in arguments}:

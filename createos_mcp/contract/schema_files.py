@@ -186,11 +186,11 @@ class SchemaFile:
             try:
                 re.compile(pattern)
             except re.error as error:
-                self.refuse(f"the pattern {pattern!r} is no regular expression: {error}")
+                self.refuse(f"the pattern {pattern!r} is not a regular expression: {error}")
         return SecretMembers(**{name: tuple(entry[name]) for name in _SECRET_KEYS})
 
     def read_synonyms(self) -> Mapping[str, tuple[str, ...]]:
-        """What `synonyms.json` says: words that people use to words of the catalogue."""
+        """What `synonyms.json` says: words that people use to words of the catalog."""
         entry = self.check_object(self._json, "the file", {}, dict.fromkeys(self._json, list))
         return {word: tuple(meant) for word, meant in entry.items()}
 
@@ -245,7 +245,7 @@ class SchemaFile:
         where = lookup.get("where", {})
         for argument in where.values():
             if argument not in arguments:
-                self.refuse(f"a lookup compares with {argument!r}, which is no argument")
+                self.refuse(f"a lookup compares with {argument!r}, which is not an argument")
         return Lookup(operation=lookup["operation"], where=where)
 
     def _endpoint(self, http: Json, arguments: Mapping[str, Json]) -> Endpoint:
@@ -257,9 +257,9 @@ class SchemaFile:
         for key in ("query", "unsent"):
             for argument in http.get(key, ()):
                 if argument not in arguments:
-                    self.refuse(f"http.{key} names {argument!r}, which is no argument")
+                    self.refuse(f"http.{key} names {argument!r}, which is not an argument")
         if not all(code.isdigit() for code in http["errors"]):
-            self.refuse("http.errors has a key that is no status")
+            self.refuse("http.errors has a key that is not a status")
         return Endpoint(
             method=http["method"],
             path=http["path"],
@@ -278,7 +278,7 @@ class SchemaFile:
         self.check_object(rule, "a rule", _RULE_KEYS, _RULE_OPTIONS)
         at = rule["at"]
         if at and at not in arguments:
-            self.refuse(f"a rule is about {at!r}, which is no argument")
+            self.refuse(f"a rule is about {at!r}, which is not an argument")
         fields = arguments[at].get("properties", {}) if at else arguments
         for field in (*rule.get("allowed", ()), *rule.get("required", ())):
             if field not in fields:
@@ -294,9 +294,9 @@ class SchemaFile:
         self.check_object(entry, "a reference", _REFERENCE_KEYS, _REFERENCE_OPTIONS)
         for argument in (*entry["arguments"], *entry["scope"]):
             if argument not in known:
-                self.refuse(f"a reference names {argument!r}, which no tool takes")
+                self.refuse(f"a reference names {argument!r}, which no tool has")
         if entry["list_operation"] not in operations:
-            self.refuse(f"a reference lists by {entry['list_operation']!r}, which is no tool")
+            self.refuse(f"a reference lists by {entry['list_operation']!r}, which is not a tool")
         self._one_of("id of a reference", entry["id"], _ID_KINDS)
         return Reference(
             arguments=tuple(entry["arguments"]),
@@ -314,7 +314,7 @@ class SchemaFile:
         in_path = set(_PATH_PARAMETER.findall(operation.http.path))
         for parameter in sorted(in_path):
             if parameter not in arguments:
-                self.refuse(f"the path parameter {parameter!r} is no argument")
+                self.refuse(f"the path parameter {parameter!r} is not an argument")
             if parameter not in required:
                 self.refuse(f"the path parameter {parameter!r} is not required")
         elsewhere = {*in_path, *operation.http.query, *operation.http.unsent}
@@ -325,7 +325,9 @@ class SchemaFile:
             self.refuse("a multipart body takes exactly one argument")
         for argument in operation.http.nulls:
             if argument not in in_body or argument in required:
-                self.refuse(f"http.nulls names {argument!r}, which is no optional body argument")
+                self.refuse(
+                    f"http.nulls names {argument!r}, which is not an optional body argument"
+                )
 
     def _check_root(self, schema: Json, where: str) -> None:
         if schema.get("type") != "object" or not isinstance(schema.get("properties"), dict):
@@ -339,7 +341,7 @@ class SchemaFile:
             self.refuse(f"{what} is not an object")
         for key in keys:
             if key not in value:
-                self.refuse(f"{what} lacks {key!r}")
+                self.refuse(f"{what} has no {key!r}")
         for key, held in value.items():
             kind = keys.get(key) or options.get(key)
             if kind is None:

@@ -137,7 +137,7 @@ def addresses(raw: str) -> tuple[str, ...]:
     for one in given:
         if not _is_ip_address(one):
             raise ValueError(
-                "expected addresses such as 192.0.2.1, 127.0.0.1:5353 or [::1]:53, "
+                "expected IP addresses such as 192.0.2.1, 127.0.0.1:5353 or [::1]:53, "
                 f"separated by commas, got {_quoted(one)}"
             )
     return given
@@ -157,7 +157,7 @@ def address(raw: str) -> str:
     """An address such as `https://mcp.example.com/base`, without a slash at its end."""
     parts = urlsplit(raw)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError(f"expected an address such as https://example.com, got {_quoted(raw)}")
+        raise ValueError(f"expected a URL such as https://example.com, got {_quoted(raw)}")
     return raw.rstrip("/")
 
 

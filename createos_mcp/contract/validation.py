@@ -24,7 +24,7 @@ _PATTERNS = {
     "^[a-zA-Z0-9 _-]+$": "only letters, digits, spaces, underscores and hyphens",
     "^#[0-9A-Fa-f]{6}$": "a color such as #3B82F6",
 }
-"""What the catalogue's patterns mean, in words."""
+"""What the catalog's patterns mean, in words."""
 
 _TYPES = {
     bool: "boolean",
@@ -121,9 +121,7 @@ def _unknown_members(error: ValidationError) -> Iterator[tuple[str, str]]:
             near = get_close_matches(name, known, n=1)
             free = [other for other in known if other not in instance]
             advice = (
-                f"did you mean {near[0]!r}?"
-                if near
-                else f"known here: {_join_values(free or known)}"
+                f"did you mean {near[0]!r}?" if near else f"known: {_join_values(free or known)}"
             )
             yield name, f"unknown; {advice}"
 

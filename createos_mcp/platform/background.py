@@ -55,6 +55,6 @@ class Background:
         except IllegalTransitionError as error:
             logger.info("overtaken by a change of state: %s", error)
         except Exception:
-            logger.exception("a fault of the platform in %s", work.__qualname__)
+            logger.exception("internal error in %s", work.__qualname__)
         finally:
             begun.ended.set()

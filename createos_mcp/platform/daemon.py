@@ -125,10 +125,10 @@ def _wait_until_it_answers(pid: int, data_dir: DataDir, log_start: int) -> Platf
             return state
         if time.monotonic() > deadline:
             psutil.Process(pid).kill()
-            reason = f"it did not answer within {START_TIMEOUT_S:g} s"
+            reason = f"no response within {START_TIMEOUT_S:g} s"
             raise StartupError(reason, _last_lines(data_dir.log_file, log_start))
         time.sleep(POLL_S)
-    raise StartupError("it ended at once", _last_lines(data_dir.log_file, log_start))
+    raise StartupError("the process exited at once", _last_lines(data_dir.log_file, log_start))
 
 
 def _is_alive(pid: int) -> bool:

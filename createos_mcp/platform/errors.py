@@ -79,7 +79,7 @@ class NotFoundError(Refusal):
     status = 404
 
     def __init__(self, resource: str, resource_id: str) -> None:
-        super().__init__(f"No {resource} with the id {resource_id!r}.")
+        super().__init__(f"No {resource} with the ID {resource_id!r}.")
 
 
 class NameTakenError(Refusal):
@@ -113,8 +113,8 @@ class DomainTakenError(Refusal):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"name: the domain {name!r} is on this platform already. "
-            "Choose another, or delete it where it is."
+            f"name: the domain {name!r} already exists on this platform. "
+            "Choose another, or delete the existing one."
         )
 
 
@@ -124,7 +124,7 @@ class ProjectFullError(Refusal):
     status = 422
 
     def __init__(self, what: str, limit: int) -> None:
-        super().__init__(f"A project may have {limit} {what}. Delete one that is not needed.")
+        super().__init__(f"A project can have {limit} {what}. Delete one that is not needed.")
 
 
 class LimitReachedError(Refusal):
@@ -144,7 +144,7 @@ class StorageError(Refusal):
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(
             f"{path} cannot be written: {reason}. Nothing was changed. "
-            "Free some space there or make it writable, then ask again."
+            "Free some space there or make it writable, then retry."
         )
 
 
@@ -154,7 +154,7 @@ class NotServedError(Refusal):
     status = 501
 
     def __init__(self, operation: str, needs: str) -> None:
-        super().__init__(f"{operation} is not served by the local platform: it needs {needs}.")
+        super().__init__(f"{operation} is not supported by the local platform: it needs {needs}.")
 
 
 class UserNameError(PlatformError):
@@ -162,8 +162,7 @@ class UserNameError(PlatformError):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"{name!r} is no name of a user: take 1 to 48 letters, digits, dots, underscores "
-            "and hyphens"
+            f"invalid user name {name!r}: use 1-48 letters, digits, dots, underscores or hyphens"
         )
 
 
@@ -227,7 +226,7 @@ class InstanceUnreachableError(PlatformError):
     """An app has ended or does not listen any more; another instance may take the request."""
 
     def __init__(self) -> None:
-        super().__init__("The app does not accept connections. Its log says why.")
+        super().__init__("The app does not accept connections. See its log.")
 
 
 class AnswerLostError(PlatformError):
@@ -239,5 +238,5 @@ class AnswerLostError(PlatformError):
     """
 
     def __init__(self, *, on_kept_connection: bool) -> None:
-        super().__init__("The app ended the connection before its answer. Its log says why.")
+        super().__init__("The app closed the connection before it responded. See its log.")
         self.on_kept_connection = on_kept_connection

@@ -32,8 +32,8 @@ STREAMABLE_PATH = "/mcp"
 SSE_PATH = "/sse"
 PROBES = ("/healthz", "/readyz")
 
-FAULT = "This server met a fault; its log has the details."
-NOT_FOUND = 404
+INTERNAL_ERROR = "Internal error. Details are in this server's log."
+UNAUTHORIZED = 401
 
 _logger = logging.getLogger(__name__)
 
@@ -121,8 +121,11 @@ def _observation(parts: Parts) -> list[BaseRoute]:
         wanted, given = parts.metrics_token, read_bearer(request.headers) or ""
         matches = wanted and hmac.compare_digest(wanted.encode(), given.encode())
         if not (matches or (wanted is None and parts.metrics_for_all)):
-            remedy = "send CREATEOS_SERVE_METRICS_TOKEN as bearer token; its operator sets it"
-            return JSONResponse({"error": "unauthorized", "message": remedy}, NOT_FOUND)
+            body = {
+                "error": "unauthorized",
+                "message": "Send the metrics token as a bearer token.",
+            }
+            return JSONResponse(body, UNAUTHORIZED, headers={"WWW-Authenticate": "Bearer"})
         return Response(parts.metrics.render(), media_type=CONTENT_TYPE)
 
     live, ready = PROBES
@@ -165,4 +168,4 @@ async def _answer_disconnected(_request: Request, _error: Exception) -> Response
 
 async def _answer_server_error(_request: Request, error: Exception) -> Response:
     _logger.error("a request failed", exc_info=error)
-    return JSONResponse({"error": "fault", "message": FAULT}, 500)
+    return JSONResponse({"error": "internal_error", "message": INTERNAL_ERROR}, 500)

@@ -70,7 +70,7 @@ class IssuerUnavailableError(RefusedRequestError):
     code = "issuer_unavailable"
 
     def __init__(self) -> None:
-        super().__init__("The access token cannot be checked at the moment; try again in 5 s")
+        super().__init__("The access token cannot be checked at the moment; retry in 5 s")
 
     @property
     @override
@@ -94,8 +94,8 @@ class ForeignHostError(RefusedRequestError):
 
     def __init__(self, host: str) -> None:
         super().__init__(
-            f"This server does not answer as {quote(host, limit_bytes=100)!r}; its operator can "
-            "list that name in CREATEOS_SERVE_ALLOWED_HOSTS"
+            f"This server does not accept the host {quote(host, limit_bytes=100)!r}; "
+            "its operator can add it to CREATEOS_SERVE_ALLOWED_HOSTS"
         )
 
 
@@ -107,8 +107,8 @@ class ForeignOriginError(RefusedRequestError):
 
     def __init__(self, origin: str) -> None:
         super().__init__(
-            f"Pages of {quote(origin, limit_bytes=100)!r} may not call this server; its operator "
-            "can list the origin in CREATEOS_SERVE_ALLOWED_ORIGINS"
+            f"Pages of {quote(origin, limit_bytes=100)!r} are not allowed to call this server; "
+            "its operator can add the origin to CREATEOS_SERVE_ALLOWED_ORIGINS"
         )
 
 
@@ -119,7 +119,7 @@ class SlowBodyError(RefusedRequestError):
     code = "request_timeout"
 
     def __init__(self, limit_s: float) -> None:
-        super().__init__(f"Nothing more of the request came within {limit_s:g} s; send it again")
+        super().__init__(f"The request body stalled for {limit_s:g} s; send it again")
 
 
 class BodyTooLargeError(RefusedRequestError):
@@ -130,8 +130,8 @@ class BodyTooLargeError(RefusedRequestError):
 
     def __init__(self, limit_bytes: int) -> None:
         super().__init__(
-            f"The request is larger than {limit_bytes} bytes; send many files as a zip to an "
-            "upload address instead"
+            f"The request is larger than {limit_bytes} bytes; upload many files as a zip to an "
+            "upload URL instead"
         )
 
 
@@ -142,7 +142,7 @@ class UploadAddressError(RefusedRequestError):
     code = "upload_address"
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"This upload address {reason}; call the tool again for a new one")
+        super().__init__(f"This upload URL {reason}; call the tool again for a new one")
 
 
 class TooManyCallsError(RefusedRequestError):
@@ -152,7 +152,7 @@ class TooManyCallsError(RefusedRequestError):
     code = "too_many_requests"
 
     def __init__(self, limit: str, retry_after_s: int) -> None:
-        super().__init__(f"More than {limit}; try again in {retry_after_s} s")
+        super().__init__(f"More than {limit}; retry in {retry_after_s} s")
         self.retry_after_s = retry_after_s
 
     @property
@@ -169,7 +169,7 @@ class StoppingError(RefusedRequestError):
     code = "stopping"
 
     def __init__(self) -> None:
-        super().__init__("This server is about to stop; try again in 1 s")
+        super().__init__("This server is stopping; retry in 1 s")
 
     @property
     @override

@@ -44,7 +44,7 @@ class Rate:
         """
         wait_s = self.wait_s(name)
         if wait_s > 0:
-            raise TooManyCallsError(f"{self._per_minute} a minute", math.ceil(wait_s))
+            raise TooManyCallsError(f"{self._per_minute} requests per minute", math.ceil(wait_s))
         self.spend(name)
 
 
@@ -68,7 +68,7 @@ class Slots:
             TooManyCallsError: All slots of this name are taken.
         """
         if self._taken[name] >= self._most:
-            raise TooManyCallsError(f"{self._most} at one time", 1)
+            raise TooManyCallsError(f"{self._most} concurrent requests", 1)
         self._taken[name] += 1
         try:
             yield

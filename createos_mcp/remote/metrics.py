@@ -8,7 +8,7 @@ _BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 3
 
 
 class Metrics:
-    """Counts and times. No label comes from a caller: tools are those of the catalogue."""
+    """Counts and times. No label comes from a caller: tools are those of the catalog."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -26,18 +26,18 @@ class Metrics:
             registry=self._registry,
         )
         self._in_flight = Gauge(
-            "createos_mcp_calls_in_flight", "Calls under way.", registry=self._registry
+            "createos_mcp_calls_in_flight", "Calls in progress.", registry=self._registry
         )
         self._upstream = Histogram(
             "createos_mcp_upstream_seconds",
-            "Duration of requests to the platform with their repetitions, by outcome.",
+            "Duration of requests to the platform, retries included, by outcome.",
             ["outcome"],
             buckets=_BUCKETS_S,
             registry=self._registry,
         )
         self._refusals = Counter(
             "createos_mcp_refused_requests",
-            "HTTP requests that no tool has seen, by reason.",
+            "HTTP requests rejected before they reached a tool, by reason.",
             ["reason"],
             registry=self._registry,
         )

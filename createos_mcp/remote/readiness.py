@@ -46,7 +46,7 @@ class Readiness:
 
     async def ready(self, _request: Request) -> Response:
         """`/readyz`: calls would reach the platform; 503 with the reason where not."""
-        problem = "this server is about to stop" if self._is_stopping() else await self._ask()
+        problem = "this server is stopping" if self._is_stopping() else await self._ask()
         if problem:
             return JSONResponse({"status": "not ready", "reason": problem}, UNAVAILABLE)
         return JSONResponse({"status": "ok"})
@@ -68,4 +68,4 @@ class Readiness:
             except CallError as error:
                 return str(error)
             return None
-        return f"the platform did not answer within {TIMEOUT_S:g} s"
+        return f"the platform did not respond within {TIMEOUT_S:g} s"

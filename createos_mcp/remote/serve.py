@@ -75,5 +75,7 @@ async def _run_server(settings: Settings, locate: Locate, extend: Extend) -> int
 
 
 def _say(address: str) -> None:
-    sys.stdout.write(f"createos-mcp serves {address}{STREAMABLE_PATH} and {address}{SSE_PATH}\n")
+    sys.stdout.write(
+        f"createos-mcp is listening on {address}{STREAMABLE_PATH} and {address}{SSE_PATH}\n"
+    )
     sys.stdout.flush()

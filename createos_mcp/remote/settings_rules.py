@@ -67,27 +67,27 @@ def _has_lonely_oauth(settings: Settings) -> bool:
 _CONFLICTS: Mapping[str, tuple[Callable[[Settings], bool], str]] = {
     "CREATEOS_API_KEY": (
         lambda s: _has_own_key(s) and not s.serve_share_key,
-        "serve uses the key of each caller; unset it, or set CREATEOS_SERVE_SHARE_KEY=true",
+        "serve uses each caller's own key; unset it, or set CREATEOS_SERVE_SHARE_KEY=true",
     ),
     "CREATEOS_SERVE_SHARE_KEY": (
         _is_unguarded,
-        "everybody could use the key; set CREATEOS_SERVE_TOKEN for callers to send",
+        "anyone could use the key; set CREATEOS_SERVE_TOKEN, which callers then send",
     ),
     "CREATEOS_SERVE_TOKEN": (
         lambda s: bool(s.serve_token) and not s.serve_share_key,
-        "it opens the shared key, and none is shared; set CREATEOS_SERVE_SHARE_KEY=true",
+        "it grants the shared key, but no key is shared; set CREATEOS_SERVE_SHARE_KEY=true",
     ),
     "CREATEOS_SERVE_ALLOWED_HOSTS": (
         _is_nameless,
-        "name the hosts under which callers reach this server, or set CREATEOS_SERVE_PUBLIC_URL",
+        "set it to the hosts that callers use for this server, or set CREATEOS_SERVE_PUBLIC_URL",
     ),
     "CREATEOS_SERVE_STATE_KEYS": (
         lambda s: s.serve_stateless and not s.serve_state_keys,
-        "replicas without sessions need the same keys; make one with `openssl rand -hex 32`",
+        "stateless replicas need the same keys; generate one with `openssl rand -hex 32`",
     ),
     "CREATEOS_OAUTH_ISSUER": (
         _has_lonely_oauth,
-        "other CREATEOS_OAUTH_ settings are given; name the authorization server too",
+        "other CREATEOS_OAUTH_ settings are set; set the issuer too",
     ),
 }
 """What is wrong when the test holds, and what to do."""

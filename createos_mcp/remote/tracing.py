@@ -33,7 +33,7 @@ def exported(endpoint: str | None) -> Iterator[None]:
         from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - extra
         from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 - extra
     except ImportError:
-        reason = "it needs the extra; install createos-mcp[otel]"
+        reason = "tracing needs an extra; install createos-mcp[otel]"
         raise SettingError("CREATEOS_SERVE_OTLP_ENDPOINT", reason) from None
     named = {"service.name": "createos-mcp", "service.version": version("createos-mcp")}
     provider = TracerProvider(resource=Resource.create(named))

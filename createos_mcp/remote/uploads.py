@@ -34,7 +34,7 @@ _ADDRESS: Mapping[str, Json] = {
 
 
 def with_addresses(catalog: Catalog) -> Catalog:
-    """The catalogue in which the file of a multipart operation may be left out."""
+    """The catalog in which the file of a multipart operation may be left out."""
     operations = {
         name: _with_address(operation) if operation.http.body == "multipart" else operation
         for name, operation in catalog.operations.items()
@@ -49,8 +49,8 @@ def _with_address(operation: Operation) -> Operation:
     output = operation.output_schema
     return replace(
         operation,
-        description=f"{operation.description} Better: leave out {part}, and send the zip to the "
-        "address in the answer with the command in it.",
+        description=f"{operation.description} Better: omit {part} and upload the zip to the URL in "
+        "the result, with the command given there.",
         input_schema={**schema, "required": required},
         output_schema={**output, "properties": {**output["properties"], **_ADDRESS}},
     )

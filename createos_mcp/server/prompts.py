@@ -15,7 +15,7 @@ _VALUE_BYTES = 500
 
 
 class Prompts:
-    """The prompts of the catalogue."""
+    """The prompts of the catalog."""
 
     def __init__(self, rows: Mapping[str, PromptRow]) -> None:
         self._rows = rows
@@ -39,7 +39,7 @@ class Prompts:
         row = self._rows.get(params.name)
         if row is None:
             known = ", ".join(self._rows)
-            raise _invalid_prompt(f"There is no prompt {params.name[:64]!r}; known are {known}")
+            raise _invalid_prompt(f"There is no prompt {params.name[:64]!r}; known: {known}")
         values = _fill_in(row, params.arguments or {})
         text = PLACE.sub(lambda place: values[place[1]], row.text)
         message = mcp_types.PromptMessage(
@@ -69,7 +69,7 @@ def _fill_in(row: PromptRow, given: Mapping[str, str]) -> dict[str, str]:
     known = {argument.name for argument in row.arguments}
     for name in given.keys() - known:
         raise _invalid_prompt(
-            f"{row.name} takes no {name[:64]!r}; it takes {', '.join(sorted(known))}"
+            f"{row.name} has no argument {name[:64]!r}; it has {', '.join(sorted(known))}"
         )
     values = {}
     for argument in row.arguments:

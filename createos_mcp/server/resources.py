@@ -1,4 +1,4 @@
-"""Resources: what can be read at an address, by the operations that the catalogue names."""
+"""Resources: what can be read at an address, by the operations that the catalog names."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _JSON, _TEXT = "application/json", "text/plain"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ResourceMatch:
-    """An address that a row of the catalogue describes."""
+    """An address that a row of the catalog describes."""
 
     row: ResourceRow
     variables: Mapping[str, str]
@@ -116,7 +116,7 @@ class Resources:
         return mcp_types.ReadResourceResult(contents=[contents])
 
     def find(self, uri: str) -> ResourceMatch | None:
-        """What the catalogue knows of an address; None when nothing."""
+        """What the catalog knows of an address; None when nothing."""
         for row, template in self._rows:
             matched = template.match(uri)
             if matched is not None and all(matched.values()):

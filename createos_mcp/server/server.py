@@ -72,7 +72,7 @@ def build_server(
     result_budget_bytes: int = 60_000,
     on_failure: Callable[[Exception], None] = lambda _error: None,
 ) -> Server[Any]:
-    """Make a server of the catalogue's operations; it serves both protocol eras.
+    """Make a server of the catalog's operations; it serves both protocol eras.
 
     Args:
         catalog: What the operations are.
@@ -246,10 +246,10 @@ class _RequestHandlers:
     def _unknown(self, choice: Choice, name: str) -> str:
         hidden = self._named.get(name)
         if hidden is not None:
-            return f"{name[:64]!r} is not offered here; its toolset is {hidden.group!r}"
+            return f"{name[:64]!r} is not offered here; it is in the toolset {hidden.group!r}"
         known = {known.lower(): known for known in choice.reached}
         near = [known[match] for match in get_close_matches(name.lower(), known)]
-        remedy = f"did you mean {' or '.join(near)}?" if near else "tools/list shows all tools"
+        remedy = f"did you mean {' or '.join(near)}?" if near else "tools/list lists all tools"
         return f"There is no tool {name[:64]!r}; {remedy}"
 
 

@@ -84,7 +84,7 @@ class Subscriptions:
         if len(own) >= MAX_WATCHES:
             raise MCPError(
                 mcp_types.INVALID_PARAMS,
-                f"{MAX_WATCHES} resources are watched; unsubscribe from one",
+                f"the limit of {MAX_WATCHES} subscriptions is reached; unsubscribe from one",
             )
         watches.scopes[key] = anyio.CancelScope(deadline=anyio.current_time() + LASTING_S)
         watches.tasks.start_soon(self._serve, context, place, watches, key)

@@ -178,7 +178,7 @@ class Toolsets:
             SelectionError: It names the field, the name and the nearest one.
         """
         if bound and bound.project and selection.project not in {None, bound.project}:
-            raise SelectionError(source.project, "this server is kept to another project")
+            raise SelectionError(source.project, "this server is pinned to another project")
         known = {
             "toolsets": {*self._groups, ALL, DEFAULT, DYNAMIC},
             "tools": self._tools.keys(),
@@ -269,5 +269,5 @@ def _without(schema: Schema, names: frozenset[str]) -> Schema:
 def _join_names(names: Iterable[str]) -> str:
     ordered = sorted(names)
     return (
-        f"known are {', '.join(ordered)}" if len(ordered) < _MANY else "the tools are in the docs"
+        f"known: {', '.join(ordered)}" if len(ordered) < _MANY else "docs/tools.md lists the tools"
     )

@@ -52,8 +52,8 @@ async def _find_or_create(
     if project["type"] != shipment.project_type:
         raise _invalid_source(
             "project_id",
-            f"{name} is a project of type {project['type']}, and this goes to one of type "
-            f"{shipment.project_type}; take another name, or another source",
+            f"{name} is a project of type {project['type']}, but this source needs one of type "
+            f"{shipment.project_type}; use another name or another source",
         )
     return project, False
 
@@ -62,7 +62,7 @@ async def _source(call: ToolCall, arguments: Arguments) -> dict[str, str]:
     if "repository" not in arguments:
         name = arguments["project_id"]
         raise _invalid_source(
-            "repository", f"{name} does not exist; say owner/repo to make it from"
+            "repository", f"{name} does not exist; give owner/repo to create it from"
         )
     return await find_repository(call, arguments["repository"])
 

@@ -56,7 +56,7 @@ class _Diagnosis:
         page = await self._read("ListDeployments", limit=_DEPLOYMENTS)
         rows = (page or {}).get("data") or []
         if not rows:
-            self.steps.append("Nothing was ever deployed here: call Deploy.")
+            self.steps.append("Nothing has been deployed yet: call Deploy.")
             return []
         newest = rows[0]
         if newest.get("status") in UNFINISHED:

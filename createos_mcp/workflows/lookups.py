@@ -48,5 +48,5 @@ async def find_environment(call: ToolCall, project: Mapping[str, Json], name: st
 def _invalid_reference(project: Mapping[str, Json], listed: Sequence[Mapping[str, Json]]) -> str:
     names = ", ".join(row["uniqueName"] for row in listed)
     if not names:
-        return f"{project['uniqueName']} has no environment; CreateProjectEnvironment makes one"
+        return f"{project['uniqueName']} has no environment; CreateProjectEnvironment creates one"
     return f"expected one of {names}"

@@ -59,8 +59,8 @@ class Pack:
         if packed.tell() > MAX_ZIP_BYTES:
             raise LocalReadError(
                 "directory",
-                f"its zip has {packed.tell() / 2**20:.0f} MB and the platform takes 50; "
-                "name what the app does not need in .createosignore",
+                f"its zip is {packed.tell() / 2**20:.0f} MB, and the limit is 50 MB; "
+                "list what the app does not need in .createosignore",
             )
         return base64.b64encode(packed.getvalue()).decode()
 
@@ -91,7 +91,7 @@ def pack_directory(top: Path) -> Pack:
     except OSError as error:
         raise LocalReadError("directory", f"{error.filename}: {error.strerror}") from error
     if not files:
-        raise LocalReadError("directory", f"{top} holds no file that is not ignored")
+        raise LocalReadError("directory", f"{top} has no files that are not ignored")
     return Pack(files=files, excluded_secrets=tuple(walk.excluded_secrets))
 
 
@@ -135,12 +135,14 @@ class _Walk:
             raise LocalReadError("directory", f"more than {MAX_ENTRIES} files; {_REMEDY}")
         if entry.is_symlink():
             if not entry.resolve().is_relative_to(self._top):
-                raise LocalReadError("directory", f"the link {path} leads out of it; {_REMEDY}")
+                raise LocalReadError(
+                    "directory", f"the link {path} points outside of the directory; {_REMEDY}"
+                )
             if entry.is_dir():
                 reason = f"{path} is a link to a directory; {_REMEDY}"
                 raise LocalReadError("directory", reason)
         elif not entry.is_dir() and not entry.is_file():
-            raise LocalReadError("directory", f"{path} is no regular file; {_REMEDY}")
+            raise LocalReadError("directory", f"{path} is not a regular file; {_REMEDY}")
 
     def _read_file(self, file: Path, path: str) -> bytes:
         self._bytes += file.stat().st_size
@@ -150,7 +152,7 @@ class _Walk:
         return file.read_bytes()
 
 
-_REMEDY = "name what the app does not need in .createosignore"
+_REMEDY = "list what the app does not need in .createosignore"
 
 
 def _is_binary(held: bytes) -> bool:

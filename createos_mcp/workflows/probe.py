@@ -42,7 +42,7 @@ async def probe(url: str) -> Probe:
 
     A redirect is an answer and is not followed; no credentials are sent.
     """
-    health = Probe(status=None, page="", problem=f"no answer within {_TOTAL_TIMEOUT_S:g} s")
+    health = Probe(status=None, page="", problem=f"no response within {_TOTAL_TIMEOUT_S:g} s")
     with anyio.move_on_after(_TOTAL_TIMEOUT_S):
         async with httpx2.AsyncClient(timeout=_TIMEOUT_S) as client:
             for attempt in range(_ATTEMPTS):

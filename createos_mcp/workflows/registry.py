@@ -28,13 +28,15 @@ RUNS: Mapping[str, Run] = {
 
 
 def build_workflows(catalog: Catalog, workspace: Workspace) -> tuple[Workflow, ...]:
-    """Join what the catalogue says of each workflow with what does its work.
+    """Join what the catalog says of each workflow with what does its work.
 
     Raises:
         CatalogError: One of the two is missing.
     """
     for name in sorted(catalog.workflows.keys() ^ RUNS.keys()):
-        raise CatalogError(f"workflows/{name}.json", "the file or what does its work is missing")
+        raise CatalogError(
+            f"workflows/{name}.json", "the schema file or its implementation is missing"
+        )
     return tuple(_build_workflow(tool, workspace) for tool in catalog.workflows.values())
 
 

@@ -27,10 +27,10 @@ async def find_repository(call: ToolCall, full_name: str) -> dict[str, str]:
                     "vcsInstallationId": installation_id,
                     "vcsRepoId": str(repository["id"]),
                 }
-    known = f"connected are {', '.join(names)}" if names else "none is connected"
+    known = f"connected accounts: {', '.join(names)}" if names else "no account is connected"
     message = (
-        f"no GitHub account connected to CreateOS shows {full_name} ({known}); give its GitHub App "
-        "access to it, or take the name from ListGithubRepositories"
+        f"no connected GitHub account has {full_name} ({known}); grant the GitHub "
+        "App access to it, or check the name with ListGithubRepositories"
     )
     raise InvalidArgumentsError([Problem(path="repository", message=message)])
 

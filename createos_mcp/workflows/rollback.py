@@ -40,7 +40,7 @@ async def roll_back(call: ToolCall, _: Workspace, arguments: Arguments) -> Json:
         "was": _label_deployment(present),
         "now": _label_deployment(target),
         **outcome,
-        "next": "Correct the newer version and deploy again; that deployment takes over by itself.",
+        "next": "Fix the newer version and deploy again; it is promoted automatically.",
     }
 
 

@@ -14,7 +14,7 @@ from createos_mcp.workflows.switching import assign_and_wait
 from createos_mcp.workflows.workspace import Workspace
 
 _MAX_FILE_BYTES = 256_000
-_LATER = "They take effect with the next deployment; redeploy: true restarts the present one."
+_LATER = "They take effect with the next deployment; redeploy: true restarts the current one."
 _NOW = "They are in effect."
 _UNDERWAY = "The environment is being restarted with them; call Diagnose to see it."
 
@@ -67,7 +67,7 @@ async def _read_env_file(call: ToolCall, workspace: Workspace, path: str) -> Map
     file = await workspace.find_file(call, "envFile", path)
     try:
         if file.stat().st_size > _MAX_FILE_BYTES:
-            raise LocalReadError("envFile", f"{file} is too large for a file of variables")
+            raise LocalReadError("envFile", f"{file} is too large for an env file")
         text = await to_thread.run_sync(file.read_text)
     except (OSError, UnicodeDecodeError) as error:
         raise LocalReadError("envFile", f"{file} cannot be read ({error})") from error
@@ -78,12 +78,12 @@ async def _read_env_file(call: ToolCall, workspace: Workspace, path: str) -> Map
 
 def _check(wanted: Mapping[str, str], unset: set[str]) -> None:
     problems = [
-        Problem(path=name, message="this is the mask that stands for a secret, not its value")
+        Problem(path=name, message="this is the mask of a secret, not its value")
         for name, value in wanted.items()
         if value == MASK
     ]
     problems += [
-        Problem(path=name, message="it cannot be both set and unset")
+        Problem(path=name, message="cannot be both set and unset")
         for name in sorted(wanted.keys() & unset)
     ]
     if not wanted and not unset:

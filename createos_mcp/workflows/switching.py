@@ -36,7 +36,7 @@ async def assign_and_wait(
     if present["status"] in _BUSY:
         return facts
     if present.get("projectDeploymentId") != deployment_id:
-        reason = str((present.get("extra") or {}).get("message") or "it serves another one")
+        reason = str((present.get("extra") or {}).get("message") or "it serves another deployment")
         raise SwitchFailedError(present["uniqueName"], reason)
     url = address_of(present)
     return {**facts, "url": url, "health": describe_health(await probe(url))} if url else facts

@@ -89,7 +89,7 @@ async def _see_page(
     step = (
         f"Tell the user that it is live at {url}."
         if health.is_good
-        else "Its URL does not answer well: read GetDeploymentLogs, or call Diagnose."
+        else "Its URL does not respond well: read GetDeploymentLogs, or call Diagnose."
     )
     return {"url": url, "health": describe_health(health), "next": step}
 

@@ -58,10 +58,10 @@ class Workspace:
         """
         _refuse_strangers(call, "fromEnv")
         if name.startswith(OWN_VARIABLES):
-            raise LocalReadError("fromEnv", f"{name} is for this server and is not handed on")
+            raise LocalReadError("fromEnv", f"{name} belongs to this server and is never passed on")
         if name not in self.variables:
             raise LocalReadError(
-                "fromEnv", f"this server has no variable {name}; set it where it is launched"
+                "fromEnv", f"this server has no variable {name}; set it where the server is started"
             )
         return self.variables[name]
 
@@ -73,13 +73,13 @@ class Workspace:
         try:
             found = (start / Path(path).expanduser()).resolve()
         except (OSError, RuntimeError, ValueError) as error:
-            raise LocalReadError(argument, f"{path[:100]!r} is no path ({error})") from error
+            raise LocalReadError(argument, f"{path[:100]!r} is not a path ({error})") from error
         if not any(found.is_relative_to(root) for root in roots):
             allowed = ", ".join(map(str, roots)) or "nothing"
             raise LocalReadError(
                 argument,
-                f"{found} may not be read; allowed is what lies in: {allowed}. "
-                "The operator allows more with CREATEOS_DEPLOY_ROOTS",
+                f"{found} is outside of the allowed directories: {allowed}. "
+                "The operator can allow more with CREATEOS_DEPLOY_ROOTS",
             )
         return found
 
@@ -92,5 +92,5 @@ class Workspace:
 def _refuse_strangers(call: ToolCall, argument: str) -> None:
     if call.is_remote:
         raise LocalReadError(
-            argument, "this server runs on another machine than you; send files or values instead"
+            argument, "this server runs on another machine; send files or values instead"
         )

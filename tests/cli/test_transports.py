@@ -1,4 +1,4 @@
-"""The same behaviour, whichever way a client's messages reach the server."""
+"""The same behavior, whichever way a client's messages reach the server."""
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager

@@ -30,7 +30,7 @@ FAULTS: dict[str, tuple[Plant, str]] = {
         lambda d: d["annotations"].update(readOnlyHint="no"),
         "'readOnlyHint' of annotations is not of type bool",
     ),
-    "unknown key": (lambda d: d.update(colour="red"), "unknown key 'colour'"),
+    "unknown key": (lambda d: d.update(color="red"), "unknown key 'color'"),
     "unknown http key": (lambda d: d["http"].update(host="x"), "unknown key 'host'"),
     "another name": (lambda d: d.update(name="Other"), "'Other' differs"),
     "another group": (lambda d: d.update(group="apps"), "'apps' differs"),

@@ -37,7 +37,7 @@ RESOURCES: dict[str, tuple[Callable[[Json], object], str]] = {
         lambda r: r.update(operation="GetProject", arguments={}),
         "needs the argument",
     ),
-    "unknown key": (lambda r: r.update(colour="red"), "unknown key 'colour'"),
+    "unknown key": (lambda r: r.update(color="red"), "unknown key 'color'"),
     "pick by nothing": (lambda r: r.update(pick="ghost"), "picks by 'ghost'"),
 }
 

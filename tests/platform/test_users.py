@@ -103,7 +103,7 @@ async def test_what_one_user_owns_does_not_exist_for_another_in_any_operation(
 
 
 async def belongings(api: Api, name: str) -> dict[str, str]:
-    """One resource of each kind that the platform makes, by the kind's name in the catalogue."""
+    """One resource of each kind that the platform makes, by the kind's name in the catalog."""
     project = await api.create_project(
         f"{name}-project", runEnvs={f"SECRET_{name}": f"secret of {name}"}
     )

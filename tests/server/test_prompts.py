@@ -81,7 +81,7 @@ async def test_arguments_are_filled_in_on_one_line(era: Era) -> None:
     [
         ("nothing", {}, "known are blue-green"),
         ("roll-back", {}, "roll-back needs project_id: Name of the project"),
-        ("roll-back", {"project_id": "a", "colour": "b"}, "takes no 'colour'"),
+        ("roll-back", {"project_id": "a", "color": "b"}, "takes no 'color'"),
     ],
 )
 async def test_a_prompt_that_cannot_be_given_says_why(

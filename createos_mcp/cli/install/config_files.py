@@ -26,10 +26,10 @@ def read_config(path: Path) -> str:
         return ""
     except UnicodeDecodeError as error:
         line = path.read_bytes()[: error.start].count(b"\n") + 1
-        reason = "it is not UTF-8; save it as UTF-8"
+        reason = "not UTF-8; save it as UTF-8"
         raise ConfigFileError(str(path), reason, line) from error
     except OSError as error:
-        raise ConfigFileError(str(path), f"it cannot be read: {error.strerror}") from error
+        raise ConfigFileError(str(path), f"cannot be read: {error.strerror}") from error
 
 
 def split_bom(text: str) -> tuple[str, str]:
@@ -56,14 +56,14 @@ def replace_config(path: Path, before: str, after: str) -> Path | None:
     """
     target = path.resolve()
     if read_config(target) != before:
-        reason = "it has changed in the meantime; run the command again"
+        reason = "changed in the meantime; run the command again"
         raise ConfigFileError(str(path), reason)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         copy = _back_up(target) if target.exists() else None
         _replace_file(target, after)
     except OSError as error:
-        raise ConfigFileError(str(path), f"it cannot be written: {error.strerror}") from error
+        raise ConfigFileError(str(path), f"cannot be written: {error.strerror}") from error
     return copy
 
 

@@ -28,8 +28,8 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _KEY_PREFIX = "skp_"
 
 _NO_KEY = (
-    "No key is written. Without one the server uses the platform on this machine; "
-    f"--with-key {KEY_VARIABLE} has the clients hand yours on."
+    "No key is written. Without a key the server uses the platform on this machine; "
+    f"--with-key {KEY_VARIABLE} makes the clients pass yours on."
 )
 
 
@@ -39,7 +39,7 @@ def install(invocation: Invocation) -> int:
     variable = _variable(given["with_key"])
     clients = tuple(_chosen(invocation))
     if not clients:
-        say(f"No client was found. Name one of {', '.join(client.name for client in CLIENTS)}.")
+        say(f"No clients were found. Name one of: {', '.join(client.name for client in CLIENTS)}.")
         return 1
     changes, refusals = _plan(clients, invocation, variable)
     _show_changes(changes)
@@ -139,15 +139,17 @@ def _without_reference(client: Client) -> str:
     if client.key is None:
         return f"{client.title} cannot refer to a variable, so its entry has no key."
     return (
-        f"{client.title} hands variables on under their own names only, so its entry has no key; "
-        f"use --with-key {KEY_VARIABLE}."
+        f"{client.title} can only pass variables on under their own names, so its entry has no "
+        f"key; use --with-key {KEY_VARIABLE}."
     )
 
 
 def _report_refusals(refusals: Iterable[ConfigFileError]) -> int:
     for error in refusals:
         sys.stderr.write(f"createos-mcp: {error}\n")
-    sys.stderr.write("createos-mcp: nothing was written; name the other clients to leave it out.\n")
+    sys.stderr.write(
+        "createos-mcp: nothing was written; name the other clients to skip this one.\n"
+    )
     return 1
 
 
@@ -170,6 +172,6 @@ def _is_allowed(given: Mapping[str, object], count: int) -> bool:
 def _write_changes(changes: Iterable[Change]) -> None:
     for change in changes:
         copy = replace_config(change.file, change.before, change.after)
-        kept = f"; the old one is {copy.name}" if copy else ""
-        say(f"{change.file} is written{kept}.", style="green")
-    say("Restart the clients that are running.")
+        kept = f"; the previous version is {copy.name}" if copy else ""
+        say(f"Wrote {change.file}{kept}.", style="green")
+    say("Restart running clients.")

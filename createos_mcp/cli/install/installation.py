@@ -77,7 +77,7 @@ def add_server(client: Client, file: Path, launch: Launch, variable: str | None)
 
     def add(text: str, found: Mapping[str, Json]) -> str:
         if found.keys() & {"url", "httpUrl", "serverUrl"}:
-            reason = f"{SERVER} is a remote server here; remove it first, with --uninstall"
+            reason = f"{SERVER} is a remote server here; remove it first with --uninstall"
             raise ConfigTextError(reason, 1)
         return _WRITERS[client.format](text, client, _missing_members_of(members, found))
 
@@ -111,7 +111,7 @@ def _change(
     try:
         after = edit(text, _entry(client, text))
     except ConfigTextError as error:
-        reason = f"{error.reason}. Repair it there; nothing was changed"
+        reason = f"{error.reason}. Fix it there; nothing was changed"
         raise ConfigFileError(str(file), reason, error.line) from error
     return Change(client=client, file=file, before=before, after=mark + after, own=own)
 

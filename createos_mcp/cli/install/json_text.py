@@ -126,9 +126,9 @@ def _strip_comments(text: str, *, comments: bool) -> str:
     except json.JSONDecodeError as error:
         raise ConfigTextError(error.msg, error.lineno) from error
     except RecursionError as error:
-        raise ConfigTextError("it is nested too deeply", 1) from error
+        raise ConfigTextError("nested too deeply", 1) from error
     if not isinstance(value, dict):
-        raise ConfigTextError("it has to be an object: {...}", 1)
+        raise ConfigTextError("it must be an object: {...}", 1)
     return plain
 
 
@@ -139,7 +139,7 @@ def _blank_out(found: re.Match[str]) -> str:
 def _read_object_at(plain: str, start: int, path: Sequence[str]) -> _Object:
     if plain[start] != "{":
         name = ".".join(path)
-        raise ConfigTextError(f"{name} has to be an object: {{...}}", _line(plain, start))
+        raise ConfigTextError(f"{name} must be an object: {{...}}", _line(plain, start))
     members = tuple(_read_members_of(plain, start))
     close = _skip(plain, members[-1].end if members else start + 1)
     return _Object(start=start, close=close, members=members)

@@ -84,5 +84,5 @@ def _append(text: str, path: Sequence[str], entries: Mapping[str, Json]) -> str:
 
 def _table(value: Json, path: Sequence[str]) -> MutableMapping[str, Json]:
     if not isinstance(value, MutableMapping):
-        raise ConfigTextError(f"{'.'.join(path)} has to be a table", 1)
+        raise ConfigTextError(f"{'.'.join(path)} must be a table", 1)
     return value

@@ -55,12 +55,10 @@ def window_of(arguments: Mapping[str, Json], traffic: Traffic) -> Window:
     start = arguments.get("start", max(end - DEFAULT_WINDOW_S, 0))
     for name, value in (("start", start), ("end", end)):
         if value < 0:
-            raise InvalidRequestError(f"{name}: must not be negative, it is in Unix seconds.")
+            raise InvalidRequestError(f"{name}: must not be negative (Unix seconds).")
     if end < start:
         given = "end" if "end" in arguments else "start"
-        raise InvalidRequestError(
-            f"{given}: the window would end ({end}) before it starts ({start})."
-        )
+        raise InvalidRequestError(f"{given}: the window ends ({end}) before it starts ({start}).")
     if end - start > traffic.retention_s:
         days = traffic.retention_s // SECONDS_PER_DAY
         raise InvalidRequestError(f"start: at most {days} days before the end, which is {end}.")

@@ -71,14 +71,14 @@ async def update_api_key(request: ApiRequest) -> Json:
         name=request.arguments["name"],
         description=request.arguments.get("description", key.description),
     )
-    return "The API key is updated."
+    return "API key updated."
 
 
 async def revoke_api_key(request: ApiRequest) -> Json:
     """End a key at once."""
     key = await _find_api_key(request)
     await request.services.store.accounts.revoke_key(key.id)
-    return "The API key is revoked."
+    return "API key revoked."
 
 
 async def _find_api_key(request: ApiRequest) -> ApiKey:

@@ -153,5 +153,6 @@ def log_text(files: Sequence[Path], since_s: float) -> str:
     if last is None:
         return "No log lines yet."
     return (
-        f"No log lines in the last {since_s:g} s; the newest is from {last}. Raise since-seconds."
+        f"No log lines in the last {since_s:g} s; the newest is from {last}. "
+        "Increase since-seconds."
     )

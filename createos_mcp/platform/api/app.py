@@ -1,4 +1,4 @@
-"""The REST API as an ASGI app: routes from the catalogue, one pipeline, one error envelope."""
+"""The REST API as an ASGI app: routes from the catalog, one pipeline, one error envelope."""
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -61,14 +61,14 @@ HANDLERS: Handlers = {
 SERVED = frozenset(HANDLERS)
 """Names of the operations that the local platform really does; the rest answer 501."""
 
-FAULT = "The platform failed to answer. Its log says why; the request may be repeated."
+FAULT = "Internal error. Details are in the platform's log. Retrying is safe."
 CHALLENGE = 'ApiKey realm="createos"'
 
 
 def create_api(*, catalog: Catalog, services: Services) -> Starlette:
     """The API over the given parts.
 
-    Every operation of the catalogue has a route; one without a handler answers 501 and says what
+    Every operation of the catalog has a route; one without a handler answers 501 and says what
     it needs. `/healthz` and `/api-docs/openapi.json` need no key; `/status` needs that of the
     machine's owner.
     """

@@ -50,28 +50,28 @@ async def update_group(request: ApiRequest) -> Json:
         description=request.arguments.get("description", group.description),
         color=request.arguments.get("color", group.color),
     )
-    return "The app is updated."
+    return "App updated."
 
 
 async def delete_group(request: ApiRequest) -> Json:
     """Forget a group; its projects stay."""
     group = await _find_group(request)
     await request.services.store.groups.remove(group.id)
-    return "The app is deleted. Its projects stay."
+    return "App deleted. Its projects remain."
 
 
 async def add_projects(request: ApiRequest) -> Json:
     """Put projects in; one that was in another app leaves that."""
     group = await _find_group(request)
     await request.services.store.groups.take_in(group, request.arguments["projectIds"])
-    return "The projects are in the app."
+    return "Projects added to the app."
 
 
 async def remove_projects(request: ApiRequest) -> Json:
     """Take projects out."""
     group = await _find_group(request)
     await request.services.store.groups.let_go(group, request.arguments["projectIds"])
-    return "The projects are no longer in the app."
+    return "Projects removed from the app."
 
 
 async def list_group_projects(request: ApiRequest) -> Json:

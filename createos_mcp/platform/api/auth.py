@@ -37,7 +37,7 @@ async def authenticate(accounts: Accounts, headers: Mapping[str, str]) -> User:
     """
     key = headers.get(KEY_HEADER)
     if not key:
-        raise UnauthorizedError("The request carries no API key")
+        raise UnauthorizedError("The request has no API key")
     user = await accounts.user_of_key(hash_of(key))
     if user is None:
         raise UnauthorizedError("The API key is unknown, revoked or expired")

@@ -98,28 +98,28 @@ async def update_cronjob(request: ApiRequest) -> Json:
         schedule=_checked_schedule(request),
         settings=job.settings if settings is None else settings,
     )
-    return "The cron job is updated. It runs next as its schedule says from now on."
+    return "Cron job updated. The new schedule applies from now on."
 
 
 async def suspend_cronjob(request: ApiRequest) -> Json:
     """Pause a job."""
     job = await _job(request)
     await request.services.store.cronjobs.suspend(job.id)
-    return "The cron job is suspended."
+    return "Cron job suspended."
 
 
 async def unsuspend_cronjob(request: ApiRequest) -> Json:
     """Let a paused job run again; what it missed stays missed."""
     job = await _job(request)
     await request.services.store.cronjobs.unsuspend(job.id)
-    return "The cron job runs again from its next moment on."
+    return "Cron job resumed; it runs at its next scheduled time."
 
 
 async def delete_cronjob(request: ApiRequest) -> Json:
     """Forget a job and its activities."""
     job = await _job(request)
     await request.services.store.cronjobs.remove(job.id)
-    return "The cron job is deleted."
+    return "Cron job deleted."
 
 
 async def list_activities(request: ApiRequest) -> Json:

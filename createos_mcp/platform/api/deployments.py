@@ -67,7 +67,8 @@ def _submit_upload(kind: str, argument: str, write: Callable[[Json, Path], None]
         project = await request.active_project()
         if project.type is not ProjectType.UPLOAD:
             raise WrongStateError(
-                f"The project's type is {project.type}; files go to an upload project."
+                f"The project's type is {project.type}; "
+                "files can only be deployed to an upload project."
             )
         deployment_id = new_id()
         source = request.services.config.data_dir.source(deployment_id)
@@ -135,7 +136,7 @@ async def get_app_logs(request: ApiRequest) -> Json:
     if not files and deployment.status not in LIVE:
         raise WrongStateError(
             f"The deployment is {deployment.status} and has no app logs. "
-            "The build log holds the last lines of an app that failed."
+            "The build log has the last lines of an app that failed."
         )
     return await to_thread.run_sync(log_text, files, request.since_s)
 
@@ -152,7 +153,7 @@ async def retrigger_deployment(request: ApiRequest) -> Json:
 async def cancel_deployment(request: ApiRequest) -> Json:
     """Stop a deployment that waits or builds."""
     await request.services.deployer.cancel(await request.deployment())
-    return "The deployment is cancelled."
+    return "Deployment cancelled."
 
 
 async def wake_deployment(request: ApiRequest) -> Json:

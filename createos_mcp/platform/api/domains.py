@@ -59,12 +59,14 @@ async def refresh(request: ApiRequest) -> Json:
     project = await request.active_project()
     domain = await _domain(request, project)
     if domain.status is not DomainStatus.PENDING:
-        raise WrongStateError(f"Only a pending domain is verified; this one is {domain.status}.")
+        raise WrongStateError(
+            f"Only a pending domain can be verified; this one is {domain.status}."
+        )
     finding = await request.services.dns.check(domain.name, records_for(domain))
     message = finding.message
     if finding.verified:
         message = (
-            f"{message} It is active: plain HTTP with the host name {domain.name} at port "
+            f"{message} It is active over plain HTTP: host name {domain.name} at port "
             f"{request.services.gateway_port}. No certificate is issued on one machine."
         )
     checked = await request.services.store.domains.record_check(
@@ -91,8 +93,8 @@ async def assign_domain(request: ApiRequest) -> Json:
     await request.services.store.domains.assign(domain.id, environment_id)
     await request.services.routing.follow(domain.environment_id, environment_id)
     if environment is None:
-        return f"{domain.name} leads to no environment."
-    return f"{domain.name} leads to the environment {environment.unique_name!r}."
+        return f"{domain.name} is not assigned to an environment."
+    return f"{domain.name} is assigned to the environment {environment.unique_name!r}."
 
 
 async def delete_domain(request: ApiRequest) -> Json:
@@ -101,7 +103,7 @@ async def delete_domain(request: ApiRequest) -> Json:
     domain = await _domain(request, project)
     await request.services.store.domains.remove(domain.id)
     await request.services.routing.follow(domain.environment_id)
-    return f"The domain {domain.name} is deleted."
+    return f"Domain {domain.name} deleted."
 
 
 async def _domain(request: ApiRequest, project: Project) -> Domain:

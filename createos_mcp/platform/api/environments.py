@@ -86,9 +86,7 @@ async def create_environment(request: ApiRequest) -> Json:
 
 def _check_branch(project: Project, arguments: Mapping[str, Json]) -> None:
     if project.type is ProjectType.VCS and "branch" not in arguments:
-        raise InvalidRequestError(
-            "branch: an environment of a vcs project needs the branch that it follows."
-        )
+        raise InvalidRequestError("branch: required for an environment of a vcs project.")
 
 
 async def list_environments(request: ApiRequest) -> Json:
@@ -117,7 +115,7 @@ async def update_environment(request: ApiRequest) -> Json:
             "isAutoPromoteEnabled", environment.is_auto_promote_enabled
         ),
     )
-    return "The environment is updated."
+    return "Environment updated."
 
 
 async def replace_variables(request: ApiRequest) -> Json:
@@ -128,7 +126,7 @@ async def replace_variables(request: ApiRequest) -> Json:
     if "port" in request.arguments:
         if project.type is not ProjectType.IMAGE:
             raise InvalidRequestError(
-                f"port: this is the setting of image projects; the {project.type} project's own "
+                f"port: only for image projects; the {project.type} project's own "
                 "port is changed with UpdateProjectSettings."
             )
         settings["port"] = request.arguments["port"]
@@ -137,8 +135,8 @@ async def replace_variables(request: ApiRequest) -> Json:
         environment.id, {**environment.settings, **settings}
     )
     return (
-        "The variables are replaced. They take effect with the next deployment or start: "
-        "assign the present deployment again to restart it with them."
+        "Variables replaced. They take effect with the next deployment or start. "
+        "To restart with them now, assign the current deployment again."
     )
 
 
@@ -148,7 +146,7 @@ async def update_resources(request: ApiRequest) -> Json:
     resources = {name: request.arguments[name] for name in ("cpu", "memory", "replicas")}
     await request.services.store.environments.set_resources(environment.id, resources)
     request.services.reconciler.start_reconciling(environment)
-    return "The environment is being resized; it is active again when that is done."
+    return "The environment is being resized; it is active again when done."
 
 
 async def assign_deployment(request: ApiRequest) -> Json:
@@ -165,7 +163,9 @@ async def assign_deployment(request: ApiRequest) -> Json:
         )
     await request.services.store.environments.set_next_deployment(environment.id, deployment.id)
     request.services.reconciler.start_reconciling(environment)
-    return "The deployment is being assigned; the environment is active again when it answers."
+    return (
+        "The deployment is being assigned; the environment is active again when the app responds."
+    )
 
 
 async def delete_environment(request: ApiRequest) -> Json:

@@ -12,7 +12,7 @@ _BY_OPERATION: Mapping[str, str] = {
 _BY_GROUP: Mapping[str, str] = {
     "github": "a connection to GitHub or a git host",
     "security": "vulnerability scanners",
-    "templates": "a shop of templates",
+    "templates": "a template marketplace",
 }
 
 

@@ -1,4 +1,4 @@
-"""The API's OpenAPI document, generated from the catalogue."""
+"""The API's OpenAPI document, generated from the catalog."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -22,7 +22,7 @@ _FAILURE = {
 }
 
 _DESCRIPTION = (
-    "The REST API of CreateOS as this machine serves it. An answer is "
+    "The REST API of CreateOS as this machine serves it. A response is "
     '`{"status": "success", "data": ...}` or `{"status": "fail", "data": "what is wrong"}`.'
 )
 
@@ -138,7 +138,7 @@ def _failures(operation: Operation, *, served: bool) -> dict[int, str]:
     """What each failure status means: those of the contract, and those of this platform."""
     found = dict(operation.http.errors)
     if operation.http.empty_on is not None:
-        found[operation.http.empty_on] = "there are none"
+        found[operation.http.empty_on] = "the list is empty"
     if operation.http.body != "none":
         found |= _TOO_LARGE
     return found if served else found | _NOT_SERVED

@@ -87,7 +87,7 @@ async def update_project(request: ApiRequest) -> Json:
         description=arguments.get("description", project.description),
         enabled_security_scan=arguments.get("enabledSecurityScan", project.enabled_security_scan),
     )
-    return "The project is updated."
+    return "Project updated."
 
 
 async def update_settings(request: ApiRequest) -> Json:
@@ -98,7 +98,7 @@ async def update_settings(request: ApiRequest) -> Json:
     given: Mapping[str, Json] = {k: v for k, v in request.arguments.items() if k != "project_id"}
     check_build_settings(given)
     await request.services.store.projects.set_settings(project.id, {**project.settings, **given})
-    return "The settings are updated. They take effect with the next deployment."
+    return "Settings updated. They take effect with the next deployment."
 
 
 async def delete_project(request: ApiRequest) -> Json:

@@ -54,7 +54,7 @@ def _read_text(name: str, schema: Schema, text: str) -> Json:
         if not (digits.isascii() and digits.isdecimal()):
             return text
         if len(digits) > MAX_DIGITS:
-            raise InvalidRequestError(f"{name}: give a number of at most {MAX_DIGITS} digits.")
+            raise InvalidRequestError(f"{name}: at most {MAX_DIGITS} digits are allowed.")
         return int(text)
     if schema["type"] == "boolean":
         return _BOOLEANS.get(text, text)
@@ -77,7 +77,7 @@ async def _read_json_body(request: Request) -> Mapping[str, Json]:
 
 def _refuse_number(text: str) -> NoReturn:
     """JSON has neither NaN nor an infinity, https://www.rfc-editor.org/rfc/rfc8259#section-6."""
-    raise ValueError(f"{text} is no number that can be kept")
+    raise ValueError(f"{text} is not a valid number")
 
 
 def _finite(text: str) -> float:
@@ -88,7 +88,7 @@ def _finite(text: str) -> float:
 def _reason(error: Exception) -> str:
     """Python's own sentence, but for half of a pair, which it would repeat."""
     if isinstance(error, UnicodeEncodeError):
-        return r"an escape such as \ud83d stands for half of a character; send both halves"
+        return r"an escape such as \ud83d is half of a surrogate pair; send both halves"
     return str(error)
 
 
@@ -120,7 +120,7 @@ async def _read_parts(request: Request) -> Arguments:
     except HTTPException as error:
         raise InvalidRequestError(f"The multipart body cannot be read: {error.detail}.") from error
     except UnicodeError as error:
-        raise InvalidRequestError("The multipart body names its parts in no charset.") from error
+        raise InvalidRequestError("The names of the multipart parts are not valid text.") from error
     return parts
 
 

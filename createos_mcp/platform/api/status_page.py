@@ -27,7 +27,7 @@ async def build_status_page(user: User, services: Services) -> Json:
     """
     accounts = services.store.accounts
     if user.id != (await accounts.first_user()).id:
-        raise ForbiddenError("Only the owner of the machine sees all that runs on it.")
+        raise ForbiddenError("Only the owner of the machine can see everything that runs on it.")
     names = {owner.id: owner.name for owner in await accounts.users()}
     apps = []
     for environment in await services.store.environments.all():

@@ -44,7 +44,7 @@ async def accept_transfer(request: ApiRequest) -> Json:
     await request.services.store.transfers.accept(
         token, request.user.id, limit=request.services.config.max_projects
     )
-    return "The project is yours now, with its environments, deployments and addresses."
+    return "You now own the project with its environments, deployments and addresses."
 
 
 async def history(request: ApiRequest) -> Json:

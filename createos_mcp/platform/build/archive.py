@@ -83,9 +83,9 @@ def pack_zip(source: Path) -> bytes:
 
 def _write_files(files: list[tuple[str, bytes]], target: Path) -> None:
     if not files:
-        raise UploadRefusedError("", "files is empty: an app needs at least one file")
+        raise UploadRefusedError("", "files is empty; an app needs at least one file")
     if len(files) > MAX_FILES:
-        raise UploadRefusedError("", f"more than {MAX_FILES} files: upload them as a zip")
+        raise UploadRefusedError("", f"more than {MAX_FILES} files; upload them as a zip")
     paths = _check_paths(path for path, _ in files)
     with _written_at_once(target) as draft:
         for path, (_, content) in zip(paths, files, strict=True):
@@ -103,12 +103,12 @@ def _decode(file: Mapping[str, Json]) -> bytes:
 def _unpack(archive: zipfile.ZipFile, draft: Path) -> None:
     entries = archive.infolist()
     if len(entries) > MAX_ZIP_ENTRIES:
-        raise UploadRefusedError("", f"the zip holds more than {MAX_ZIP_ENTRIES} entries")
+        raise UploadRefusedError("", f"the zip has more than {MAX_ZIP_ENTRIES} entries")
     for entry in entries:
         _check_kind(entry)
     files = [entry for entry in entries if not entry.is_dir()]
     if not files:
-        raise UploadRefusedError("", "the zip holds no file")
+        raise UploadRefusedError("", "the zip has no files")
     budget = MAX_UNPACKED_BYTES
     for path, entry in zip(_check_paths(entry.filename for entry in files), files, strict=True):
         with archive.open(entry) as packed, _create_file(draft, path) as file:
@@ -119,9 +119,9 @@ def _unpack(archive: zipfile.ZipFile, draft: Path) -> None:
 
 def _check_kind(entry: zipfile.ZipInfo) -> None:
     if entry.flag_bits & _ENCRYPTED:
-        raise UploadRefusedError(entry.filename, "it is encrypted; pack it without a password")
+        raise UploadRefusedError(entry.filename, "encrypted; create the zip without a password")
     if stat.S_IFMT(entry.external_attr >> 16) not in _PLAIN_KINDS:
-        raise UploadRefusedError(entry.filename, "it is a link or device; pack the file itself")
+        raise UploadRefusedError(entry.filename, "a link or device; add the file itself")
 
 
 def _copy_entry(packed: IO[bytes], file: IO[bytes], entry: zipfile.ZipInfo, budget: int) -> int:
@@ -135,7 +135,7 @@ def _copy_entry(packed: IO[bytes], file: IO[bytes], entry: zipfile.ZipInfo, budg
             raise UploadRefusedError(entry.filename, f"the zip unpacks to more than {limit} MB")
         if size > most:
             raise UploadRefusedError(
-                entry.filename, f"it unpacks to more than {MAX_RATIO} times its size"
+                entry.filename, f"unpacks to more than {MAX_RATIO} times its size"
             )
         file.write(chunk)
     return size
@@ -161,19 +161,19 @@ def _check_paths(paths: Iterable[str]) -> list[PurePosixPath]:
 
 
 def _meets(other: str) -> str:
-    return f"it cannot be beside {other!r}, because one would take the other's place"
+    return f"conflicts with {other!r} on a case-insensitive file system"
 
 
 def _check_entry_path(text: str) -> PurePosixPath:
     if not text.strip():
         raise UploadRefusedError(text, "the path is empty")
     if any(ord(character) < ord(" ") or character == "\x7f" for character in text):
-        raise UploadRefusedError(text, "the path holds a control character")
+        raise UploadRefusedError(text, "the path contains a control character")
     if "\\" in text or text.startswith("/") or text[1:2] == ":":
         raise UploadRefusedError(text, "the path must be relative, with / between folders")
     segments = text.split("/")
     if any(segment in {"", ".", ".."} for segment in segments):
-        raise UploadRefusedError(text, "the path must not hold empty segments, '.' or '..'")
+        raise UploadRefusedError(text, "the path must not contain empty segments, '.' or '..'")
     try:
         sizes = [len(segment.encode()) for segment in segments]
     except UnicodeEncodeError as error:

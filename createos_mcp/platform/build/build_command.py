@@ -62,7 +62,7 @@ async def _hand_on_some(lines: Sequence[bytes], count: int, on_lines: OnLines) -
     if lines and count < MAX_LINES:
         readable = [_clean(line) for line in lines[: MAX_LINES - count]]
         if count + len(lines) >= MAX_LINES:
-            readable.append(f"The log is cut here: it has {MAX_LINES} lines.")
+            readable.append(f"Log truncated after {MAX_LINES} lines.")
         await on_lines(readable)
     return count + len(lines)
 

@@ -38,8 +38,8 @@ def _of_variables(settings: Mapping[str, Json]) -> Iterator[str]:
         for name, value in (settings.get(setting) or {}).items():
             if not _VARIABLE_NAME.fullmatch(name):
                 yield (
-                    f"{setting}: {name!r} is not the name of a variable; "
-                    "use letters, digits and _, not beginning with a digit"
+                    f"{setting}: {name!r} is not a valid variable name; "
+                    "use letters, digits and _, and do not begin with a digit"
                 )
             if "\0" in value:
-                yield f"{setting}: the value of {name!r} holds a zero character"
+                yield f"{setting}: the value of {name!r} contains a NUL character"

@@ -53,7 +53,7 @@ def check_request(settings: Mapping[str, Json]) -> None:
     try:
         (settings.get("body") or "").encode()
     except UnicodeEncodeError as error:
-        raise InvalidRequestError("settings.body: it is not Unicode text.") from error
+        raise InvalidRequestError("settings.body: not valid Unicode text.") from error
 
 
 def open_client() -> httpx2.AsyncClient:
@@ -69,7 +69,7 @@ async def send_cron_request(client: httpx2.AsyncClient, job: Cronjob) -> CronRes
         with anyio.fail_after(timeout_s):
             return await _exchange(client, job)
     except TimeoutError:
-        reason = f"The app did not answer within {timeout_s} s."
+        reason = f"The app did not respond within {timeout_s} s."
     except httpx2.HTTPError as error:
         reason = f"The request failed: {str(error) or type(error).__name__}."
     return CronResult(success=False, status_code=None, log=reason)
@@ -108,9 +108,9 @@ def _headers(given: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
 def _check_request_path(path: str) -> None:
     reason = None
     if not path.startswith("/") or path.startswith("//"):
-        reason = "it has to begin with one / and name no host"
+        reason = "it must begin with a single / and must not name a host"
     elif not path.isprintable() or " " in path or "\\" in path or "#" in path:
-        reason = "spaces, control characters, \\ and # have to be written as %XX"
+        reason = "spaces, control characters, \\ and # must be percent-encoded (%XX)"
     if reason is not None:
         raise InvalidRequestError(f"settings.path: {path[:100]!r} cannot be requested: {reason}.")
 
@@ -129,5 +129,5 @@ def _check_headers(headers: Mapping[str, str]) -> None:
             )
     if sum(len(name) + len(value) for name, value in headers.items()) > MAX_HEADERS_BYTES:
         raise InvalidRequestError(
-            f"settings.headers: together they are larger than {MAX_HEADERS_BYTES // 2**10} KB."
+            f"settings.headers: larger than {MAX_HEADERS_BYTES // 2**10} KB in total."
         )

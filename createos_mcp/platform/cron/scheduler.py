@@ -88,7 +88,7 @@ class Scheduler:
         running = self._running.get(job.id)
         if running is None:
             return Due(job=job, moment=latest)
-        reason = f"Skipped: the run of {running.scheduled_at} was still going."
+        reason = f"Skipped: the run of {running.scheduled_at} was still in progress."
         return Due(job=job, moment=latest, skipped=reason)
 
     def _over_at(self, job: Cronjob, moment: datetime) -> datetime:

@@ -30,7 +30,7 @@ class Schedule:
         try:
             self.after(ANY)
         except CroniterBadDateError as error:
-            raise self._invalid_schedule("it never comes due") from error
+            raise self._invalid_schedule("it never matches a date") from error
         except CroniterError as error:
             raise self._invalid_schedule(str(error)) from error
 
@@ -53,11 +53,11 @@ class Schedule:
             raise self._invalid_schedule(f"it has {len(fields)} fields")
         # croniter takes H and R for a hash and for chance: other moments at each reading.
         if any(field[0] in "HhRr" for field in fields):
-            raise self._invalid_schedule("H and R are not known here")
+            raise self._invalid_schedule("H and R are not supported")
 
     def _invalid_schedule(self, reason: str) -> InvalidRequestError:
         return InvalidRequestError(
-            f"schedule: {self._expression!r} is no cron expression: {reason}. Give five fields "
+            f"schedule: {self._expression!r} is not a cron expression: {reason}. Give five fields "
             "(minute hour day month weekday) in UTC, such as '*/5 * * * *', six with the second "
             "before them, or a name such as '@hourly'."
         )

@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 FAULT = Reason(code=ReasonCode.PLATFORM_FAILED, text="Internal error of the platform; see its log")
 CANCELLED = Reason(code=ReasonCode.CANCELLED, text="Cancelled on request")
-DELETED = "Its deployment was deleted."
+DELETED = "The deployment was deleted."
 
 
 class Deployer:
@@ -151,7 +151,7 @@ class Deployer:
                 deployment.id, DeploymentStatus.TERMINATING
             )
         except IllegalTransitionError as error:
-            raise WrongStateError("The deployment is being deleted already.") from error
+            raise WrongStateError("The deployment is already being deleted.") from error
         self._background.start(self._remove, marked)
 
     async def delete_project(self, project: Project) -> None:
@@ -203,7 +203,7 @@ class Deployer:
         except IllegalTransitionError:
             raise
         except Exception:
-            logger.exception("deployment %s failed by a fault of the platform", deployment.id)
+            logger.exception("internal error while deploying %s", deployment.id)
             await self._give_up(deployment.id)
         finally:
             self._work.pop(deployment.id, None)

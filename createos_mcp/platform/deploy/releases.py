@@ -16,7 +16,7 @@ from createos_mcp.platform.store.store import Store
 
 COLLECT_EVERY_S = 600.0
 
-REBUILT = "The release was collected to save space, and is built again from the same files."
+REBUILT = "The release was removed to save space; rebuilding it from the same files."
 
 
 class Releases:

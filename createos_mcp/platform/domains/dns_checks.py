@@ -31,7 +31,7 @@ _ABSENT = (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer, dns.name.NameTooLong)
 """DNS answered, and there is no such record."""
 
 _SILENCES: Mapping[type[dns.exception.DNSException], str] = {
-    dns.resolver.LifetimeTimeout: f"no answer within {TIMEOUT_S:g} s",
+    dns.resolver.LifetimeTimeout: f"no response within {TIMEOUT_S:g} s",
     dns.resolver.NoNameservers: "the DNS server refused or failed (SERVFAIL)",
     dns.resolver.NoResolverConfiguration: "this machine has no DNS server configured",
 }
@@ -122,7 +122,7 @@ class DnsCheck:
         except _ABSENT:
             return DnsLookup(kind=kind)
         except dns.exception.DNSException as error:
-            silence = _SILENCES.get(type(error), f"its answer cannot be read ({error})")
+            silence = _SILENCES.get(type(error), f"unreadable response ({error})")
             return DnsLookup(kind=kind, silence=silence)
         return DnsLookup(kind=kind, values=tuple(_TEXTS[kind](record) for record in answer))
 
@@ -142,7 +142,11 @@ def _nameserver(server: str) -> dns.nameserver.Nameserver:
 
 def _explain_mismatch(name: str, records: Records, lookups: Sequence[DnsLookup]) -> str:
     silent = any(found.silence for found in lookups)
-    remedy = "once DNS answers" if silent else "once DNS shows them, which may take up to 48 hours"
+    remedy = (
+        "once DNS responds"
+        if silent
+        else "once the records are visible, which can take up to 48 hours"
+    )
     return (
         f"{name} is not verified. Found: {'; '.join(map(_describe_lookup, lookups))}. "
         f"Expected: {instructions(name, records)}. Call RefreshDomain again {remedy}."

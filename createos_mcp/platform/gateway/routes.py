@@ -27,9 +27,9 @@ WAKE_TIMEOUT_S = 60.0
 RETRY_AFTER_S = 5
 FAULT = 500
 
-GONE = "The app did not answer: it has ended or does not listen any more. Its log says why."
-SLOW = "The app sleeps and did not wake up in time. Try again."
-FAILED = "The app sleeps and could not be woken up. Its log says why."
+GONE = "The app did not respond: it has exited or no longer listens. See its log."
+SLOW = "The app was asleep and did not wake up in time. Retry."
+FAILED = "The app was asleep and could not be started. See its log."
 
 Wake = Callable[[], Awaitable[None]]
 Record = Callable[[str, int, str], None]

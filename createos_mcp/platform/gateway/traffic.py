@@ -185,7 +185,7 @@ async def open_traffic(
         try:
             database = await stack.enter_async_context(_open_checked(path))
         except (StartupError, sqlite3.DatabaseError) as error:
-            logger.warning("%s is set aside, counting begins anew: %s", path, error)
+            logger.warning("%s was moved aside and counting restarts: %s", path, error)
             _set_aside(path)
             database = await stack.enter_async_context(_open_checked(path))
         traffic = Traffic(database, now=now, retention_s=retention_days * SECONDS_PER_DAY)

@@ -138,7 +138,7 @@ class Replicas:
             try:
                 await self._rows.remove_replica(instance.replica_id)
             except StorageError as error:
-                logger.warning("a replica that ended stays written down: %s", error)
+                logger.warning("the row of a replica that ended could not be removed: %s", error)
 
     async def stop(self) -> None:
         """End every replica, also when the caller is cancelled."""

@@ -34,8 +34,8 @@ from createos_mcp.platform.timestamps import format_time
 DEFAULT_PORT = 3000
 
 SUPERSEDED = Reason(code=ReasonCode.SUPERSEDED, text="Another deployment has replaced it")
-ASLEEP = "The deployment is asleep; WakeupDeployment starts it."
-STARTING = "The app is being started."
+ASLEEP = "The deployment is asleep. WakeupDeployment starts it."
+STARTING = "The app is starting."
 EMPTY = "Nothing is deployed to this environment."
 
 _MAY_RUN = frozenset({*LIVE, DeploymentStatus.DEPLOYING})

@@ -18,7 +18,7 @@ MAX_PER_PROJECT = 4
 KEPT_ACTIVITIES = 100
 SHOWN_ACTIVITIES = 10
 
-INTERRUPTED = "The platform ended before the run did; it is not repeated."
+INTERRUPTED = "The platform stopped during the run; it is not retried."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,7 +111,7 @@ class Cronjobs:
             WrongStateError: It is suspended.
         """
         if not await self._change("suspend_cronjob", id=job_id):
-            raise WrongStateError("The cron job is suspended already.")
+            raise WrongStateError("The cron job is already suspended.")
 
     async def unsuspend(self, job_id: str) -> None:
         """Let a job run again from its next moment on.

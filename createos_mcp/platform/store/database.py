@@ -17,7 +17,7 @@ Value: TypeAlias = str | int | None
 
 T = TypeVar("T")
 
-REMEDY = "restore it from a backup, or move it and its -wal and -shm files away to begin anew"
+REMEDY = "restore it from a backup, or move it and its -wal and -shm files away to start over"
 
 _HEADING = re.compile(r"^-- (\w+) --$", re.MULTILINE)
 

@@ -105,7 +105,7 @@ class Groups:
                 if _owned_project(transaction, group, project_id)["app_id"] != group.id:
                     raise InvalidRequestError(
                         f"projectIds: {project_id!r} is not in the app {group.name!r}; "
-                        "ListProjectsByApp shows what is."
+                        "ListProjectsByApp lists its projects."
                     )
                 transaction.run("group_project", id=project_id, app_id=None)
 

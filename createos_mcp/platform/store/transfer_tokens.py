@@ -67,7 +67,7 @@ class TransferTokens:
         try:
             claims = jwt.decode(text, self._secret, algorithms=[_ALGORITHM], options=_OPTIONS)
         except (jwt.InvalidTokenError, UnicodeEncodeError) as error:
-            raise TransferTokenError("was not made by this platform") from error
+            raise TransferTokenError("was not issued by this platform") from error
         expires_at = datetime.fromtimestamp(claims["exp"], tz=self._now().tzinfo)
         if expires_at <= self._now():
             raise TransferTokenError("has expired")

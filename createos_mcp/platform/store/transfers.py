@@ -44,7 +44,7 @@ class Transfers:
 
         def hand_over(transaction: Transaction) -> None:
             if transaction.run("transfer_by_token", token_id=token.id):
-                raise TransferTokenError("was used before")
+                raise TransferTokenError("has already been used")
             project = _transferred_project(transaction, token, to_user_id)
             _check_room(transaction, project, to_user_id, limit)
             transaction.run("give_project", id=project.id, user_id=to_user_id, now=now)
@@ -75,9 +75,9 @@ def _transferred_project(
         raise NotFoundError("project", token.project_id)
     project = project_of(rows[0])
     if project.user_id == to_user_id:
-        raise ForbiddenError("The project is yours; the token is for another user.")
+        raise ForbiddenError("You already own the project; the token is for another user.")
     if project.user_id != token.from_user_id:
-        raise ForbiddenError("Whoever made this token does not own the project any more.")
+        raise ForbiddenError("The creator of this token no longer owns the project.")
     if project.status is not ProjectStatus.ACTIVE:
         raise InvalidRequestError(f"The project is {project.status}, not active.")
     return project

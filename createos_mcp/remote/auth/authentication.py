@@ -77,7 +77,7 @@ class Authentication:
             principal = await self._principal(self._tokens, credentials.access_token, base_url)
         peer = request.client.host if request.client else ""
         if await self._verification.is_refused(credentials, digest, peer):
-            raise self._refusal("The platform refuses this key or token", base_url, "invalid_token")
+            raise self._refusal("The platform rejects this key or token", base_url, "invalid_token")
         return Caller(
             credentials=credentials, digest=digest, principal=principal, base_url=base_url
         )
@@ -95,12 +95,12 @@ class Authentication:
         try:
             credentials = read_credentials(request.headers)
         except SettingError as error:
-            raise self._refusal("The key holds characters that none has", base_url) from error
+            raise self._refusal("The API key contains invalid characters", base_url) from error
         if credentials is not None:
             return credentials
         if self._sharing.is_on and self._sharing.token is None:
             return None
-        raise self._refusal("This request carries no credentials", base_url)
+        raise self._refusal("This request has no credentials", base_url)
 
     def _may_share(self, bearer: str | None) -> bool:
         wanted = self._sharing.token
@@ -121,7 +121,8 @@ class Authentication:
             challenge = self._challenge(base_url, "insufficient_scope")
             scopes = " ".join(tokens.issuer.scopes)
             raise InsufficientScopeError(
-                f"The access token lacks the scope {missing}", f'{challenge}, scope="{scopes}"'
+                f"The access token does not have the scope {missing}",
+                f'{challenge}, scope="{scopes}"',
             )
         named = f"{tokens.issuer.url} {claims.get('sub')} {claims.get('client_id')}"
         return hashlib.sha256(named.encode()).hexdigest()

@@ -81,7 +81,7 @@ class IssuerClient:
                 if self._is_due(kid):
                     await self._fetch_keys()
         if kid not in self._keys:
-            raise RefusedTokenError("is signed with a key that its issuer does not show")
+            raise RefusedTokenError("is signed with a key that its issuer does not publish")
         return self._keys[kid]
 
     async def introspect(self, token: str) -> dict[str, Json]:
@@ -109,7 +109,7 @@ class IssuerClient:
         try:
             found = jwt.PyJWKSet.from_dict(answer)
         except jwt.PyJWTError as error:
-            raise UnreadableResponseError(OK, f"{self._jwks_url} shows no keys") from error
+            raise UnreadableResponseError(OK, f"{self._jwks_url} has no keys") from error
         self._keys = {key.key_id: key for key in found.keys}
         self._fetched_at = self._clock()
 
@@ -124,7 +124,7 @@ class IssuerClient:
             if str(document.get("issuer")).rstrip("/") == self._issuer.url:
                 return str(document.get("jwks_uri"))
         raise UnreadableResponseError(
-            None, f"{self._issuer.url} describes no keys; CREATEOS_OAUTH_JWKS_URL can name them"
+            None, f"{self._issuer.url} publishes no keys; set CREATEOS_OAUTH_JWKS_URL"
         )
 
     async def _ask(self, request: httpx2.Request) -> dict[str, Json]:
@@ -133,7 +133,9 @@ class IssuerClient:
         try:
             document = json.loads(answer.content)
         except ValueError as error:
-            raise UnreadableResponseError(answer.status, "it is not JSON") from error
+            raise UnreadableResponseError(answer.status, "not JSON") from error
         if answer.status != OK or not isinstance(document, dict):
-            raise UnreadableResponseError(answer.status, f"{request.url.path} gave no object")
+            raise UnreadableResponseError(
+                answer.status, f"{request.url.path} did not return an object"
+            )
         return document

@@ -77,7 +77,9 @@ class Tokens:
         except jwt.ExpiredSignatureError as error:
             raise RefusedTokenError("has expired") from error
         except jwt.PyJWTError as error:
-            raise RefusedTokenError("is none of the issuer that this server trusts") from error
+            raise RefusedTokenError(
+                "was not issued by the issuer that this server trusts"
+            ) from error
         return claims
 
     async def _introspect(self, token: str) -> Claims:
@@ -85,5 +87,5 @@ class Tokens:
         if claims.get("active") is not True:
             raise RefusedTokenError("is not active")
         if str(claims.get("iss", self.issuer.url)).rstrip("/") != self.issuer.url:
-            raise RefusedTokenError("is none of the issuer that this server trusts")
+            raise RefusedTokenError("was not issued by the issuer that this server trusts")
         return claims

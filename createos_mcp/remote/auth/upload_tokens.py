@@ -57,14 +57,14 @@ class Tickets:
         try:
             use, *members = json.loads(self._codec.unseal(sealed))
         except (InvalidRequestState, ValueError) as error:
-            raise UploadAddressError("is none of this server") from error
+            raise UploadAddressError("was not issued by this server") from error
         if use != _USE:
-            raise UploadAddressError("is none of this server")
+            raise UploadAddressError("was not issued by this server")
         until, path, is_shared, api_key, access_token = members
         if until < self._clock():
-            raise UploadAddressError(f"was good for {LIFE_S // 60} minutes, which are over")
+            raise UploadAddressError(f"has expired ({LIFE_S // 60} min)")
         if sealed in self._used:
-            raise UploadAddressError("was good for one upload, which has been made")
+            raise UploadAddressError("has already been used")
         self._used[sealed] = True
         credentials = Credentials(api_key=api_key, access_token=access_token)
         return Ticket(path=path, credentials=None if is_shared else credentials)

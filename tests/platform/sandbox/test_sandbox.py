@@ -85,11 +85,11 @@ async def test_an_app_that_takes_more_memory_than_it_has_is_ended_alone_and_the_
     async with running_platform(tmp_path / "data", **changes) as api:
         deployment = await api.deploy({"main.py": GREEDY})
         assert deployment["extra"]["limits"] == "watched" or not watched
-        neighbour = await api.deploy({"main.py": ANSWERING}, name="neighbour")
+        neighbor = await api.deploy({"main.py": ANSWERING}, name="neighbor")
         await read_page(deployment["extra"]["endpoint"])
         crashing = await api.wait(deployment["projectId"], deployment["id"], "crashing")
         assert "memory" in crashing["reason"]
-        assert await read_page(neighbour["extra"]["endpoint"]) == "hello"
+        assert await read_page(neighbor["extra"]["endpoint"]) == "hello"
 
 
 async def test_without_a_sandbox_apps_run_as_plain_processes_and_say_so(tmp_path: Path) -> None:
