@@ -1,15 +1,29 @@
 """Writes the tables of README.md and docs/*.md from the code; `--check` only compares."""
 
 import difflib
+import json
 import re
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
 
 from createos_mcp.cli.install.client_configs import CLIENTS, locate_config
 from createos_mcp.contract.catalog import Catalog, load_catalog
 from createos_mcp.contract.operations import Operation, Tool
+from createos_mcp.contract.schema_files import (
+    COMPLETIONS,
+    ON_REQUEST,
+    OPERATION,
+    REFERENCES,
+    RESOURCES,
+    SECRETS,
+    SYNONYMS,
+    WORKFLOW,
+)
 from createos_mcp.platform.api.app import SERVED
 from createos_mcp.platform.api.not_implemented import requirement_for
 from createos_mcp.settings.settings import setting_table, variable_of
@@ -110,12 +124,52 @@ def _documents() -> dict[Path, str]:
     remote = ROOT / "docs" / "remote.md"
     heading = "# Tools\n\nWritten by `docs/generate.py` from `tool_schemas/`.\n"
     return {
+        **_json_schemas(),
         readme: _fill(readme.read_text(), "tools", tools_by_group(catalog)),
         installed: _fill(installed.read_text(), "clients", clients()),
         chosen: _fill(chosen.read_text(), "settings", settings()),
         remote: _fill(remote.read_text(), "settings", remote_settings()),
         ROOT / "docs" / "tools.md": heading + "\n".join(tools(catalog)) + "\n",
     }
+
+
+_SCHEMAS: Mapping[str, tuple[TypeAdapter[Any], str | None]] = {
+    "operation": (OPERATION, None),
+    "workflow": (WORKFLOW, None),
+    "references": (REFERENCES, "references"),
+    "resources": (RESOURCES, "resources"),
+    "completions": (COMPLETIONS, "completions"),
+    "secrets": (SECRETS, None),
+    "synonyms": (SYNONYMS, "synonyms"),
+    "on_request": (ON_REQUEST, "groups"),
+}
+"""The kinds of schema files: what declares their shape, and their only member if it has one."""
+
+
+def _json_schemas() -> dict[Path, str]:
+    """The JSON Schema of each kind of file in `tool_schemas/`, for editors."""
+    return {
+        ROOT / "tool_schemas" / f"{name}.schema.json": _json_schema(adapter, member)
+        for name, (adapter, member) in _SCHEMAS.items()
+    }
+
+
+def _json_schema(adapter: TypeAdapter[Any], member: str | None) -> str:
+    schema = adapter.json_schema()
+    own = {"$schema": {"type": "string"}}
+    if member is None:
+        schema["properties"] = {**own, **schema["properties"]}
+    else:
+        definitions = {"$defs": schema.pop("$defs")} if "$defs" in schema else {}
+        schema = {
+            "type": "object",
+            "properties": {**own, member: schema},
+            "required": [member],
+            "additionalProperties": False,
+            **definitions,
+        }
+    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return json.dumps({**dialect, **schema}, indent=2) + "\n"
 
 
 def main() -> int:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from createos_mcp.contract.context_files import ContextFile, read_prompt
 from createos_mcp.contract.errors import CatalogError
 from createos_mcp.contract.operations import (
     CompletionSource,
@@ -16,7 +15,8 @@ from createos_mcp.contract.operations import (
     SecretMembers,
     Tool,
 )
-from createos_mcp.contract.schema_files import SchemaFile
+from createos_mcp.contract.prompt_files import read_prompt
+from createos_mcp.contract.schema_files import SchemaFile, lookups_of
 
 BESIDE_THE_MODULE = Path(__file__).parents[1] / "tool_schemas"
 """Where a wheel carries the schema files."""
@@ -103,10 +103,10 @@ def load_catalog(root: Path | None = None) -> Catalog:
         references=SchemaFile(root, root / REFERENCES_FILE).read_references(operations),
         secrets=SchemaFile(root, root / SECRETS_FILE).read_secret_members(),
         synonyms=SchemaFile(root, root / SYNONYMS_FILE).read_synonyms(),
-        on_request=SchemaFile(root, root / ON_REQUEST_FILE).read_names(),
-        resources=ContextFile(root, root / RESOURCES_FILE).read_resources(operations),
+        on_request=SchemaFile(root, root / ON_REQUEST_FILE).read_groups(),
+        resources=SchemaFile(root, root / RESOURCES_FILE).read_resources(operations),
         prompts={file.stem: read_prompt(root, file) for file in sorted(root.glob(PROMPTS))},
-        completions=ContextFile(root, root / COMPLETIONS_FILE).read_completions(operations),
+        completions=SchemaFile(root, root / COMPLETIONS_FILE).read_completions(operations),
         instructions=(root / INSTRUCTIONS_FILE).read_text(encoding="utf-8").strip(),
     )
 
@@ -127,11 +127,7 @@ def _read_tools(root: Path) -> Iterator[Tool]:
 
 def _refuse_unknown_lookups(operations: Mapping[str, Operation]) -> None:
     for operation in operations.values():
-        asked = operation.confirmation
-        if asked is None:
-            continue
-        lookups = [asked.subject] if asked.subject else []
-        for lookup in [*lookups, *(loss.lookup for loss in asked.losses)]:
+        for lookup in lookups_of(operation):
             if lookup.operation not in operations:
                 label = f"{operation.group}/{operation.name}.json"
                 reason = f"a lookup names {lookup.operation!r}, which is not a tool"

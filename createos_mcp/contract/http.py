@@ -2,9 +2,14 @@
 
 from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import ConfigDict, Field
 
 from createos_mcp.contract.values import Json
+
+STRICT = ConfigDict(extra="forbid", strict=True, validate_by_name=True)
+"""How nouns are read from a file: every field of its type, and none that is not known."""
 
 BodyKind: TypeAlias = Literal["none", "json", "multipart"]
 
@@ -13,8 +18,10 @@ BodyKind: TypeAlias = Literal["none", "json", "multipart"]
 class Endpoint:
     """Where an operation lives on the REST API and what it answers with."""
 
-    method: str
-    path: str
+    __pydantic_config__ = STRICT
+
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+    path: Annotated[str, Field(pattern="^/v1/")]
     """Template with one `{argument}` per path parameter, `/v1/projects/{project_id}`."""
     query: Mapping[str, str]
     """Argument to wire name, `{"since-seconds": "since-seconds"}`."""
@@ -23,7 +30,7 @@ class Endpoint:
     """Status of a successful answer."""
     retry: bool
     """Whether sending the request twice does no more than sending it once."""
-    errors: Mapping[int, str]
+    errors: Mapping[Annotated[int, Field(strict=False, ge=400, le=599)], str]
     """What each documented failure status means for this operation."""
     nulls: tuple[str, ...] = ()
     """Body arguments that are sent as JSON null when they are left out."""

@@ -2,22 +2,29 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
-from createos_mcp.contract.http import Endpoint
+from pydantic import Field
+
+from createos_mcp.contract.http import STRICT, Endpoint
 from createos_mcp.contract.values import Arguments, Json, Schema
 
 AnswerKind: TypeAlias = Literal["data", "log"]
+
+Text: TypeAlias = Annotated[str, Field(pattern=r"\S")]
+"""A text that says something."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Annotations:
     """The four hints of MCP, each one explicit."""
 
-    read_only: bool
-    destructive: bool
-    idempotent: bool
-    open_world: bool
+    __pydantic_config__ = STRICT
+
+    read_only: Annotated[bool, Field(alias="readOnlyHint")]
+    destructive: Annotated[bool, Field(alias="destructiveHint")]
+    idempotent: Annotated[bool, Field(alias="idempotentHint")]
+    open_world: Annotated[bool, Field(alias="openWorldHint")]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,25 +34,29 @@ class Rule:
     `Rule(when={"type": "image"}, at="settings", allowed=("port", "runEnvs"), required=("port",))`
     """
 
+    __pydantic_config__ = STRICT
+
     when: Mapping[str, str]
     at: str
     """Argument that the rule is about; empty for the arguments themselves."""
-    allowed: tuple[str, ...] | None
+    allowed: tuple[str, ...] | None = None
     """Fields that may be present; None allows all."""
-    required: tuple[str, ...]
+    required: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tool:
     """One row of the list of tools, whatever does its work."""
 
-    name: str
-    title: str
+    __pydantic_config__ = STRICT
+
+    name: Text
+    title: Text
     group: str
-    description: str
+    description: Text
     annotations: Annotations
-    input_schema: Schema
-    output_schema: Schema
+    input_schema: Annotated[Schema, Field(alias="inputSchema")]
+    output_schema: Annotated[Schema, Field(alias="outputSchema")]
     aliases: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
     answer: AnswerKind = "data"
@@ -64,8 +75,10 @@ class Lookup:
     whose `environmentId` is the call's `environment_id`.
     """
 
+    __pydantic_config__ = STRICT
+
     operation: str
-    where: Mapping[str, str]
+    where: Mapping[str, str] = field(default_factory=dict)
     """Member of a row to the argument of the call that it equals; empty for all rows."""
 
 
@@ -73,11 +86,14 @@ class Lookup:
 class SideEffect:
     """What goes with the thing that a call ends: `3 domains`."""
 
+    __pydantic_config__ = STRICT
+
     noun: str
+    """In the plural, `running replicas`."""
     lookup: Lookup
-    count: str
+    count: str = ""
     """Member that is added up, `resources.replicas`; empty to count rows."""
-    present: str
+    present: str = ""
     """Member without which a row does not count; empty for all rows."""
 
 
@@ -85,13 +101,15 @@ class SideEffect:
 class Confirmation:
     """What a person is asked before a call that cannot be undone."""
 
+    __pydantic_config__ = STRICT
+
     question: str
-    """With members of the subject in braces: `Delete the project {uniqueName} for good?`."""
-    subject: Lookup | None
+    """With members of the subject in braces: `Permanently delete the project {uniqueName}?`."""
+    subject: Lookup | None = None
     """Record that the call is about."""
-    typed: str
-    """Member of the subject that the person types; empty when yes is enough."""
-    losses: tuple[SideEffect, ...]
+    typed: str = ""
+    """Member of the subject that the user types; empty when yes is enough."""
+    losses: tuple[SideEffect, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -132,6 +150,8 @@ class Reference:
     latest=False, id_kind="uuid")`
     """
 
+    __pydantic_config__ = STRICT
+
     arguments: tuple[str, ...]
     """Arguments, or arrays of them, that hold such an id."""
     resource: str
@@ -141,15 +161,17 @@ class Reference:
     """Arguments of the call that the list operation needs."""
     match: tuple[str, ...]
     """Fields of a row that hold a name."""
-    latest: bool
-    """Whether `latest` stands for the newest row."""
-    id_kind: Literal["uuid", "integer"]
+    id_kind: Annotated[Literal["uuid", "integer"], Field(alias="id")]
     """What an id looks like; anything else is taken for a name."""
+    latest: bool = False
+    """Whether `latest` stands for the newest row."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ResourceRow:
     """A resource, or a template of many: an operation that is read at an address."""
+
+    __pydantic_config__ = STRICT
 
     uri: str
     """`createos://projects/{project_id}`; each variable is an argument of the operation."""
@@ -157,11 +179,11 @@ class ResourceRow:
     title: str
     description: str
     operation: str
-    arguments: Mapping[str, Json]
+    arguments: Mapping[str, Json] = field(default_factory=dict)
     """Further arguments, `{"limit": 20}`."""
-    pick: str
+    pick: str = ""
     """Variable that names one row of the list which the operation answers; empty for all."""
-    watch: str
+    watch: str = ""
     """Member whose change subscribers are told of; empty where nothing can be watched."""
 
 
@@ -195,19 +217,23 @@ class CompletionSource:
     member="name", where={"type": "framework"})`
     """
 
+    __pydantic_config__ = STRICT
+
     argument: str
     operation: str
     scope: tuple[str, ...]
     """Arguments that the operation needs, taken from those that are filled in already."""
     member: str
     """Of a row: the value, or a list of values."""
-    where: Mapping[str, str]
+    where: Mapping[str, str] = field(default_factory=dict)
     """What the rows have that count."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SecretMembers:
     """Which members of arguments and answers hold secrets, whatever operation they belong to."""
+
+    __pydantic_config__ = STRICT
 
     maps: tuple[str, ...]
     """Members whose every value is a secret, `runEnvs`."""

@@ -1,110 +1,67 @@
-"""Schema files: one file of `tool_schemas/` read into nouns; a wrong one is refused by name."""
+"""Schema files: one file of `tool_schemas/` read into nouns; a wrong one is refused by name.
+
+The nouns declare the shape of a file, and pydantic holds a file to it. Each file names the JSON
+Schema that follows from its noun in `$schema`, so that editors complete and check it.
+"""
 
 import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import Annotated, NoReturn, TypeAlias, TypeVar
+
+from pydantic import Field, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from createos_mcp.contract.errors import CatalogError
-from createos_mcp.contract.http import Endpoint
 from createos_mcp.contract.operations import (
-    Annotations,
-    Confirmation,
+    CompletionSource,
     Lookup,
     Operation,
     Reference,
+    ResourceRow,
     Rule,
-    SecretDelivery,
     SecretMembers,
-    SideEffect,
     Tool,
 )
 from createos_mcp.contract.portability import find_fault
-from createos_mcp.contract.values import Json
+from createos_mcp.contract.values import Json, Schema
 
-_HINTS = {
-    "readOnlyHint": "read_only",
-    "destructiveHint": "destructive",
-    "idempotentHint": "idempotent",
-    "openWorldHint": "open_world",
-}
+Noun = TypeVar("Noun")
 
-_TOOL_KEYS: Mapping[str, type] = {
-    "name": str,
-    "title": str,
-    "group": str,
-    "description": str,
-    "annotations": dict,
-    "inputSchema": dict,
-    "outputSchema": dict,
-}
-_TOOL_OPTIONS: Mapping[str, type] = {
-    "aliases": list,
-    "answer": str,
-    "rules": list,
-    "keywords": str,
-    "untrusted": list,
-}
-_OPERATION_KEYS: Mapping[str, type] = {"http": dict}
-_OPERATION_OPTIONS: Mapping[str, type] = {"summary": list, "issues": dict, "confirmation": dict}
+Synonyms: TypeAlias = Mapping[str, tuple[str, ...]]
+"""Words that people use to words of the catalog, `{"remove": ["delete"]}`."""
 
-_HTTP_KEYS: Mapping[str, type] = {
-    "method": str,
-    "path": str,
-    "query": dict,
-    "body": str,
-    "success": int,
-    "retry": bool,
-    "errors": dict,
-}
-_HTTP_OPTIONS: Mapping[str, type] = {
-    "nulls": list,
-    "empty_on": int,
-    "anonymous": bool,
-    "unsent": list,
-}
+Groups: TypeAlias = frozenset[str]
 
-_CONFIRMATION_KEYS: Mapping[str, type] = {"question": str}
-_CONFIRMATION_OPTIONS: Mapping[str, type] = {"subject": dict, "typed": str, "losses": list}
-_LOSS_KEYS: Mapping[str, type] = {"noun": str, "lookup": dict}
-_LOSS_OPTIONS: Mapping[str, type] = {"count": str, "present": str}
-_LOOKUP_KEYS: Mapping[str, type] = {"operation": str}
-_LOOKUP_OPTIONS: Mapping[str, type] = {"where": dict}
-_SECRET_KEYS: Mapping[str, type] = {
-    "maps": list,
-    "values": list,
-    "public": list,
-    "plain": list,
-    "ordinary": list,
-    "patterns": list,
-}
-
-_RULE_KEYS: Mapping[str, type] = {"when": dict, "at": str}
-_RULE_OPTIONS: Mapping[str, type] = {"allowed": list, "required": list}
-
-_REFERENCE_KEYS: Mapping[str, type] = {
-    "arguments": list,
-    "resource": str,
-    "list_operation": str,
-    "scope": list,
-    "match": list,
-    "id": str,
-}
-_REFERENCE_OPTIONS: Mapping[str, type] = {"latest": bool}
-
-_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
-_BODIES = frozenset({"none", "json", "multipart"})
-_ANSWERS = frozenset({"data", "log"})
-_HANDOVERS = frozenset({"file", "result"})
-
-_ID_KINDS = frozenset({"uuid", "integer"})
+SCHEME = "createos://"
 
 _PATH_PARAMETER = re.compile(r"{([^{}]+)}")
+_VARIABLE = re.compile(r"\{(\w+)\}")
+_OWN_SCHEMA = "$schema"
+
+OPERATION: TypeAdapter[Operation] = TypeAdapter(Operation)
+WORKFLOW: TypeAdapter[Tool] = TypeAdapter(Tool)
+REFERENCES: TypeAdapter[tuple[Reference, ...]] = TypeAdapter(tuple[Reference, ...])
+RESOURCES: TypeAdapter[tuple[ResourceRow, ...]] = TypeAdapter(tuple[ResourceRow, ...])
+COMPLETIONS: TypeAdapter[tuple[CompletionSource, ...]] = TypeAdapter(tuple[CompletionSource, ...])
+SECRETS: TypeAdapter[SecretMembers] = TypeAdapter(SecretMembers)
+SYNONYMS: TypeAdapter[Synonyms] = TypeAdapter(Synonyms)
+ON_REQUEST: TypeAdapter[Groups] = TypeAdapter(Annotated[Groups, Field(strict=False)])
+
+_REASONS: Mapping[str, str] = {
+    "missing": "{place} is missing",
+    "unexpected_keyword_argument": "{place} is not known",
+}
+"""Sentences for the problems that authors meet most; pydantic's own for the others."""
 
 
 class SchemaFile:
-    """One file being read; every refusal carries its name."""
+    """One file being read; every refusal carries its name.
+
+    Raises:
+        CatalogError: It is not a JSON object.
+    """
 
     def __init__(self, root: Path, file: Path) -> None:
         self._label = file.relative_to(root).as_posix()
@@ -113,246 +70,173 @@ class SchemaFile:
             self._json: Json = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise CatalogError(self._label, str(error)) from error
+        if not isinstance(self._json, dict):
+            self.refuse("not a JSON object")
+        self._json.pop(_OWN_SCHEMA, None)
 
     def read_operation(self) -> Operation:
         """An operation of the REST API."""
-        document = self._document(_OPERATION_KEYS, _OPERATION_OPTIONS)
-        arguments = document["inputSchema"]["properties"]
-        operation = Operation(
-            **self._read_row(document),
-            http=self._endpoint(document["http"], arguments),
-            summary=tuple(document.get("summary", ())),
-            issues=self._handovers(document.get("issues", {})),
-            confirmation=self._confirmation(document, arguments),
-        )
+        operation = self._read(OPERATION, self._json)
+        self._check_tool(operation)
         self._check_places(operation)
+        if operation.confirmation is not None:
+            self._check_lookups(operation)
         return operation
 
     def read_tool(self) -> Tool:
-        """A tool that is no operation, and so has no place on the REST API."""
-        return Tool(**self._read_row(self._document({}, {})))
-
-    def _document(
-        self, keys: Mapping[str, type], options: Mapping[str, type]
-    ) -> Mapping[str, Json]:
-        """The file's object, checked as far as every tool is alike."""
-        document = self.check_object(
-            self._json, "the file", {**_TOOL_KEYS, **keys}, {**_TOOL_OPTIONS, **options}
-        )
-        for key in ("name", "title", "description"):
-            if not document[key].strip():
-                self.refuse(f"{key} is empty")
-        if document["name"] != self._file.stem:
-            self.refuse(f"name {document['name']!r} differs from the file's name")
-        if document["group"] != self._file.parent.name:
-            self.refuse(f"group {document['group']!r} differs from the folder's name")
-        self._one_of("answer", document.get("answer", "data"), _ANSWERS)
-        self._check_root(document["inputSchema"], "inputSchema")
-        fault = find_fault(document["inputSchema"], "inputSchema")
-        if fault:
-            self.refuse(fault)
-        if document["inputSchema"].get("additionalProperties") is not False:
-            self.refuse("inputSchema must refuse unknown arguments")
-        self._check_root(document["outputSchema"], "outputSchema")
-        return document
-
-    def _read_row(self, document: Mapping[str, Json]) -> dict[str, Json]:
-        """The fields that every tool has."""
-        arguments = document["inputSchema"]["properties"]
-        return {
-            "name": document["name"],
-            "title": document["title"],
-            "group": document["group"],
-            "description": document["description"],
-            "aliases": tuple(document.get("aliases", ())),
-            "annotations": self._annotations(document["annotations"]),
-            "answer": document.get("answer", "data"),
-            "rules": tuple(self._rule(rule, arguments) for rule in document.get("rules", ())),
-            "keywords": document.get("keywords", ""),
-            "untrusted": tuple(document.get("untrusted", ())),
-            "input_schema": document["inputSchema"],
-            "output_schema": document["outputSchema"],
-        }
+        """A tool that is not an operation, and so has no place on the REST API."""
+        tool = self._read(WORKFLOW, self._json)
+        self._check_tool(tool)
+        return tool
 
     def read_references(self, operations: Mapping[str, Operation]) -> tuple[Reference, ...]:
-        entries = self.read_list()
+        """How names are looked up."""
+        references = self._read(REFERENCES, self._member("references"))
         known = {name for o in operations.values() for name in o.input_schema["properties"]}
-        return tuple(self._reference(entry, operations, known) for entry in entries)
+        for reference in references:
+            for argument in (*reference.arguments, *reference.scope):
+                if argument not in known:
+                    self.refuse(f"a reference names {argument!r}, which no tool has")
+            if reference.list_operation not in operations:
+                self.refuse(
+                    f"a reference lists by {reference.list_operation!r}, which is not a tool"
+                )
+        return references
+
+    def read_resources(self, operations: Mapping[str, Operation]) -> tuple[ResourceRow, ...]:
+        """The resources, each an operation that only reads."""
+        rows = self._read(RESOURCES, self._member("resources"))
+        for row in rows:
+            self._check_resource(row, operations)
+        return rows
+
+    def read_completions(
+        self, operations: Mapping[str, Operation]
+    ) -> Mapping[str, CompletionSource]:
+        """Where values come from, by argument."""
+        sources = self._read(COMPLETIONS, self._member("completions"))
+        for source in sources:
+            self._check_read(source.operation, source.scope, operations)
+        return {source.argument: source for source in sources}
 
     def read_secret_members(self) -> SecretMembers:
-        """What `secrets.json` says about the members of answers."""
-        entry = self.check_object(self._json, "the file", _SECRET_KEYS, {})
-        for pattern in entry["patterns"]:
+        """Which members of answers hold secrets."""
+        members = self._read(SECRETS, self._json)
+        for pattern in members.patterns:
             try:
                 re.compile(pattern)
             except re.error as error:
                 self.refuse(f"the pattern {pattern!r} is not a regular expression: {error}")
-        return SecretMembers(**{name: tuple(entry[name]) for name in _SECRET_KEYS})
+        return members
 
-    def read_synonyms(self) -> Mapping[str, tuple[str, ...]]:
-        """What `synonyms.json` says: words that people use to words of the catalog."""
-        entry = self.check_object(self._json, "the file", {}, dict.fromkeys(self._json, list))
-        return {word: tuple(meant) for word, meant in entry.items()}
+    def read_synonyms(self) -> Synonyms:
+        """Words that people use, for searching."""
+        return self._read(SYNONYMS, self._member("synonyms"))
 
-    def read_names(self) -> frozenset[str]:
-        """The texts of a file that is a list of them."""
-        return frozenset(self.read_list())
+    def read_groups(self) -> Groups:
+        """The groups that are listed only on request."""
+        return self._read(ON_REQUEST, self._member("groups"))
 
-    def read_list(self) -> list[Json]:
-        """The entries of a file that is a list."""
-        if not isinstance(self._json, list):
-            self.refuse("it is not a list")
-        return self._json
+    def _member(self, name: str) -> Json:
+        if self._json.keys() != {name}:
+            self.refuse(f"{name} has to be its only member")
+        return self._json[name]
 
-    def _annotations(self, hints: Json) -> Annotations:
-        self.check_object(hints, "annotations", dict.fromkeys(_HINTS, bool), {})
-        return Annotations(**{field: hints[hint] for hint, field in _HINTS.items()})
+    def _read(self, adapter: TypeAdapter[Noun], document: Json) -> Noun:
+        try:
+            return adapter.validate_json(json.dumps(document))
+        except ValidationError as error:
+            self.refuse(_describe(error.errors(include_url=False)[0]))
 
-    def _handovers(self, issues: Mapping[str, Json]) -> Mapping[str, SecretDelivery]:
-        for place in issues.values():
-            self._one_of("a place in issues", str(place), _HANDOVERS)
-        return issues
+    def _check_tool(self, tool: Tool) -> None:
+        if tool.name != self._file.stem:
+            self.refuse(f"name {tool.name!r} differs from the file's name")
+        if tool.group != self._file.parent.name:
+            self.refuse(f"group {tool.group!r} differs from the folder's name")
+        self._check_root(tool.input_schema, "inputSchema")
+        fault = find_fault(tool.input_schema, "inputSchema")
+        if fault:
+            self.refuse(fault)
+        if tool.input_schema.get("additionalProperties") is not False:
+            self.refuse("inputSchema must refuse unknown arguments")
+        self._check_root(tool.output_schema, "outputSchema")
+        for rule in tool.rules:
+            self._check_rule(rule, tool.input_schema["properties"])
 
-    def _confirmation(
-        self, document: Mapping[str, Json], arguments: Mapping[str, Json]
-    ) -> Confirmation | None:
-        if "confirmation" not in document:
-            return None
-        entry = self.check_object(
-            document["confirmation"], "confirmation", _CONFIRMATION_KEYS, _CONFIRMATION_OPTIONS
-        )
-        subject = self._lookup(entry["subject"], arguments) if "subject" in entry else None
-        if entry.get("typed") and subject is None:
-            self.refuse("confirmation has typed but no subject")
-        return Confirmation(
-            question=entry["question"],
-            subject=subject,
-            typed=entry.get("typed", ""),
-            losses=tuple(self._loss(loss, arguments) for loss in entry.get("losses", ())),
-        )
+    def _check_root(self, schema: Schema, where: str) -> None:
+        if schema.get("type") != "object" or not isinstance(schema.get("properties"), dict):
+            self.refuse(f"{where} is not an object with properties")
 
-    def _loss(self, loss: Json, arguments: Mapping[str, Json]) -> SideEffect:
-        self.check_object(loss, "a loss", _LOSS_KEYS, _LOSS_OPTIONS)
-        return SideEffect(
-            noun=loss["noun"],
-            lookup=self._lookup(loss["lookup"], arguments),
-            count=loss.get("count", ""),
-            present=loss.get("present", ""),
-        )
-
-    def _lookup(self, lookup: Json, arguments: Mapping[str, Json]) -> Lookup:
-        self.check_object(lookup, "a lookup", _LOOKUP_KEYS, _LOOKUP_OPTIONS)
-        where = lookup.get("where", {})
-        for argument in where.values():
-            if argument not in arguments:
-                self.refuse(f"a lookup compares with {argument!r}, which is not an argument")
-        return Lookup(operation=lookup["operation"], where=where)
-
-    def _endpoint(self, http: Json, arguments: Mapping[str, Json]) -> Endpoint:
-        self.check_object(http, "http", _HTTP_KEYS, _HTTP_OPTIONS)
-        self._one_of("http.method", http["method"], _METHODS)
-        self._one_of("http.body", http["body"], _BODIES)
-        if not http["path"].startswith("/v1/"):
-            self.refuse(f"http.path {http['path']!r} does not start with /v1/")
-        for key in ("query", "unsent"):
-            for argument in http.get(key, ()):
-                if argument not in arguments:
-                    self.refuse(f"http.{key} names {argument!r}, which is not an argument")
-        if not all(code.isdigit() for code in http["errors"]):
-            self.refuse("http.errors has a key that is not a status")
-        return Endpoint(
-            method=http["method"],
-            path=http["path"],
-            query=http["query"],
-            body=http["body"],
-            success=http["success"],
-            retry=http["retry"],
-            errors={int(code): meaning for code, meaning in http["errors"].items()},
-            nulls=tuple(http.get("nulls", ())),
-            empty_on=http.get("empty_on"),
-            anonymous=http.get("anonymous", False),
-            unsent=tuple(http.get("unsent", ())),
-        )
-
-    def _rule(self, rule: Json, arguments: Mapping[str, Json]) -> Rule:
-        self.check_object(rule, "a rule", _RULE_KEYS, _RULE_OPTIONS)
-        at = rule["at"]
-        if at and at not in arguments:
-            self.refuse(f"a rule is about {at!r}, which is not an argument")
-        fields = arguments[at].get("properties", {}) if at else arguments
-        for field in (*rule.get("allowed", ()), *rule.get("required", ())):
+    def _check_rule(self, rule: Rule, arguments: Mapping[str, Json]) -> None:
+        if rule.at and rule.at not in arguments:
+            self.refuse(f"a rule is about {rule.at!r}, which is not an argument")
+        fields = arguments[rule.at].get("properties", {}) if rule.at else arguments
+        for field in (*(rule.allowed or ()), *rule.required):
             if field not in fields:
-                self.refuse(f"a rule names {field!r}, which {at or 'the tool'} does not have")
-        allowed = tuple(rule["allowed"]) if "allowed" in rule else None
-        return Rule(
-            when=rule["when"], at=at, allowed=allowed, required=tuple(rule.get("required", ()))
-        )
-
-    def _reference(
-        self, entry: Json, operations: Mapping[str, Operation], known: set[str]
-    ) -> Reference:
-        self.check_object(entry, "a reference", _REFERENCE_KEYS, _REFERENCE_OPTIONS)
-        for argument in (*entry["arguments"], *entry["scope"]):
-            if argument not in known:
-                self.refuse(f"a reference names {argument!r}, which no tool has")
-        if entry["list_operation"] not in operations:
-            self.refuse(f"a reference lists by {entry['list_operation']!r}, which is not a tool")
-        self._one_of("id of a reference", entry["id"], _ID_KINDS)
-        return Reference(
-            arguments=tuple(entry["arguments"]),
-            resource=entry["resource"],
-            list_operation=entry["list_operation"],
-            scope=tuple(entry["scope"]),
-            match=tuple(entry["match"]),
-            latest=entry.get("latest", False),
-            id_kind=entry["id"],
-        )
+                self.refuse(f"a rule names {field!r}, which {rule.at or 'the tool'} does not have")
 
     def _check_places(self, operation: Operation) -> None:
-        arguments = operation.input_schema["properties"]
+        """Every argument has one place in the request."""
+        http, arguments = operation.http, operation.input_schema["properties"]
+        for key, names in (("query", http.query), ("unsent", http.unsent)):
+            for argument in names:
+                if argument not in arguments:
+                    self.refuse(f"http.{key} names {argument!r}, which is not an argument")
+        in_path = set(_PATH_PARAMETER.findall(http.path))
         required = operation.input_schema.get("required", ())
-        in_path = set(_PATH_PARAMETER.findall(operation.http.path))
         for parameter in sorted(in_path):
             if parameter not in arguments:
                 self.refuse(f"the path parameter {parameter!r} is not an argument")
             if parameter not in required:
                 self.refuse(f"the path parameter {parameter!r} is not required")
-        elsewhere = {*in_path, *operation.http.query, *operation.http.unsent}
-        in_body = set(arguments) - elsewhere
-        if operation.http.body == "none" and in_body:
-            self.refuse(f"the argument {min(in_body)!r} has no place in the request")
-        if operation.http.body == "multipart" and len(in_body) != 1:
+        self._check_body(operation, set(arguments) - {*in_path, *http.query, *http.unsent})
+
+    def _check_body(self, operation: Operation, members: set[str]) -> None:
+        http, required = operation.http, operation.input_schema.get("required", ())
+        if http.body == "none" and members:
+            self.refuse(f"the argument {min(members)!r} has no place in the request")
+        if http.body == "multipart" and len(members) != 1:
             self.refuse("a multipart body takes exactly one argument")
-        for argument in operation.http.nulls:
-            if argument not in in_body or argument in required:
+        for argument in http.nulls:
+            if argument not in members or argument in required:
                 self.refuse(
                     f"http.nulls names {argument!r}, which is not an optional body argument"
                 )
 
-    def _check_root(self, schema: Json, where: str) -> None:
-        if schema.get("type") != "object" or not isinstance(schema.get("properties"), dict):
-            self.refuse(f"{where} is not an object with properties")
+    def _check_lookups(self, operation: Operation) -> None:
+        asked = operation.confirmation
+        if asked is None:
+            return
+        if asked.typed and asked.subject is None:
+            self.refuse("confirmation has typed but no subject")
+        for lookup in lookups_of(operation):
+            for argument in lookup.where.values():
+                if argument not in operation.input_schema["properties"]:
+                    self.refuse(f"a lookup compares with {argument!r}, which is not an argument")
 
-    def check_object(
-        self, value: Json, what: str, keys: Mapping[str, type], options: Mapping[str, type]
-    ) -> Mapping[str, Json]:
-        """The value, which is an object with these keys and perhaps these options."""
-        if not isinstance(value, dict):
-            self.refuse(f"{what} is not an object")
-        for key in keys:
-            if key not in value:
-                self.refuse(f"{what} has no {key!r}")
-        for key, held in value.items():
-            kind = keys.get(key) or options.get(key)
-            if kind is None:
-                self.refuse(f"{what} has the unknown key {key!r}")
-            if not isinstance(held, kind) or (kind is int and isinstance(held, bool)):
-                self.refuse(f"{key!r} of {what} is not of type {kind.__name__}")
-        return value
+    def _check_resource(self, row: ResourceRow, operations: Mapping[str, Operation]) -> None:
+        if not row.uri.startswith(SCHEME):
+            self.refuse(f"the resource {row.name!r} does not begin with {SCHEME}")
+        variables = _VARIABLE.findall(row.uri)
+        if row.pick and row.pick not in variables:
+            self.refuse(f"the resource {row.name!r} picks by {row.pick!r}, which is not in its URI")
+        given = [name for name in variables if name != row.pick]
+        self._check_read(row.operation, (*given, *row.arguments), operations)
 
-    def _one_of(self, what: str, value: str, known: frozenset[str]) -> None:
-        if value not in known:
-            self.refuse(f"{what} is {value!r}, not one of {', '.join(sorted(known))}")
+    def _check_read(
+        self, name: str, arguments: tuple[str, ...], operations: Mapping[str, Operation]
+    ) -> None:
+        operation = operations.get(name)
+        if operation is None:
+            self.refuse(f"{name!r} is not an operation")
+        if not operation.annotations.read_only:
+            self.refuse(f"{name!r} is not read-only")
+        for argument in arguments:
+            if argument not in operation.input_schema["properties"]:
+                self.refuse(f"{name!r} has no argument {argument!r}")
+        for argument in operation.input_schema.get("required", ()):
+            if argument not in arguments:
+                self.refuse(f"{name!r} requires the argument {argument!r}")
 
     def refuse(self, reason: str) -> NoReturn:
         """Say what is wrong with the file.
@@ -361,3 +245,18 @@ class SchemaFile:
             CatalogError: Always.
         """
         raise CatalogError(self._label, reason)
+
+
+def lookups_of(operation: Operation) -> tuple[Lookup, ...]:
+    """What is looked up before the user is asked about a call."""
+    asked = operation.confirmation
+    if asked is None:
+        return ()
+    subject = (asked.subject,) if asked.subject else ()
+    return (*subject, *(loss.lookup for loss in asked.losses))
+
+
+def _describe(problem: ErrorDetails) -> str:
+    place = ".".join(map(str, problem["loc"])) or "the file"
+    sentence = _REASONS.get(problem["type"])
+    return sentence.format(place=repr(place)) if sentence else f"{place}: {problem['msg']}"

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import jsonschema
 import pytest
 
 from createos_mcp.contract.catalog import BESIDE_THE_PACKAGE, load_catalog
@@ -21,25 +22,31 @@ def arguments(document: Document) -> Document:
 
 
 FAULTS: dict[str, tuple[Plant, str]] = {
-    "no title": (lambda d: d.pop("title"), "lacks 'title'"),
-    "empty title": (lambda d: d.update(title=" "), "title is empty"),
-    "no description": (lambda d: d.pop("description"), "lacks 'description'"),
-    "empty description": (lambda d: d.update(description=""), "description is empty"),
-    "missing hint": (lambda d: d["annotations"].pop("idempotentHint"), "lacks 'idempotentHint'"),
+    "no title": (lambda d: d.pop("title"), "'title' is missing"),
+    "empty title": (lambda d: d.update(title=" "), "title: String should match"),
+    "no description": (lambda d: d.pop("description"), "'description' is missing"),
+    "empty description": (lambda d: d.update(description=""), "description: String should match"),
+    "missing hint": (
+        lambda d: d["annotations"].pop("idempotentHint"),
+        "'annotations.idempotentHint' is missing",
+    ),
     "hint of another type": (
         lambda d: d["annotations"].update(readOnlyHint="no"),
-        "'readOnlyHint' of annotations is not of type bool",
+        "annotations.readOnlyHint: Input should be a valid boolean",
     ),
-    "unknown key": (lambda d: d.update(color="red"), "unknown key 'color'"),
-    "unknown http key": (lambda d: d["http"].update(host="x"), "unknown key 'host'"),
+    "unknown key": (lambda d: d.update(color="red"), "'color' is not known"),
+    "unknown http key": (lambda d: d["http"].update(host="x"), "'http.host' is not known"),
     "another name": (lambda d: d.update(name="Other"), "'Other' differs"),
     "another group": (lambda d: d.update(group="apps"), "'apps' differs"),
-    "unknown method": (lambda d: d["http"].update(method="FETCH"), "'FETCH'"),
-    "unknown body": (lambda d: d["http"].update(body="xml"), "'xml'"),
-    "path outside the API": (lambda d: d["http"].update(path="/admin"), "/v1/"),
+    "unknown method": (lambda d: d["http"].update(method="FETCH"), "http.method: Input should be"),
+    "unknown body": (lambda d: d["http"].update(body="xml"), "http.body: Input should be"),
+    "path outside the API": (
+        lambda d: d["http"].update(path="/admin"),
+        "http.path: String should match pattern '^/v1/'",
+    ),
     "path parameter without an argument": (
         lambda d: d["http"].update(path=d["http"]["path"] + "/{ghost_id}"),
-        "the path parameter 'ghost_id' is no argument",
+        "the path parameter 'ghost_id' is not an argument",
     ),
     "optional path parameter": (
         lambda d: d["inputSchema"]["required"].remove("project_id"),
@@ -51,13 +58,13 @@ FAULTS: dict[str, tuple[Plant, str]] = {
     ),
     "query without an argument": (
         lambda d: d["http"].update(query={"ghost": "ghost"}),
-        "'ghost', which is no argument",
+        "'ghost', which is not an argument",
     ),
     "two parts of a multipart body": (
         lambda d: d["http"].update(body="multipart"),
         "exactly one argument",
     ),
-    "bad status": (lambda d: d["http"]["errors"].update(teapot="x"), "no status"),
+    "bad status": (lambda d: d["http"]["errors"].update(teapot="x"), "http.errors.teapot"),
     "$ref": (lambda d: arguments(d).update(extra={"$ref": "#/x"}), "no single type"),
     "type array": (
         lambda d: arguments(d).update(extra={"type": ["string", "null"]}),
@@ -87,7 +94,7 @@ FAULTS: dict[str, tuple[Plant, str]] = {
     "output that is no object": (lambda d: d["outputSchema"].update(type="array"), "outputSchema"),
     "rule about nothing": (
         lambda d: d.update(rules=[{"when": {"type": "vcs"}, "at": "ghost"}]),
-        "'ghost', which is no argument",
+        "'ghost', which is not an argument",
     ),
     "rule with an unknown field": (
         lambda d: d.update(rules=[{"when": {}, "at": "", "allowed": ["ghost"]}]),
@@ -97,8 +104,14 @@ FAULTS: dict[str, tuple[Plant, str]] = {
         lambda d: d["http"].update(unsent=["ghost"]),
         "http.unsent names 'ghost'",
     ),
-    "secret with no place": (lambda d: d.update(issues={"id": "mail"}), "'mail'"),
-    "question about nothing": (lambda d: d.update(confirmation={"typed": "x"}), "lacks 'question'"),
+    "secret with no place": (
+        lambda d: d.update(issues={"id": "mail"}),
+        "issues.id: Input should be 'file' or 'result'",
+    ),
+    "question about nothing": (
+        lambda d: d.update(confirmation={"typed": "x"}),
+        "'confirmation.question' is missing",
+    ),
     "name typed of no subject": (
         lambda d: d.update(confirmation={"question": "?", "typed": "name"}),
         "typed but no subject",
@@ -114,7 +127,7 @@ FAULTS: dict[str, tuple[Plant, str]] = {
     ),
     "subject of an unknown operation": (
         lambda d: d.update(confirmation={"question": "?", "subject": {"operation": "GetGhost"}}),
-        "asks 'GetGhost'",
+        "names 'GetGhost'",
     ),
     "taken name": (lambda d: d.update(aliases=["GetProject"]), "used twice"),
 }
@@ -150,18 +163,18 @@ def test_a_file_that_is_no_json_object_is_refused_by_name(text: str, schemas: Pa
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"arguments": ["ghost_id"]}, "'ghost_id', which no tool takes"),
-        ({"list_operation": "ListGhosts"}, "'ListGhosts', which is no tool"),
-        ({"id": "slug"}, "'slug'"),
-        ({"surprise": 1}, "unknown key 'surprise'"),
+        ({"arguments": ["ghost_id"]}, "'ghost_id', which no tool has"),
+        ({"list_operation": "ListGhosts"}, "'ListGhosts', which is not a tool"),
+        ({"id": "slug"}, "0.id: Input should be 'uuid' or 'integer'"),
+        ({"surprise": 1}, "'0.surprise' is not known"),
     ],
     ids=["argument", "operation", "id", "key"],
 )
 def test_a_faulty_reference_is_refused(change: Document, reason: str, schemas: Path) -> None:
     file = schemas / "references.json"
-    entries = json.loads(file.read_text())
-    entries[0].update(change)
-    file.write_text(json.dumps(entries))
+    document = json.loads(file.read_text())
+    document["references"][0].update(change)
+    file.write_text(json.dumps(document))
     with pytest.raises(CatalogError) as refusal:
         load_catalog(schemas)
     assert reason in str(refusal.value)
@@ -172,6 +185,24 @@ def test_a_faulty_pattern_of_secrets_is_refused(schemas: Path) -> None:
     file.write_text(json.dumps({**json.loads(file.read_text()), "patterns": ["("]}))
     with pytest.raises(CatalogError, match=r"secrets\.json.*regular expression"):
         load_catalog(schemas)
+
+
+@pytest.mark.parametrize("name", ["references", "resources", "completions", "synonyms"])
+def test_a_file_with_another_member_than_its_own_is_refused(name: str, schemas: Path) -> None:
+    (schemas / f"{name}.json").write_text('{"things": []}')
+    with pytest.raises(CatalogError, match=rf"{name}\.json: {name} has to be its only member"):
+        load_catalog(schemas)
+
+
+@pytest.mark.parametrize("file", sorted(BESIDE_THE_PACKAGE.rglob("*.json")), ids=lambda f: f.name)
+def test_each_file_fits_the_json_schema_that_it_names(file: Path) -> None:
+    document = json.loads(file.read_text())
+    if file.name.endswith(".schema.json"):
+        jsonschema.Draft202012Validator.check_schema(document)
+        return
+    schema = json.loads((file.parent / document["$schema"]).read_text())
+
+    jsonschema.Draft202012Validator(schema).validate(document)
 
 
 def test_an_alias_finds_its_operation_and_is_listed_once() -> None:

@@ -29,15 +29,15 @@ def root(tmp_path: Path) -> Path:
 
 RESOURCES: dict[str, tuple[Callable[[Json], object], str]] = {
     "another scheme": (lambda r: r.update(uri="file:///x"), "does not begin with createos://"),
-    "unknown operation": (lambda r: r.update(operation="Nope"), "'Nope' is no operation"),
-    "workflow": (lambda r: r.update(operation="Deploy"), "'Deploy' is no operation"),
-    "operation that changes": (lambda r: r.update(operation="CreateApp"), "more than read"),
+    "unknown operation": (lambda r: r.update(operation="Nope"), "'Nope' is not an operation"),
+    "workflow": (lambda r: r.update(operation="Deploy"), "'Deploy' is not an operation"),
+    "operation that changes": (lambda r: r.update(operation="CreateApp"), "is not read-only"),
     "unknown argument": (lambda r: r.update(arguments={"size": 1}), "no argument 'size'"),
     "missing argument": (
         lambda r: r.update(operation="GetProject", arguments={}),
-        "needs the argument",
+        "requires the argument",
     ),
-    "unknown key": (lambda r: r.update(color="red"), "unknown key 'color'"),
+    "unknown key": (lambda r: r.update(color="red"), "'0.color' is not known"),
     "pick by nothing": (lambda r: r.update(pick="ghost"), "picks by 'ghost'"),
 }
 
@@ -47,9 +47,9 @@ def test_a_faulty_resource_is_refused_by_file_and_reason(
     root: Path, plant: Callable[[Json], object], reason: str
 ) -> None:
     file = root / "resources.json"
-    rows = json.loads(file.read_text())
-    plant(rows[0])
-    file.write_text(json.dumps(rows))
+    document = json.loads(file.read_text())
+    plant(document["resources"][0])
+    file.write_text(json.dumps(document))
     with pytest.raises(CatalogError, match=reason) as caught:
         load_catalog(root)
     assert caught.value.file == "resources.json"
@@ -57,7 +57,7 @@ def test_a_faulty_resource_is_refused_by_file_and_reason(
 
 PROMPTS = {
     "no head": (lambda text: text.replace("+++", "---"), "not enough values"),
-    "no title": (lambda text: text.replace("title", "heading"), "lacks 'title'"),
+    "no title": (lambda text: text.replace("title", "heading"), "missing 'title'"),
     "bad TOML": (lambda text: text.replace('"A title"', "A title"), "Invalid value"),
     "place without an argument": (lambda text: text + "{{ghost}}", "'ghost' is not both"),
     "argument without a place": (
@@ -81,15 +81,15 @@ def test_a_faulty_prompt_is_refused_by_file_and_reason(
 
 def test_a_completion_of_an_unknown_operation_is_refused(root: Path) -> None:
     row = {"argument": "runtime", "operation": "Nope", "scope": [], "member": "name"}
-    (root / "completions.json").write_text(json.dumps([row]))
-    with pytest.raises(CatalogError, match=r"completions.json: 'Nope' is no operation"):
+    (root / "completions.json").write_text(json.dumps({"completions": [row]}))
+    with pytest.raises(CatalogError, match=r"completions.json: 'Nope' is not an operation"):
         load_catalog(root)
 
 
 def test_a_workflow_has_no_endpoint(root: Path) -> None:
     file = root / "workflows" / "Deploy.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "http": {}}))
-    with pytest.raises(CatalogError, match=r"workflows/Deploy.json: .*unknown key 'http'"):
+    with pytest.raises(CatalogError, match=r"workflows/Deploy.json: .*'http' is not known"):
         load_catalog(root)
 
 
