@@ -6,6 +6,12 @@ from createos_mcp.contract.errors import SettingError
 from createos_mcp.settings.settings import (
     Settings,
     flag,
+    setting_table,
+    unknown_variables,
+    variable_of,
+)
+    Settings,
+    flag,
 )
 
 
