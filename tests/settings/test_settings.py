@@ -10,9 +10,6 @@ from createos_mcp.settings.settings import (
     unknown_variables,
     variable_of,
 )
-    Settings,
-    flag,
-)
 
 
 def test_without_anything_given_calls_go_to_the_local_platform() -> None:
