@@ -42,6 +42,7 @@ class Connection(asyncio.Protocol):
         self._chunks: list[bytes] = []
         self._head_bytes = self._buffered_bytes = 0
         self._begun = self._is_interim = self._complete = self._keep_alive = False
+        self._has_surplus = False
 
     def begin(self, head: bytes, *, head_only: bool) -> None:
         """Send a request up to its body.
@@ -103,7 +104,8 @@ class Connection(asyncio.Protocol):
     @property
     def is_reusable(self) -> bool:
         """Whether it may carry another request."""
-        return self._complete and self._keep_alive and not self._transport.is_closing()
+        in_step = self._complete and self._keep_alive and not self._has_surplus
+        return in_step and not self._transport.is_closing()
 
     def abort(self) -> None:
         """End it now, whatever is under way."""
@@ -149,9 +151,12 @@ class Connection(asyncio.Protocol):
         self._writable.set()
 
     def on_message_begin(self) -> None:
-        """Parser: an answer begins; a second one that nobody asked for ends the connection."""
+        """Parser: a response begins; after a second, unasked one the connection is not used again.
+
+        Otherwise the next request would get it: https://portswigger.net/web-security/request-smuggling.
+        """
         if self._begun:
-            self._keep_alive = False
+            self._has_surplus = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Parser: one header, or one trailer, which is dropped."""
@@ -181,7 +186,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Parser: the answer has ended."""
-        if not self._is_interim:
+        if not self._is_interim and not self._has_surplus:
             self._keep_alive = self._parser.should_keep_alive()
             self._complete = True
 

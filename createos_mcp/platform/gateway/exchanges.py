@@ -31,6 +31,11 @@ REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods of which a second try does no harm."""
 
 
+def idle_limit_s(method: str, *, has_body: bool) -> float:
+    """How long a kept connection may have been idle to carry a request."""
+    return KEEP_S if method in REPEATABLE and not has_body else FRESH_S
+
+
 class Exchange(ABC):
     """One request of a client and what becomes of it."""
 
@@ -120,8 +125,7 @@ class RequestExchange(Exchange):
     def _idle_at_most_s(self) -> float:
         if self._is_repeated:
             return 0
-        is_safe = not self._head.has_body and self._scope["method"] in REPEATABLE
-        return KEEP_S if is_safe else FRESH_S
+        return idle_limit_s(self._scope["method"], has_body=self._head.has_body)
 
     async def _exchange(self, connection: Connection) -> int:
         connection.begin(self._head.written, head_only=self._scope["method"] == "HEAD")

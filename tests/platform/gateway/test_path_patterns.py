@@ -38,6 +38,10 @@ def test_a_pattern_is_cut_at_its_greatest_length() -> None:
     assert pattern_of("/a" * 500) == ("/a" * 500)[:MAX_PATTERN_CHARS]
 
 
+def test_five_hundred_patterns_are_told_apart_as_the_docs_say() -> None:
+    assert PATTERNS_PER_HOUR == 500
+
+
 def test_patterns_above_the_limit_are_one_until_the_next_hour() -> None:
     limit = PatternLimit()
     for number in range(PATTERNS_PER_HOUR):
