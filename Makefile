@@ -40,11 +40,20 @@ lock: $(READY)
 		--no-emit-index-url --extra otel pyproject.toml --constraint requirements-dev.txt \
 		--output-file requirements.txt
 
-$(READY): requirements-dev.txt pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	touch $@
+NEWER := import sys; sys.exit(sys.version_info < (3, 11))
 
+$(READY): requirements-dev.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) was not found. Install Python 3.11 or newer, or set PYTHON=python3.12." >&2; exit 1; }
+	@$(PYTHON) -c '$(NEWER)' || { echo "$$($(PYTHON) --version) is too old: Python 3.11 or newer is required. Set PYTHON=python3.12." >&2; exit 1; }
+	@! test -x $(BIN)/python || $(BIN)/python -c '$(NEWER)' || { echo ".venv was made by an older Python. Remove it with: rm -rf .venv" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing into .venv (about a minute, 500 MB) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# A platform that runs from .venv is stopped first; its data stays.
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build dist
+	@! test -x $(BIN)/createos-mcp || $(BIN)/createos-mcp platform stop
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage* htmlcov build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -55,7 +55,7 @@ LOGGERS_WITH_CONTENT = ("httpx2", "httpcore2", "mcp.server.sse")
 COMPLETING = "_ARGCOMPLETE"
 """Set by a shell that asks for completions."""
 
-_NEAR = 0.75
+_NEAR = 0.8
 """How alike a mistyped flag and a known one have to be for a guess."""
 
 _WRONG_WORD = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)")

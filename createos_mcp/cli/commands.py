@@ -145,7 +145,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         name="tools",
-        help="list the tools that the settings offer",
+        help="list the tools that the settings offer; --json has the whole descriptions",
         run="createos_mcp.cli.tool_list:list_tools_command",
         arguments=(_AS_JSON,),
         reads=("tools",),

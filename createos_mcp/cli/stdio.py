@@ -35,7 +35,15 @@ def serve_stdio(invocation: Invocation) -> int:
     return 0
 
 
+_ON_A_TERMINAL = """\
+createos-mcp serves MCP over stdin and stdout and is started by an MCP client.
+To configure your clients: createos-mcp install. All commands: createos-mcp --help. End with Ctrl-C.
+"""
+
+
 async def _serve_client(invocation: Invocation) -> None:
+    if sys.stdin.isatty():
+        sys.stderr.write(_ON_A_TERMINAL)
     async with open_server(invocation) as server, anyio.create_task_group() as tasks:
         await tasks.start(_end_on_signal)
         async with stdio_server() as (reading, writing):

@@ -10,6 +10,9 @@ from createos_mcp.cli.terminal import say
 
 _GAP = "  "
 
+_PIPE_COLUMNS = 120
+"""Where sentences at the end of a line are cut on a pipe."""
+
 
 def write_table(
     columns: Sequence[str], rows: Sequence[Sequence[str]], *, prose: str | None = None
@@ -22,24 +25,28 @@ def write_table(
     Args:
         columns: Their titles.
         rows: Cells by column.
-        prose: The column whose cells are sentences, which may be wrapped.
+        prose: The last column, where its cells are sentences: wrapped on a terminal, cut on a pipe.
     """
     if not rows:
         return
     lines = [columns, *rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     if not sys.stdout.isatty():
-        _write_aligned(lines, widths)
+        _write_aligned(lines, widths, cut_last=prose is not None)
     elif prose or sum(widths) + len(_GAP) * len(widths) <= Console().width:
         _draw_table(columns, rows, prose)
     else:
         _write_blocks(columns, rows)
 
 
-def _write_aligned(lines: Sequence[Sequence[str]], widths: Sequence[int]) -> None:
+def _write_aligned(
+    lines: Sequence[Sequence[str]], widths: Sequence[int], *, cut_last: bool
+) -> None:
     for line in lines:
         padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        sys.stdout.write(_GAP.join(padded).rstrip() + "\n")
+        text = _GAP.join(padded).rstrip()
+        is_long = cut_last and len(text) > _PIPE_COLUMNS
+        sys.stdout.write((text[: _PIPE_COLUMNS - 1] + "…" if is_long else text) + "\n")
 
 
 def _draw_table(columns: Sequence[str], rows: Sequence[Sequence[str]], prose: str | None) -> None:

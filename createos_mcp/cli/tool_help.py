@@ -19,7 +19,10 @@ _LIMITS: Mapping[str, str] = {
 }
 """Keywords of a schema in words."""
 
-_EXAMPLES: Mapping[str, str] = {
+_USUAL = ("directory", "deployment_id")
+"""Optional arguments that a call usually has."""
+
+_EXAMPLES: Mapping[str, Json] = {
     "project_id": "my-app",
     "environment_id": "production",
     "deployment_id": "latest",
@@ -27,6 +30,16 @@ _EXAMPLES: Mapping[str, str] = {
     "uniqueName": "my-app",
     "displayName": "My-App",
     "type": "upload",
+    "settings": {"runtime": "node:20", "port": 3000},
+    "source": {},
+    "set": {"LOG_LEVEL": "debug"},
+    "expiryAt": "2030-12-31T23:59:59Z",
+    "cpu": 500,
+    "memory": 512,
+    "replicas": 1,
+    "image": "nginx:latest",
+    "repository": "owner/repo",
+    "schedule": "*/5 * * * *",
 }
 """Values that show what an argument takes; others follow from its type."""
 
@@ -77,17 +90,18 @@ def _type_of(schema: Schema) -> str:
 def _example(tool: Tool) -> str:
     """A call with the required arguments, and one of the others where none is required."""
     properties: Mapping[str, Schema] = tool.input_schema["properties"]
-    names = list(tool.input_schema.get("required", ())) or list(properties)[:1]
+    required = list(tool.input_schema.get("required", ()))
+    names = [*required, *(name for name in _USUAL if name in properties)] or list(properties)[:1]
     words = ["createos-mcp", "call", tool.name]
     return " ".join([*words, *(_typed(name, properties[name]) for name in names)])
 
 
 def _typed(name: str, schema: Schema) -> str:
-    value = schema["enum"][0] if "enum" in schema else _EXAMPLES.get(name)
+    value = _EXAMPLES.get(name, schema.get("enum", [None])[0])
     if value is None:
         value = schema.get("default", _BY_TYPE[schema["type"]])
     if schema["type"] in {"array", "object"}:
-        return f"{name}:='{json.dumps(_sample(schema))}'"
+        return f"{name}:='{json.dumps(_EXAMPLES.get(name, _sample(schema)))}'"
     return f"{name}={json.dumps(value) if isinstance(value, bool) else value}"
 
 

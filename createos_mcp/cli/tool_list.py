@@ -27,10 +27,11 @@ def list_tools_command(invocation: Invocation) -> int:
         _rows(anyio.run(_print_list, invocation)), key=lambda row: (row["group"], row["name"])
     )
     if invocation.given["json"]:
-        say(json.dumps(rows))
+        say(json.dumps([{k: v for k, v in row.items() if k != "sentence"} for row in rows]))
     else:
-        columns = ("group", "name", "effect", "description")
-        write_table(_COLUMNS, [tuple(row[column] for column in columns) for row in rows])
+        columns = ("group", "name", "effect", "sentence")
+        cells = [tuple(row[column] for column in columns) for row in rows]
+        write_table(_COLUMNS, cells, prose=_COLUMNS[-1])
     return 0
 
 
@@ -48,6 +49,7 @@ def _rows(tools: list[mcp_types.Tool]) -> Iterator[dict[str, Json]]:
             "title": tool.title,
             "effect": _effect(tool),
             "description": tool.description,
+            "sentence": (tool.description or "").partition(". ")[0].removesuffix(".") + ".",
             "inputSchema": tool.input_schema,
         }
 

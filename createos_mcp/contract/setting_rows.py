@@ -24,6 +24,7 @@ SWITCHES = {
 
 _BASE_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:(\d{1,5}|\*))?")
+_NUMERIC = re.compile(r"[0-9.:]+")
 _ORIGIN = re.compile(r"https?://" + _HOST.pattern)
 
 
@@ -57,6 +58,25 @@ def setting(
         "secret": secret,
         "default_text": default_text,
     }
+
+
+def listen_host(raw: str) -> str:
+    """A host name or an IP address to listen on, `0.0.0.0`, `::1` or `localhost`."""
+    try:
+        ipaddress.ip_address(raw.strip("[]"))
+    except ValueError:
+        if not _HOST.fullmatch(raw) or _NUMERIC.fullmatch(raw):
+            raise ValueError(
+                f"expected an IP address or host name such as 0.0.0.0, got {_quoted(raw)}"
+            ) from None
+    return raw
+
+
+def bearer_token(raw: str) -> str:
+    """A token as a header can carry it; what was given is never repeated."""
+    if not (raw.isascii() and raw.isprintable()) or " " in raw:
+        raise ValueError("expected printable ASCII characters without spaces")
+    return raw
 
 
 def text(raw: str) -> str:

@@ -1,6 +1,7 @@
 """The settings_rules of a server: what its settings mean together, and which of them do not fit."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
 from urllib.parse import urlsplit
 
 from createos_mcp.client.target import is_loopback
@@ -60,8 +61,13 @@ def _is_nameless(settings: Settings) -> bool:
 
 
 def _has_lonely_oauth(settings: Settings) -> bool:
-    given = (settings.oauth_audience, settings.oauth_jwks_url, settings.oauth_introspection_url)
+    given = (getattr(settings, f.name) for f in fields(settings) if f.name.startswith("oauth_"))
     return settings.oauth_issuer is None and any(given)
+
+
+def _has_lonely_client(settings: Settings) -> bool:
+    client = settings.oauth_client_id or settings.oauth_client_secret
+    return bool(client) and settings.oauth_introspection_url is None
 
 
 _CONFLICTS: Mapping[str, tuple[Callable[[Settings], bool], str]] = {
@@ -88,6 +94,10 @@ _CONFLICTS: Mapping[str, tuple[Callable[[Settings], bool], str]] = {
     "CREATEOS_OAUTH_ISSUER": (
         _has_lonely_oauth,
         "other CREATEOS_OAUTH_ settings are set; set the issuer too",
+    ),
+    "CREATEOS_OAUTH_INTROSPECTION_URL": (
+        _has_lonely_client,
+        "a client ID or secret is set, which only introspection uses; set this URL too",
     ),
 }
 """What is wrong when the test holds, and what to do."""

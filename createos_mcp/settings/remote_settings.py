@@ -6,8 +6,10 @@ from createos_mcp.contract.setting_rows import (
     MAX_PORT,
     address,
     base_path,
+    bearer_token,
     comma_separated,
     host_pattern,
+    listen_host,
     network,
     number,
     origin_pattern,
@@ -28,7 +30,7 @@ class RemoteSettings:
     serve_host: str = field(
         default="127.0.0.1",
         metadata=setting(
-            text, group="server", help="Address to listen on; 0.0.0.0 = all interfaces."
+            listen_host, group="server", help="Address to listen on; 0.0.0.0 = all interfaces."
         ),
     )
     serve_port: int = field(
@@ -97,7 +99,7 @@ class RemoteSettings:
         default=None,
         repr=False,
         metadata=setting(
-            text,
+            bearer_token,
             group="server",
             help="Bearer token that callers without a key send to use the shared key.",
             secret=True,
@@ -107,7 +109,7 @@ class RemoteSettings:
         default=None,
         repr=False,
         metadata=setting(
-            text,
+            bearer_token,
             group="server",
             help="Bearer token for /metrics. Without one, /metrics is served on loopback only.",
             secret=True,

@@ -87,3 +87,11 @@ async def test_a_list_shows_what_tells_its_rows_apart(era: Era) -> None:
     assert listed["pagination"] == pagination
     assert whole == project
     assert deployments["items"] == [{"id": ID, "status": "deployed", "extra": {"endpoint": "e"}}]
+
+
+@pytest.mark.parametrize(("times", "lines"), [(1, 1), (2, 2), (3, 2), (4, 2)])
+def test_three_equal_lines_are_folded_and_two_are_not(times: int, lines: int) -> None:
+    shown = view_log("\n".join(["same"] * times), {})
+
+    assert len(str(shown).splitlines()) == lines
+    assert ("repeated" in str(shown)) is (times >= 3)

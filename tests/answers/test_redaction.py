@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from createos_mcp.answers.redaction import Redaction, SecretTable
 from createos_mcp.contract.operations import Operation
 from createos_mcp.contract.values import MASK, Json, Schema
 from tests.agents import CATALOG, agent, data_of, remote_agent, text_of
@@ -240,3 +241,53 @@ async def test_a_transfer_link_is_the_answer_and_shown(era: Era) -> None:
     async with agent(era) as here:
         here.api.answer = {"status": "success", "data": answer}
         assert data_of(await here.call("GetProjectTransferUri", project_id=ID)) == answer
+
+
+TABLE = SecretTable(CATALOG.secrets)
+SHOP_VALUE = "value-of-the-shop"
+
+
+def redaction(**variables: str) -> Redaction:
+    """The redaction of a call that was given these variables."""
+    made = Redaction(TABLE)
+    made.register_secrets({"runEnvs": variables})
+    return made
+
+
+@pytest.mark.parametrize("kept", range(6, len(SHOP_VALUE) + 1))
+def test_the_beginning_of_a_secret_at_a_cut_is_masked(kept: int) -> None:
+    masked = redaction(KEY=SHOP_VALUE).mask_text(
+        f"line {SHOP_VALUE[:kept]}… and {SHOP_VALUE[:kept]}…"
+    )
+
+    assert SHOP_VALUE[:6] not in masked
+    assert masked.count("…") == 2
+
+
+def test_a_beginning_that_is_too_short_to_tell_and_one_that_is_not_cut_stay() -> None:
+    text = f"{SHOP_VALUE[:5]}… and {SHOP_VALUE[:8]} whole"
+
+    assert redaction(KEY=SHOP_VALUE).mask_text(text) == text
+
+
+def test_the_longest_secret_is_masked_first() -> None:
+    masked = redaction(A="secret-one", B="secret-one-and-more").mask_text("x secret-one-and-more y")
+
+    assert masked == f"x {MASK} y"
+
+
+@pytest.mark.parametrize("value", ["short", "production", "PRODUCTION"])
+def test_a_value_that_is_short_or_common_is_masked_only_in_its_place(value: str) -> None:
+    here = redaction(MODE=value)
+
+    assert here.mask_text(f"mode {value}") == f"mode {value}"
+    assert here.mask({"runEnvs": {"MODE": value}}) == {"runEnvs": {"MODE": MASK}}
+
+
+def test_a_revealed_variable_is_shown_and_the_others_are_not() -> None:
+    here = Redaction(TABLE, reveal="A")
+    data = {"runEnvs": {"A": "value-of-a", "B": "value-of-b"}}
+    here.register_secrets(data)
+
+    assert here.mask(data) == {"runEnvs": {"A": "value-of-a", "B": MASK}}
+    assert here.mask_text("value-of-a value-of-b") == f"value-of-a {MASK}"

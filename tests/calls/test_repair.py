@@ -53,8 +53,13 @@ def test_deeply_nested_text_is_left_for_validation() -> None:
     assert repair(OPERATIONS["UploadDeploymentFiles"], arguments) == arguments
 
 
-def test_there_are_at_least_sixty_malformed_calls() -> None:
-    assert len(CALLS) >= 60
+@pytest.mark.parametrize(("digits", "kind"), [(18, int), (19, str), (40, str)])
+def test_a_number_that_no_integer_of_the_api_holds_is_left_for_validation(
+    digits: int, kind: type
+) -> None:
+    repaired = repair(OPERATIONS["ListProjects"], {"limit": "9" * digits})
+
+    assert type(repaired["limit"]) is kind
 
 
 def types_of(value: Json) -> Json:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
+import createos_mcp
 from createos_mcp.cli.commands import Invocation
 from createos_mcp.cli.install.client_configs import (
     CLIENTS,
@@ -72,14 +73,22 @@ def _plan(
 
 
 def find_launch(environ: Mapping[str, str]) -> Launch:
-    """How clients start the server: by uvx where there is one, otherwise by its absolute path."""
-    if shutil.which("uvx", path=environ.get("PATH")):
+    """How clients start the server: by uvx where there is one, otherwise by its absolute path.
+
+    A checkout is started by its path, since uvx would start the published version.
+    """
+    if not is_checkout() and shutil.which("uvx", path=environ.get("PATH")):
         return Launch(command="uvx", args=(PACKAGE,))
     beside = shutil.which(PACKAGE, path=str(Path(sys.executable).parent))
     found = beside or shutil.which(PACKAGE, path=environ.get("PATH"))
     if found:
         return Launch(command=str(Path(found).absolute()))
     return Launch(command=sys.executable, args=("-m", "createos_mcp"))
+
+
+def is_checkout() -> bool:
+    """Whether this runs from the project's own directory, not from an installed package."""
+    return (Path(createos_mcp.__file__).parents[1] / "pyproject.toml").is_file()
 
 
 def _variable(name: str | None) -> str | None:
@@ -104,7 +113,7 @@ def _chosen(invocation: Invocation) -> Iterator[Client]:
     known = {client.name: client for client in usable}
     for name in dict.fromkeys(named):
         if name not in known:
-            near = get_close_matches(name, known, n=2, cutoff=0.4)
+            near = get_close_matches(name, known, n=2)
             raise UnknownClientError(name, near or list(known))
         yield known[name]
 

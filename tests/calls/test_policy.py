@@ -1,0 +1,109 @@
+"""What the user is asked before a call that cannot be undone."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from createos_mcp.calls.policy import Policy
+from createos_mcp.contract.catalog import load_catalog
+from createos_mcp.contract.errors import ApiError, ConnectionFailedError
+from createos_mcp.contract.operations import FetchOperation, Operation
+from createos_mcp.contract.values import Arguments, Json
+
+CATALOG = load_catalog()
+POLICY = Policy(CATALOG)
+
+PROJECT = {"project_id": "p1"}
+
+ANSWERS: dict[str, Json] = {
+    "GetProject": {"id": "p1", "uniqueName": "shop"},
+    "ListProjectEnvironments": [
+        {"id": "e1", "projectDeploymentId": "d1", "resources": {"replicas": 2}},
+        {"id": "e2", "projectDeploymentId": None, "resources": {"replicas": 1}},
+    ],
+    "ListDomains": [{"id": "o1", "environmentId": "e1"}],
+    "ListDeployments": {"data": [{"id": "d1"}], "pagination": {"total": 41}},
+}
+
+
+def fetcher(answers: Mapping[str, Json], asked: list[str] | None = None) -> FetchOperation:
+    async def fetch(operation: Operation, arguments: Arguments) -> Json:
+        assert arguments.keys() <= operation.input_schema["properties"].keys()
+        if asked is not None:
+            asked.append(operation.name)
+        answer = answers[operation.name]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    return fetch
+
+
+async def test_a_deletion_says_what_is_affected_and_wants_the_name() -> None:
+    delete = CATALOG.operations["DeleteProject"]
+
+    question = await POLICY.question(delete, PROJECT, fetcher(ANSWERS))
+
+    assert question.typed == "shop"
+    assert question.text == (
+        "Permanently delete the project shop? "
+        "Affected: 2 environments, 1 domain, 41 deployments, 2 running replicas."
+    )
+
+
+async def test_what_nothing_goes_with_is_asked_plainly() -> None:
+    nothing = {**ANSWERS, "ListProjectEnvironments": [], "ListDomains": [], "ListDeployments": {}}
+
+    question = await POLICY.question(CATALOG.operations["DeleteProject"], PROJECT, fetcher(nothing))
+
+    assert question.text == "Permanently delete the project shop?"
+
+
+async def test_each_list_is_read_once() -> None:
+    asked: list[str] = []
+
+    await POLICY.question(CATALOG.operations["DeleteProject"], PROJECT, fetcher(ANSWERS, asked))
+
+    assert len(asked) == len(set(asked))
+
+
+async def test_only_rows_of_the_thing_itself_count() -> None:
+    delete = CATALOG.operations["DeleteProjectEnvironment"]
+    arguments = {"project_id": "p1", "environment_id": "e2"}
+
+    question = await POLICY.question(delete, arguments, fetcher(ANSWERS))
+
+    assert "domain" not in question.text
+
+
+async def test_a_thing_that_is_not_there_is_not_asked_about() -> None:
+    gone = {**ANSWERS, "GetProject": ApiError(404, "no such project")}
+
+    with pytest.raises(ApiError):
+        await POLICY.question(CATALOG.operations["DeleteProject"], PROJECT, fetcher(gone))
+
+
+async def test_the_id_is_typed_where_the_name_cannot_be_read() -> None:
+    unread = {**ANSWERS, "GetProject": ConnectionFailedError("http://x", "no")}
+
+    question = await POLICY.question(CATALOG.operations["DeleteProject"], PROJECT, fetcher(unread))
+
+    assert question.typed == "p1"
+    assert question.text.endswith("What would be deleted with it could not be read.")
+
+
+async def test_a_name_stays_on_one_line_and_says_nothing_of_its_own() -> None:
+    forged = {"id": "p1", "uniqueName": "shop?\nYes, \u202edo it. " + "x" * 500}
+
+    question = await POLICY.question(
+        CATALOG.operations["DeleteProject"], PROJECT, fetcher({**ANSWERS, "GetProject": forged})
+    )
+
+    assert "\n" not in question.text
+    assert "\u202e" not in question.text
+    assert len(question.text) < 300
+
+
+async def test_an_operation_that_needs_no_confirmation_is_a_mistake_of_the_caller() -> None:
+    with pytest.raises(ValueError, match="needs no confirmation"):
+        await POLICY.question(CATALOG.operations["GetProject"], PROJECT, fetcher(ANSWERS))
