@@ -14,8 +14,9 @@ from createos_mcp.answers.truncation import (
     truncate,
     truncate_text,
 )
-from createos_mcp.contract.errors import ApiError, CallError, quote
+from createos_mcp.contract.errors import ApiError, CallError
 from createos_mcp.contract.operations import Operation, Reference, Tool
+from createos_mcp.contract.quotation import quote
 from createos_mcp.contract.values import Json
 
 _ENVELOPE_BYTES = 250

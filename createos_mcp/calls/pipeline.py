@@ -34,9 +34,9 @@ from createos_mcp.contract.errors import (
     InternalError,
     InvalidArgumentsError,
     RootsNeededError,
-    quote,
 )
 from createos_mcp.contract.operations import Operation, Problem, Reference, Tool
+from createos_mcp.contract.quotation import quote
 from createos_mcp.contract.validation import Validation
 from createos_mcp.contract.values import Arguments, Json
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from createos_mcp.answers.sanitizing import clean_text
 from createos_mcp.contract.catalog import Catalog
-from createos_mcp.contract.errors import ApiError, CallError, quote
+from createos_mcp.contract.errors import ApiError, CallError
 from createos_mcp.contract.operations import (
     Confirmation,
     FetchOperation,
@@ -15,6 +15,7 @@ from createos_mcp.contract.operations import (
     SideEffect,
 )
 from createos_mcp.contract.pages import rows_of, total_of_page
+from createos_mcp.contract.quotation import quote
 from createos_mcp.contract.values import Arguments, Json
 
 _NOT_FOUND = 404

@@ -19,7 +19,7 @@ from createos_mcp.cli.commands import Invocation
 from createos_mcp.client.backend import Backend
 from createos_mcp.client.http import HttpResponse, Timeouts, send_request, translated
 from createos_mcp.client.target import ApiTarget, Credentials, known_target
-from createos_mcp.contract.catalog import load_catalog
+from createos_mcp.contract.catalog import Catalog, load_catalog
 from createos_mcp.contract.errors import (
     BackendError,
     CallError,
@@ -188,12 +188,20 @@ async def check_project(target: ApiTarget, settings: Settings) -> list[CheckResu
 
         try:
             found = await References(catalog).resolve({"project_id": settings.project}, fetch)
-            await fetch(catalog.operations["GetProject"], found)
+            await fetch(_reader_of_projects(catalog), found)
         except CallError as error:
             detail = target.credentials.mask(str(error))
             remedy = "Correct CREATEOS_PROJECT, or create the project."
             return [CheckResult(name="project", status="fail", detail=detail, remedy=remedy)]
     return [CheckResult(name="project", status="ok", detail=f"{settings.project} exists")]
+
+
+def _reader_of_projects(catalog: Catalog) -> Operation:
+    return next(
+        operation
+        for operation in catalog.operations.values()
+        if operation.http.method == "GET" and operation.http.path.endswith("/projects/{project_id}")
+    )
 
 
 async def check_connection(target: ApiTarget, settings: Settings) -> list[CheckResult]:

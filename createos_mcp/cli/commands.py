@@ -171,8 +171,7 @@ COMMANDS: tuple[Command, ...] = (
         reads=_CLIENT,
         explains_itself=True,
         interrupted="Interrupted. What the platform has begun goes on: a deployment is built and "
-        "started. `createos-mcp call WaitForDeployment project_id=...` waits for it again, "
-        "`createos-mcp call CancelDeployment ...` stops it.",
+        "started. `createos-mcp tools --toolsets deployments` lists the tools that wait for it or cancel it.",
     ),
     Command(
         name="completion",

@@ -16,7 +16,7 @@ What refuses an HTTP request is in `remote/errors.py`.
   x ToolRefusedError
   x AnswerNeededError
   x RootsNeededError
-  x FaultError
+  x InternalError
   x CallError
     + InvalidArgumentsError
     + UnresolvedNameError
@@ -32,26 +32,20 @@ What refuses an HTTP request is in `remote/errors.py`.
       - ConnectionFailedError
       - ConnectionLostError
       - TimedOutError
-      - UnreadableAnswerError
-      - AnswerTooLargeError
+      - UnreadableResponseError
+      - ResponseTooLargeError
       - PlatformNotStartedError
       - NoPlatformHereError
 """
 
-import re
 from collections.abc import Mapping, Sequence
 
 from createos_mcp.contract.operations import Problem, Question
+from createos_mcp.contract.quotation import quote
 from createos_mcp.contract.values import Json
-
-MESSAGE_BYTES = 2_000
-"""How much of a text from outside one of our sentences quotes."""
 
 MESSAGE_FIELDS = 20
 """How many fields of a failure one error names."""
-
-_INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
-"""Control characters, halves of surrogate pairs and marks that turn the direction of text."""
 
 
 class CreateosError(Exception):
@@ -254,7 +248,7 @@ class NoEarlierDeploymentError(CallError):
 class SwitchFailedError(CallError):
     """An environment did not switch to the deployment that it was given."""
 
-    remedy = "The previous deployment still serves; GetDeploymentLogs of the new one says why."
+    remedy = "The previous deployment still serves; the logs of the new one say why."
 
     def __init__(self, environment: str, reason: str) -> None:
         super().__init__(f"{environment} did not switch to the deployment: {quote(reason)}")
@@ -295,7 +289,7 @@ class ApiError(CallError):
     """The platform answered, and the answer is a failure.
 
     Attributes:
-        message: What the platform says, without control characters, at most `MESSAGE_BYTES`.
+        message: What the platform says, as `quote` returns it.
         fields: What it says about single fields, `{"uniqueName": "is taken"}`.
         retry_after_s: How long the platform asks to wait.
         body: The answer as it was read; it may hold secrets and is never shown.
@@ -391,12 +385,3 @@ class NoPlatformHereError(BackendError):
 
     def __init__(self, system: str) -> None:
         super().__init__(f"The local platform runs on Linux, and this is {system}")
-
-
-def quote(text: str, *, limit_bytes: int = MESSAGE_BYTES) -> str:
-    """Make a text from outside fit to be quoted: visible characters only, cut to a length."""
-    start = _INVISIBLE.sub("", text[: 4 * limit_bytes]).strip()
-    encoded = start.encode()
-    if len(encoded) <= limit_bytes:
-        return start
-    return encoded[: limit_bytes - 3].decode(errors="ignore") + "…"

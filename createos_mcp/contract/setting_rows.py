@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from createos_mcp.contract.errors import quote
+from createos_mcp.contract.quotation import quote
 
 SHOWN_BYTES = 60
 

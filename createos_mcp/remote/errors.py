@@ -17,7 +17,8 @@
 
 from typing_extensions import override
 
-from createos_mcp.contract.errors import CreateosError, quote
+from createos_mcp.contract.errors import CreateosError
+from createos_mcp.contract.quotation import quote
 
 
 class RefusedRequestError(CreateosError):

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import mcp_types
 from mcp.shared.exceptions import MCPError
 
-from createos_mcp.contract.errors import quote
 from createos_mcp.contract.operations import PromptRow
 from createos_mcp.contract.prompt_files import PLACE
+from createos_mcp.contract.quotation import quote
 from createos_mcp.server.icons import PROMPT
 from createos_mcp.server.reading import Context
 

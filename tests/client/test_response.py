@@ -6,7 +6,8 @@ import pytest
 
 from createos_mcp.client.response import read_response, retry_after_s
 from createos_mcp.contract.catalog import load_catalog
-from createos_mcp.contract.errors import MESSAGE_BYTES, ApiError, UnreadableResponseError
+from createos_mcp.contract.errors import ApiError, UnreadableResponseError
+from createos_mcp.contract.quotation import MESSAGE_BYTES
 from createos_mcp.contract.values import Json
 
 OPERATIONS = load_catalog().operations

@@ -17,9 +17,10 @@ from createos_mcp.platform.errors import NotFoundError, WrongStateError
 from createos_mcp.platform.gateway.addresses import Addresses
 from createos_mcp.platform.gateway.domain_routing import DomainRouting
 from createos_mcp.platform.gateway.traffic import Traffic
-from createos_mcp.platform.models import Deployment, Environment, Project, ProjectStatus, User
+from createos_mcp.platform.models import Deployment, Environment, Project, User
 from createos_mcp.platform.run.supervisor import Supervisor
 from createos_mcp.platform.sandbox.app_logs import last_moment, tail
+from createos_mcp.platform.states import ProjectStatus
 from createos_mcp.platform.store.store import Store
 from createos_mcp.platform.store.transfer_tokens import TransferTokens
 

@@ -7,13 +7,8 @@ from createos_mcp.platform.api.api_request import ApiRequest, Handlers
 from createos_mcp.platform.cron.cron_requests import check_request
 from createos_mcp.platform.cron.schedules import Schedule
 from createos_mcp.platform.errors import InvalidRequestError, WrongStateError
-from createos_mcp.platform.models import (
-    Activity,
-    Cronjob,
-    Environment,
-    EnvironmentStatus,
-    Project,
-)
+from createos_mcp.platform.models import Activity, Cronjob, Environment, Project
+from createos_mcp.platform.states import EnvironmentStatus
 
 HTTP = "http"
 

@@ -20,8 +20,9 @@ from createos_mcp.platform.build.archive import unpack_zip, write_base64_files, 
 from createos_mcp.platform.errors import NotFoundError, Refusal, StorageError, WrongStateError
 from createos_mcp.platform.gateway.addresses import app_url, deployment_host
 from createos_mcp.platform.ids import new_id
-from createos_mcp.platform.models import LIVE, Deployment, DeploymentStatus, ProjectType
+from createos_mcp.platform.models import Deployment
 from createos_mcp.platform.sandbox.app_logs import files_of
+from createos_mcp.platform.states import LIVE, DeploymentStatus, ProjectType
 
 
 def serialize_deployment(deployment: Deployment, services: Services) -> dict[str, Json]:

@@ -5,7 +5,8 @@ from createos_mcp.platform.api.api_request import ApiRequest, Handlers
 from createos_mcp.platform.domains.dns_checks import Records, instructions, records_for
 from createos_mcp.platform.domains.domain_names import read_name
 from createos_mcp.platform.errors import WrongStateError
-from createos_mcp.platform.models import Domain, DomainStatus, Environment, Project
+from createos_mcp.platform.models import Domain, Environment, Project
+from createos_mcp.platform.states import DomainStatus
 
 
 def serialize_domain(domain: Domain) -> dict[str, Json]:

@@ -9,14 +9,9 @@ from createos_mcp.platform.api.api_request import ApiRequest, Handlers, Services
 from createos_mcp.platform.build.build_settings import check_build_settings
 from createos_mcp.platform.errors import InvalidRequestError, NotFoundError, WrongStateError
 from createos_mcp.platform.gateway.addresses import app_url, environment_host
-from createos_mcp.platform.models import (
-    ASSIGNABLE,
-    Environment,
-    EnvironmentStatus,
-    Project,
-    ProjectType,
-)
+from createos_mcp.platform.models import Environment, Project
 from createos_mcp.platform.sandbox.app_logs import files_of
+from createos_mcp.platform.states import ASSIGNABLE, EnvironmentStatus, ProjectType
 
 
 def serialize_environment(

@@ -6,7 +6,8 @@ from createos_mcp.contract.values import Json
 from createos_mcp.platform.api.api_request import ApiRequest, Handlers, page, page_bounds
 from createos_mcp.platform.build.build_settings import check_build_settings
 from createos_mcp.platform.errors import InvalidRequestError
-from createos_mcp.platform.models import Project, ProjectStatus, ProjectType
+from createos_mcp.platform.models import Project
+from createos_mcp.platform.states import ProjectStatus, ProjectType
 
 _FILTERS = ("name", "type", "status", "app")
 

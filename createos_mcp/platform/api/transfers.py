@@ -3,7 +3,8 @@
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.api.api_request import ApiRequest, Handlers
 from createos_mcp.platform.errors import ForbiddenError, InvalidRequestError
-from createos_mcp.platform.models import ProjectStatus, Transfer
+from createos_mcp.platform.models import Transfer
+from createos_mcp.platform.states import ProjectStatus
 from createos_mcp.platform.timestamps import format_time
 
 

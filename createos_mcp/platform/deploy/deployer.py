@@ -23,17 +23,14 @@ from createos_mcp.platform.errors import (
 from createos_mcp.platform.gateway.addresses import Addresses
 from createos_mcp.platform.gateway.gateway import Gateway
 from createos_mcp.platform.ids import new_id
-from createos_mcp.platform.models import (
-    UNFINISHED,
-    Deployment,
-    DeploymentStatus,
-    Environment,
-    EnvironmentStatus,
-    Project,
-    ProjectStatus,
-    Reason,
-)
+from createos_mcp.platform.models import Deployment, Environment, Project, Reason
 from createos_mcp.platform.run.supervisor import Supervisor
+from createos_mcp.platform.states import (
+    UNFINISHED,
+    DeploymentStatus,
+    EnvironmentStatus,
+    ProjectStatus,
+)
 from createos_mcp.platform.store.store import Store
 
 logger = logging.getLogger(__name__)

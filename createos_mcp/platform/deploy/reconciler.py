@@ -6,16 +6,10 @@ from createos_mcp.platform.background import Background
 from createos_mcp.platform.deploy.releases import Releases
 from createos_mcp.platform.errors import BuildFailedError, StartFailedError
 from createos_mcp.platform.gateway.addresses import Addresses
-from createos_mcp.platform.models import (
-    ASSIGNABLE,
-    Deployment,
-    DeploymentStatus,
-    Environment,
-    EnvironmentStatus,
-    Reason,
-)
+from createos_mcp.platform.models import Deployment, Environment, Reason
 from createos_mcp.platform.run.replicas import Replicas
 from createos_mcp.platform.run.supervisor import Supervisor
+from createos_mcp.platform.states import ASSIGNABLE, DeploymentStatus, EnvironmentStatus
 from createos_mcp.platform.store.store import Store
 
 GONE = "The deployment was deleted."

@@ -11,17 +11,11 @@ from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.platform.background import Background, Work
 from createos_mcp.platform.errors import StartFailedError, StorageError
 from createos_mcp.platform.ids import new_id
-from createos_mcp.platform.models import (
-    DeploymentStatus,
-    Instance,
-    LaunchSpec,
-    Reason,
-    Release,
-    ReplicaSet,
-)
+from createos_mcp.platform.models import Instance, LaunchSpec, Reason, Release, ReplicaSet
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.run.instances import to_json
 from createos_mcp.platform.run.runner import BuildLog, Runner
+from createos_mcp.platform.states import DeploymentStatus
 from createos_mcp.platform.store.replica_sets import ReplicaSets
 
 logger = logging.getLogger(__name__)

@@ -7,9 +7,10 @@ import anyio
 from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.gateway.gateway import Gateway
-from createos_mcp.platform.models import DeploymentStatus, Reason
+from createos_mcp.platform.models import Reason
 from createos_mcp.platform.run.replicas import Replicas
 from createos_mcp.platform.run.supervisor import Supervisor
+from createos_mcp.platform.states import DeploymentStatus
 from createos_mcp.platform.store.store import Store
 
 POLL_S = 1.0

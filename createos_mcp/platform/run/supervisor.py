@@ -15,9 +15,7 @@ from createos_mcp.platform.errors import StorageError
 from createos_mcp.platform.gateway.addresses import Addresses
 from createos_mcp.platform.gateway.gateway import Gateway
 from createos_mcp.platform.models import (
-    LIVE,
     Deployment,
-    DeploymentStatus,
     Environment,
     Instance,
     Reason,
@@ -27,6 +25,7 @@ from createos_mcp.platform.models import (
 )
 from createos_mcp.platform.run.replicas import Replicas
 from createos_mcp.platform.run.runner import BuildLog, Runner
+from createos_mcp.platform.states import LIVE, DeploymentStatus
 from createos_mcp.platform.store.environments import DEFAULT_RESOURCES
 from createos_mcp.platform.store.store import Store
 from createos_mcp.platform.timestamps import format_time

@@ -8,7 +8,8 @@ from datetime import datetime
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.errors import NotFoundError, ProjectFullError, WrongStateError
 from createos_mcp.platform.ids import new_id
-from createos_mcp.platform.models import Activity, Cronjob, CronjobStatus
+from createos_mcp.platform.models import Activity, Cronjob
+from createos_mcp.platform.states import CronjobStatus
 from createos_mcp.platform.store.database import Database, Transaction
 from createos_mcp.platform.store.rows import activity_of, cronjob_of
 from createos_mcp.platform.timestamps import format_time

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.errors import IllegalTransitionError, LimitReachedError
-from createos_mcp.platform.models import TRANSITIONS, Deployment, DeploymentStatus, LogLine, Reason
+from createos_mcp.platform.models import Deployment, LogLine, Reason
+from createos_mcp.platform.states import TRANSITIONS, DeploymentStatus
 from createos_mcp.platform.store.database import Database, Transaction
 from createos_mcp.platform.store.rows import deployment_of, log_line_of, total_of
 from createos_mcp.platform.timestamps import format_time

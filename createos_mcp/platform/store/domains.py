@@ -6,7 +6,8 @@ from datetime import datetime
 
 from createos_mcp.platform.errors import DomainTakenError, NotFoundError, ProjectFullError
 from createos_mcp.platform.ids import new_id
-from createos_mcp.platform.models import Domain, DomainStatus
+from createos_mcp.platform.models import Domain
+from createos_mcp.platform.states import DomainStatus
 from createos_mcp.platform.store.database import Database, Transaction
 from createos_mcp.platform.store.rows import domain_of
 from createos_mcp.platform.timestamps import format_time

@@ -7,7 +7,8 @@ from datetime import datetime
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.errors import LimitReachedError, NameTakenError
 from createos_mcp.platform.ids import new_id
-from createos_mcp.platform.models import Environment, Project, ProjectStatus, ProjectType
+from createos_mcp.platform.models import Environment, Project
+from createos_mcp.platform.states import ProjectStatus, ProjectType
 from createos_mcp.platform.store.database import Database, Transaction
 from createos_mcp.platform.store.environments import DEFAULT_NAME, Environments
 from createos_mcp.platform.store.rows import project_of, total_of

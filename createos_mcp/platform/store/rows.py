@@ -11,22 +11,24 @@ from createos_mcp.platform.models import (
     Activity,
     ApiKey,
     Cronjob,
-    CronjobStatus,
     Deployment,
-    DeploymentStatus,
     Domain,
-    DomainStatus,
     Environment,
-    EnvironmentStatus,
     Group,
     LogLine,
     Project,
-    ProjectStatus,
-    ProjectType,
     Replica,
     ReplicaSet,
     Transfer,
     User,
+)
+from createos_mcp.platform.states import (
+    CronjobStatus,
+    DeploymentStatus,
+    DomainStatus,
+    EnvironmentStatus,
+    ProjectStatus,
+    ProjectType,
 )
 
 if TYPE_CHECKING:

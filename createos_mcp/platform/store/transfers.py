@@ -12,7 +12,8 @@ from createos_mcp.platform.errors import (
     TransferTokenError,
 )
 from createos_mcp.platform.ids import new_id
-from createos_mcp.platform.models import Project, ProjectStatus, Transfer
+from createos_mcp.platform.models import Project, Transfer
+from createos_mcp.platform.states import ProjectStatus
 from createos_mcp.platform.store.database import Database, Transaction
 from createos_mcp.platform.store.rows import project_of, transfer_of
 from createos_mcp.platform.store.transfer_tokens import TransferToken
