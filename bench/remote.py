@@ -98,7 +98,7 @@ async def started(command: tuple[str, ...], api: str) -> AsyncIterator[tuple[str
     )
     try:
         words = (await process.stdout.readline()).decode().split() if process.stdout else []
-        yield words[2], psutil.Process(process.pid)
+        yield words[4], psutil.Process(process.pid)
     finally:
         process.kill()
         await process.wait()

@@ -25,6 +25,7 @@ from createos_mcp.workflows.registry import build_workflows
 from createos_mcp.workflows.workspace import Workspace
 from tests.apis import FakeApi, fake_api
 from tests.eras import Era
+from tests.eventually import until
 
 Reply: TypeAlias = Callable[[mcp_types.ElicitRequestFormParams], mcp_types.ElicitResult]
 
@@ -142,9 +143,7 @@ async def listening(server: Server[Any]) -> AsyncIterator[str]:
     site = uvicorn.Server(config)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(site.serve)
-        with anyio.fail_after(PATIENCE_S):
-            while not site.started:
-                await anyio.sleep(0.01)
+        await until(lambda: site.started)
         port = site.servers[0].sockets[0].getsockname()[1]
         try:
             yield f"http://127.0.0.1:{port}"

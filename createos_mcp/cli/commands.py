@@ -171,7 +171,8 @@ COMMANDS: tuple[Command, ...] = (
         reads=_CLIENT,
         explains_itself=True,
         interrupted="Interrupted. What the platform has begun goes on: a deployment is built and "
-        "started. `createos-mcp tools --toolsets deployments` lists the tools that wait for it or cancel it.",
+        "started. `createos-mcp tools --toolsets deployments` lists the tools that wait for it "
+        "or cancel it.",
     ),
     Command(
         name="completion",

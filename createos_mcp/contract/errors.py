@@ -279,7 +279,7 @@ class KeyUnfilledError(CallError):
             f"{variable} is set, but it is empty or a placeholder that was not filled in"
         )
         self.remedy = (
-            f"Nothing was sent; set {variable} in the environment in which your MCP client is "
+            f"Set {variable} in the environment in which your MCP client is "
             "started, or in the `env` of createos in the client's configuration, then restart "
             f"the client. To use the platform on this machine instead, remove {variable}."
         )

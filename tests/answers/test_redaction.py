@@ -12,7 +12,7 @@ from createos_mcp.answers.redaction import Redaction, SecretTable
 from createos_mcp.contract.operations import Operation
 from createos_mcp.contract.values import MASK, Json, Schema
 from tests.agents import CATALOG, agent, data_of, remote_agent, text_of
-from tests.calls.test_binding import CASES
+from tests.bindings import CASES
 from tests.eras import Era, both_eras
 
 ID = "3f0c9a52-0000-4000-8000-000000000001"

@@ -2,20 +2,15 @@
 
 import base64
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from createos_mcp.calls.binding import bind
-from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.errors import InvalidArgumentsError
 from createos_mcp.contract.validation import Validation
+from tests.bindings import CASES, CATALOG
 
-CATALOG = load_catalog()
-CASES: list[dict[str, Any]] = json.loads(
-    (Path(__file__).parents[1] / "cases" / "bindings.json").read_text(encoding="utf-8")
-)
 UUID = "3f0c9a52-0000-4000-8000-000000000001"
 
 

@@ -88,8 +88,8 @@ async def test_a_person_types_the_name_and_the_project_is_deleted(era: Era, plac
     data_of(result)
     assert here.api.sent("DELETE") == [PROJECT]
     (question,) = person.asked
-    assert "Delete the project my-app for good?" in question.message
-    for loss in ("2 environments", "1 domains", "57 deployments", "3 running replicas"):
+    assert "Permanently delete the project my-app?" in question.message
+    for loss in ("2 environments", "1 domain", "57 deployments", "3 running replicas"):
         assert loss in question.message
     assert question.requested_schema["required"] == ["name"]
 
@@ -111,7 +111,7 @@ async def test_without_the_name_nothing_is_deleted(era: Era, person: Person, rea
         result = await here.call("DeleteProject", project_id=ID)
     assert result.is_error
     assert reason in text_of(result)
-    assert "nothing was done" in text_of(result)
+    assert "Nothing was changed" in text_of(result)
     assert here.api.sent("DELETE") == []
 
 

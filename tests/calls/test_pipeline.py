@@ -106,6 +106,6 @@ async def test_a_fault_is_logged_without_the_secrets_of_its_call(
         here.api.data[PROJECT] = RECORD
         with caplog.at_level(logging.DEBUG):
             result = await here.call("RestartProject", project_id=ID)
-    assert "fault in createos-mcp" in text_of(result)
+    assert "Internal error in createos-mcp" in text_of(result)
     assert "RestartProject failed unexpectedly" in caplog.text
     assert "canary" not in caplog.text + text_of(result)

@@ -109,9 +109,9 @@ async def test_an_ambiguous_name_lists_what_it_could_mean_with_their_ids() -> No
 
 
 async def test_a_name_where_nothing_exists_says_so() -> None:
-    with pytest.raises(UnresolvedNameError, match="none exist yet"):
+    with pytest.raises(UnresolvedNameError, match="You do not have a project yet"):
         await resolve({"project_id": "my-app"}, {**LISTS, "ListProjects": []})
-    with pytest.raises(UnresolvedNameError, match="none exist yet"):
+    with pytest.raises(UnresolvedNameError, match="You do not have a deployment yet"):
         await resolve(
             {"project_id": PROJECT, "deployment_id": "latest"}, {**LISTS, "ListDeployments": []}
         )

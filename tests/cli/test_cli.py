@@ -1,5 +1,5 @@
 import json
-import os
+import signal
 import subprocess
 import sys
 from importlib.metadata import version
@@ -9,20 +9,7 @@ import httpx2
 import pytest
 
 from createos_mcp.cli.cli import main
-
-
-def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """The command line with nothing on stdin, and with only these settings."""
-    environ = {k: v for k, v in os.environ.items() if not k.startswith("CREATEOS_")}
-    return subprocess.run(
-        [sys.executable, "-m", "createos_mcp", *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env={**environ, **variables},
-    )
+from tests.cli.launches import COMMAND, environ, run
 
 
 def test_without_arguments_it_serves_stdio_until_its_end() -> None:
@@ -42,7 +29,7 @@ def test_version_and_help_are_for_people() -> None:
     ("arguments", "word"),
     [
         (["--foo"], "--foo"),
-        (["nonsense"], "'nonsense'; known are serve, install"),
+        (["nonsense"], "'nonsense'; known: serve, install"),
         (["plattform"], "did you mean platform?"),
         (["platform", "strat"], "did you mean start?"),
         (["--attempts"], "--attempts"),
@@ -71,10 +58,7 @@ def test_a_bad_flag_or_command_is_named_and_exits_with_2(arguments: list[str], w
 @pytest.mark.parametrize(
     ("name", "value", "word"),
     [
-        ("CREATEOS_API_KYE", "x", "CREATEOS_API_KEY"),
-        ("CREATEOS_API_KEY", "", "empty"),
         ("CREATEOS_API_KEY", "two words", "copy it again"),
-        ("CREATEOS_API_KEY", "${KEY}", "placeholder"),
         ("CREATEOS_API_URL", "http://example.com", "https"),
         ("CREATEOS_ATTEMPTS", "many", "whole number"),
     ],
@@ -85,6 +69,107 @@ def test_a_bad_variable_is_named_and_exits_with_2(name: str, value: str, word: s
     assert name in done.stderr
     assert word in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_variable_of_another_program_is_a_warning_that_names_the_nearest() -> None:
+    done = run("tools", CREATEOS_API_KYE="x", CREATEOS_DEBUG="1")
+    assert done.returncode == 0
+    assert "did you mean CREATEOS_API_KEY?" in done.stderr
+    assert "CREATEOS_DEBUG is not a setting of createos-mcp" in done.stderr
+    assert '"x"' not in done.stderr
+
+
+@pytest.mark.parametrize("value", ["", "${KEY}", "$KEY", "%KEY%", "{env:KEY}", "'${env:KEY}'"])
+def test_a_key_that_nobody_filled_in_lets_the_server_start_and_each_call_says_so(
+    value: str,
+) -> None:
+    assert run(CREATEOS_API_KEY=value).returncode == 0
+    done = run("call", "ListProjects", CREATEOS_API_KEY=value)
+    assert done.returncode == 1
+    assert "CREATEOS_API_KEY is set, but it is empty or a placeholder" in done.stderr
+    assert "restart the client" in done.stderr
+
+
+def test_a_command_takes_its_own_flags_without_prefix_and_the_long_names_too() -> None:
+    shown = run("serve", "--help").stdout
+    assert shown.index("--port PORT") < shown.index("--api-url")
+    assert "--serve-port" not in shown
+    assert "--max-deployed" not in shown
+    for flag in ("--port", "--serve-port"):
+        done = run("serve", flag, "none")
+        assert (done.returncode, flag in done.stderr) == (2, True)
+
+
+def test_the_help_of_a_tool_shows_its_arguments_with_an_example() -> None:
+    shown = run("call", "CreateCronjob", "--help").stdout
+    for words in ("schedule", "required", "string", "createos-mcp call CreateCronjob"):
+        assert words in shown
+    assert run("call", "createcronjob", "--help").stdout == shown
+    missing = run("call")
+    assert (missing.returncode, missing.stdout) == (2, "")
+    assert "tool" in missing.stderr.lower()
+
+
+def test_a_pipe_that_is_closed_ends_it_in_silence() -> None:
+    with subprocess.Popen(
+        [*COMMAND, "tools", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environ(),
+        text=True,
+    ) as listing:
+        assert listing.stdout is not None
+        assert listing.stderr is not None
+        listing.stdout.readline()
+        listing.stdout.close()
+        assert listing.stderr.read() == ""
+        assert listing.wait(60) == 128 + signal.SIGPIPE
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_a_script_for_a_shell(shell: str) -> None:
+    done = run("completion", shell)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "createos-mcp" in done.stdout
+
+
+def test_a_shell_completes_commands_and_tools() -> None:
+    words = "createos-mcp call GetDeploymentL"
+    done = subprocess.run(
+        COMMAND,
+        env=environ(
+            _ARGCOMPLETE="1",
+            _ARGCOMPLETE_STDOUT_FILENAME="/dev/stdout",
+            COMP_LINE=words,
+            COMP_POINT=str(len(words)),
+        ),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.split() == ["GetDeploymentLogs"]
+
+
+def test_ctrl_c_ends_in_one_sentence_that_says_what_goes_on(tmp_path: Path) -> None:
+    own = {"CREATEOS_DATA_DIR": str(tmp_path)}
+    try:
+        run("platform", "start", **own)
+        with subprocess.Popen(
+            [*COMMAND, "platform", "logs", "-f"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environ(**own),
+            text=True,
+        ) as following:
+            assert following.stdout is not None
+            following.stdout.readline()
+            following.send_signal(signal.SIGINT)
+            _, told = following.communicate(timeout=30)
+        assert following.returncode == 128 + signal.SIGINT
+        assert told == "No longer following the log. What wrote it goes on running.\n"
+    finally:
+        run("platform", "stop", **own)
 
 
 def test_the_platform_is_started_shown_and_stopped(tmp_path: Path) -> None:

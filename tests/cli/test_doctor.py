@@ -91,10 +91,9 @@ def test_a_platform_that_is_not_there_fails() -> None:
 @pytest.mark.parametrize(
     ("variables", "name", "status", "word"),
     [
-        ({"CREATEOS_API_KEY": "${MY_KEY}"}, "settings", "fail", "placeholder"),
+        ({"CREATEOS_API_KEY": "${MY_KEY}"}, "key", "fail", "placeholder"),
         ({"CREATEOS_API_URL": "${URL}"}, "settings", "fail", "${URL}"),
-        ({"CREATEOS_API_KYE": KEY}, "settings", "fail", "did you mean CREATEOS_API_KEY"),
-        ({"CREATEOS_API_KEY": ""}, "settings", "fail", "empty"),
+        ({"CREATEOS_API_KEY": ""}, "key", "fail", "empty"),
         ({"CREATEOS_ATTEMPTS": "many"}, "settings", "fail", "whole number"),
         ({"CREATEOS_API_KEY": "skp_two words"}, "key", "fail", "characters"),
         ({"CREATEOS_API_KEY": KEY, "CREATEOS_API_URL": "http://x.org"}, "address", "fail", "https"),
@@ -111,7 +110,7 @@ def test_a_bad_setting_is_told_and_no_call_is_made(
 
 
 @pytest.mark.parametrize(
-    ("key", "word"), [(f" {KEY}\n", "blanks"), ("a-key-of-something-else", "begin with")]
+    ("key", "word"), [(f" {KEY}\n", "whitespace"), ("a-key-of-something-else", "begin with")]
 )
 def test_a_key_that_looks_odd_is_a_warning(key: str, word: str) -> None:
     with fake_api() as api:

@@ -1,56 +1,19 @@
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
-from mcp import Client, StdioServerParameters
 
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.values import Json
 from tests.apis import fake_api
+from tests.cli.launches import agent, launched
 from tests.eras import HELLO, Era, both_eras
 
-COMMAND = [sys.executable, "-m", "createos_mcp"]
 ID = "3f0c9a52-0000-4000-8000-000000000001"
 KEY = "skp_top_secret"
-
-
-def environ(**settings: str) -> dict[str, str]:
-    """This process's variables with only these settings."""
-    others = {name: value for name, value in os.environ.items() if "CREATEOS" not in name}
-    return {**others, **settings}
-
-
-@asynccontextmanager
-async def agent(era: Era, **settings: str) -> AsyncIterator[Client]:
-    """A client that launches the server as an agent would."""
-    command, *arguments = COMMAND
-    server = StdioServerParameters(command=command, args=arguments, env=environ(**settings))
-    async with Client(server, mode=era) as client:
-        yield client
-
-
-@contextmanager
-def launched(*arguments: str, **settings: str) -> Iterator[subprocess.Popen[str]]:
-    """The server with its pipes in our hands."""
-    with subprocess.Popen(
-        [*COMMAND, *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environ(**settings),
-    ) as server:
-        try:
-            yield server
-        finally:
-            server.kill()
 
 
 def ask(server: subprocess.Popen[str], number: int, method: str, params: Json) -> Json:

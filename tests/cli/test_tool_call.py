@@ -93,7 +93,7 @@ def test_values_come_from_files_stdin_and_json(tmp_path: Path) -> None:
         (["ListProjcts"], "did you mean ListProjects"),
         (["ListProjects", "limit=many"], "expected an integer"),
         (["ListProjects", "limit"], "expected name=value"),
-        (["ListProjects", "limit:={"], "no JSON"),
+        (["ListProjects", "limit:={"], "not valid JSON"),
         (["ListProjects", "limit=1", "limit=2"], "given twice"),
         (["ListProjects", "name=@missing.txt"], "missing.txt cannot be read"),
         (["GetProject", "project_id=shop"], "shop"),

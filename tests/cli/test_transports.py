@@ -17,7 +17,7 @@ from createos_mcp.server.discovery import CALL, DESCRIBE, SEARCH
 from createos_mcp.server.server import build_server
 from createos_mcp.workflows.registry import build_workflows
 from tests.apis import FakeApi, fake_api
-from tests.cli.test_stdio import agent
+from tests.cli.launches import agent
 from tests.eras import Era, both_eras
 from tests.remote.servers import ID, KEY, client_of, served
 

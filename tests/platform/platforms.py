@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-import anyio
 import httpx2
 import psutil
 
@@ -19,6 +18,7 @@ from createos_mcp.platform.gateway.gateway import Gateway
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.service import open_platform, utc_now
 from createos_mcp.platform.users import add_user
+from tests.eventually import eventually
 
 PATIENCE_S = 60.0
 
@@ -85,20 +85,13 @@ class Api:
         self, project_id: str, deployment_id: str, *statuses: str, timeout_s: float = PATIENCE_S
     ) -> Json:
         """The deployment once it is in one of these states, by default any that lasts."""
-        deployment: Json = {}
-        try:
-            with anyio.fail_after(timeout_s):
-                while True:
-                    deployment = await self.get(
-                        f"/v1/projects/{project_id}/deployments/{deployment_id}"
-                    )
-                    if deployment["status"] in statuses or (
-                        not statuses and deployment["status"] not in UNFINISHED
-                    ):
-                        return deployment
-                    await anyio.sleep(0.02)
-        except TimeoutError:
-            raise AssertionError(f"still {deployment}") from None
+
+        def is_there(deployment: Json) -> bool:
+            status = deployment["status"]
+            return status in statuses if statuses else status not in UNFINISHED
+
+        path = f"/v1/projects/{project_id}/deployments/{deployment_id}"
+        return await eventually(lambda: self.get(path), is_there, within_s=timeout_s)
 
     async def deploy(
         self, files: Mapping[str, str], name: str = "demo-app", **settings: Json
@@ -116,9 +109,7 @@ class Api:
 
     async def until_gone(self, path: str) -> None:
         """Return once nothing is at a path any more."""
-        with anyio.fail_after(PATIENCE_S):
-            while (await self.client.get(path)).status_code != 404:
-                await anyio.sleep(0.02)
+        await eventually(lambda: self.client.get(path), lambda answer: answer.status_code == 404)
 
 
 @asynccontextmanager

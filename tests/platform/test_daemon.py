@@ -1,17 +1,14 @@
 import contextlib
-import os
 import shutil
 import signal
 import socket
 import sqlite3
 import stat
 import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, closing
+from contextlib import closing
 from pathlib import Path
 
 import anyio
-import httpx2
 import psutil
 import pytest
 from anyio import to_thread
@@ -21,39 +18,14 @@ from createos_mcp.platform import daemon
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.errors import StartupError
 from createos_mcp.platform.paths import DataDir
-from tests.platform.platforms import ANSWERING, OWN_PORTS, Api, processes_of, read_page
+from tests.eventually import eventually, until
+from tests.platform.daemons import daemon_client, environ, stopped_at_the_end
+from tests.platform.platforms import ANSWERING, Api, processes_of, read_page
 
 WHO = ANSWERING.replace('os.environ.get("GREETING", "hello")', "START").replace(
     "import http.server, os", "import http.server, os, time\nSTART = str(time.time())"
 )
 """An app that answers with the moment of its start."""
-
-
-@asynccontextmanager
-async def daemon_client(root: Path, environ: Mapping[str, str]) -> AsyncIterator[Api]:
-    """A client of the background process over a directory, which is started if need be."""
-    config = PlatformConfig(data_dir=DataDir(root), app_ports=OWN_PORTS)
-    address = await to_thread.run_sync(daemon.ensure_running, config, environ)
-    state = daemon.find_running(config.data_dir)
-    assert state is not None
-    async with httpx2.AsyncClient(
-        base_url=address.api_url, headers={"X-Api-Key": address.api_key}, timeout=60
-    ) as client:
-        yield Api(client=client, data_dir=root, gateway_port=state.gateway_port)
-
-
-@asynccontextmanager
-async def stopped_at_the_end(root: Path) -> AsyncIterator[PlatformConfig]:
-    config = PlatformConfig(data_dir=DataDir(root), app_ports=OWN_PORTS)
-    try:
-        yield config
-    finally:
-        with anyio.CancelScope(shield=True):
-            await to_thread.run_sync(daemon.stop_platform, config)
-
-
-def environ() -> dict[str, str]:
-    return dict(os.environ)
 
 
 def pid_of(root: Path) -> int:
@@ -133,9 +105,7 @@ async def test_a_stop_ends_every_app_and_a_start_brings_them_back_at_their_addre
         async with daemon_client(tmp_path, environ()) as api:
             assert str(api.client.base_url) == api_url
             await api.wait(deployment["projectId"], deployment["id"], "deployed")
-            with anyio.fail_after(30):
-                while await read_page(address) != "hello":
-                    await anyio.sleep(0.05)
+            await eventually(lambda: read_page(address), lambda page: page == "hello")
     assert processes_of(tmp_path) == []
 
 
@@ -162,9 +132,7 @@ async def test_a_platform_whose_directory_is_deleted_ends_with_its_apps(tmp_path
         deployment = await api.deploy({"main.py": ANSWERING})
         assert deployment["status"] == "deployed", await api.build_log(deployment)
         shutil.rmtree(root)
-        with anyio.fail_after(30):
-            while processes_of(root):
-                await anyio.sleep(0.1)
+        await until(lambda: not processes_of(root))
 
 
 async def test_a_build_that_a_crash_interrupted_is_finished(tmp_path: Path) -> None:
@@ -224,9 +192,9 @@ async def test_a_platform_that_cannot_start_says_why(tmp_path: Path) -> None:
 
 async def test_a_killed_platform_runs_no_moment_of_a_cron_job_twice(tmp_path: Path) -> None:
     async def activities(api: Api, path: str, count: int) -> list[Json]:
-        with anyio.fail_after(60):
-            while len(found := await api.get(f"{path}/activities")) < count:
-                await anyio.sleep(0.02)
+        found = await eventually(
+            lambda: api.get(f"{path}/activities"), lambda found: len(found) >= count
+        )
         return list(found)
 
     async with stopped_at_the_end(tmp_path):

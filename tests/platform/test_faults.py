@@ -15,6 +15,7 @@ from createos_mcp.platform import daemon
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.errors import StartupError
 from createos_mcp.platform.paths import DataDir
+from tests.eventually import eventually
 from tests.platform.platforms import ANSWERING, read_page, running_platform
 
 KILL = Path(__file__).parents[2] / "bench" / "faults" / "kill.py"
@@ -124,6 +125,4 @@ async def test_a_clock_that_jumps_ends_no_app_and_starts_none_twice(tmp_path: Pa
             assert again["versionNumber"] > deployment["versionNumber"]
             deployment = again
     async with running_platform(tmp_path) as api, httpx2.AsyncClient() as client:
-        with anyio.fail_after(60):
-            while (await client.get(address)).text != "hello":
-                await anyio.sleep(0.05)
+        await eventually(lambda: client.get(address), lambda page: page.text == "hello")

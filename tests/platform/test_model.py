@@ -1,6 +1,5 @@
 """The platform against a small model of it: random sequences of calls, no difference allowed."""
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -23,6 +22,7 @@ from createos_mcp.platform import daemon
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.users import add_user
+from tests.eventually import eventually_now
 
 NAMES = st.sampled_from(["shop-web", "Shop-Web", "blog-web", "wiki-web"])
 ENVIRONMENT_NAMES = st.sampled_from(["production", "staging", "preview"])
@@ -105,10 +105,7 @@ class Owner:
 
     def eventually(self, path: str, holds: Callable[[int, Json], bool]) -> None:
         """Wait for what happens in the background."""
-        deadline = time.monotonic() + PATIENCE_S
-        while not holds(*(answer := self.call("GET", path))):
-            assert time.monotonic() < deadline, answer
-            time.sleep(0.01)
+        eventually_now(lambda: self.call("GET", path), lambda answer: holds(*answer))
 
 
 class Platform(RuleBasedStateMachine):

@@ -84,7 +84,7 @@ def served(
                 if not words:
                     log.seek(0)
                     raise AssertionError(log.read())
-                url = words[2].removesuffix("/mcp")
+                url = words[4].removesuffix("/mcp")
                 yield Served(url=url, process=process, log=log)
             finally:
                 process.kill()

@@ -12,8 +12,8 @@ import pytest
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.values import Json
 from tests.apis import fake_api
+from tests.npm_clients import INSPECTOR, MCPORTER, run
 from tests.remote.servers import ID, KEY, Served, served
-from tests.whole.test_clients import INSPECTOR, MCPORTER, run
 
 SDK = "@modelcontextprotocol/sdk@1.32.2"
 

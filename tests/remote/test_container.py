@@ -8,7 +8,6 @@ import socket
 import ssl
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,6 +21,7 @@ from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 
 from tests.apis import fake_api
+from tests.eventually import eventually_now
 from tests.remote.servers import ID, KEY, PATIENCE_S, Served, served
 
 ROOT = Path(__file__).parent.parent.parent
@@ -147,10 +147,8 @@ def test_the_build_steps_make_a_server_that_runs_read_only_and_not_as_root(built
     assert not is_healthy()
     with subprocess.Popen([*READ_ONLY, *NOT_ROOT, *command], env=env, stdout=-3) as process:
         try:
-            until = time.monotonic() + PATIENCE_S
-            while not is_healthy():
-                assert process.poll() is None
-                assert time.monotonic() < until
+            eventually_now(lambda: is_healthy() or process.poll() is not None)
+            assert process.poll() is None
             answer = httpx2.post(
                 f"http://127.0.0.1:{port}/mcp", headers={"Host": "mcp.example.com"}
             )
@@ -199,10 +197,7 @@ def caddy_before(server: Served, root: Path) -> Iterator[tuple[str, ssl.SSLConte
     certificate = root / "data/caddy/pki/authorities/local/root.crt"
     with subprocess.Popen(command, env=env, stderr=subprocess.DEVNULL) as process:
         try:
-            until = time.monotonic() + PATIENCE_S
-            while not (certificate.exists() and answers(port)):
-                assert time.monotonic() < until
-                time.sleep(0.05)
+            eventually_now(lambda: certificate.exists() and answers(port))
             yield f"https://localhost:{port}", ssl.create_default_context(cafile=certificate)
         finally:
             process.terminate()

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import anyio
 import httpx2
 import pytest
 from mcp import Client, StdioServerParameters
@@ -20,7 +19,8 @@ from createos_mcp.platform import daemon
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.state import PlatformState
-from tests.cli.test_stdio import environ
+from tests.cli.launches import environ
+from tests.eventually import eventually
 from tests.platform.platforms import UNFINISHED, zip_of
 
 ROOT = Path(__file__).parent.parent.parent
@@ -82,9 +82,12 @@ async def deploy(agent: Client, name: str, runtime_variables: Mapping[str, str])
     await call("CreateProject", **project, settings=settings)
     await call("UploadDeploymentZip", project_id=name, file=base64.b64encode(packed()).decode())
     newest = {"project_id": name, "deployment_id": "latest"}
-    with anyio.fail_after(BUILD_PATIENCE_S):
-        while (deployment := await call("GetDeployment", **newest))["status"] in UNFINISHED:
-            await anyio.sleep(0.5)
+    deployment = await eventually(
+        lambda: call("GetDeployment", **newest),
+        lambda found: found["status"] not in UNFINISHED,
+        within_s=BUILD_PATIENCE_S,
+        pause_s=0.5,
+    )
     log = await call("GetBuildLogs", **newest)
     assert deployment["status"] == "deployed", (deployment, log)
     (environment,) = (await call("ListProjectEnvironments", project_id=name))["items"]

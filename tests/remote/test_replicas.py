@@ -5,7 +5,6 @@ import re
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,8 +19,9 @@ from mcp.client.streamable_http import streamable_http_client
 
 from createos_mcp.contract.catalog import load_catalog
 from tests.apis import FakeApi, fake_api
-from tests.calls.test_binding import CASES
+from tests.bindings import CASES
 from tests.eras import Era, both_eras
+from tests.eventually import eventually_now
 from tests.remote.servers import ID, KEY, PATIENCE_S, Served, carrier, client_of, served
 
 FIXTURES = ("-m", "tests.remote.fixture_server")
@@ -91,20 +91,17 @@ def proxied(root: Path, replicas: tuple[Served, Served]) -> Iterator[Served]:
         ) as process,
     ):
         try:
-            wait_for(port)
+            eventually_now(lambda: is_listening(port))
             yield Served(url=f"http://127.0.0.1:{port}", process=process, log=log)
         finally:
             process.terminate()
             process.wait(PATIENCE_S)
 
 
-def wait_for(port: int) -> None:
-    until = time.monotonic() + PATIENCE_S
-    while time.monotonic() < until:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-            return
-        time.sleep(0.02)
-    raise AssertionError("nothing listens")
+def is_listening(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+        return True
+    return False
 
 
 @contextmanager

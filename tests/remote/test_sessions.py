@@ -1,7 +1,6 @@
 import contextlib
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import httpx2
 import psutil
@@ -9,6 +8,7 @@ import pytest
 
 from tests.apis import FakeApi, fake_api
 from tests.eras import Era, both_eras
+from tests.eventually import eventually_now
 from tests.remote.servers import (
     HELLO_MESSAGE,
     ID,
@@ -94,9 +94,9 @@ async def test_a_call_in_flight_is_answered_before_the_server_ends(
 
         thread = threading.Thread(target=ask)
         thread.start()
-        wait_until(lambda: len(api.asked) > asked)
+        eventually_now(lambda: len(api.asked) > asked)
         server.process.terminate()
-        wait_until(lambda: not listens(server))
+        eventually_now(lambda: not listens(server))
         assert server.process.poll() is None
         api.is_open.set()
         thread.join(PATIENCE_S)
@@ -127,7 +127,7 @@ def test_a_call_that_does_not_finish_ends_with_the_time_for_stopping() -> None:
 
         thread = threading.Thread(target=ask)
         thread.start()
-        wait_until(lambda: any("/projects/" in asked.path for asked in api.asked))
+        eventually_now(lambda: any("/projects/" in asked.path for asked in api.asked))
         assert server.stop() == 0
         thread.join(PATIENCE_S)
 
@@ -141,14 +141,7 @@ def test_sessions_that_were_dropped_are_forgotten() -> None:
             with carrier.stream("GET", f"{server.url}/mcp", headers=listening) as stream:
                 return stream.status_code == 405
 
-        wait_until(is_forgotten, pause_s=1.2)
-
-
-def wait_until(is_so: Callable[[], bool], *, pause_s: float = 0.02) -> None:
-    until = time.monotonic() + PATIENCE_S
-    while not is_so():
-        assert time.monotonic() < until
-        time.sleep(pause_s)
+        eventually_now(is_forgotten, pause_s=1.2)
 
 
 def listens(server: Served) -> bool:

@@ -1,10 +1,8 @@
 import os
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import anyio
 import psutil
 import pytest
 from mcp import Client
@@ -18,6 +16,7 @@ from createos_mcp.remote.auth.upload_tokens import LIFE_S, Ticket, Tickets
 from createos_mcp.remote.errors import UploadAddressError
 from tests.apis import FakeApi, fake_api
 from tests.eras import Era, both_eras
+from tests.eventually import eventually
 from tests.platform.platforms import ANSWERING, PATIENCE_S, UNFINISHED, read_page, zip_of
 from tests.remote.servers import ID, KEY, Served, carrier, client_of, served
 
@@ -189,11 +188,10 @@ async def deploy_zip(client: Client, directory: Path) -> str:
     offered = await ask(TOOL, project_id="zipped")
     (directory / "app.zip").write_bytes(zip_of({"main.py": ANSWERING}))
     subprocess.run(["sh", "-c", offered["command"]], cwd=directory, check=True, timeout=60)
-    until = time.monotonic() + PATIENCE_S
     newest = {"project_id": "zipped", "deployment_id": "latest"}
-    while (deployment := await ask("GetDeployment", **newest))["status"] in UNFINISHED:
-        assert time.monotonic() < until
-        await anyio.sleep(0.1)
+    deployment = await eventually(
+        lambda: ask("GetDeployment", **newest), lambda found: found["status"] not in UNFINISHED
+    )
     assert deployment["status"] == "deployed", deployment
     (environment,) = (await ask("ListProjectEnvironments", project_id="zipped"))["items"]
     return await read_page(environment["extra"]["endpoint"])

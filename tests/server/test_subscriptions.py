@@ -8,6 +8,7 @@ from mcp.shared.subscriptions import ResourceUpdated
 from createos_mcp.contract.values import Json
 from tests.agents import agent, listening, remote_agent, serving
 from tests.apis import FakeApi
+from tests.eventually import until
 
 ID = "3f0c9a52-0000-4000-8000-000000000001"
 PATH = f"/v1/projects/{ID}/deployments/{ID}"
@@ -30,9 +31,7 @@ def looks(api: FakeApi) -> int:
 
 
 async def until_looked(api: FakeApi) -> None:
-    with anyio.fail_after(PATIENCE_S):
-        while not looks(api):
-            await anyio.sleep(0.01)
+    await until(lambda: looks(api))
 
 
 async def has_stopped(api: FakeApi) -> bool:

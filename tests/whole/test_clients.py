@@ -3,9 +3,7 @@
 import json
 import os
 import shutil
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,11 +16,8 @@ from createos_mcp.contract.values import Json
 from createos_mcp.platform import daemon
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.paths import DataDir
+from tests.npm_clients import INSPECTOR, MCPORTER, run
 from tests.platform.platforms import PATIENCE_S, UNFINISHED
-
-INSPECTOR = "@modelcontextprotocol/inspector@2.12.0"
-MCPORTER = "mcporter@0.9.0"
-"""Of the newest mcporter only this runs on Node 20."""
 
 HELLO_NODE = Path(__file__).parents[2] / "examples" / "hello-node"
 
@@ -47,27 +42,6 @@ def config_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     file.write_text(json.dumps({"mcpServers": {"createos": server}, "imports": []}))
     yield file
     daemon.stop_platform(PlatformConfig(data_dir=DataDir(root / "data")))
-
-
-def run(package: str, *arguments: str) -> Json:
-    """What a client from npm printed; it has to succeed and to find no fault with a tool."""
-    # A file, because mcporter ends before a pipe has taken everything.
-    with tempfile.TemporaryFile("w+") as printed:
-        done = subprocess.run(
-            ["npx", "--yes", package, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=printed,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=180,
-            check=False,
-            env={name: value for name, value in os.environ.items() if "CREATEOS" not in name},
-        )
-        printed.seek(0)
-        told = printed.read()
-    assert done.returncode == 0, f"{told}\n{done.stderr}"
-    assert "Warning: tool" not in done.stderr
-    return json.loads(told)
 
 
 def inspect(config_file: Path, *arguments: str) -> Json:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import anyio
 import httpx2
 import mcp_types
 import pytest
@@ -25,11 +24,12 @@ from createos_mcp.platform.api.app import SERVED
 from createos_mcp.platform.api.not_implemented import requirement_for
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.paths import DataDir
-from tests.calls.test_binding import CASES, CATALOG
-from tests.cli.test_cli import run
+from tests.bindings import CASES, CATALOG
+from tests.cli.launches import run
 from tests.eras import Era, both_eras
+from tests.eventually import eventually
 from tests.platform.dns_servers import Zone, dns_server
-from tests.platform.platforms import ANSWERING, PATIENCE_S, UNFINISHED, read_page, zip_of
+from tests.platform.platforms import ANSWERING, UNFINISHED, read_page, zip_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,14 +57,10 @@ class Agent:
 
     async def settled(self, project: str) -> Json:
         """The newest deployment in a state that lasts."""
-        with anyio.fail_after(PATIENCE_S):
-            while True:
-                newest = await self.call(
-                    "GetDeployment", project_id=project, deployment_id="latest"
-                )
-                if newest["status"] not in UNFINISHED:
-                    return newest
-                await anyio.sleep(0.05)
+        return await eventually(
+            lambda: self.call("GetDeployment", project_id=project, deployment_id="latest"),
+            lambda newest: newest["status"] not in UNFINISHED,
+        )
 
     async def page(self, project: str) -> str:
         """What the project answers at its address."""
@@ -259,13 +255,11 @@ async def environments(agent: Agent, name: str) -> None:
     staging = {"project_id": name, "environment_id": "staging"}
 
     async def shown() -> Json:
-        with anyio.fail_after(PATIENCE_S):
-            while True:
-                listed = await agent.call("ListProjectEnvironments", project_id=name)
-                row = next(row for row in listed["items"] if row["uniqueName"] == "staging")
-                if row["status"] == "active":
-                    return row
-                await anyio.sleep(0.05)
+        listed = await agent.call("ListProjectEnvironments", project_id=name)
+        return next(row for row in listed["items"] if row["uniqueName"] == "staging")
+
+    async def settled() -> Json:
+        return await eventually(shown, lambda row: row["status"] == "active")
 
     free = {"project_id": name, "uniqueName": "staging"}
     assert (await agent.call("CheckProjectEnvironmentUniqueName", **free))["isAvailable"]
@@ -285,16 +279,17 @@ async def environments(agent: Agent, name: str) -> None:
     assert first["status"] == "sleeping"
     await agent.call("WakeupDeployment", project_id=name, deployment_id=first["id"])
     await agent.call("AssignDeploymentToProjectEnvironment", **staging, deploymentId=first["id"])
-    assert await read_page((await shown())["extra"]["endpoint"]) == "in staging"
+    assert await read_page((await settled())["extra"]["endpoint"]) == "in staging"
     two = {"cpu": 200, "memory": 512, "replicas": 2}
     await agent.call("UpdateProjectEnvironmentResources", **staging, **two)
-    assert (await shown())["extra"]["runningReplicas"] == 2
+    assert (await settled())["extra"]["runningReplicas"] == 2
     log = (await agent.call("GetProjectEnvironmentLogs", **staging))["log"]
     assert "asked for /" in log
     await agent.call("DeleteProjectEnvironment", **staging)
-    with anyio.fail_after(PATIENCE_S):
-        while len((await agent.call("ListProjectEnvironments", project_id=name))["items"]) > 1:
-            await anyio.sleep(0.05)
+    await eventually(
+        lambda: agent.call("ListProjectEnvironments", project_id=name),
+        lambda left: len(left["items"]) == 1,
+    )
 
 
 async def apps(agent: Agent, name: str) -> None:
@@ -355,12 +350,11 @@ async def cronjobs(agent: Agent, name: str) -> None:
         type="http",
         settings={"path": "/tick", "method": "GET"},
     )
-    with anyio.fail_after(PATIENCE_S):
-        while "'statusCode': 200" not in (
-            runs := str(await agent.call("ListCronjobActivities", **one))
-        ):
-            await anyio.sleep(0.05)
-    assert MASK in runs  # the page shows a variable's value
+    runs = await eventually(
+        lambda: agent.call("ListCronjobActivities", **one),
+        lambda runs: "'statusCode': 200" in str(runs),
+    )
+    assert MASK in str(runs)  # the page shows a variable's value
     await agent.call("SuspendCronjob", **one)
     assert (await agent.call("GetCronjob", **one))["status"] == "suspended"
     await agent.call("UnsuspendCronjob", **one)
@@ -396,9 +390,7 @@ async def endings(agent: Agent, name: str) -> None:
     assert cancelled["status"] == "cancelled"
     await agent.call("DeleteDeployment", project_id=name, deployment_id=cancelled["id"])
     await agent.call("DeleteProject", project_id=name)
-    with anyio.fail_after(PATIENCE_S):
-        while (await agent.call("ListProjects", name=name))["items"]:
-            await anyio.sleep(0.05)
+    await eventually(lambda: agent.call("ListProjects", name=name), lambda left: not left["items"])
 
 
 @both_eras

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import shutil
 import stat
 import subprocess
 import sys
@@ -74,9 +75,22 @@ REFERENCES = {
 }
 
 
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package as it is installed: without the files of the checkout around it."""
+    target = tmp_path_factory.mktemp("site-packages")
+    shutil.copytree(ROOT / "createos_mcp", target / "createos_mcp")
+    shutil.copytree(ROOT / "tool_schemas", target / "createos_mcp" / "tool_schemas")
+    return target
+
+
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    """A home in which `uvx` is on the path."""
+def home(tmp_path: Path, installed: Path) -> Path:
+    """A home in which `uvx` is on the path and the package is installed."""
+    (tmp_path / "site-packages").symlink_to(installed)
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "uvx").write_text("#!/bin/sh\n")
     (tmp_path / "bin" / "uvx").chmod(0o755)
@@ -84,7 +98,12 @@ def home(tmp_path: Path) -> Path:
 
 
 def environ_of(home: Path, **variables: str) -> dict[str, str]:
-    own = {"HOME": str(home), "PATH": f"{home / 'bin'}:/usr/bin:/bin", **variables}
+    own = {
+        "HOME": str(home),
+        "PATH": f"{home / 'bin'}:/usr/bin:/bin",
+        "PYTHONPATH": str(home / "site-packages"),
+        **variables,
+    }
     kept = {"VIRTUAL_ENV", "LANG"}
     return {**{k: v for k, v in os.environ.items() if k in kept}, **own}
 
@@ -97,6 +116,7 @@ def run(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedPr
         text=True,
         timeout=60,
         check=False,
+        cwd=home,
         env=environ_of(home, **variables),
     )
 
@@ -232,7 +252,7 @@ def test_a_malformed_file_is_refused_with_its_line_and_nothing_is_written(
     done = run(home, "--yes")
     assert done.returncode == 1
     assert f"{file}:{line}:" in done.stderr
-    assert "Repair it" in done.stderr
+    assert "Fix it there" in done.stderr
     assert "nothing was written" in done.stderr
     assert "Traceback" not in done.stderr
     assert file.read_text() == text
@@ -302,6 +322,13 @@ def test_without_uvx_the_installed_program_is_written(home: Path) -> None:
     assert shown.stdout.strip()
 
 
+def test_a_checkout_is_started_by_its_own_path(home: Path) -> None:
+    run(home, "cursor", "--yes", PYTHONPATH=str(ROOT))
+    entry = entry_in(file_of(home, "cursor"), BY_NAME["cursor"])
+    assert entry["command"] != "uvx"
+    assert Path(entry["command"]).is_absolute()
+
+
 def test_a_project_gets_files_of_its_own(home: Path) -> None:
     project = home / "shop"
     project.mkdir()
@@ -312,7 +339,7 @@ def test_a_project_gets_files_of_its_own(home: Path) -> None:
         text=True,
         check=False,
         timeout=60,
-        env={**environ_of(home), "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+        env=environ_of(home),
     )
     assert done.returncode == 0, done.stderr
     assert entry_in(project / ".mcp.json", BY_NAME["claude-code"]) == ENTRIES["claude-code"]
@@ -320,7 +347,7 @@ def test_a_project_gets_files_of_its_own(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "word"), [(["kursor"], "cursor"), (["windsurf", "--project-scope"], "known are")]
+    ("arguments", "word"), [(["kursor"], "cursor"), (["windsurf", "--project-scope"], "known:")]
 )
 def test_an_unknown_client_is_named_with_the_closest(
     arguments: list[str], word: str, home: Path

@@ -118,7 +118,7 @@ def test_an_empty_document_becomes_an_object() -> None:
         ('{"a": 1,}', False, 1, "property name|trailing comma"),
         ('{"a": {', True, 1, "property name"),
         ("[]", True, 1, "object"),
-        ('{\n"servers": []\n}', True, 2, "servers has to be an object"),
+        ('{\n"servers": []\n}', True, 2, "servers must be an object"),
         ("[" * 200_000, True, 1, "deep"),
     ],
 )

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import anyio
 import pytest
 
 from createos_mcp.contract.values import Json
+from tests.eventually import eventually
 from tests.platform.clocks import Clock
-from tests.platform.platforms import ANSWERING, PATIENCE_S, Api, running_platform
+from tests.platform.platforms import ANSWERING, Api, running_platform
 
 NOWHERE = "00000000-0000-4000-8000-000000000000"
 
@@ -51,23 +51,19 @@ async def created(api: Api, project_id: str, environment_id: str, **changes: Jso
 
 async def runs(api: Api, path: str, count: int) -> Json:
     """A job's activities once there are so many and none is under way, newest first."""
-    found: Json = []
-    with anyio.fail_after(PATIENCE_S):
-        while True:
-            found = await api.get(f"{path}/activities")
-            if len(found) >= count and all(run["success"] is not None for run in found):
-                return found
-            await anyio.sleep(0.02)
+    return await eventually(
+        lambda: api.get(f"{path}/activities"),
+        lambda found: len(found) >= count and all(run["success"] is not None for run in found),
+    )
 
 
 async def under_way(api: Api, path: str) -> Json:
     """A job's newest activity while its run goes on."""
-    with anyio.fail_after(PATIENCE_S):
-        while True:
-            found = await api.get(f"{path}/activities")
-            if found and found[0]["success"] is None:
-                return found[0]
-            await anyio.sleep(0.02)
+    found = await eventually(
+        lambda: api.get(f"{path}/activities"),
+        lambda found: found and found[0]["success"] is None,
+    )
+    return found[0]
 
 
 async def test_a_job_calls_its_environment_when_it_is_due(tmp_path: Path) -> None:
@@ -216,9 +212,9 @@ async def test_jobs_go_on_after_a_restart_without_what_they_missed(tmp_path: Pat
         (first,) = await runs(api, path, 1)
     clock.set("15:00:01")
     async with running_platform(tmp_path, now=clock) as api:
-        with anyio.fail_after(PATIENCE_S):
-            while (await api.environment(project_id))["projectDeploymentId"] is None:
-                await anyio.sleep(0.02)
+        await eventually(
+            lambda: api.environment(project_id), lambda row: row["projectDeploymentId"]
+        )
         clock.set("15:01:00")
         newest, *others = await runs(api, path, 2)
         assert newest["scheduledAt"] == "2026-01-05T15:01:00.000Z"

@@ -6,56 +6,9 @@ import httpx2
 import pytest
 
 from createos_mcp.contract.values import Json
-from tests.platform.platforms import ANSWERING, Api, read_page, running_platform
-
-RESOURCES = {"cpu": 200, "memory": 512, "replicas": 1}
-
-STAGING = {
-    "uniqueName": "staging",
-    "displayName": "Staging",
-    "description": "Before production",
-    "resources": RESOURCES,
-    "settings": {"runEnvs": {"GREETING": "from staging"}},
-}
-
-WHO = ANSWERING.replace(
-    'os.environ.get("GREETING", "hello").encode()', 'os.environ["REPLICA_ID"].encode()'
-)
-"""An app each of whose replicas answers with its own name."""
-
-
-async def add(api: Api, project_id: str, **changes: Json) -> str:
-    status, data = await api.request(
-        "POST", f"/v1/projects/{project_id}/environments", json={**STAGING, **changes}
-    )
-    assert status == 201, data
-    environment_id: str = data["id"]
-    return environment_id
-
-
-async def settled(api: Api, project_id: str, environment_id: str) -> Json:
-    """An environment once it is active again."""
-    with anyio.fail_after(60):
-        while True:
-            listed = await api.get(f"/v1/projects/{project_id}/environments")
-            found = next(row for row in listed if row["id"] == environment_id)
-            if found["status"] == "active":
-                return found
-            await anyio.sleep(0.02)
-
-
-async def assign(api: Api, project_id: str, environment_id: str, deployment_id: str) -> Json:
-    path = f"/v1/projects/{project_id}/environments/{environment_id}/assign-deployment"
-    status, message = await api.request("POST", path, json={"deploymentId": deployment_id})
-    assert status == 200, message
-    return await settled(api, project_id, environment_id)
-
-
-async def resize(api: Api, project_id: str, environment_id: str, **changes: int) -> Json:
-    path = f"/v1/projects/{project_id}/environments/{environment_id}/resources"
-    status, message = await api.request("PUT", path, json={**RESOURCES, **changes})
-    assert status == 200, message
-    return await settled(api, project_id, environment_id)
+from tests.eventually import eventually
+from tests.platform.api.environments import RESOURCES, STAGING, WHO, add, assign, resize, settled
+from tests.platform.platforms import ANSWERING, read_page, running_platform
 
 
 async def test_two_environments_run_one_deployment_with_variables_of_their_own(
@@ -262,9 +215,9 @@ async def test_deleting_an_environment_takes_its_replicas_address_and_name(tmp_p
         shown = await assign(api, project_id, staging, deployment["id"])
         path = f"/v1/projects/{project_id}/environments/{staging}"
         assert (await api.request("DELETE", path))[0] == 200
-        with anyio.fail_after(30):
-            while len(await api.get(f"/v1/projects/{project_id}/environments")) > 1:
-                await anyio.sleep(0.02)
+        await eventually(
+            lambda: api.get(f"/v1/projects/{project_id}/environments"), lambda left: len(left) == 1
+        )
         with pytest.raises(httpx2.ConnectError):
             await read_page(shown["extra"]["endpoint"])
         assert (await api.request("DELETE", path))[0] == 404

@@ -1,6 +1,5 @@
 """The OpenAPI document against the platform, by generated requests over a real socket."""
 
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,6 +18,7 @@ from createos_mcp.platform import daemon
 from createos_mcp.platform.api.app import SERVED
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.paths import DataDir
+from tests.eventually import eventually_now
 
 OPERATIONS = load_catalog().operations
 
@@ -87,10 +87,9 @@ def resources(client: httpx2.Client, name: str) -> dict[str, str]:
 
 
 def wait_until_deployed(client: httpx2.Client, path: str) -> None:
-    deadline = time.monotonic() + 60
-    while (shown := client.get(path).json()["data"])["status"] != "deployed":
-        assert time.monotonic() < deadline, shown
-        time.sleep(0.02)
+    eventually_now(
+        lambda: client.get(path).json()["data"], lambda shown: shown["status"] == "deployed"
+    )
 
 
 @pytest.mark.parametrize("name", sorted(SERVED))

@@ -10,8 +10,8 @@ import pytest
 from createos_mcp.calls.binding import bind
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.api.requests import MAX_BODY_BYTES
+from tests.platform.belongings import CALLS, belongings, with_ids
 from tests.platform.platforms import Api, running_platform
-from tests.platform.test_users import CALLS, belongings, with_ids
 
 DEEP = json.loads('{"a":' * 500 + "1" + "}" * 500)
 HOSTILE_VALUES: list[Json] = [

@@ -9,8 +9,8 @@ import jwt
 import pytest
 
 from createos_mcp.contract.values import Json
+from tests.platform.daemons import daemon_client, environ, stopped_at_the_end
 from tests.platform.platforms import Api, another_user, read_page, running_platform
-from tests.platform.test_daemon import daemon_client, environ, stopped_at_the_end
 
 
 async def link_of(api: Api, project_id: str) -> Json:

@@ -20,6 +20,7 @@ from createos_mcp.platform.cron.scheduler import Scheduler
 from createos_mcp.platform.models import Activity
 from createos_mcp.platform.store.cronjobs import Due
 from createos_mcp.platform.store.store import Store, open_store
+from tests.eventually import eventually
 from tests.platform.clocks import Clock
 from tests.platform.platforms import running_platform
 
@@ -78,12 +79,10 @@ class Bench:
 
     async def activities(self, job_id: str) -> list[Activity]:
         """A job's activities once none is under way, newest first."""
-        with anyio.fail_after(20):
-            while True:
-                found = await self.store.cronjobs.activities(job_id)
-                if all(activity.success is not None for activity in found):
-                    return found
-                await anyio.sleep(0.01)
+        return await eventually(
+            lambda: self.store.cronjobs.activities(job_id),
+            lambda found: all(activity.success is not None for activity in found),
+        )
 
     async def moments(self, job_id: str) -> list[str]:
         """When the job was run, oldest first."""

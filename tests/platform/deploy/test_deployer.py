@@ -8,6 +8,7 @@ import anyio
 import httpx2
 import pytest
 
+from tests.eventually import eventually
 from tests.platform.platforms import ANSWERING, processes_of, read_page, running_platform, zip_of
 
 NODE = "require('http').createServer((q, a) => a.end('from node')).listen(process.env.PORT)"
@@ -152,9 +153,7 @@ async def test_build_log_lines_are_readable_while_the_build_runs(tmp_path: Path)
         project_id = await api.create_project(buildCommand=build)
         deployment_id = await api.upload(project_id, {"main.py": ANSWERING})
         deployment = await api.wait(project_id, deployment_id, "building")
-        with anyio.fail_after(30):
-            while "\nfirst line" not in (log := await api.build_log(deployment)):
-                await anyio.sleep(0.02)
+        log = await eventually(lambda: api.build_log(deployment), lambda log: "\nfirst line" in log)
         assert "\nlast line" not in log
         (tmp_path / "releases" / deployment_id / "go").touch()
         deployment = await api.wait(project_id, deployment_id)
@@ -167,9 +166,7 @@ async def test_cancelling_ends_the_build_and_its_processes(tmp_path: Path) -> No
         project_id = await api.create_project(buildCommand="echo started; sleep 611")
         deployment_id = await api.upload(project_id, {"main.py": ANSWERING})
         deployment = await api.wait(project_id, deployment_id, "building")
-        with anyio.fail_after(30):
-            while "\nstarted" not in await api.build_log(deployment):
-                await anyio.sleep(0.02)
+        await eventually(lambda: api.build_log(deployment), lambda log: "\nstarted" in log)
         status, _ = await api.request(
             "POST", f"/v1/projects/{project_id}/deployments/{deployment_id}/cancel"
         )
@@ -252,9 +249,7 @@ async def test_deleting_a_deployment_takes_its_app_files_and_address(tmp_path: P
         project_id, deployment_id = deployment["projectId"], deployment["id"]
         path = f"/v1/projects/{project_id}/deployments/{deployment_id}"
         assert (await api.request("DELETE", path))[0] == 200
-        with anyio.fail_after(30):
-            while (await api.request("GET", path))[0] != 404:
-                await anyio.sleep(0.02)
+        await api.until_gone(path)
         with pytest.raises(httpx2.ConnectError):
             await read_page(deployment["extra"]["endpoint"])
         kept = list(tmp_path.glob(f"*/{deployment_id}"))
@@ -273,9 +268,7 @@ async def test_deleting_a_project_takes_all_that_it_owns(tmp_path: Path) -> None
         path = f"/v1/projects/{deployment['projectId']}"
         address = (await api.environment(deployment["projectId"]))["extra"]["endpoint"]
         assert (await api.request("DELETE", path))[0] == 200
-        with anyio.fail_after(30):
-            while (await api.request("GET", path))[0] != 404:
-                await anyio.sleep(0.02)
+        await api.until_gone(path)
         with pytest.raises(httpx2.ConnectError):
             await read_page(address)
         assert not list(tmp_path.glob(f"sources/{deployment['id']}"))
@@ -303,9 +296,9 @@ async def test_what_the_app_prints_is_its_log(tmp_path: Path) -> None:
         deployment = await api.deploy({"main.py": ANSWERING})
         await read_page(f"{deployment['extra']['endpoint']}/some/page")
         path = f"/v1/projects/{deployment['projectId']}/deployments/{deployment['id']}"
-        with anyio.fail_after(30):
-            while "asked for /some/page" not in await api.get(f"{path}/deployment-logs"):
-                await anyio.sleep(0.02)
+        await eventually(
+            lambda: api.get(f"{path}/deployment-logs"), lambda log: "asked for /some/page" in log
+        )
 
 
 async def test_an_app_that_is_being_replaced_ends_with_the_platform(tmp_path: Path) -> None:
@@ -315,9 +308,9 @@ async def test_an_app_that_is_being_replaced_ends_with_the_platform(tmp_path: Pa
         project_id = first["projectId"]
         second_id = await api.upload(project_id, {"main.py": ANSWERING})
         await api.wait(project_id, second_id, "deployed")
-        with anyio.fail_after(30):
-            while "asleep" not in await read_page(first["extra"]["endpoint"]):
-                await anyio.sleep(0.02)
+        await eventually(
+            lambda: read_page(first["extra"]["endpoint"]), lambda page: "asleep" in page
+        )
     assert processes_of(tmp_path) == []
 
 
@@ -333,9 +326,7 @@ async def test_an_app_that_is_being_restarted_can_be_deleted(tmp_path: Path) -> 
         path = f"/v1/projects/{deployment['projectId']}/deployments/{deployment['id']}"
         await api.wait(deployment["projectId"], deployment["id"], "crashing")
         await api.request("DELETE", path)
-        with anyio.fail_after(30):
-            while (await api.request("GET", path))[0] != 404:
-                await anyio.sleep(0.02)
+        await api.until_gone(path)
         assert processes_of(tmp_path) == []
 
 

@@ -1,11 +1,10 @@
 import os
 from pathlib import Path
 
-import anyio
-
 from createos_mcp.platform.sandbox.app_logs import remove_old
-from tests.cli.test_cli import run
-from tests.platform.api.test_environments import assign
+from tests.cli.launches import run
+from tests.eventually import until
+from tests.platform.api.environments import assign
 from tests.platform.platforms import ANSWERING, Api, read_page, running_platform
 
 
@@ -25,9 +24,7 @@ async def test_old_releases_go_and_are_built_again_when_they_are_wanted(tmp_path
         project_id, ids = await versions(api, 3)
     async with running_platform(tmp_path, releases_kept=1) as api:
         releases = tmp_path / "releases"
-        with anyio.fail_after(30):
-            while {file.name for file in releases.iterdir()} != {ids[-1]}:
-                await anyio.sleep(0.02)
+        await until(lambda: {file.name for file in releases.iterdir()} == {ids[-1]})
         production = await api.environment(project_id)
 
         back = await assign(api, project_id, production["id"], ids[0])
@@ -46,9 +43,7 @@ async def test_a_release_in_use_is_never_collected(tmp_path: Path) -> None:
         production = await api.environment(project_id)
         await assign(api, project_id, production["id"], ids[0])
     async with running_platform(tmp_path, releases_kept=0) as api:
-        with anyio.fail_after(30):
-            while (tmp_path / "releases" / ids[1]).exists():
-                await anyio.sleep(0.02)
+        await until(lambda: not (tmp_path / "releases" / ids[1]).exists())
         production = await api.environment(project_id)
         assert await read_page(production["extra"]["endpoint"]) == "version 0"
 
@@ -57,9 +52,7 @@ async def test_a_cache_that_has_outgrown_its_limit_is_cleared(tmp_path: Path) ->
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "large").write_bytes(b"x" * 2_000_000)
     async with running_platform(tmp_path, cache_limit_mb=1):
-        with anyio.fail_after(30):
-            while (tmp_path / "cache" / "large").exists():
-                await anyio.sleep(0.02)
+        await until(lambda: not (tmp_path / "cache" / "large").exists())
 
 
 def test_logs_are_kept_for_their_time_and_those_of_deleted_deployments_too(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import aiohttp
 import anyio
 
 from createos_mcp.contract.values import Json
-from tests.platform.api.test_environments import assign, resize
+from tests.platform.api.environments import assign, resize
 from tests.platform.platforms import Api, running_platform
 
 SWITCHES = 50

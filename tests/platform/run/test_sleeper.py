@@ -3,7 +3,8 @@ from pathlib import Path
 import anyio
 import httpx2
 
-from tests.platform.api.test_environments import WHO, add, assign
+from tests.eventually import eventually
+from tests.platform.api.environments import WHO, add, assign
 from tests.platform.platforms import ANSWERING, processes_of, read_page, running_platform
 
 
@@ -136,9 +137,7 @@ async def test_two_environments_of_one_deployment_sleep_each_for_itself(tmp_path
 
         async with anyio.create_task_group() as visits:
             visits.start_soon(visit)
-            with anyio.fail_after(30):
-                while await running() != {"production": 1, "staging": 0}:
-                    await anyio.sleep(0.1)
+            await eventually(running, lambda counts: counts == {"production": 1, "staging": 0})
             assert (await api.wait(project_id, deployment["id"]))["status"] == "deployed"
             visits.cancel_scope.cancel()
         assert await read_page(staging["extra"]["endpoint"]) == "from staging"

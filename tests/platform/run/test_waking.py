@@ -6,12 +6,7 @@ import httpx2
 import pytest
 from aiohttp import web
 
-from tests.platform.gateway.test_switching import (
-    named,
-    recorded,
-    visit_websocket,
-    visit_with_upload,
-)
+from tests.platform.gateway.visits import named, recorded, visit_websocket, visit_with_upload
 from tests.platform.gateways import OWNER, entrance, free_port, instance_on, serving
 
 
