@@ -20,6 +20,7 @@ from createos_mcp.cli.commands import (
     Argument,
     Command,
     Invocation,
+    load_function,
 )
 from createos_mcp.contract.errors import CreateosError, NoPlatformHereError, SettingError
 from createos_mcp.settings.settings import (
@@ -138,7 +139,12 @@ def _run(command: Command, given: Mapping[str, Any]) -> int:
     environ = dict(os.environ)
     chosen = setting_table().keys()
     flags = {name: value for name, value in given.items() if name in chosen}
-    settings, problems = Settings.read(environ, flags)
+    own_settings = _own_settings(command)
+    settings, problems = Settings.read(
+        environ,
+        flags,
+        spell=lambda name: flag(_bare(command, name) if name in own_settings else name),
+    )
     if problems and not command.tolerates_bad_settings:
         raise problems[0]
     _log_to_stderr(settings.log_level)
@@ -222,8 +228,7 @@ def _parser(words: frozenset[str] | None) -> argparse.ArgumentParser:
 def _add_arguments(parser: _Parser, command: Command) -> None:
     """The command's own arguments first, then the settings that it reads, in groups."""
     for argument in command.arguments:
-        names = (argument.short, argument.name) if argument.short else (argument.name,)
-        parser.add_argument(*names, help=argument.help, **argument.options)
+        _add_argument(parser, argument)
     settings = _flag_settings()
     own = _own_settings(command)
     for name in own:
@@ -238,6 +243,15 @@ def _add_arguments(parser: _Parser, command: Command) -> None:
     for name in settings:
         if name in own or settings[name].metadata["group"] not in command.reads:
             _add_setting(parser, name, settings[name], flag(name), hidden=True)
+
+
+def _add_argument(parser: _Parser, argument: Argument) -> None:
+    names = (argument.short, argument.name) if argument.short else (argument.name,)
+    action = parser.add_argument(*names, help=argument.help, **argument.options)
+    if argument.completer and COMPLETING in os.environ:
+        # Where a completer is looked for:
+        # https://kislyuk.github.io/argcomplete/#specifying-completers
+        action.completer = load_function(argument.completer)  # type: ignore[attr-defined]
 
 
 def _add_setting(

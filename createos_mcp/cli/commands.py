@@ -37,6 +37,8 @@ class Argument:
     """Keywords of `argparse.ArgumentParser.add_argument`: `{"action": "store_true"}`."""
     short: str = ""
     """`-f`."""
+    completer: str = ""
+    """Path of what lists its values for a shell, `module:function`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,9 +66,15 @@ class Command:
 
     def load(self) -> Run:
         """Import what the command runs."""
-        module, _, function = self.run.partition(":")
-        run: Run = getattr(import_module(module), function)
+        run: Run = load_function(self.run)
         return run
+
+
+def load_function(path: str) -> Callable[..., Any]:
+    """Import `module:function`."""
+    module, _, name = path.partition(":")
+    function: Callable[..., Any] = getattr(import_module(module), name)
+    return function
 
 
 GROUPS: Mapping[str, str] = {
@@ -160,12 +168,14 @@ COMMANDS: tuple[Command, ...] = (
                 name="tool",
                 help="Name of the tool. `createos-mcp tools` lists them.",
                 options={"nargs": "?", "metavar": "TOOL"},
+                completer="createos_mcp.cli.completion:list_tool_names",
             ),
             Argument(
                 name="arguments",
                 help="name=value; name=@file reads the value from a file (@- is stdin), "
                 "and name:=value is JSON.",
                 options={"nargs": "*", "metavar": "name=value"},
+                completer="createos_mcp.cli.completion:list_tool_arguments",
             ),
         ),
         reads=_CLIENT,

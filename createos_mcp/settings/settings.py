@@ -5,7 +5,7 @@ A setting `read_timeout_s` is the variable `CREATEOS_READ_TIMEOUT_S` and the fla
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -229,9 +229,17 @@ class Settings(RemoteSettings):
 
     @classmethod
     def read(
-        cls, environ: Mapping[str, str], flags: Mapping[str, str]
+        cls,
+        environ: Mapping[str, str],
+        flags: Mapping[str, str],
+        spell: Callable[[str], str] | None = None,
     ) -> tuple[Self, tuple[SettingError, ...]]:
         """Read what is given, and report everything that is wrong with it.
+
+        Args:
+            environ: Variables, of which those that begin with `CREATEOS_` are read.
+            flags: Texts given as flags, by the names of settings; they win.
+            spell: How the flag of a setting is called in a problem; by default as `flag` says.
 
         Returns:
             The settings, where what cannot be used keeps its default, and one problem for each of
@@ -239,7 +247,7 @@ class Settings(RemoteSettings):
         """
         values: dict[str, Any] = {}
         problems = []
-        for given in _given(environ, flags):
+        for given in _given(environ, flags, spell or flag):
             try:
                 values[given.name] = _read_value(given)
             except _UnfilledSecretError as error:
@@ -305,10 +313,12 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def _given(environ: Mapping[str, str], flags: Mapping[str, str]) -> Iterator[_Given]:
+def _given(
+    environ: Mapping[str, str], flags: Mapping[str, str], spell: Callable[[str], str]
+) -> Iterator[_Given]:
     for name, row in setting_table().items():
         if name in flags:
-            yield _Given(name, flag(name), flags[name], row)
+            yield _Given(name, spell(name), flags[name], row)
         elif variable_of(name) in environ:
             yield _Given(name, variable_of(name), environ[variable_of(name)], row)
 

@@ -97,7 +97,7 @@ def test_a_command_takes_its_own_flags_without_prefix_and_the_long_names_too() -
     assert "--max-deployed" not in shown
     for flag in ("--port", "--serve-port"):
         done = run("serve", flag, "none")
-        assert (done.returncode, flag in done.stderr) == (2, True)
+        assert (done.returncode, done.stderr.partition(":")[2][:9]) == (2, " --port: ")
 
 
 def test_the_help_of_a_tool_shows_its_arguments_with_an_example() -> None:
@@ -120,7 +120,6 @@ def test_a_pipe_that_is_closed_ends_it_in_silence() -> None:
     ) as listing:
         assert listing.stdout is not None
         assert listing.stderr is not None
-        listing.stdout.readline()
         listing.stdout.close()
         assert listing.stderr.read() == ""
         assert listing.wait(60) == 128 + signal.SIGPIPE
@@ -167,7 +166,7 @@ def test_ctrl_c_ends_in_one_sentence_that_says_what_goes_on(tmp_path: Path) -> N
             following.send_signal(signal.SIGINT)
             _, told = following.communicate(timeout=30)
         assert following.returncode == 128 + signal.SIGINT
-        assert told == "No longer following the log. What wrote it goes on running.\n"
+        assert told == "\nNo longer following the log. What wrote it goes on running.\n"
     finally:
         run("platform", "stop", **own)
 
