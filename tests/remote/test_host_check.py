@@ -144,7 +144,7 @@ def test_who_calls_too_often_is_429_and_others_are_not() -> None:
     assert statuses[:5] == [200] * 5
     assert statuses[-1] == late.status_code == 429
     assert 1 <= int(late.headers["retry-after"]) <= 12
-    assert "5 a minute" in late.json()["message"]
+    assert "5 requests per minute" in late.json()["message"]
     assert other.status_code == 200
 
 

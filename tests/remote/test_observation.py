@@ -50,7 +50,7 @@ def test_it_is_ready_only_while_the_platform_answers() -> None:
         assert carrier.get(f"{server.url}/healthz").status_code == 200
         answer = carrier.get(f"{server.url}/readyz")
         assert answer.status_code == 503
-        assert "No connection to http://127.0.0.1:9" in answer.json()["reason"]
+        assert "Could not connect to http://127.0.0.1:9" in answer.json()["reason"]
 
 
 def test_a_platform_that_refuses_the_probe_is_reachable_and_one_that_fails_is_not() -> None:
@@ -92,11 +92,11 @@ def test_metrics_are_for_who_has_their_token() -> None:
     hosts = ("--serve-allowed-hosts", "127.0.0.1:*")
     with fake_api() as api, served(api.url, *public, *hosts) as server:
         address = f"http://127.0.0.1:{server.port}/metrics"
-        assert carrier.get(address).status_code == 404
+        assert carrier.get(address).status_code == 401
     token = {"CREATEOS_SERVE_METRICS_TOKEN": "prometheus"}
     with fake_api() as api, served(api.url, *public, *hosts, variables=token) as server:
         address = f"http://127.0.0.1:{server.port}/metrics"
-        assert carrier.get(address).status_code == 404
+        assert carrier.get(address).status_code == 401
         given = {"Authorization": "Bearer prometheus"}
         assert carrier.get(address, headers=given).status_code == 200
 

@@ -79,9 +79,9 @@ async def test_arguments_are_filled_in_on_one_line(era: Era) -> None:
 @pytest.mark.parametrize(
     ("name", "given", "said"),
     [
-        ("nothing", {}, "known are blue-green"),
+        ("nothing", {}, "known: blue-green"),
         ("roll-back", {}, "roll-back needs project_id: Name of the project"),
-        ("roll-back", {"project_id": "a", "color": "b"}, "takes no 'color'"),
+        ("roll-back", {"project_id": "a", "color": "b"}, "has no argument 'color'"),
     ],
 )
 async def test_a_prompt_that_cannot_be_given_says_why(

@@ -130,7 +130,7 @@ async def test_only_what_the_caller_s_tools_reach_can_be_read(era: Era) -> None:
         assert "createos://projects" not in listed
         with pytest.raises(MCPError, match="There is no resource"):
             await here.client.read_resource("createos://projects")
-        with pytest.raises(MCPError, match="kept to one project"):
+        with pytest.raises(MCPError, match="pinned to one project"):
             await here.client.read_resource("createos://projects/other")
         assert json.loads(await read(here.client, "createos://projects/my-app"))["id"] == ID
     excluded = Selection(exclude_tools=frozenset({"GetQuotas"}))

@@ -178,7 +178,7 @@ async def test_a_fault_of_ours_leaks_nothing_and_is_logged(
         with caplog.at_level(logging.ERROR):
             result = await client.call_tool("GetProject", {"project_id": ID})
     assert result.is_error
-    assert "fault in createos-mcp" in text_of(result)
+    assert "Internal error in createos-mcp" in text_of(result)
     assert KEY not in text_of(result)
     assert "GetProject failed unexpectedly" in caplog.text
 

@@ -129,7 +129,7 @@ async def test_a_pinned_project_leaves_every_schema_and_is_filled_in(era: Era) -
         await here.call("ListDomains", project_id="my-app")
         refused = await here.call("ListDomains", project_id="another")
     assert here.api.sent("GET").count(f"/v1/projects/{ID}/domains") == 2
-    assert "kept to one project" in text_of(refused)
+    assert "pinned to one project" in text_of(refused)
     assert not {"CreateProject", "ListProjects", "AddProjectsToApp"} & set(tools)
 
 

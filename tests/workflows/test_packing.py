@@ -77,7 +77,7 @@ def test_a_link_that_leads_out_refuses_the_directory(tmp_path: Path) -> None:
     outside = fill(tmp_path / "outside", {"secret.txt": "secret"})
     top = fill(tmp_path / "app", {"main.py": ""})
     (top / "data").symlink_to(outside)
-    with pytest.raises(LocalReadError, match=r"data leads out .*\.createosignore"):
+    with pytest.raises(LocalReadError, match=r"data points outside .*\.createosignore"):
         pack_directory(top)
     (top / ".createosignore").write_text("/data\n")
     assert list(pack_directory(top).files) == ["main.py"]
@@ -91,7 +91,7 @@ def test_a_link_to_a_file_within_is_the_file(tmp_path: Path) -> None:
 
 def test_an_empty_directory_is_refused(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("A=1")
-    with pytest.raises(LocalReadError, match="no file that is not ignored"):
+    with pytest.raises(LocalReadError, match="no files that are not ignored"):
         pack_directory(tmp_path)
 
 

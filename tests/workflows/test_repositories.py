@@ -70,7 +70,7 @@ async def test_a_repository_that_no_account_shows_is_refused_before_anything_is_
         here.api.respond = Cloud({ACCOUNTS: []}).answer
         nobody = text_of(await here.call("Deploy", **DEPLOY, repository="team/shop"))
         assert "POST" not in [asked.method for asked in here.api.asked]
-    assert "connected are me, Team" in unknown
-    assert "my-app does not exist; say owner/repo" in missing
+    assert "connected accounts: me, Team" in unknown
+    assert "my-app does not exist; give owner/repo" in missing
     assert "repository" in malformed
     assert "none is connected" in nobody

@@ -86,7 +86,7 @@ async def test_a_build_that_fails_names_the_stage_the_log_and_the_cause(
         verdict = await agent.call("Deploy", project_id=f"build-{era}", files=files)
     assert (verdict["status"], verdict["stage"]) == ("build_error", "build")
     assert "missing-file.js" in verdict["log"]
-    assert "missing-file.js is not there" in verdict["cause"]
+    assert "the module missing-file.js is missing" in verdict["cause"]
 
 
 @both_eras
@@ -132,7 +132,7 @@ async def test_variables_are_set_one_by_one_from_all_places_and_named_only(
     assert "canary" not in str([first, second])
     assert (before, after) == ("unset", "from the file")
     assert shown["items"][0]["settings"]["runEnvs"]["KEY"] == "canary-b"
-    assert "is for this server" in own
+    assert "belongs to this server" in own
     assert "the mask" in mask
 
 
@@ -151,9 +151,9 @@ async def test_what_the_local_platform_cannot_deploy_is_said_plainly(
         )
         branch = await agent.refusal("Deploy", project_id="no-such-app", branch="main")
     assert "501" in image
-    assert f"Done before it: the project {name} was created" in image
+    assert f"the project {name} was created" in image
     assert "project of type image" in other
-    assert "no-such-app does not exist; say owner/repo" in branch
+    assert "no-such-app does not exist; give owner/repo" in branch
 
 
 @both_eras

@@ -28,7 +28,7 @@ async def test_without_roots_the_working_directory_and_below_may_be_read(
     async with working_in(inside, era, data_dir=tmp_path / "data") as local:
         for path in (str(outside), "../outside", "way-out", "~", "/"):
             said = await local.refusal("Deploy", project_id="my-app", directory=path)
-            assert "may not be read" in said
+            assert "is outside of the allowed directories" in said
             assert str(inside) in said
         said = await local.refusal("Deploy", project_id="my-app", directory="nothing-here")
     assert "there is no directory" in said
@@ -47,7 +47,7 @@ async def test_roots_of_the_client_take_the_place_of_the_working_directory(
         unset = await local.refusal(
             "SetEnvironmentVariables", project_id="my-app", envFile="no.env"
         )
-    assert "may not be read" in said
+    assert "is outside of the allowed directories" in said
     assert str(offered) in said
     assert f"there is no file {offered}/no.env" in unset
 
@@ -61,7 +61,7 @@ async def test_the_operator_allows_further_directories(era: Era, tmp_path: Path)
         within = await local.refusal("Deploy", project_id="my-app", directory=f"{allowed}/none")
         without = await local.refusal("Deploy", project_id="my-app", directory=str(here))
     assert "there is no directory" in within
-    assert "may not be read" in without
+    assert "is outside of the allowed directories" in without
 
 
 @pytest.mark.parametrize("place", ["/", "/home/someone", "/home"])
@@ -69,7 +69,7 @@ async def test_a_home_or_the_whole_machine_is_no_default(place: str) -> None:
     workspace = Workspace(working_directory=Path(place), home=Path("/home/someone"))
     async with agent(workspace=workspace) as here:
         said = text_of(await here.call("Deploy", **DEPLOY, directory="/usr"))
-    assert "allowed is what lies in: nothing" in said
+    assert "is outside of the allowed directories: nothing" in said
     assert "CREATEOS_DEPLOY_ROOTS" in said
 
 
