@@ -1,6 +1,7 @@
 """The backend: sends bound requests to the CreateOS REST API and hands back the data."""
 
 import json
+import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -11,7 +12,6 @@ from urllib.parse import urlencode
 
 import anyio
 import httpx2
-import tenacity
 
 from createos_mcp.client.http import HttpResponse, Timeouts, send_request, translated
 from createos_mcp.client.response import read_response
@@ -56,8 +56,6 @@ class _Attempted:
     limits: Timeouts
     relocated: bool = False
     """Whether this call has already asked where the API went."""
-    failure: CallError | None = None
-    """Why the first attempt failed, until that is counted."""
 
 
 class Backend:
@@ -113,7 +111,7 @@ class Backend:
             total_timeout_s=total_timeout_s + upload_timeout_s,
         )
         self._attempts = attempts
-        self._backoff = tenacity.wait_exponential(backoff_s) + tenacity.wait_random(0, backoff_s)
+        self._backoff_s = backoff_s
         self._sleep = sleep
         self._client = httpx2.AsyncClient(
             headers={"User-Agent": f"createos-mcp/{version('createos-mcp')}"},
@@ -163,13 +161,20 @@ class Backend:
             limits=self._upload_limits if size_bytes > _LARGE_BODY_BYTES else self._limits,
         )
         await self._find(stale=None)
-        with anyio.move_on_after(call.limits.total_timeout_s):
-            try:
-                # Most calls end here, and tenacity costs as much as sending a request.
-                return await self._attempt(call)
-            except CallError as error:
-                call.failure = error
-            return await self._retrying(call)(self._repeat, call)
+        with anyio.move_on_after(call.limits.total_timeout_s) as time_left:
+            for number in range(1, self._attempts):
+                try:
+                    return await self._attempt(call)
+                except CallError as error:
+                    pause_s = self._pause_s(error, number)
+                    # A pause that the platform requests is kept in full, or its error returned.
+                    if (
+                        not _is_repeatable(error, call.endpoint)
+                        or anyio.current_time() + pause_s >= time_left.deadline
+                    ):
+                        raise
+                await self._sleep(pause_s)
+            return await self._attempt(call)
         raise TimedOutError("all attempts", call.limits.total_timeout_s)
 
     async def stream(
@@ -208,28 +213,12 @@ class Backend:
             return _read_attempt(endpoint, answer, chosen)
         raise TimedOutError("receiving the upload", limits.total_timeout_s)
 
-    def _retrying(self, call: _Attempted) -> tenacity.AsyncRetrying:
-        return tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception(lambda e: _is_repeatable(e, call.endpoint)),
-            # A pause that the platform asks for is kept in full, or its error is handed back.
-            stop=tenacity.stop_after_attempt(self._attempts)
-            | tenacity.stop_before_delay(call.limits.total_timeout_s),
-            wait=self._pause_s,
-            sleep=self._sleep,
-            reraise=True,
-        )
-
-    def _pause_s(self, state: tenacity.RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome else None
+    def _pause_s(self, error: CallError, number: int) -> float:
+        """What the platform requests, or a pause that doubles after each attempt, with jitter."""
         asked_s = error.retry_after_s if isinstance(error, ApiError) else None
-        return self._backoff(state) if asked_s is None else asked_s
-
-    async def _repeat(self, call: _Attempted) -> Json:
-        """Another attempt; at first the failure of the one already made, so that it counts."""
-        if call.failure is not None:
-            failure, call.failure = call.failure, None
-            raise failure
-        return await self._attempt(call)
+        if asked_s is not None:
+            return asked_s
+        return self._backoff_s * (2.0 ** (number - 1) + random.random())  # noqa: S311 - no secret
 
     async def _attempt(self, call: _Attempted) -> Json:
         target = await self._find(stale=None)

@@ -58,6 +58,10 @@ class UnauthorizedError(Refusal):
         super().__init__(f"{reason}. Send a valid API key in the X-Api-Key header.")
 
 
+class TokenError(Exception):
+    """A token was not signed here, or has expired; the text completes `The token ...`."""
+
+
 class TransferTokenError(Refusal):
     """A transfer token was not made here, is over, or was used."""
 

@@ -186,7 +186,7 @@ async def test_a_platform_that_cannot_start_says_why(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         config = PlatformConfig(data_dir=DataDir(tmp_path), api_port=port)
-        with pytest.raises(StartupError, match=f"port {port} is taken"):
+        with pytest.raises(StartupError, match=f"cannot listen on port {port}"):
             await to_thread.run_sync(daemon.ensure_running, config, environ())
 
 

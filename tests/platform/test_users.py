@@ -36,7 +36,7 @@ async def test_a_user_is_added_to_a_platform_that_has_not_run_and_comes_after_it
 async def test_a_user_name_of_another_form_is_refused_with_the_form(
     name: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(UserNameError, match="1 to 48 letters"):
+    with pytest.raises(UserNameError, match="1-48 letters"):
         await add_user(DataDir(tmp_path), name)
 
 

@@ -157,10 +157,7 @@ def _status_page(services: Services) -> Endpoint:
 def _download(services: Services) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         deployment_id = request.path_params["deployment_id"]
-        query = request.query_params
-        services.downloads.check(
-            deployment_id, query.get("expires", ""), query.get("signature", "")
-        )
+        services.downloads.check(deployment_id, request.query_params.get("token", ""))
         source = services.config.data_dir.source(deployment_id)
         if not source.is_dir():
             raise NotFoundError("deployment with files", deployment_id)

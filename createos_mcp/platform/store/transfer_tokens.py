@@ -1,20 +1,14 @@
-"""Transfer tokens: what an owner hands to the user who shall take over a project."""
+"""Transfer tokens: what an owner gives to the user who takes over a project."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from createos_mcp.platform.errors import TransferTokenError
+from createos_mcp.platform.errors import TokenError, TransferTokenError
 from createos_mcp.platform.ids import new_id
+from createos_mcp.platform.tokens import Tokens
 
 VALID_FOR = timedelta(hours=6)
-
-_ALGORITHM = "HS256"
-_CLAIMS = ("project", "from", "jti", "iat", "exp")
-
-# The clock that decides is ours, so that PyJWT looks at the claims' presence alone.
-_OPTIONS: Any = {"require": list(_CLAIMS), "verify_exp": False, "verify_iat": False}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,32 +23,20 @@ class TransferToken:
 
 
 class TransferTokens:
-    """Signs and reads tokens, https://www.rfc-editor.org/rfc/rfc7519.
+    """Signs and reads transfer tokens.
 
     Args:
-        secret: Known to this platform alone, kept over restarts.
+        secret: Known to this platform alone, kept across restarts.
         now: Tells the present moment.
     """
 
     def __init__(self, *, secret: str, now: Callable[[], datetime]) -> None:
-        self._secret = secret
-        self._now = now
+        claims = ("project", "from", "jti")
+        self._tokens = Tokens(secret=secret, claims=claims, valid_for=VALID_FOR, now=now)
 
     def issue(self, project_id: str, from_user_id: str) -> tuple[str, datetime]:
-        """A token that is valid for six hours and one transfer, and when it ends."""
-        # Transfers are rare, and this would take a tenth of the platform's start.
-        import jwt  # noqa: PLC0415
-
-        now = self._now()
-        expires_at = (now + VALID_FOR).replace(microsecond=0)
-        claims = {
-            "project": project_id,
-            "from": from_user_id,
-            "jti": new_id(),
-            "iat": int(now.timestamp()),
-            "exp": int(expires_at.timestamp()),
-        }
-        return jwt.encode(claims, self._secret, algorithm=_ALGORITHM), expires_at
+        """A token that is valid for six hours and one transfer, and when it expires."""
+        return self._tokens.issue({"project": project_id, "from": from_user_id, "jti": new_id()})
 
     def read(self, text: str) -> TransferToken:
         """What a good token says.
@@ -62,15 +44,10 @@ class TransferTokens:
         Raises:
             TransferTokenError: It was not signed here, or its six hours are over.
         """
-        import jwt  # noqa: PLC0415 - as above
-
         try:
-            claims = jwt.decode(text, self._secret, algorithms=[_ALGORITHM], options=_OPTIONS)
-        except (jwt.InvalidTokenError, UnicodeEncodeError) as error:
-            raise TransferTokenError("was not issued by this platform") from error
-        expires_at = datetime.fromtimestamp(claims["exp"], tz=self._now().tzinfo)
-        if expires_at <= self._now():
-            raise TransferTokenError("has expired")
+            claims, expires_at = self._tokens.read(text)
+        except TokenError as error:
+            raise TransferTokenError(str(error)) from error
         return TransferToken(
             id=claims["jti"],
             project_id=claims["project"],

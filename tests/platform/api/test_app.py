@@ -23,7 +23,7 @@ async def test_an_answer_without_a_good_key_is_401_in_the_envelope_and_says_what
     tmp_path: Path,
 ) -> None:
     async with running_platform(tmp_path) as api:
-        for key, sentence in (("", "carries no API key"), ("skp_wrong", "unknown")):
+        for key, sentence in (("", "has no API key"), ("skp_wrong", "unknown")):
             answer = await api.client.get("/v1/projects", headers={"X-Api-Key": key})
             assert answer.status_code == 401
             assert answer.json()["status"] == "fail"

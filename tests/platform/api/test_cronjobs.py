@@ -233,7 +233,7 @@ async def test_a_run_that_the_platform_did_not_outlive_has_failed_and_is_not_rep
     async with running_platform(tmp_path, now=clock, stop_timeout_s=1) as api:
         (closed,) = await runs(api, path, 1)
         assert (closed["id"], closed["success"], closed["statusCode"]) == (run["id"], False, None)
-        assert "not repeated" in closed["log"]
+        assert "not retried" in closed["log"]
         clock.set("12:02:00")
         newer = await under_way(api, path)
         assert newer["scheduledAt"] == "2026-01-05T12:02:00.000Z"

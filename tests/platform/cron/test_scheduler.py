@@ -189,7 +189,7 @@ async def test_an_app_that_does_not_answer_in_time_has_failed(tmp_path: Path) ->
         await b.at("12:01:00")
         (run,) = await b.activities(job)
         assert (run.success, run.status_code) == (False, None)
-        assert run.log == "The app did not answer within 1 s."
+        assert run.log == "The app did not respond within 1 s."
 
 
 async def test_moments_that_were_missed_are_not_made_up_for(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ async def test_logs_of_a_stopped_deployment_can_be_read(tmp_path: Path) -> None:
         await api.wait(project_id, deployment["id"], "sleeping")
         path = f"/v1/projects/{project_id}/deployments/{deployment['id']}/deployment-logs"
         assert "I was here" in await api.get(f"{path}?since-seconds=3600")
-        assert "Raise since-seconds" in await api.get(f"{path}?since-seconds=0")
+        assert "Increase since-seconds" in await api.get(f"{path}?since-seconds=0")
 
 
 async def test_logs_of_a_deleted_deployment_are_shown_by_the_command_line(tmp_path: Path) -> None:
@@ -88,4 +88,4 @@ async def test_logs_of_a_deleted_deployment_are_shown_by_the_command_line(tmp_pa
     assert "last words" in shown.stdout
     assert "Building for python" in shown.stdout
     unknown = run("platform", "logs", "none-such", CREATEOS_DATA_DIR=str(tmp_path))
-    assert (unknown.returncode, deployment["id"] in unknown.stdout) == (1, True)
+    assert (unknown.returncode, deployment["id"] in unknown.stderr) == (1, True)

@@ -168,7 +168,7 @@ async def test_a_dns_server_that_is_down_is_waited_for_5_seconds(tmp_path: Path)
             project_id = await api.create_project()
             domain = await add(api, project_id, "app.example.com")
             message = await refresh(api, project_id, domain)
-            assert "CNAME unknown (no answer within 5 s)" in message
+            assert "CNAME unknown (no response within 5 s)" in message
             assert "no CNAME" not in message
 
 

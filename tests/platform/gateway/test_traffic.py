@@ -118,7 +118,7 @@ async def test_a_damaged_file_is_set_aside_and_counting_goes_on(
             traffic.record("one", 200, "/")
             assert await traffic.statuses("one", EVER) == {200: 1}
 
-    assert "set aside" in caplog.text
+    assert "moved aside" in caplog.text
     assert (tmp_path / "traffic.damaged").exists()
 
 

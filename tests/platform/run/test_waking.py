@@ -97,7 +97,7 @@ async def test_a_waking_that_fails_is_a_503_and_the_next_request_tries_again(
             failed = await client.get(way.address)
             served = await client.get(f"{way.address}/whoami")
 
-    assert (failed.status_code, "could not be woken" in failed.text) == (503, True)
+    assert (failed.status_code, "could not be started" in failed.text) == (503, True)
     assert failed.headers["retry-after"]
     assert "no memory left" in caplog.text
     assert served.text == "one"
