@@ -17,6 +17,7 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate.py --check
+	$(BIN)/python docs/wording.py
 	$(BIN)/python release/manifests.py --check
 
 bench: $(READY)

@@ -1,12 +1,14 @@
-"""Records docs/transcript.md: what three first prompts come to, by an MCP client that runs them.
+"""Records docs/transcript.md: three first prompts and the calls of the agent that runs them.
 
-Everything in it was answered by the server and the local platform; ids, ports and times are
-replaced, so that two recordings differ only where something has changed. `--check` records again
-and compares the order of calls, their outcome and the members of each answer.
+Every answer comes from the server and the local platform. IDs, ports and times are replaced, so
+that two recordings differ only where something has changed. `--check` records again and compares
+the calls, their outcome and the members of each answer.
 """
 
 import json
+import os
 import re
+import shutil
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
@@ -16,7 +18,7 @@ from typing import Any, TypeAlias
 
 import anyio
 import httpx2
-from demo import HERE, POLL_S, UNFINISHED, read_files
+from demo import HERE
 from mcp import Client, StdioServerParameters
 from mcp_types import TextContent
 
@@ -25,23 +27,31 @@ Json: TypeAlias = Any
 RECORD = HERE.parent / "docs" / "transcript.md"
 APP = "hello-node"
 DEADLINE_S = 240
-SHOWN_CHARACTERS = 900
+SHOWN_CHARACTERS = 1_400
 
 BROKEN = '{"name": "hello-node", "scripts": {"build": "tsc --version-that-is-not-there"}}'
 """A package.json whose build fails, for the second prompt."""
 
 HEAD = """\
-# Three first prompts
+# Recorded session
 
-Recorded by `examples/transcript.py`, which makes these calls through an MCP client over stdio to
-the local platform. Ids, ports and times are replaced; long answers are cut.
+Recorded by `examples/transcript.py`: an MCP client over stdio makes these calls, and the local
+platform answers. IDs, ports and times are replaced; long answers are cut.
 """
 
+WORKFLOWS = ("Deploy",)
+"""What the prompts of README.md are answered with; a recording without one is out of date."""
+
+_MASKED_ADDRESS = "127.<"
+"""What a rule of `_REPLACED` would leave of an address that it took for something else."""
+
 _REPLACED = (
+    (re.compile(r"untrusted [0-9a-f]+"), "untrusted <mark>"),
+    (re.compile(r"/[\w./-]+/createos-transcript-\w+/"), "/home/me/"),
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "<id>"),
     (re.compile(r"\b[0-9a-f]{12,64}\b"), "<id>"),
     (re.compile(r"dep-[0-9a-f-]+"), "dep-<id>"),
-    (re.compile(r"\b\d+\.\d+\.\d+\b(?!\.)"), "<version>"),
+    (re.compile(r"(?<![\d.])\d+\.\d+\.\d+(?![\d.])"), "<version>"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.\d]*(?:Z|\+00:00)"), "<time>"),
     (re.compile(r"((?:127\.0\.0\.1|localhost):)\d+"), r"\1<port>"),
     (re.compile(r"\b\d+(?:\.\d+)? ?m?s\b"), "<duration>"),
@@ -68,18 +78,10 @@ class Recorder:
         """Make a call and write it down."""
         answer = await self._call(tool, arguments)
         shown = json.dumps(_shorten(dict(arguments)))
-        data = answer.get("log") or json.dumps(answer, indent=2)
+        data = json.dumps(answer, indent=2, ensure_ascii=False)
         self.lines.append(f"\n**{tool}** `{normalise(shown)}`\n")
         self.lines.append(f"\n```\n{_cut(normalise(data))}\n```\n")
         return answer
-
-    async def wait(self, project: str) -> dict[str, Json]:
-        """Watch the newest deployment until it is finished, and write the last answer down."""
-        arguments = {"project_id": project, "deployment_id": "latest"}
-        with anyio.fail_after(DEADLINE_S):
-            while (await self._call("GetDeployment", arguments))["status"] in UNFINISHED:
-                await anyio.sleep(POLL_S)
-        return await self.call("GetDeployment", arguments)
 
     async def _call(self, tool: str, arguments: Mapping[str, Json]) -> dict[str, Json]:
         result = await self._client.call_tool(tool, dict(arguments))
@@ -109,22 +111,11 @@ def shape(record: str) -> list[str]:
     return kept
 
 
-async def deploy(recorder: Recorder) -> None:
-    """The first prompt: files become an address that answers."""
+async def deploy(recorder: Recorder, _: Path) -> None:
+    """The first prompt: a directory becomes an address that was requested."""
     recorder.prompt("Deploy the app in this folder and give me its address.")
-    project = {
-        "uniqueName": APP,
-        "displayName": "Hello Node",
-        "type": "upload",
-        "source": {},
-        "settings": {"runtime": "node:20", "port": 3000},
-    }
-    await recorder.call("CreateProject", project)
-    files = read_files(HERE / APP)
-    await recorder.call("UploadDeploymentFiles", {"project_id": APP, "files": files})
-    deployment = await recorder.wait(APP)
-    address = deployment["extra"]["endpoint"]
-    recorder.say(f"It is at {address}, which answers {await read_page(address)}.")
+    answer = await recorder.call("Deploy", {"project_id": APP, "directory": "."})
+    recorder.say(f"It is at {answer['url']}, which answers {await read_page(answer['url'])}.")
 
 
 async def read_page(address: str) -> str:
@@ -134,24 +125,15 @@ async def read_page(address: str) -> str:
     return f"`HTTP {page.status_code}: {page.text.strip()[:120]}`"
 
 
-async def explain_failure(recorder: Recorder) -> None:
-    """The second prompt: a deployment that does not build, and its log."""
-    files = [{"path": "package.json", "content": BROKEN}, *read_files(HERE / APP)[:1]]
-    broken = {"project_id": APP, "files": files}
+async def explain_failure(recorder: Recorder, directory: Path) -> None:
+    """The second prompt: a version that does not build, and why."""
     recorder.prompt("I changed the build. Deploy it again; if it fails, tell me why.")
-    await recorder.call("UploadDeploymentFiles", broken)
-    deployment = await recorder.wait(APP)
-    log = await recorder.call("GetBuildLogs", {"project_id": APP, "deployment_id": "latest"})
-    cause = next(line for line in log["log"].splitlines() if "not found" in line)
-    environments = await recorder.call("ListProjectEnvironments", {"project_id": APP})
-    address = environments["items"][0]["extra"]["endpoint"]
-    recorder.say(
-        f"It is `{deployment['status']}`: `{cause}`. The version before goes on: "
-        f"{address} answers {await read_page(address)}."
-    )
+    (directory / "package.json").write_text(BROKEN)
+    answer = await recorder.call("Deploy", {"project_id": APP, "directory": "."})
+    recorder.say(f"It is not live: {answer['cause']}. {answer['next']}")
 
 
-async def list_running(recorder: Recorder) -> None:
+async def list_running(recorder: Recorder, _: Path) -> None:
     """The third prompt: what runs, and where."""
     recorder.prompt("Which of my projects are running, and at which addresses?")
     projects = await recorder.call("ListProjects", {"limit": 10})
@@ -165,26 +147,32 @@ async def list_running(recorder: Recorder) -> None:
 
 async def record() -> str:
     """Run the three prompts on a platform of their own, and return what was written down."""
-    async with _client() as client:
-        recorder = Recorder(client)
-        for prompt in (deploy, explain_failure, list_running):
-            await prompt(recorder)
+    with tempfile.TemporaryDirectory(prefix="createos-transcript-") as temporary:
+        app = Path(temporary) / APP
+        shutil.copytree(HERE / APP, app)
+        async with _client(app, Path(temporary) / "data") as client:
+            recorder = Recorder(client)
+            for prompt in (deploy, explain_failure, list_running):
+                await prompt(recorder, app)
     return re.sub(r"\n{3,}", "\n\n", "".join(recorder.lines))
 
 
 @asynccontextmanager
-async def _client() -> AsyncIterator[Client]:
-    """A client of a server of its own, whose platform and files are gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="createos-transcript-") as directory:
-        environ = {"CREATEOS_DATA_DIR": directory, "CREATEOS_RESULT_BUDGET_BYTES": "20000"}
-        command = [sys.executable, "-m", "createos_mcp"]
-        server = StdioServerParameters(command=command[0], args=command[1:], env=environ)
-        try:
-            async with Client(server) as client:
-                yield client
-        finally:
-            stop = [*command, "platform", "stop", "--data-dir", directory]
-            await anyio.run_process(stop, check=False)
+async def _client(directory: Path, data_dir: Path) -> AsyncIterator[Client]:
+    """A client whose server works in a directory; its platform is stopped afterwards."""
+    environ = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("CREATEOS_")},
+        "CREATEOS_DATA_DIR": str(data_dir),
+    }
+    command = [sys.executable, "-m", "createos_mcp"]
+    server = StdioServerParameters(
+        command=command[0], args=command[1:], env=environ, cwd=directory
+    )
+    try:
+        async with Client(server, read_timeout_seconds=DEADLINE_S) as client:
+            yield client
+    finally:
+        await anyio.run_process([*command, "platform", "stop"], env=environ, check=False)
 
 
 def _shorten(arguments: dict[str, Json]) -> dict[str, Json]:
@@ -200,6 +188,13 @@ def _cut(text: str, limit: int = SHOWN_CHARACTERS) -> str:
 def main() -> int:
     """Record, or compare with the recording that is there; 1 when their shapes differ."""
     recorded = anyio.run(record)
+    if _MASKED_ADDRESS in recorded:
+        sys.stdout.write(f"an address was replaced in part: {_MASKED_ADDRESS}\n")
+        return 1
+    missing = [name for name in WORKFLOWS if f"**{name}**" not in recorded]
+    if missing:
+        sys.stdout.write(f"no call of {', '.join(missing)} was recorded\n")
+        return 1
     if "--check" not in sys.argv[1:]:
         RECORD.write_text(recorded)
         return 0

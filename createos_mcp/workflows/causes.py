@@ -146,7 +146,7 @@ LOG_PATTERNS: Sequence[LogPattern] = (
     ),
     _pattern(
         r"(?:sh|bash): (?:\d+: |line \d+: )?NAME: (?:command )?not found",
-        "the command {0} does not exist there",
+        "the command {0} was not found",
         "Install it with installCommand, or use another command; deploy again.",
     ),
     _pattern(
