@@ -14,7 +14,7 @@ What refuses an HTTP request is in `remote/errors.py`.
   x KeyNameError
   x ArgumentTextError
   x ToolRefusedError
-  x AnswerNeededError
+  x ConfirmationNeededError
   x RootsNeededError
   x InternalError
   x CallError

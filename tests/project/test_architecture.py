@@ -1,11 +1,18 @@
 import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import createos_mcp
+from createos_mcp.contract import errors
 from createos_mcp.contract.catalog import load_catalog
+from createos_mcp.platform.states import TRANSITIONS, DeploymentStatus
 
 PACKAGE = Path(createos_mcp.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -51,3 +58,72 @@ def test_only_entry_points_read_the_environment(name: str) -> None:
 def test_a_module_is_one_noun_of_a_readable_size(name: str) -> None:
     assert len((PACKAGE / name).read_text().splitlines()) <= 400
     assert Path(name).stem not in {"utils", "helpers", "common", "misc"}
+
+
+def test_a_name_at_the_top_of_a_module_is_used_once() -> None:
+    named: dict[str, list[str]] = {}
+    for file, name in zip(MODULES, NAMES, strict=True):
+        for node in ast.parse(file.read_text()).body:
+            match node:
+                case ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
+                    if not node.name.startswith("_"):
+                        named.setdefault(node.name, []).append(name)
+    twice = {name: places for name, places in named.items() if len(places) > 1}
+    assert twice.keys() <= {"main"}, twice
+
+
+def test_tests_lie_where_the_code_lies() -> None:
+    root = Path(__file__).parents[1]
+    folders = {file.parent.relative_to(root).as_posix() for file in root.rglob("test_*.py")}
+    assert {folder for folder in folders if not (PACKAGE / folder).is_dir()} == {"project", "whole"}
+
+
+PLANTED = {
+    "contract/planted.py": "import createos_mcp.calls.pipeline",
+    "platform/api/planted.py": "import createos_mcp.answers.redaction",
+    "platform/gateway/planted.py": "import mcp_types",
+    "platform/sandbox/planted.py": "import createos_mcp.platform.store.store",
+    "platform/planted/__init__.py": "",
+    "workflows/planted.py": "import createos_mcp.server.server",
+    "remote/planted.py": "",
+}
+"""Modules that cross a wall, or that no layer names."""
+
+
+@pytest.mark.parametrize("place", PLANTED)
+def test_a_new_module_that_crosses_a_wall_fails_the_check(place: str, tmp_path: Path) -> None:
+    shutil.copytree(PACKAGE, tmp_path / "createos_mcp")
+    shutil.copy(PACKAGE.parent / "pyproject.toml", tmp_path)
+    target = tmp_path / "createos_mcp" / place
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(PLANTED[place])
+    done = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 1, done.stdout
+    assert place.removesuffix(".py").removesuffix("/__init__").replace("/", ".") in done.stdout
+
+
+def test_the_document_draws_the_states_that_the_store_allows() -> None:
+    document = (PACKAGE.parent / "docs" / "architecture.md").read_text()
+    drawn = document.partition('state "Deployment"')[2].partition("```")[0]
+    arrows = set(re.findall(r"^\s+(\w+) --> (\w+)", drawn, re.MULTILINE))
+    allowed = {
+        (before.value, after.value) for before, follow in TRANSITIONS.items() for after in follow
+    }
+    assert arrows == {(a, b) for a, b in allowed if b != "terminating"}
+    assert {a for a, b in allowed if b == "terminating"} == {
+        state.value for state in DeploymentStatus if state is not DeploymentStatus.TERMINATING
+    }
+
+
+def test_the_tree_of_errors_in_its_docstring_is_the_tree_of_classes() -> None:
+    drawn = re.findall(r"^ *[*x+-] (\w+)$", errors.__doc__ or "", re.MULTILINE)
+    tree = ast.parse((PACKAGE / "contract" / "errors.py").read_text())
+    assert set(drawn) == {node.name for node in tree.body if isinstance(node, ast.ClassDef)}

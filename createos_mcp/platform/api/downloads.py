@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from createos_mcp.platform.errors import NotFoundError, TokenError
-from createos_mcp.platform.tokens import Tokens
+from createos_mcp.platform.signed_tokens import SignedTokens
 
 VALID_FOR = timedelta(hours=1)
 
@@ -18,7 +18,9 @@ class Downloads:
     """
 
     def __init__(self, *, secret: str, now: Callable[[], datetime]) -> None:
-        self._tokens = Tokens(secret=secret, claims=("deployment",), valid_for=VALID_FOR, now=now)
+        self._tokens = SignedTokens(
+            secret=secret, claims=("deployment",), valid_for=VALID_FOR, now=now
+        )
 
     def link(self, base_url: str, deployment_id: str) -> str:
         """An address that returns the files to anyone who has it, for an hour."""

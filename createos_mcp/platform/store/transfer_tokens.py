@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from createos_mcp.platform.errors import TokenError, TransferTokenError
 from createos_mcp.platform.ids import new_id
-from createos_mcp.platform.tokens import Tokens
+from createos_mcp.platform.signed_tokens import SignedTokens
 
 VALID_FOR = timedelta(hours=6)
 
@@ -32,7 +32,7 @@ class TransferTokens:
 
     def __init__(self, *, secret: str, now: Callable[[], datetime]) -> None:
         claims = ("project", "from", "jti")
-        self._tokens = Tokens(secret=secret, claims=claims, valid_for=VALID_FOR, now=now)
+        self._tokens = SignedTokens(secret=secret, claims=claims, valid_for=VALID_FOR, now=now)
 
     def issue(self, project_id: str, from_user_id: str) -> tuple[str, datetime]:
         """A token that is valid for six hours and one transfer, and when it expires."""

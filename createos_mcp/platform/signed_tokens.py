@@ -9,7 +9,7 @@ from createos_mcp.platform.errors import TokenError
 _ALGORITHM = "HS256"
 
 
-class Tokens:
+class SignedTokens:
     """Signs and reads the tokens of one purpose.
 
     Args:

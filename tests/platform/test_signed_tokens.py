@@ -5,7 +5,7 @@ import pytest
 
 from createos_mcp.platform.api.downloads import Downloads
 from createos_mcp.platform.errors import NotFoundError, TokenError
-from createos_mcp.platform.tokens import Tokens
+from createos_mcp.platform.signed_tokens import SignedTokens
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 SECRET = "0123456789abcdef" * 4
@@ -18,8 +18,8 @@ class Clock:
         return self.moment
 
 
-def tokens(clock: Clock, secret: str = SECRET) -> Tokens:
-    return Tokens(secret=secret, claims=("what",), valid_for=timedelta(minutes=5), now=clock)
+def tokens(clock: Clock, secret: str = SECRET) -> SignedTokens:
+    return SignedTokens(secret=secret, claims=("what",), valid_for=timedelta(minutes=5), now=clock)
 
 
 def test_a_token_says_what_it_was_made_of_and_when_it_expires() -> None:
