@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import zipfile
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -118,30 +118,22 @@ async def another_agent(era: Era, data_dir: Path, agent: Agent) -> AsyncIterator
         yield replace(other, called=agent.called)
 
 
-@both_eras
-async def test_every_operation_that_the_platform_serves_does_what_it_says(
-    era: Era, data_dir: Path, dns: tuple[Zone, str]
-) -> None:
-    name = f"every-tool-{era}"
-    zone, server = dns
-    async with launched(era, data_dir, CREATEOS_PLATFORM_DNS_SERVERS=server) as agent:
-        await account(agent)
-        await api_keys(agent, name)
-        await projects(agent, name)
-        await uploads(agent, name)
-        await deployments(agent, name)
-        await analytics(agent, name)
-        await environments(agent, name)
-        await apps(agent, name)
-        await domains(agent, name, zone)
-        await cronjobs(agent, name)
-        async with another_agent(era, data_dir, agent) as other:
-            await transfers(agent, other, name)
-        await endings(agent, name)
-    assert agent.called == SERVED
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """What one scenario plays on: an agent, and names that no other scenario uses."""
+
+    agent: Agent
+    name: str
+    era: Era
+    data_dir: Path
+    zone: Zone
 
 
-async def account(agent: Agent) -> None:
+Scenario = Callable[[Stage], Awaitable[None]]
+
+
+async def account(stage: Stage) -> None:
+    agent = stage.agent
     assert "@" in (await agent.call("GetCurrentUser"))["email"]
     quota = (await agent.call("GetQuotas"))["projects"]
     assert quota["remaining"] == quota["max"] - quota["current"]
@@ -150,7 +142,9 @@ async def account(agent: Agent) -> None:
         assert runtime in supported
 
 
-async def api_keys(agent: Agent, name: str) -> None:
+async def api_keys(stage: Stage) -> None:
+    agent, name = stage.agent, stage.name
+
     async def listed() -> list[str]:
         return [key["name"] for key in (await agent.call("ListAPIKeys"))["items"]]
 
@@ -164,7 +158,8 @@ async def api_keys(agent: Agent, name: str) -> None:
     assert f"{name}-2" not in await listed()
 
 
-async def projects(agent: Agent, name: str) -> None:
+async def projects(stage: Stage) -> None:
+    agent, name = stage.agent, stage.name
     assert (await agent.call("CheckProjectUniqueName", uniqueName=name))["isAvailable"]
     await agent.call(
         "CreateProject",
@@ -180,16 +175,24 @@ async def projects(agent: Agent, name: str) -> None:
     assert (await agent.call("GetProject", project_id=name))["displayName"] == "After"
 
 
-async def uploads(agent: Agent, name: str) -> None:
-    text = [{"path": "main.py", "content": saying("as text")}]
-    await agent.call("UploadDeploymentFiles", project_id=name, files=text)
-    assert await agent.page(name) == "as text"
+async def uploads(stage: Stage) -> None:
+    agent, name = stage.agent, stage.name
+    await deploy(agent, name)
     encoded = [{"path": "main.py", "content": as_base64(saying("as base64").encode())}]
     await agent.call("UploadDeploymentBase64Files", project_id=name, files=encoded)
     assert await agent.page(name) == "as base64"
     packed = as_base64(zip_of({"main.py": saying("as zip")}))
     await agent.call("UploadDeploymentZip", project_id=name, file=packed)
     assert await agent.page(name) == "as zip"
+
+
+async def deploy(agent: Agent, name: str) -> None:
+    """A project that answers `as text`."""
+    project = {"uniqueName": name, "displayName": name, "type": "upload", "source": {}}
+    await agent.call("CreateProject", **project, settings={"useBuildAI": True})
+    text = [{"path": "main.py", "content": saying("as text")}]
+    await agent.call("UploadDeploymentFiles", project_id=name, files=text)
+    assert await agent.page(name) == "as text"
 
 
 def saying(greeting: str) -> str:
@@ -201,7 +204,9 @@ def as_base64(content: bytes) -> str:
     return base64.b64encode(content).decode()
 
 
-async def deployments(agent: Agent, name: str) -> None:
+async def deployments(stage: Stage) -> None:
+    agent, name = stage.agent, stage.name
+    await deploy(agent, name)
     newest = {"project_id": name, "deployment_id": "latest"}
     await agent.call("UpdateProjectSettings", project_id=name, runEnvs={"GREETING": "as set"})
     settings = (await agent.call("GetProject", project_id=name, reveal="GREETING"))["settings"]
@@ -222,8 +227,10 @@ async def deployments(agent: Agent, name: str) -> None:
         assert files.read("main.py").decode() == saying("as text")
 
 
-async def analytics(agent: Agent, name: str) -> None:
-    """The pages that the steps before have read, and one that is not there."""
+async def analytics(stage: Stage) -> None:
+    """A page that was read, and one that is not there."""
+    agent, name = stage.agent, stage.name
+    await deploy(agent, name)
     (environment,) = (await agent.call("ListProjectEnvironments", project_id=name))["items"]
     async with httpx2.AsyncClient() as client:
         await client.post(environment["extra"]["endpoint"] + "/orders/7?page=2")
@@ -251,7 +258,9 @@ def unframed(text: str) -> str:
     return re.sub(r"</?untrusted [0-9a-f]+>", "", text)
 
 
-async def environments(agent: Agent, name: str) -> None:
+async def environments(stage: Stage) -> None:
+    agent, name = stage.agent, stage.name
+    await deploy(agent, name)
     staging = {"project_id": name, "environment_id": "staging"}
 
     async def shown() -> Json:
@@ -275,8 +284,13 @@ async def environments(agent: Agent, name: str) -> None:
     await agent.call("UpdateProjectEnvironment", **staging, **words)
     variables = {"runEnvs": {"GREETING": "in staging"}}
     await agent.call("UpdateProjectEnvironmentEnvironmentVariables", **staging, **variables)
-    *_, first = (await agent.call("ListDeployments", project_id=name))["items"]
-    assert first["status"] == "sleeping"
+    again = [{"path": "main.py", "content": ANSWERING}]
+    await agent.call("UploadDeploymentFiles", project_id=name, files=again)
+    listed = await eventually(
+        lambda: agent.call("ListDeployments", project_id=name),
+        lambda found: found["items"][-1]["status"] == "sleeping",
+    )
+    first = listed["items"][-1]
     await agent.call("WakeupDeployment", project_id=name, deployment_id=first["id"])
     await agent.call("AssignDeploymentToProjectEnvironment", **staging, deploymentId=first["id"])
     assert await read_page((await settled())["extra"]["endpoint"]) == "in staging"
@@ -292,7 +306,10 @@ async def environments(agent: Agent, name: str) -> None:
     )
 
 
-async def apps(agent: Agent, name: str) -> None:
+async def apps(stage: Stage) -> None:
+    agent, name = stage.agent, stage.name
+    await deploy(agent, name)
+
     async def members() -> list[str]:
         listed = await agent.call("ListProjectsByApp", app_id=name)
         return [project["uniqueName"] for project in listed["items"]]
@@ -314,12 +331,15 @@ async def apps(agent: Agent, name: str) -> None:
     assert f"{name}-2" not in [app["name"] for app in listed]
 
 
-async def domains(agent: Agent, name: str, zone: Zone) -> None:
+async def domains(stage: Stage) -> None:
+    agent, name = stage.agent, stage.name
+    await deploy(agent, name)
+
     async def shown() -> Json:
         (domain,) = (await agent.call("ListDomains", project_id=name))["items"]
         return domain
 
-    host = f"{name}.example.com"
+    host, zone = f"{name}.example.com", stage.zone
     one = {"project_id": name, "domain_id": host}
     (environment,) = (await agent.call("ListProjectEnvironments", project_id=name))["items"]
     created = await agent.call("CreateDomain", project_id=name, name=host)
@@ -331,15 +351,22 @@ async def domains(agent: Agent, name: str, zone: Zone) -> None:
     port = environment["extra"]["hostEndpoint"].rpartition(":")[2]
     async with httpx2.AsyncClient() as client:
         answer = await client.get(f"http://127.0.0.1:{port}", headers={"Host": host})
-    assert answer.text == "as set"
+    assert answer.text == "as text"
     await agent.call("UpdateDomainEnvironment", **one)
     assert (await shown())["environmentId"] is None
     await agent.call("DeleteDomain", **one)
     assert (await agent.call("ListDomains", project_id=name))["items"] == []
 
 
-async def cronjobs(agent: Agent, name: str) -> None:
+async def cronjobs(stage: Stage) -> None:
+    agent, name = stage.agent, stage.name
+    await deploy(agent, name)
     one = {"project_id": name, "cronjob_id": name}
+    await agent.call("UpdateProjectSettings", project_id=name, runEnvs={"GREETING": "as set"})
+    await agent.call(
+        "RetriggerDeployment", project_id=name, deployment_id="latest", settings="project"
+    )
+    assert await agent.page(name) == "as set"
     (environment,) = (await agent.call("ListProjectEnvironments", project_id=name))["items"]
     await agent.call(
         "CreateCronjob",
@@ -365,22 +392,27 @@ async def cronjobs(agent: Agent, name: str) -> None:
     assert (await agent.call("ListCronjobs", project_id=name))["items"] == []
 
 
-async def transfers(agent: Agent, other: Agent, name: str) -> None:
+async def transfers(stage: Stage) -> None:
     """There and back again."""
+    agent, name = stage.agent, stage.name
+    await deploy(agent, name)
     project_id = (await agent.call("GetProject", project_id=name))["id"]
-    for giver, receiver in ((agent, other), (other, agent)):
-        link = await giver.call("GetProjectTransferUri", project_id=name)
-        handed = {"project_id": project_id, "token": link["token"]}
-        await receiver.call("TransferProject", **handed)
-        assert name in await giver.refusal("GetProject", project_id=name)
-        assert "used" in await giver.refusal("TransferProject", **handed)
+    async with another_agent(stage.era, stage.data_dir, agent) as other:
+        for giver, receiver in ((agent, other), (other, agent)):
+            link = await giver.call("GetProjectTransferUri", project_id=name)
+            given = {"project_id": project_id, "token": link["token"]}
+            await receiver.call("TransferProject", **given)
+            assert name in await giver.refusal("GetProject", project_id=name)
+            assert "used" in await giver.refusal("TransferProject", **given)
     listed = (await agent.call("ListProjectTransferHistory", project_id=name))["items"]
     last, first = [(row["fromUserId"], row["toUserId"]) for row in listed]
     assert last == first[::-1]
-    assert await agent.page(name) == "as set"
+    assert await agent.page(name) == "as text"
 
 
-async def endings(agent: Agent, name: str) -> None:
+async def endings(stage: Stage) -> None:
+    agent, name = stage.agent, stage.name
+    await deploy(agent, name)
     newest = {"project_id": name, "deployment_id": "latest"}
     await agent.call("UpdateProjectSettings", project_id=name, buildCommand="sleep 60")
     text = [{"path": "main.py", "content": ANSWERING}]
@@ -391,6 +423,48 @@ async def endings(agent: Agent, name: str) -> None:
     await agent.call("DeleteDeployment", project_id=name, deployment_id=cancelled["id"])
     await agent.call("DeleteProject", project_id=name)
     await eventually(lambda: agent.call("ListProjects", name=name), lambda left: not left["items"])
+
+
+SCENARIOS: Mapping[str, Scenario] = {
+    "account": account,
+    "keys": api_keys,
+    "projects": projects,
+    "uploads": uploads,
+    "deployments": deployments,
+    "analytics": analytics,
+    "environments": environments,
+    "apps": apps,
+    "domains": domains,
+    "cronjobs": cronjobs,
+    "transfers": transfers,
+    "endings": endings,
+}
+
+
+@pytest.fixture(scope="module")
+def called() -> dict[Era, set[str]]:
+    """Which operations the scenarios have called so far."""
+    return {"legacy": set(), "auto": set()}
+
+
+@both_eras
+@pytest.mark.parametrize("title", SCENARIOS)
+async def test_the_operations_of_a_group_do_what_they_say(
+    title: str, era: Era, data_dir: Path, dns: tuple[Zone, str], called: dict[Era, set[str]]
+) -> None:
+    zone, server = dns
+    async with launched(era, data_dir, CREATEOS_PLATFORM_DNS_SERVERS=server) as agent:
+        name = f"{title}-{era}"
+        await SCENARIOS[title](Stage(agent=agent, name=name, era=era, data_dir=data_dir, zone=zone))
+    called[era] |= agent.called
+
+
+@both_eras
+@pytest.mark.parametrize("operation", sorted(SERVED))
+def test_a_scenario_called_the_operation(
+    operation: str, era: Era, called: dict[Era, set[str]]
+) -> None:
+    assert operation in called[era]
 
 
 @both_eras
