@@ -8,8 +8,9 @@ READY := .venv/.ready
 demo: $(READY)
 	$(BIN)/python examples/demo.py
 
+# `make test coverage=1` measures branches too, in subprocesses as well; it takes about twice as long.
 test: $(READY)
-	$(BIN)/pytest -n auto --dist loadfile
+	$(if $(coverage),$(BIN)/coverage run -m pytest,$(BIN)/pytest) -n auto --dist loadfile
 
 check: $(READY)
 	$(BIN)/ruff format --check .

@@ -1,7 +1,6 @@
 """The server over HTTP as clients that others wrote see it."""
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.values import Json
 from tests.apis import fake_api
 from tests.npm_clients import INSPECTOR, MCPORTER, run
+from tests.programs import needs
 from tests.remote.servers import ID, KEY, Served, served
 
 SDK = "@modelcontextprotocol/sdk@1.32.2"
@@ -22,10 +22,7 @@ CALL = ("--method", "tools/call", "--tool-name", "GetProject", "--tool-arg", f"p
 
 NAMES = sorted([*load_catalog().operations, *load_catalog().workflows])
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("npx") is None and not os.environ.get("TEST_REQUIRE_CLIENTS"),
-    reason="these clients need Node, and npx is not installed",
-)
+pytestmark = needs("npx")
 
 both_wires = pytest.mark.parametrize(("wire", "path"), [("http", "/mcp"), ("sse", "/sse")])
 

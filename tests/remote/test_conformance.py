@@ -1,8 +1,6 @@
 """The conformance suite of the protocol, against the product with and without fixtures."""
 
-import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -11,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.apis import fake_api
+from tests.programs import needs
 from tests.remote.servers import MODULE, Served, served
 
 SUITE = "@modelcontextprotocol/conformance@0.1.16"
@@ -44,10 +43,7 @@ BASELINE = """server:
 """What the product fails because it has no such tools, prompts or resources. An entry that
 passes makes the suite fail."""
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("npx") is None and not os.environ.get("TEST_REQUIRE_CLIENTS"),
-    reason="the suite needs Node, and npx is not installed",
-)
+pytestmark = needs("npx")
 
 
 @pytest.fixture(scope="module")

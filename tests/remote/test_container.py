@@ -22,6 +22,7 @@ from mcp.client.streamable_http import streamable_http_client
 
 from tests.apis import fake_api
 from tests.eventually import eventually_now
+from tests.programs import needs
 from tests.remote.servers import ID, KEY, PATIENCE_S, Served, served
 
 ROOT = Path(__file__).parent.parent.parent
@@ -40,10 +41,7 @@ READ_ONLY = (
 )
 NOT_ROOT = ("--unshare-user", "--uid", "10001", "--gid", "10001", "--")
 
-needs_caddy = pytest.mark.skipif(
-    shutil.which("caddy") is None and not os.environ.get("TEST_REQUIRE_CADDY"),
-    reason="this needs caddy, and it is not installed",
-)
+needs_caddy = needs("caddy")
 
 
 def instructions() -> list[tuple[str, str]]:
@@ -130,7 +128,7 @@ def environment(built: Path, port: int) -> Mapping[str, str]:
     return {**values, "CREATEOS_SERVE_PORT": str(port)}
 
 
-@pytest.mark.skipif(shutil.which("bwrap") is None, reason="this needs bubblewrap")
+@needs("bwrap")
 def test_the_build_steps_make_a_server_that_runs_read_only_and_not_as_root(built: Path) -> None:
     port = free_port()
     own = {"CREATEOS_SERVE_PUBLIC_URL": "https://mcp.example.com"}

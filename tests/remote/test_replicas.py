@@ -1,8 +1,6 @@
 """Two processes behind a plain round-robin proxy, as one address."""
 
-import os
 import re
-import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -22,6 +20,7 @@ from tests.apis import FakeApi, fake_api
 from tests.bindings import CASES
 from tests.eras import Era, both_eras
 from tests.eventually import eventually_now
+from tests.programs import needs
 from tests.remote.servers import ID, KEY, PATIENCE_S, Served, carrier, client_of, served
 
 FIXTURES = ("-m", "tests.remote.fixture_server")
@@ -32,10 +31,7 @@ SETTINGS = {
 }
 PROXY_HOST = ("--serve-allowed-hosts", "127.0.0.1:*")
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("nginx") is None and not os.environ.get("TEST_REQUIRE_NGINX"),
-    reason="this needs nginx, and it is not installed",
-)
+pytestmark = needs("nginx")
 
 CONFIGURATION = """
 daemon off;

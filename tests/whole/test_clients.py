@@ -1,8 +1,6 @@
 """The server as clients that others wrote see it, launched from their own configuration files."""
 
 import json
-import os
-import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -18,15 +16,13 @@ from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.paths import DataDir
 from tests.npm_clients import INSPECTOR, MCPORTER, run
 from tests.platform.platforms import PATIENCE_S, UNFINISHED
+from tests.programs import needs
 
 HELLO_NODE = Path(__file__).parents[2] / "examples" / "hello-node"
 
 NAMES = sorted(tool.name for tool in load_catalog().tools)
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("npx") is None and not os.environ.get("TEST_REQUIRE_CLIENTS"),
-    reason="these clients need Node, and npx is not installed",
-)
+pytestmark = needs("npx")
 
 
 @pytest.fixture(scope="module")

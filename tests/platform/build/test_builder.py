@@ -1,3 +1,4 @@
+from tests.programs import needs
 import os
 import shutil
 from pathlib import Path
@@ -7,7 +8,7 @@ import pytest
 from createos_mcp.contract.values import Json
 from tests.platform.platforms import read_page, running_platform
 
-needs_cargo = pytest.mark.skipif(not shutil.which("cargo"), reason="this machine has no Rust")
+needs_cargo = needs("cargo")
 
 STATIC = {"index.html": "<h1>static</h1>", "about/index.html": "about"}
 
