@@ -16,6 +16,7 @@ _ASSIGNED = re.compile(r"""(?<=\w)(=|["']\s{0,3}:\s{0,3}["'])([^\s"'&;,]{4,})"""
 """A value beside its name, as logs have it: `DB_PASSWORD=...` or `"token": "..."`."""
 
 _LAST_WORD = re.compile(r"\w+\Z")
+# A longer member is text, not the name of a variable.
 _NAME_CHARACTERS = 60
 
 _CUT = "…"

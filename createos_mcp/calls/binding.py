@@ -11,6 +11,8 @@ from createos_mcp.contract.operations import Operation, Problem
 from createos_mcp.contract.values import Arguments, Json
 
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
+# A segment with one of these would be another path:
+# https://www.rfc-editor.org/rfc/rfc3986#section-3.3
 _SEPARATOR = re.compile(r"[/\\]")
 _UPLOAD_NAME = "upload.zip"
 _UPLOAD_TYPE = "application/zip"

@@ -9,6 +9,7 @@ from pathlib import Path
 from createos_mcp.contract.errors import KeyFileError
 from createos_mcp.contract.values import MASK, Json
 
+# The name of a key becomes part of a file name.
 _UNSAFE = re.compile(r"[^A-Za-z0-9-]")
 _OWNER_ONLY = 0o600
 _OWNER_DIRECTORY = 0o700

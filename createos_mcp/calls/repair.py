@@ -12,6 +12,7 @@ from createos_mcp.contract.values import Arguments, Json, Schema
 WRAPPERS = ("body", "arguments", "params", "input", "data", "payload")
 """Names under which clients nest what this server takes flat."""
 
+# Eighteen digits fit every 64-bit integer; more is an identifier that looks like a number.
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
 _BOOLEANS = {"true": True, "false": False}

@@ -42,6 +42,7 @@ ME = "/v1/users/me"
 _DRIFT_S = 60
 """From here on times that the platform states, of tokens for one, are off."""
 
+# Far more than a profile; a page of something else is not read to its end.
 _ANSWER_BYTES = 100_000
 _PROGRAM_TIMEOUT_S = 10
 

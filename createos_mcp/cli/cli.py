@@ -44,7 +44,10 @@ EPILOG = (
     "CREATEOS_API_KEY or CREATEOS_ACCESS_TOKEN. All settings: docs/settings.md."
 )
 
+# As argparse and most Unix tools: https://docs.python.org/3/library/argparse.html#exiting-methods
 EXIT_USAGE = 2
+# 128 and the number of the signal, as shells report it:
+# https://tldp.org/LDP/abs/html/exitcodes.html
 EXIT_INTERRUPTED = 130
 EXIT_CLOSED_PIPE = 141
 

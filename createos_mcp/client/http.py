@@ -15,6 +15,7 @@ from createos_mcp.contract.errors import (
     UnreadableResponseError,
 )
 
+# The API moves behind one host name at most; more is a circle.
 _MAX_REDIRECTS = 3
 
 

@@ -22,6 +22,8 @@ SWITCHES = {
     "false": False, "0": False, "no": False, "off": False,
 }  # fmt: skip
 
+# Unreserved characters only, so that no proxy rewrites them:
+# https://www.rfc-editor.org/rfc/rfc3986#section-2.3
 _BASE_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:(\d{1,5}|\*))?")
 _NUMERIC = re.compile(r"[0-9.:]+")

@@ -19,6 +19,7 @@ from createos_mcp.platform.errors import StartupError
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.state import PlatformState, read_state
 
+# Twenty times what a start takes on a loaded machine.
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 30.0
 POLL_S = 0.02

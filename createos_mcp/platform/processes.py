@@ -11,6 +11,7 @@ from typing import Self
 
 import psutil
 
+# SIGKILL takes effect at once, except in uninterruptible sleep.
 KILL_TIMEOUT_S = 5
 POLL_S = 0.002
 

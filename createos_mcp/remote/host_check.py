@@ -15,6 +15,8 @@ from createos_mcp.remote.errors import ForeignHostError, ForeignOriginError, Ref
 
 METHODS = ("GET", "POST", "PUT", "DELETE")
 EXPOSED_HEADERS = ("Mcp-Session-Id", "WWW-Authenticate", "Retry-After")
+# Chromium caps it at two hours, Firefox at a day:
+# https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Access-Control-Max-Age
 PREFLIGHT_KEPT_S = 600
 
 HOST_REFUSED = ForeignHostError.status

@@ -53,6 +53,8 @@ from createos_mcp.settings.settings import ConfirmFallback
 
 WEBSITE = "https://createos.nodeops.network"
 
+# Lists change only with a new version or new settings:
+# `ttlMs` is SEP-2549.
 LIST_TTL_MS = 300_000
 DISCOVER_TTL_MS = 3_600_000
 

@@ -16,6 +16,7 @@ from createos_mcp.workflows.ignoring import IgnoreRules
 MAX_PLAIN_FILES = 100
 """How many files the API takes one by one."""
 
+# The limit of the platform for one zip.
 MAX_ENTRIES = 20_000
 MAX_BYTES = 200 * 2**20
 """What a directory may hold; a zip of 50 MB seldom unpacks to more."""

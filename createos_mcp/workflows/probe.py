@@ -13,6 +13,7 @@ _TIMEOUT_S = 5.0
 _TOTAL_TIMEOUT_S = 8.0
 """Beside a wait of 50 s, below the 60 s after which clients give up."""
 
+# An app that has just started may refuse the first requests.
 _ATTEMPTS = 3
 _PAUSE_S = 0.5
 _PASSING = frozenset({502, 503, 504})

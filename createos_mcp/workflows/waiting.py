@@ -14,6 +14,7 @@ DEFAULT_S = 50
 DEFAULT_WITH_PROGRESS_S = 900
 """A build may take 15 minutes."""
 
+# Hosts give up on a call that is silent for 30 to 60 seconds.
 HEARTBEAT_S = 10
 _PAUSES_S = (0.2, 0.3, 0.5, 1.0, 2.0)
 """Between looks; the last one goes on."""

@@ -24,6 +24,8 @@ _NO_JSON = re.compile(
 )
 """Strings, and what JSON with comments has beyond JSON: comments and trailing commas."""
 
+# What VS Code calls JSON with comments:
+# https://code.visualstudio.com/docs/languages/json#_json-with-comments
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 _NOT_A_LINE_END = re.compile(r"[^\n]")
 _BLANK = re.compile(r"\s*")

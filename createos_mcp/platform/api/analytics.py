@@ -13,8 +13,10 @@ from createos_mcp.platform.gateway.traffic import (
     Window,
 )
 
+# As the cloud answers without `start` and `end`.
 DEFAULT_WINDOW_S = 3600
 FIRST_ERROR = 400
+# One point a minute for two hours, or half a minute for the default window: enough for a chart.
 MAX_POINTS = 120
 
 POINT_WIDTHS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 43_200)

@@ -127,7 +127,9 @@ Handler: TypeAlias = Callable[[ApiRequest], Awaitable[Json]]
 
 Handlers: TypeAlias = Mapping[str, Handler]
 
+# As the cloud answers without `limit`.
 DEFAULT_LIMIT = 10
+# As the cloud answers without `since-seconds`.
 DEFAULT_SINCE_S = 60
 MAX_SINCE_S = 10 * 366 * 24 * 3600
 """Ten years are all there is, and a moment that can be calculated."""

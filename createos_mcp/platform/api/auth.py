@@ -12,6 +12,7 @@ from createos_mcp.platform.store.accounts import Accounts
 
 KEY_HEADER = "x-api-key"
 KEY_PREFIX = "skp_"
+# 256 bits cannot be guessed, so that hashes of keys need no salt and no slow hash.
 KEY_BYTES = 32
 
 FIRST_USER = "local"

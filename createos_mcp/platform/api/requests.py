@@ -20,6 +20,8 @@ MAX_BODY_BYTES = 100 * 2**20
 MAX_DIGITS = 18
 """Of a number in a query: SQLite's integers have 63 bits."""
 
+# JSON allows half of a pair, and UTF-8 cannot hold it:
+# https://www.rfc-editor.org/rfc/rfc8259#section-8.2
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 _BOOLEANS = {"true": True, "false": False}

@@ -16,18 +16,24 @@ from typing import IO
 from createos_mcp.platform.errors import InvalidRequestError
 from createos_mcp.contract.values import Json
 
+# The limit that the API documents for uploads by text and base64.
 MAX_FILES = 100
 MAX_ZIP_BYTES = 50 * 2**20
+# More entries than any source tree has; unpacking stays within seconds.
 MAX_ZIP_ENTRIES = 20_000
 MAX_UNPACKED_BYTES = 500 * 2**20
 MAX_RATIO = 200
 """Unpacked to packed size above which an entry of more than `RATIO_FROM_BYTES` is a bomb."""
 RATIO_FROM_BYTES = 2**20
 MAX_PATH_BYTES = 1024
+# NAME_MAX of Linux: https://man7.org/linux/man-pages/man3/realpath.3.html
 MAX_SEGMENT_BYTES = 255
 CHUNK_BYTES = 2**18
+# With more files one sync of the file system is faster than one for each.
 SYNC_ONE_BY_ONE = 200
 
+# Bit 0 of the general purpose flag, section 4.4.4 of
+# https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
 _ENCRYPTED = 0x1
 _PLAIN_KINDS = frozenset({0, stat.S_IFREG, stat.S_IFDIR})
 

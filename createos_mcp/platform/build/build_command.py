@@ -13,8 +13,10 @@ import psutil
 from anyio.abc import ByteReceiveStream
 
 MAX_LINE_CHARACTERS = 8192
+# A loop that prints without end must not fill the database.
 MAX_LINES = 20_000
 
+# CSI and OSC sequences: https://invisible-island.net/xterm/ctlseqs/ctlseqs.html
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07")
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 

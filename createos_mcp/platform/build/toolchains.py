@@ -17,6 +17,7 @@ from createos_mcp.platform.errors import BuildFailedError
 LogLines = Callable[[Sequence[str]], Awaitable[None]]
 
 VERSION_TIMEOUT_S = 20
+# Node with npm is 30 MB; this allows for 1 Mbit/s.
 FETCH_TIMEOUT_S = 300
 NPM_FOR_OLD_NODE = "npm@10"
 NODE_FOR_NPM = "22"

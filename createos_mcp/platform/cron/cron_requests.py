@@ -14,7 +14,9 @@ from createos_mcp.platform.models import Cronjob
 
 USER_AGENT = "createos-cron"
 
+# The most that a job can set.
 DEFAULT_TIMEOUT_S = 5
+# An activity is a row that is listed, not a place for pages.
 LOG_BYTES = 4096
 MAX_HEADERS_BYTES = 16 * 2**10
 

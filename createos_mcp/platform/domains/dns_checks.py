@@ -15,6 +15,7 @@ import dns.resolver
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.models import Domain
 
+# Two tries of a resolver; an agent that waits longer gives up on the call.
 TIMEOUT_S = 5.0
 DNS_PORT = 53
 

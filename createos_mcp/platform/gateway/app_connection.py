@@ -9,6 +9,7 @@ from createos_mcp.platform.errors import AnswerLostError
 from createos_mcp.platform.gateway.headers import Headers
 
 MAX_HEAD_BYTES = 64 * 1024
+# Statuses below announce another response: https://www.rfc-editor.org/rfc/rfc9110#section-15.2
 FIRST_FINAL_STATUS = 200
 HIGH_WATER_BYTES = 256 * 1024
 """An app is not read from while this much of its answer waits for the client."""

@@ -20,6 +20,7 @@ from createos_mcp.platform.gateway.headers import (
 from createos_mcp.platform.gateway.instance_pool import FRESH_S, KEEP_S, InstancePool
 from createos_mcp.platform.gateway.websockets import MAX_WEBSOCKET_BYTES, carry
 
+# https://www.rfc-editor.org/rfc/rfc9110#section-15.2.2
 SWITCHING = 101
 CLIENT_LEFT = 499
 """What is recorded where the client left before an answer began; nginx's number for it."""

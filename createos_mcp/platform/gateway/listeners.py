@@ -11,9 +11,12 @@ from uvicorn.server import ServerState
 
 from createos_mcp.platform.gateway.write_coalescing import CoalescingTransport
 
+# What uvicorn uses; Linux cuts it to net.core.somaxconn.
 BACKLOG = 2048
 MAX_WEBSOCKET_BYTES = 64 * 2**20
+# Idle connections end at once; this is for those in the middle of a response.
 CLOSE_TIMEOUT_S = 2.0
+# Longer than the 60 s for which proxies keep idle connections, so that they close first.
 KEEP_ALIVE_S = 75
 
 

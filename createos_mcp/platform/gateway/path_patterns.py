@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
+# A path comes from anyone; what is longer is cut before it is stored.
 MAX_PATTERN_CHARS = 200
 PATTERNS_PER_HOUR = 500
 """Different patterns that are told apart for one environment within an hour."""

@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 WAKE_TIMEOUT_S = 60.0
 """How long a request waits for an app that wakes up."""
 
+# What most apps need to start.
 RETRY_AFTER_S = 5
 FAULT = 500
 

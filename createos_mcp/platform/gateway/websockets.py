@@ -12,6 +12,7 @@ from typing_extensions import override
 CONNECT_TIMEOUT_S = 5.0
 MAX_WEBSOCKET_BYTES = 64 * 2**20
 MAX_HEADER_BYTES = 64 * 1024
+# https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1
 NORMAL_CLOSURE = 1000
 UNEXPECTED = 1011
 

@@ -12,6 +12,7 @@ from createos_mcp.platform import processes
 from createos_mcp.platform.models import Instance
 from createos_mcp.platform.processes import ProcessId
 
+# 128 and SIGKILL, as shells and container engines report it.
 KILLED = 137
 
 

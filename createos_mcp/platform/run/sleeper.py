@@ -13,6 +13,7 @@ from createos_mcp.platform.run.supervisor import Supervisor
 from createos_mcp.platform.states import DeploymentStatus
 from createos_mcp.platform.store.store import Store
 
+# Sleep is counted in minutes; a second more does not matter.
 POLL_S = 1.0
 
 

@@ -30,6 +30,7 @@ from createos_mcp.platform.store.environments import DEFAULT_RESOURCES
 from createos_mcp.platform.store.store import Store
 from createos_mcp.platform.timestamps import format_time
 
+# What most frameworks listen on if nobody says otherwise.
 DEFAULT_PORT = 3000
 
 SUPERSEDED = Reason(code=ReasonCode.SUPERSEDED, text="Another deployment has replaced it")

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PARENT = "createos"
+# A build with one process per core fits; a fork bomb ends here.
 MAX_PROCESSES = 512
+# The default of the kernel: https://docs.kernel.org/admin-guide/cgroup-v2.html#cpu-interface-files
 CPU_PERIOD_US = 100_000
 REMOVE_ATTEMPTS = 100
 REMOVE_PAUSE_S = 0.01

@@ -28,6 +28,7 @@ import time
 from collections.abc import Callable
 
 CHUNK_BYTES = 65536
+# Longer lines are written in pieces, so that an app without line ends is seen, too.
 MAX_LINE_BYTES = 16384
 MAX_LOG_BYTES = 10 * 2**20
 OLD_LOGS = 2

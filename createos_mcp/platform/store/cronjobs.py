@@ -14,6 +14,7 @@ from createos_mcp.platform.store.database import Database, Transaction
 from createos_mcp.platform.store.rows import activity_of, cronjob_of
 from createos_mcp.platform.timestamps import format_time
 
+# The limit of the cloud.
 MAX_PER_PROJECT = 4
 
 KEPT_ACTIVITIES = 100

@@ -12,8 +12,10 @@ from createos_mcp.platform.store.database import Database, Transaction
 from createos_mcp.platform.store.rows import domain_of
 from createos_mcp.platform.timestamps import format_time
 
+# The cloud has a limit, too, but does not publish it.
 MAX_PER_PROJECT = 20
 
+# 192 bits: the token proves that its reader controls the domain.
 TOKEN_BYTES = 24
 
 NOT_CHECKED = "Set one of the records in DNS, then call RefreshDomain."

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from createos_mcp.client.target import Credentials
 
 KEY_PREFIX = "skp_"
+# 48 bits of a SHA-256 tell keys apart and reveal none.
 FINGERPRINT_DIGITS = 12
 
 OWN_KEY = "own-key"

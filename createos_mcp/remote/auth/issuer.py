@@ -14,6 +14,7 @@ from createos_mcp.contract.errors import BackendError, UnreadableResponseError
 from createos_mcp.contract.values import Json
 from createos_mcp.remote.errors import RefusedTokenError
 
+# Issuers rotate keys over hours; an unknown key ID asks again at once.
 KEYS_KEPT_S = 600.0
 KEYS_REFRESHED_S = 10.0
 """A token that names an unknown key makes the keys be fetched again, but not more often."""

@@ -12,7 +12,9 @@ from createos_mcp.remote.errors import RefusedTokenError
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA")
 """Signatures by key pairs alone: with a shared secret this server could make tokens itself."""
 
+# For clocks that differ: https://www.rfc-editor.org/rfc/rfc7519#section-4.1.4
 LEEWAY_S = 30.0
+# https://www.rfc-editor.org/rfc/rfc7515#section-7.1
 DOTS_OF_A_JWT = 2
 
 Claims: TypeAlias = Mapping[str, Json]

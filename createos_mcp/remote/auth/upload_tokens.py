@@ -12,6 +12,7 @@ from createos_mcp.client.target import Credentials
 from createos_mcp.remote.errors import UploadAddressError
 
 LIFE_S = 15 * 60
+# More uploads than one process takes within the 15 minutes of a token.
 USED_CACHE_SIZE = 100_000
 
 _USE = "u"

@@ -16,6 +16,7 @@ from createos_mcp.remote.limits import Rate
 
 ACCEPTED_TTL_S = 15 * 60
 """Every call is judged by the platform again, so that this may be long."""
+# Short, since a key may be created a moment after it was tried.
 REFUSED_TTL_S = 30
 UNSURE_TTL_S = 5
 """The platform did not answer; calls go on and tell their callers so."""
@@ -23,6 +24,7 @@ TIMEOUT_S = 5
 VERDICT_CACHE_SIZE = 100_000
 REFUSALS_PER_MINUTE = 60
 """From one address; beyond it unknown keys are not brought before the platform."""
+# A flood of unknown keys must not become a flood at the platform.
 MAX_CONCURRENT_CHECKS = 16
 
 UNAUTHORIZED, TOO_MANY, SERVER_FAULT = 401, 429, 500

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-FLOOR = Path(__file__).with_name("coverage_floor.txt")
+FLOOR = Path(__file__).parents[1] / ".ci" / "coverage_floor.txt"
 COVERAGE = [sys.executable, "-m", "coverage"]
 NOISE = 0.3
 """How far two runs differ, in percent: what depends on moments is covered now and then."""
@@ -17,7 +17,9 @@ NOISE = 0.3
 def measure() -> float:
     """Percent of statements and branches that the tests reach."""
     subprocess.run([*COVERAGE, "combine", "--quiet"], check=True)
-    report = subprocess.run([*COVERAGE, "json", "--quiet", "-o", "-"], check=True, capture_output=True)
+    report = subprocess.run(
+        [*COVERAGE, "json", "--quiet", "-o", "-"], check=True, capture_output=True
+    )
     percent: float = json.loads(report.stdout)["totals"]["percent_covered"]
     return percent
 
