@@ -29,10 +29,12 @@ async def agent(era: Era, **settings: str) -> AsyncIterator[Client]:
 
 
 @contextmanager
-def launched(*arguments: str, **settings: str) -> Iterator[subprocess.Popen[str]]:
-    """The server with its pipes in our hands."""
+def launched(
+    *arguments: str, before: tuple[str, ...] = (), **settings: str
+) -> Iterator[subprocess.Popen[str]]:
+    """The program with its pipes in our hands; `before` is put in front of its command."""
     with subprocess.Popen(
-        [*COMMAND, *arguments],
+        [*before, *COMMAND, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

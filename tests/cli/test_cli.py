@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from createos_mcp.cli.cli import main
-from tests.cli.launches import COMMAND, environ, run
+from tests.cli.launches import COMMAND, environ, launched, run
 
 
 def test_without_arguments_it_serves_stdio_until_its_end() -> None:
@@ -154,13 +154,9 @@ def test_ctrl_c_ends_in_one_sentence_that_says_what_goes_on(tmp_path: Path) -> N
     own = {"CREATEOS_DATA_DIR": str(tmp_path)}
     try:
         run("platform", "start", **own)
-        with subprocess.Popen(
-            [*COMMAND, "platform", "logs", "-f"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environ(**own),
-            text=True,
-        ) as following:
+        # A shell starts what runs in the background with SIGINT ignored, also this test.
+        default = ("env", "--default-signal=INT")
+        with launched("platform", "logs", "-f", before=default, **own) as following:
             assert following.stdout is not None
             following.stdout.readline()
             following.send_signal(signal.SIGINT)

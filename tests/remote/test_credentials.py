@@ -255,17 +255,17 @@ async def test_on_loopback_the_servers_own_key_needs_no_token() -> None:
         (("--serve-host", "0.0.0.0"), {}, ("CREATEOS_SERVE_ALLOWED_HOSTS", "PUBLIC_URL")),
         (("--serve-stateless",), {}, ("CREATEOS_SERVE_STATE_KEYS", "openssl")),
         ((), {"CREATEOS_SERVE_STATE_KEYS": "short"}, ("32",)),
-        (("--serve-base-path", "no slash"), {}, ("--serve-base-path", "/createos")),
-        (("--serve-allowed-origins", "*"), {}, ("--serve-allowed-origins", "https://")),
-        (("--serve-allowed-hosts", "http://x"), {}, ("--serve-allowed-hosts",)),
-        (("--serve-trusted-proxies", "caddy"), {}, ("--serve-trusted-proxies", "network")),
+        (("--serve-base-path", "no slash"), {}, ("--base-path", "/createos")),
+        (("--serve-allowed-origins", "*"), {}, ("--allowed-origins", "https://")),
+        (("--serve-allowed-hosts", "http://x"), {}, ("--allowed-hosts",)),
+        (("--serve-trusted-proxies", "caddy"), {}, ("--trusted-proxies", "network")),
         (
             (),
             {"CREATEOS_SERVE_SHARE_KEY": "perhaps"},
             ("CREATEOS_SERVE_SHARE_KEY", "true or false"),
         ),
         (("--oauth-jwks-url", "https://x.test/keys"), {}, ("CREATEOS_OAUTH_ISSUER",)),
-        (("--serve-public-url", "example.com"), {}, ("--serve-public-url", "https://")),
+        (("--serve-public-url", "example.com"), {}, ("--public-url", "https://")),
     ],
 )
 def test_settings_that_are_unsafe_or_cannot_work_are_refused_at_the_start(

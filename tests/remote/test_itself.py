@@ -1,9 +1,7 @@
 """createos-mcp deploys createos-mcp: onto the local platform, through its own tools."""
 
 import base64
-import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -48,19 +46,14 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> DataDir:
 @pytest.fixture(params=["auto", "none"])
 def platform(request: pytest.FixtureRequest, data_dir: DataDir) -> Iterator[PlatformState]:
     """A platform with sandboxes where they work, and one without."""
-    config = PlatformConfig(data_dir=data_dir)
-    config.data_dir.create()
-    own = ("--data-dir", str(config.data_dir.root), "--isolation", request.param)
-    with subprocess.Popen([sys.executable, "-m", "createos_mcp.platform", *own]) as process:
-        try:
-            until = time.monotonic() + 60
-            while (state := daemon.find_running(config.data_dir)) is None:
-                assert process.poll() is None
-                assert time.monotonic() < until
-                time.sleep(0.05)
-            yield state
-        finally:
-            daemon.stop_platform(config)
+    config = PlatformConfig(data_dir=data_dir, isolation=request.param)
+    daemon.ensure_running(config, environ())
+    try:
+        state = daemon.find_running(data_dir)
+        assert state is not None
+        yield state
+    finally:
+        daemon.stop_platform(config)
 
 
 async def deploy(agent: Client, name: str, runtime_variables: Mapping[str, str]) -> str:
@@ -74,7 +67,7 @@ async def deploy(agent: Client, name: str, runtime_variables: Mapping[str, str])
     settings = {
         "runtime": f"python:{sys.version_info.major}.{sys.version_info.minor}",
         "installCommand": "pip install .",
-        "runCommand": "createos-mcp serve --serve-port $PORT",
+        "runCommand": "createos-mcp serve --port $PORT",
         "port": 8080,
         "runEnvs": dict(runtime_variables),
     }

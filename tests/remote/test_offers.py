@@ -79,6 +79,6 @@ async def test_a_person_allows_a_deletion_through_the_client(era: Era) -> None:
 async def test_a_tool_that_is_not_offered_is_named_with_its_toolset() -> None:
     with fake_api() as api, served(api.url, "--toolsets", "domains") as server:
         async with client_of(server, {"X-Api-Key": KEY}) as client:
-            with pytest.raises(MCPError, match="its toolset is 'projects'"):
+            with pytest.raises(MCPError, match="it is in the toolset 'projects'"):
                 await client.call_tool("GetProject", {"project_id": ID})
         assert server.calls()[-1]["status"] == "protocol_error"

@@ -73,4 +73,4 @@ async def test_a_repository_that_no_account_shows_is_refused_before_anything_is_
     assert "connected accounts: me, Team" in unknown
     assert "my-app does not exist; give owner/repo" in missing
     assert "repository" in malformed
-    assert "none is connected" in nobody
+    assert "no account is connected" in nobody
