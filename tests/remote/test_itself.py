@@ -126,7 +126,7 @@ async def test_the_deployed_server_serves_its_tools_at_the_platforms_address(
         return
     # A sandbox hides the loopback of its host, and the model is told so.
     assert listed.is_error
-    assert f"No connection to {platform.api_url}" in str(listed.content)
+    assert f"Could not connect to {platform.api_url}" in str(listed.content)
 
 
 async def ask(address: str, path: str) -> httpx2.Response:

@@ -1,0 +1,98 @@
+"""Which programs of a machine are taken for a runtime; the programs are scripts of the test."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from createos_mcp.contract.reason_codes import ReasonCode
+from createos_mcp.platform.build.toolchains import Toolchain, Toolchains
+from createos_mcp.platform.errors import BuildFailedError
+
+
+def machine(root: Path, programs: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a machine with these programs, each a script of the shell."""
+    binaries = root / "bin"
+    binaries.mkdir()
+    for name, script in programs.items():
+        (binaries / name).write_text(f"#!/bin/sh\n{script}\n")
+        (binaries / name).chmod(0o755)
+    return {"PATH": str(binaries)}
+
+
+async def provide(root: Path, runtime: str, programs: Mapping[str, str]) -> tuple[Toolchain, str]:
+    """The toolchain, and what was said about it."""
+    said: list[str] = []
+
+    async def log(lines: Sequence[str]) -> None:
+        said.extend(lines)
+
+    toolchains = Toolchains(directory=root / "kept", environ=machine(root, programs))
+    return await toolchains.provide(runtime, log), "\n".join(said)
+
+
+NODE = {"node": "echo v20.11.0", "npm": "exit 1"}
+
+
+async def test_node_of_the_same_major_version_is_taken(tmp_path: Path) -> None:
+    toolchain, said = await provide(tmp_path, "node:20", NODE)
+
+    assert toolchain.name == "node 20.11.0"
+    assert toolchain.path == (tmp_path / "bin",)
+    assert said == "Using node 20.11.0"
+
+
+@pytest.mark.parametrize("runtime", ["node:22", "node:2"])
+async def test_node_of_another_major_version_is_not_taken(tmp_path: Path, runtime: str) -> None:
+    with pytest.raises(BuildFailedError) as refusal:
+        await provide(tmp_path, runtime, NODE)
+
+    assert refusal.value.code is ReasonCode.RUNTIME_UNAVAILABLE
+    assert "could not be downloaded" in str(refusal.value)
+
+
+RUST = {"rustc": 'case "$1" in --version) echo "rustc 1.75.0 (x)";; *) echo /opt/rust;; esac'}
+
+
+@pytest.mark.parametrize("wanted", ["1.74", "1.75"])
+async def test_a_newer_rust_is_taken(tmp_path: Path, wanted: str) -> None:
+    toolchain, _ = await provide(tmp_path, f"rust:{wanted}", RUST)
+
+    assert toolchain.path == (Path("/opt/rust/bin"),)
+
+
+@pytest.mark.parametrize(("programs", "has"), [(RUST, "1.75.0"), ({}, "no Rust")])
+async def test_an_older_rust_or_none_is_refused_with_what_there_is(
+    tmp_path: Path, programs: Mapping[str, str], has: str
+) -> None:
+    with pytest.raises(BuildFailedError, match=has) as refusal:
+        await provide(tmp_path, "rust:1.76", programs)
+    assert refusal.value.code is ReasonCode.RUNTIME_UNAVAILABLE
+
+
+GO = {"go": 'case "$2" in GOVERSION) echo go1.25.1;; GOROOT) echo /opt/go;; esac'}
+
+
+async def test_go_is_told_not_to_fetch_another_one_by_itself(tmp_path: Path) -> None:
+    toolchain, _ = await provide(tmp_path, "golang:1.25", GO)
+
+    assert toolchain.name == "go 1.25.1"
+    assert toolchain.environ == {"GOTOOLCHAIN": "local"}
+
+
+async def test_pages_need_no_programs(tmp_path: Path) -> None:
+    toolchain, _ = await provide(tmp_path, "static", {})
+
+    assert toolchain.path == ()
+
+
+async def test_a_runtime_is_looked_for_once(tmp_path: Path) -> None:
+    counted = {"node": f"echo x >> {tmp_path}/asked; echo v20.11.0", "npm": "exit 1"}
+    toolchains = Toolchains(directory=tmp_path / "kept", environ=machine(tmp_path, counted))
+
+    async def log(_lines: Sequence[str]) -> None: ...
+
+    await toolchains.provide("node:20", log)
+    await toolchains.provide("node:20", log)
+
+    assert (tmp_path / "asked").read_text() == "x\n"
