@@ -79,7 +79,7 @@ def test_a_variable_of_another_program_is_a_warning_that_names_the_nearest() -> 
     assert '"x"' not in done.stderr
 
 
-@pytest.mark.parametrize("value", ["", "${KEY}", "$KEY", "%KEY%", "{env:KEY}", "'${env:KEY}'"])
+@pytest.mark.parametrize("value", ["", "'${env:KEY}'"])
 def test_a_key_that_nobody_filled_in_lets_the_server_start_and_each_call_says_so(
     value: str,
 ) -> None:
