@@ -196,7 +196,7 @@ async def serve(port: int, app_port: int, root: Path) -> None:
     def now() -> datetime:
         return datetime.now(UTC)
 
-    def open_socket(_instance: Instance, family: int) -> socket.socket:
+    async def open_socket(_instance: Instance, family: int) -> socket.socket:
         return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
 
     async with (

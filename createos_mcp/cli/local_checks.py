@@ -3,6 +3,7 @@
 import socket
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 from createos_mcp.cli.checks import CheckResult
 from createos_mcp.cli.commands import Invocation
@@ -42,7 +43,8 @@ def check_machine(invocation: Invocation) -> Iterator[CheckResult]:
 
 
 def _check_isolation() -> Iterator[CheckResult]:
-    sandbox = detect_sandbox("auto")
+    with tempfile.TemporaryDirectory(prefix="createos-doctor-") as directory:
+        sandbox = detect_sandbox("auto", Path(directory))
     if sandbox.bwrap is None:
         yield CheckResult(
             name="isolation",

@@ -42,6 +42,16 @@ class PlatformSettings:
             default_text="the system's DNS servers",
         ),
     )
+    permitted_addresses: tuple[str, ...] = field(
+        default=(),
+        metadata=setting(
+            addresses,
+            group="platform",
+            help="Comma-separated private IPv4 addresses that apps and builds may reach, "
+            "such as that of a package registry.",
+            default_text="none; only the public internet can be reached",
+        ),
+    )
     sleep_after_s: float = field(
         default=1800.0,
         metadata=setting(

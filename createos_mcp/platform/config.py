@@ -40,6 +40,11 @@ class PlatformConfig(PlatformSettings):
     """Deployments of one project that may wait or build at the same time."""
     cgroup_root: Path = Path("/sys/fs/cgroup")
     """Where control groups are; where none can be made, launchers watch their apps' memory."""
+    build_memory_mb: int = 2048
+    build_cpu_millicores: int = 2000
+    """What one build may use."""
+    disk_floor_mb: int = 500
+    """Free disk below which nothing is built."""
     isolation: str = "auto"
     """`auto` takes bubblewrap where it works; `none` runs plain processes."""
 
@@ -48,7 +53,11 @@ class PlatformConfig(PlatformSettings):
         chosen: dict[str, Json] = {
             row.name: getattr(self, row.name) for row in fields(PlatformSettings)
         }
-        return {**chosen, "dns_servers": list(self.dns_servers)}
+        return {
+            **chosen,
+            "dns_servers": list(self.dns_servers),
+            "permitted_addresses": list(self.permitted_addresses),
+        }
 
     def to_json(self) -> str:
         """The configuration as one text, for the platform's own process."""
@@ -71,5 +80,6 @@ _READERS: Mapping[str, Callable[[Json], Json]] = {
     "app_ports": lambda bounds: range(*bounds),
     "cgroup_root": Path,
     "dns_servers": tuple,
+    "permitted_addresses": tuple,
 }
 """How fields are read that JSON has no type for."""

@@ -226,45 +226,65 @@ class BuildJob:
     """All that the builder needs to turn uploaded files into a release."""
 
     deployment_id: str
+    project_id: str
     source_dir: Path
     """Uploaded files, read-only to the builder."""
     release_dir: Path
     """Where the release is written; owned by this job alone."""
     settings: Mapping[str, Json]
+    uid: int | None = None
+    """The kernel's user of the project, where each project has one."""
     timeout_s: float = 15 * 60
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bind:
+    """A path of the machine that is visible at the same place inside, read-only."""
+
+    path: Path
+    target: str | None = None
+    """Makes a link to this instead: a bound link would be a copy of what it leads to."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Release:
     """A built app, ready to start: kept as JSON with the deployment."""
 
-    root: Path
-    """Directory that the app is started in."""
+    app: Path
+    """Its files on the machine."""
+    place: Path
+    """Where it sees them; it was built there, too."""
+    directory: str
+    """Where it is started, below that."""
     command: tuple[str, ...]
     """Program and arguments; `("/bin/sh", "-c", "npm start")` for a run command."""
     environ: Mapping[str, str]
     """Variables of the toolchain: PATH first."""
-    readable: tuple[Path, ...]
-    """Directories outside the release that the app must see: toolchains."""
+    toolchain: tuple[Bind, ...]
+    """What the app must see of the machine."""
 
 
 def release_to_json(release: Release) -> dict[str, Json]:
     """Write a release so that `release_from_json` reads it back."""
     return {
-        "root": str(release.root),
+        "app": str(release.app),
+        "place": str(release.place),
+        "directory": release.directory,
         "command": list(release.command),
         "environ": dict(release.environ),
-        "readable": [str(path) for path in release.readable],
+        "toolchain": [[str(bind.path), bind.target] for bind in release.toolchain],
     }
 
 
 def release_from_json(written: Mapping[str, Json]) -> Release:
     """Read a release that `release_to_json` wrote."""
     return Release(
-        root=Path(written["root"]),
+        app=Path(written["app"]),
+        place=Path(written["place"]),
+        directory=written["directory"],
         command=tuple(written["command"]),
         environ=written["environ"],
-        readable=tuple(Path(path) for path in written["readable"]),
+        toolchain=tuple(Bind(path=Path(p), target=target) for p, target in written["toolchain"]),
     )
 
 
@@ -317,6 +337,8 @@ class LaunchSpec:
     memory_mb: int
     cpu_millicores: int
     log_file: Path
+    uid: int | None = None
+    """The kernel's user of the project, where each project has one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -46,8 +46,13 @@ class DataDir:
         return self.root / "toolchains"
 
     @property
+    def sandbox(self) -> Path:
+        """What every sandbox shares: the filter of system calls, and where DNS answers."""
+        return self.root / "sandbox"
+
+    @property
     def cache(self) -> Path:
-        """Package managers' caches, shared by all builds."""
+        """Package managers' caches, a directory for each project."""
         return self.root / "cache"
 
     def source(self, deployment_id: str) -> Path:

@@ -37,6 +37,7 @@ from createos_mcp.platform.gateway.gateway import Gateway
 from createos_mcp.platform.gateway.listeners import Listeners, bind_loopback
 from createos_mcp.platform.gateway.traffic import open_traffic
 from createos_mcp.platform.processes import ProcessId
+from createos_mcp.platform.run.project_users import ProjectUsers
 from createos_mcp.platform.run.runner import Runner
 from createos_mcp.platform.run.sleeper import Sleeper
 from createos_mcp.platform.run.supervisor import Supervisor
@@ -68,7 +69,7 @@ async def open_platform(
         environ: Environment that builds take their PATH and certificates from.
     """
     data_dir = config.data_dir
-    sandbox = detect_sandbox(config.isolation)
+    sandbox = detect_sandbox(config.isolation, data_dir.sandbox)
     async with (
         open_store(data_dir.database, app_ports=config.app_ports, now=now) as store,
         open_traffic(
@@ -90,8 +91,10 @@ async def open_platform(
             background = Background(tasks)
             background.start(traffic.run)
             addresses = Addresses(store=store, gateway=gateway)
+            users = ProjectUsers(store.projects, are_separate=sandbox.own_user)
             supervisor = Supervisor(
                 store=store,
+                users=users,
                 runner=runner,
                 addresses=addresses,
                 gateway=gateway,
@@ -100,8 +103,8 @@ async def open_platform(
             )
             # When this runs, every task that could start an app has ended.
             at_end.push_async_callback(supervisor.stop_all)
-            builder = Builder(data_dir=data_dir, environ=environ, sandbox=sandbox)
-            releases = Releases(store=store, builder=builder, config=config)
+            builder = Builder(config=config, environ=environ, sandbox=sandbox)
+            releases = Releases(store=store, builder=builder, users=users, config=config)
             reconciler = EnvironmentReconciler(
                 store=store,
                 releases=releases,
@@ -124,7 +127,6 @@ async def open_platform(
             scheduler = Scheduler(
                 cronjobs=store.cronjobs, client=client, background=background, now=now
             )
-            await builder.kill_orphans()
             await deployer.recover()
             await routing.restore()
             for work in (sleeper.run, releases.keep_collecting, scheduler.run):

@@ -19,7 +19,7 @@ OWNER = "environment-1"
 _numbers = itertools.count(1)
 
 
-def open_socket(_instance: Instance, family: int) -> socket.socket:
+async def open_socket(_instance: Instance, family: int) -> socket.socket:
     return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
 
 

@@ -136,7 +136,7 @@ async def test_a_platform_whose_directory_is_deleted_ends_with_its_apps(tmp_path
 
 
 async def test_a_build_that_a_crash_interrupted_is_finished(tmp_path: Path) -> None:
-    gate = "while [ ! -e ../go ]; do sleep 0.05; done"
+    gate = "while [ ! -e go ]; do sleep 0.05; done"
     async with stopped_at_the_end(tmp_path):
         async with daemon_client(tmp_path, environ()) as api:
             project_id = await api.create_project(buildCommand=gate)
@@ -148,7 +148,7 @@ async def test_a_build_that_a_crash_interrupted_is_finished(tmp_path: Path) -> N
             with anyio.fail_after(30):
                 while (await api.get(path))["status"] != "deployed":
                     if (release := tmp_path / "releases" / first).is_dir():
-                        (release / "go").touch()
+                        (release / "app" / "go").touch()
                     await anyio.sleep(0.05)
     assert processes_of(tmp_path) == []
 

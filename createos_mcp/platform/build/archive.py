@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from createos_mcp.platform.errors import InvalidRequestError
 from createos_mcp.contract.values import Json
+from createos_mcp.platform.errors import InvalidRequestError
 
 # The limit that the API documents for uploads by text and base64.
 MAX_FILES = 100

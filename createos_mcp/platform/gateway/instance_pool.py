@@ -2,7 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import aiohttp
 
@@ -25,7 +26,7 @@ just as a request is written to it loses the request.
 
 LOOPBACKS = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 
-OpenSocket = Callable[[Instance, int], socket.socket]
+OpenSocket = Callable[[Instance, int], Awaitable[socket.socket]]
 
 
 class InstancePool:
@@ -48,22 +49,39 @@ class InstancePool:
         self._idle = asyncio.Event()
         self._idle.set()
         self._is_closed = False
-        self._websockets: aiohttp.ClientSession | None = None
+        self._websockets: set[aiohttp.ClientSession] = set()
 
-    @property
-    def websockets(self) -> aiohttp.ClientSession:
-        """What opens WebSockets to the app.
+    @asynccontextmanager
+    async def open_websockets(self) -> AsyncIterator[aiohttp.ClientSession]:
+        """What opens one WebSocket to the app.
 
         Raises:
-            InstanceUnreachableError: The instance was let go.
+            InstanceUnreachableError: The instance was let go, or its launcher does not answer.
         """
-        if self._is_closed:
-            raise InstanceUnreachableError
-        if self._websockets is None:
-            self._websockets = open_websocket_session(
-                lambda family: self._open_socket(self.instance, family)
-            )
-        return self._websockets
+        sockets = await self._open_sockets()
+        session = open_websocket_session(sockets.pop)
+        self._websockets.add(session)
+        try:
+            async with session:
+                yield session
+        finally:
+            self._websockets.discard(session)
+            for unused in sockets.values():
+                unused.close()
+
+    async def _open_sockets(self) -> dict[int, socket.socket]:
+        """One socket of each family, made beforehand: aiohttp does not wait for its sockets."""
+        made: dict[int, socket.socket] = {}
+        try:
+            for family in self._families:
+                if self._is_closed:
+                    raise InstanceUnreachableError
+                made[family] = await self._open_socket(self.instance, family)
+        except OSError as error:
+            for opened in made.values():
+                opened.close()
+            raise InstanceUnreachableError from error
+        return made
 
     def enter(self) -> None:
         """Count a request that is about to be sent."""
@@ -117,13 +135,15 @@ class InstancePool:
             self._closing_of_free.cancel()
         for connection in self._all:
             connection.abort()
-        if self._websockets is not None:
-            await self._websockets.close()
+        for session in tuple(self._websockets):
+            await session.close()
 
     async def _connect(self) -> Connection:
         for family in tuple(self._families):
             try:
                 connection = await self._connect_by(family)
+            except TimeoutError:
+                break  # the launcher or the app is stuck: the other family would take as long
             except OSError:
                 continue
             if family is not self._families[0]:
@@ -139,7 +159,7 @@ class InstancePool:
         if self._is_closed:
             raise ConnectionRefusedError
         loop = asyncio.get_running_loop()
-        made = self._open_socket(self.instance, family)
+        made = await self._open_socket(self.instance, family)
         try:
             made.settimeout(0)
             # Its own as well as asyncio's: a socket that came from another process may not

@@ -33,6 +33,7 @@ class Replicas:
     Args:
         replica_set: What shall run.
         release: What was built of its deployment.
+        uid: The kernel's user of its project, where each project has one.
         log: Where the last words of a replica go that does not start.
         changed: Told whenever a replica comes or goes by itself, and which one has gone.
     """
@@ -45,6 +46,7 @@ class Replicas:
         rows: ReplicaSets,
         runner: Runner,
         data_dir: DataDir,
+        uid: int | None,
         background: Background,
         log: BuildLog,
         changed: Callable[["Replicas", Instance | None], Awaitable[None]],
@@ -54,6 +56,7 @@ class Replicas:
         self._rows = rows
         self._runner = runner
         self._data_dir = data_dir
+        self._uid = uid
         self._background = background
         self._log = log
         self._changed = changed
@@ -199,6 +202,7 @@ class Replicas:
             memory_mb=self.set.resources["memory"],
             cpu_millicores=self.set.resources["cpu"],
             log_file=self._data_dir.app_log(self.set.deployment_id, self.set.route_id, number),
+            uid=self._uid,
         )
 
     def _watch(self, number: int, instance: Instance) -> None:

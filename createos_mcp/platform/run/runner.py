@@ -1,18 +1,16 @@
 """Starts an app in its sandbox, finds the port it listens on, finds it again, and ends it."""
 
+import asyncio
 import contextlib
 import json
-import os
 import re
 import shutil
 import socket
 import subprocess
-import sys
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, TypeAlias
+from typing import TypeAlias
 
 import anyio
 from anyio import to_thread
@@ -34,9 +32,11 @@ from createos_mcp.platform.run.instances import (
     kill_instance,
     wait_for_exit,
 )
-from createos_mcp.platform.sandbox import control, launcher
+from createos_mcp.platform.sandbox import control
+from createos_mcp.platform.sandbox.addresses import own_addresses
 from createos_mcp.platform.sandbox.app_logs import last_lines
 from createos_mcp.platform.sandbox.cgroups import ControlGroup, ResourceLimits
+from createos_mcp.platform.sandbox.launches import Launch, launch_words, write_run_dir
 from createos_mcp.platform.sandbox.sandbox import Confinement, Sandbox
 
 BuildLog: TypeAlias = Callable[[str, Sequence[str]], Awaitable[None]]
@@ -48,9 +48,7 @@ LAST_POLL_S = 0.1
 OTHER_PORT_AFTER_S = 0.3
 """How long a port other than PORT must be there alone before it is taken for the app's."""
 REAP_TIMEOUT_S = 5
-
-RESOLVER = "nameserver 10.0.2.3\n"
-"""Where slirp4netns answers DNS; see slirp4netns(1)."""
+PROBE_TIMEOUT_S = 1.0
 
 _PORT_TAKEN = re.compile("EADDRINUSE|address already in use", re.IGNORECASE)
 
@@ -65,8 +63,6 @@ GROUPED, WATCHED = "cgroup", "watched"
 REPLICA_ID = "REPLICA_ID"
 """Variable by which a replica's processes are found, wherever they went."""
 
-_JOIN = 'for file in {files}; do echo $$ > "$file"; done; exec "$@"'
-
 
 class Runner:
     """Runs apps, each under a launcher of its own that outlives the platform."""
@@ -77,8 +73,8 @@ class Runner:
         self._start_timeout_s = config.start_timeout_s
         self._stop_timeout_s = config.stop_timeout_s
         self._cgroup_root = config.cgroup_root
-        self._children: dict[int, list[subprocess.Popen[bytes]]] = {}
-        self._python = Path(sys.executable).resolve()
+        self._permitted = config.permitted_addresses
+        self._children: dict[int, subprocess.Popen[bytes]] = {}
 
     async def start(self, spec: LaunchSpec, *, log: BuildLog) -> Instance:
         """Start an app and return once its port answers.
@@ -108,10 +104,9 @@ class Runner:
         group = self._group(spec.replica_id)
         limits = ResourceLimits(memory_mb=spec.memory_mb, cpu_millicores=spec.cpu_millicores)
         try:
-            run_dir = self._prepare(spec)
             limited = await to_thread.run_sync(group.create, limits)
-            process = await to_thread.run_sync(
-                self._spawn, spec, run_dir, group if limited else None
+            run_dir, process = await to_thread.run_sync(
+                self._spawn, spec, group if limited else None
             )
         except OSError as error:
             await to_thread.run_sync(group.remove)
@@ -153,25 +148,26 @@ class Runner:
     async def _end(self, instance: Instance, *, grace_s: float) -> None:
         if is_instance_running(instance):
             with contextlib.suppress(OSError), anyio.move_on_after(grace_s):
-                await to_thread.run_sync(control.ask_launcher, instance.run_dir, f"stop {grace_s}")
+                await control.ask_launcher(instance.run_dir, f"stop {grace_s}")
                 await wait_for_exit(instance)
         await to_thread.run_sync(kill_instance, instance)
         group = self._group(instance.replica_id)
         await to_thread.run_sync(group.kill)
         await to_thread.run_sync(group.remove)
-        for child in self._children.pop(instance.process.pid, ()):
+        child = self._children.pop(instance.process.pid, None)
+        if child is not None:
             await to_thread.run_sync(child.wait, REAP_TIMEOUT_S)
         shutil.rmtree(instance.run_dir, ignore_errors=True)
 
-    def open_socket(self, instance: Instance, family: int) -> socket.socket:
+    async def open_socket(self, instance: Instance, family: int) -> socket.socket:
         """A TCP socket, not yet connected, that belongs to the app's network.
 
         Raises:
-            OSError: The app has ended.
+            OSError: The app has ended, or its launcher does not answer.
         """
         if instance.isolation == self._sandbox.name and not self._sandbox.own_network:
             return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        return control.receive_socket(instance.run_dir, family)
+        return await control.receive_socket(instance.run_dir, family)
 
     def out_of_memory(self, instance: Instance) -> bool:
         """Whether the app was ended because it used more than its memory."""
@@ -181,93 +177,51 @@ class Runner:
     def _group(self, replica_id: str) -> ControlGroup:
         return ControlGroup(replica_id, self._cgroup_root)
 
-    def _prepare(self, spec: LaunchSpec) -> Path:
-        run_dir = self._data_dir.run(spec.replica_id)
-        shutil.rmtree(run_dir, ignore_errors=True)
-        run_dir.mkdir(mode=0o700, parents=True)
-        (run_dir / "resolv.conf").write_text(RESOLVER)
-        spec.log_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return run_dir
-
     def _spawn(
-        self, spec: LaunchSpec, run_dir: Path, group: ControlGroup | None
-    ) -> subprocess.Popen[bytes]:
-        with ExitStack() as opened:
-            pipes = {name: _pipe(opened) for name in ("info", "ready", "exit")}
-            launcher_log = opened.enter_context((run_dir / "launcher.log").open("wb"))
+        self, spec: LaunchSpec, group: ControlGroup | None
+    ) -> tuple[Path, subprocess.Popen[bytes]]:
+        run_dir = self._data_dir.run(spec.replica_id)
+        write_run_dir(run_dir, self._environ(spec))
+        spec.log_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (run_dir / "launcher.log").open("xb") as launcher_log:
             process = subprocess.Popen(
-                self._command(spec, run_dir, group, pipes),
+                launch_words(self._launch(spec, run_dir, group)),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=launcher_log,
-                cwd=spec.release.root,
-                env=self._environ(spec),
+                cwd="/",
+                env={REPLICA_ID: spec.replica_id},
                 start_new_session=True,
-                pass_fds=[writing.fileno() for _, writing in pipes.values()],
             )
-            self._children[process.pid] = [process]
-            for _, writing in pipes.values():
-                writing.close()
-            self._connect(process.pid, {name: reading for name, (reading, _) in pipes.items()})
-        return process
+        self._children[process.pid] = process
+        return run_dir, process
 
-    def _connect(self, pid: int, reading: Mapping[str, IO[bytes]]) -> None:
-        """Give an app's network a way out, once the network is set up.
-
-        slirp4netns brings the loopback up, which bubblewrap then could not do any more.
-        """
-        slirp = self._sandbox.slirp
-        confined_pid = _read_pid(reading["info"]) if slirp else None
-        if slirp and confined_pid and reading["ready"].read(1):
-            slirped = _start_slirp(slirp, confined_pid, reading["exit"].fileno())
-            self._children[pid].append(slirped)
-
-    def _command(
-        self,
-        spec: LaunchSpec,
-        run_dir: Path,
-        group: ControlGroup | None,
-        pipes: Mapping[str, tuple[IO[bytes], IO[bytes]]],
-    ) -> tuple[str, ...]:
-        flags = []
-        slirp = self._sandbox.slirp is not None
-        if self._sandbox.own_network:
-            flags.append("--own-network")
-            flags += [f"--outbound={pipes['ready'][1].fileno()}"] if slirp else []
-        if group is None:
-            flags.append(f"--memory-mb={spec.memory_mb}")
-        launcher_file = Path(launcher.__file__)
-        launched = (
-            str(self._python),
-            "-IS",
-            str(launcher_file),
-            str(run_dir),
-            str(spec.log_file),
-            *flags,
-            "--",
-            *spec.release.command,
-        )
-        own = self._sandbox.own_network
-        resolver = (run_dir / "resolv.conf", Path("/etc/resolv.conf").resolve())
+    def _launch(self, spec: LaunchSpec, run_dir: Path, group: ControlGroup | None) -> Launch:
+        release, sandbox = spec.release, self._sandbox
         confinement = Confinement(
-            workdir=spec.release.root,
-            writable=(spec.release.root, run_dir, spec.log_file.parent),
-            readable=(*spec.release.readable, Path(sys.base_prefix), launcher_file),
-            replaced=(resolver,) if own else (),
-            own_network=own,
-            info_fd=pipes["info"][1].fileno() if slirp else None,
+            app=release.app,
+            directory=release.directory,
+            toolchain=release.toolchain,
+            uid=spec.uid,
         )
-        confined = self._sandbox.confine(launched, confinement)
-        if group is None:
-            return confined
-        files = " ".join(f"'{file}'" for file in group.member_files)
-        return ("/bin/sh", "-c", _JOIN.format(files=files), "sh", *confined)
+        return Launch(
+            run_dir=run_dir,
+            log=str(spec.log_file),
+            words=sandbox.confine(release.command, confinement),
+            network=sandbox.own_network,
+            slirp=sandbox.slirp,
+            forbidden=own_addresses(),
+            permitted=self._permitted,
+            filter_file=sandbox.filter_file,
+            groups=group.member_files if group else (),
+            memory_mb=None if group else spec.memory_mb,
+        )
 
     def _environ(self, spec: LaunchSpec) -> dict[str, str]:
         return {
             "LANG": "C.UTF-8",
             **spec.release.environ,
-            "HOME": str(spec.release.root),
+            "HOME": str(spec.release.place),
             "TMPDIR": "/tmp",  # noqa: S108 - the sandbox has a private one
             **spec.run_envs,
             "PORT": str(spec.port),
@@ -290,24 +244,23 @@ class Runner:
 
     async def _answering_port(self, instance: Instance, *, any_port: bool) -> int | None:
         try:
-            ports = json.loads(
-                await to_thread.run_sync(control.ask_launcher, instance.run_dir, "ports")
-            )
+            ports = json.loads(await control.ask_launcher(instance.run_dir, "ports"))
         except (OSError, ValueError):
             return None
         wanted = [port for port in ports if any_port or port == instance.port]
         wanted.sort(key=lambda port: (port != instance.port, port))
         for port in wanted:
-            if await to_thread.run_sync(self._connects, instance, port):
+            if await self._connects(instance, port):
                 return int(port)
         return None
 
-    def _connects(self, instance: Instance, port: int) -> bool:
+    async def _connects(self, instance: Instance, port: int) -> bool:
         for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
-            with contextlib.suppress(OSError), self.open_socket(instance, family) as probe:
-                probe.settimeout(1)
-                probe.connect((address, port))
-                return True
+            with contextlib.suppress(OSError), await self.open_socket(instance, family) as probe:
+                probe.settimeout(0)
+                async with asyncio.timeout(PROBE_TIMEOUT_S):
+                    await asyncio.get_running_loop().sock_connect(probe, (address, port))
+                    return True
         return False
 
     async def _explain(
@@ -335,46 +288,3 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _start_slirp(slirp: str, pid: int, exit_fd: int) -> subprocess.Popen[bytes]:
-    """Give an app's network a way out, for as long as its launcher holds the other end of a pipe.
-
-    The machine's own loopback stays out of reach.
-    """
-    return subprocess.Popen(
-        [
-            slirp,
-            "--configure",
-            "--mtu=65520",
-            "--disable-host-loopback",
-            f"--exit-fd={exit_fd}",
-            str(pid),
-            "tap0",
-        ],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        pass_fds=(exit_fd,),
-    )
-
-
-def _pipe(opened: ExitStack) -> tuple[IO[bytes], IO[bytes]]:
-    """Both ends of a pipe, closed with the stack."""
-    reading, writing = os.pipe()
-    return (
-        opened.enter_context(os.fdopen(reading, "rb", buffering=0)),
-        opened.enter_context(os.fdopen(writing, "wb", buffering=0)),
-    )
-
-
-def _read_pid(info: IO[bytes]) -> int | None:
-    """The confined process's pid, from what bubblewrap writes in pieces; None when it failed."""
-    text = b""
-    while not text.rstrip().endswith(b"}"):
-        piece = info.read(4096)
-        if not piece:
-            return None
-        text += piece
-    return int(json.loads(text)["child-pid"])

@@ -23,6 +23,7 @@ from createos_mcp.platform.models import (
     ReplicaSet,
     release_from_json,
 )
+from createos_mcp.platform.run.project_users import ProjectUsers
 from createos_mcp.platform.run.replicas import Replicas
 from createos_mcp.platform.run.runner import BuildLog, Runner
 from createos_mcp.platform.states import LIVE, DeploymentStatus
@@ -61,6 +62,7 @@ class Supervisor:
         self,
         *,
         store: Store,
+        users: ProjectUsers,
         runner: Runner,
         addresses: Addresses,
         gateway: Gateway,
@@ -68,6 +70,7 @@ class Supervisor:
         background: Background,
     ) -> None:
         self._store = store
+        self._users = users
         self._runner = runner
         self._addresses = addresses
         self._gateway = gateway
@@ -257,15 +260,16 @@ class Supervisor:
             resources=environment.resources if environment is not None else DEFAULT_RESOURCES,
             created_at=format_time(datetime.now(UTC)),
         )
-        return self._run(replica_set, deployment)
+        return await self._run(replica_set, deployment)
 
-    def _run(self, replica_set: ReplicaSet, deployment: Deployment) -> Replicas:
+    async def _run(self, replica_set: ReplicaSet, deployment: Deployment) -> Replicas:
         replicas = self._sets[replica_set.id] = Replicas(
             replica_set,
             release_from_json(deployment.release or {}),
             rows=self._store.replica_sets,
             runner=self._runner,
             data_dir=self._config.data_dir,
+            uid=await self._users.uid_of(deployment.project_id),
             background=self._background,
             log=build_log(self._store, deployment.id),
             changed=self._on_change,
@@ -275,7 +279,7 @@ class Supervisor:
     async def _resume(
         self, replica_set: ReplicaSet, deployment: Deployment, living: Mapping[int, Instance]
     ) -> None:
-        replicas = self._run(replica_set, deployment)
+        replicas = await self._run(replica_set, deployment)
         self._at[replica_set.route_id] = replicas
         await self._hold(replica_set.route_id)
         replicas.resume(living)

@@ -1,5 +1,10 @@
-"""Asks an app's launcher over its socket; see `launcher.py` for what it answers."""
+"""Asks an app's launcher over its socket; see `launcher.py` for what it answers.
 
+Nothing here blocks the loop or waits for long: a launcher that does not answer is the trouble of
+its own app alone.
+"""
+
+import asyncio
 import os
 import socket
 from pathlib import Path
@@ -8,46 +13,62 @@ TIMEOUT_S = 2.0
 CHUNK_BYTES = 65536
 
 
-def ask_launcher(run_dir: Path, request: str) -> str:
+async def ask_launcher(run_dir: Path, request: str) -> str:
     """Send one request and return the answer.
 
     Raises:
-        OSError: No launcher listens there.
+        OSError: No launcher listens there, or it does not answer in time.
     """
-    with _connect_launcher(run_dir) as connection:
-        connection.sendall(request.encode())
-        connection.shutdown(socket.SHUT_WR)
-        answer = b""
-        while chunk := connection.recv(CHUNK_BYTES):
-            answer += chunk
-        return answer.decode()
+    async with asyncio.timeout(TIMEOUT_S):
+        with await _connect_launcher(run_dir) as connection:
+            loop = asyncio.get_running_loop()
+            await loop.sock_sendall(connection, request.encode())
+            answer = b""
+            while chunk := await loop.sock_recv(connection, CHUNK_BYTES):
+                answer += chunk
+            return answer.decode()
 
 
-def receive_socket(run_dir: Path, family: int) -> socket.socket:
+async def receive_socket(run_dir: Path, family: int) -> socket.socket:
     """A TCP socket made inside the app's network.
 
     Raises:
-        OSError: No launcher listens there.
+        OSError: No launcher listens there, or it does not answer in time.
     """
-    with _connect_launcher(run_dir) as connection:
-        connection.sendall(f"socket {socket.AddressFamily(family).name}".encode())
-        _, descriptors, _, _ = socket.recv_fds(connection, 1, 1)
+    async with asyncio.timeout(TIMEOUT_S):
+        with await _connect_launcher(run_dir) as connection:
+            loop = asyncio.get_running_loop()
+            request = f"socket {socket.AddressFamily(family).name}".encode()
+            await loop.sock_sendall(connection, request)
+            await _until_readable(connection)
+            _, descriptors, _, _ = socket.recv_fds(connection, 1, 1)
     if not descriptors:
         raise ConnectionRefusedError("the launcher passed no socket")
     return socket.socket(fileno=descriptors[0])
 
 
-def _connect_launcher(run_dir: Path) -> socket.socket:
+async def _connect_launcher(run_dir: Path) -> socket.socket:
     """Connect by a short name: a socket's path may not be longer than about 100 bytes."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    connection.settimeout(TIMEOUT_S)
+    connection.settimeout(0)
     try:
         descriptor = os.open(run_dir, os.O_PATH)
         try:
-            connection.connect(f"/proc/self/fd/{descriptor}/control")
+            address = f"/proc/self/fd/{descriptor}/control"
+            await asyncio.get_running_loop().sock_connect(connection, address)
         finally:
             os.close(descriptor)
-    except OSError:
+    except BaseException:
         connection.close()
         raise
     return connection
+
+
+async def _until_readable(connection: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    arrived = asyncio.Event()
+    loop.add_reader(connection, arrived.set)
+    try:
+        await arrived.wait()
+    finally:
+        loop.remove_reader(connection)

@@ -1,40 +1,70 @@
-"""Runs one app inside its sandbox; needs nothing but the standard library.
+"""Runs one app or build step in its sandbox, from outside; needs the standard library only.
 
-Started as `launcher.py RUN_DIR LOG_FILE [FLAGS] -- COMMAND...`, it stays until the app ends and
-outlives the platform. It keeps the app's output with the time of each line, writes the exit code to
-RUN_DIR/exit, and answers on the socket RUN_DIR/control, one request a connection:
+Started as `launcher.py RUN_DIR LOG [FLAGS] -- WORDS...`, it makes a network for the app, starts
+the words (bubblewrap and what runs in it), and stays until they end; the launcher of an app
+outlives the platform. RUN_DIR and LOG are never visible inside. It keeps the output with the time
+of each line in LOG (`-` passes it on as it is), writes the exit code to RUN_DIR/exit, and answers
+on the socket RUN_DIR/control, one request a connection:
 
-    ports       a JSON list of the TCP ports that the app listens on
-    socket      one byte, and with it a TCP socket that belongs to the app's network
-    stop 10     ends the app: SIGTERM, and SIGKILL after so many seconds
+    ports          a JSON list of the TCP ports that the app listens on
+    socket INET    one byte, and with it a TCP socket that belongs to the app's network
+    forbid NETS    no way to these networks any more: an address that the machine got later
+    stop 10        ends the app: SIGTERM, and SIGKILL after so many seconds
+
+The variables of the app are in RUN_DIR/environ.json, which is removed once it is read. They reach
+the app as shell lines on descriptor 4, and are set by its last step: what still has rights never
+sees them. Descriptor 3 is the filter of system calls.
 
 The flags:
 
-    --own-network      every process of the network belongs to the app
-    --outbound=FD      the network is set up: say so there, and wait for its way out
-    --memory-mb=500    end the app when it uses more, and write RUN_DIR/out-of-memory
+    --network=own      make a network for the app; without it, it has that of the machine
+    --slirp=PROGRAM    give that network a way out
+    --forbid=NETS      networks without a way to them, with commas between them
+    --permit=ADDRS     single addresses that have one nevertheless
+    --filter=FILE      the filter of system calls
+    --group=FILE       joined by the app alone: a control group's `cgroup.procs`; may be repeated
+    --memory-mb=500    end the app when it uses more; without a control group
+    --with-parent      end when the parent ends
 """
 
 import array
 import contextlib
+import ctypes
 import json
 import os
+import resource
 import selectors
+import shlex
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+from createos_mcp.platform.sandbox import network
 
 CHUNK_BYTES = 65536
 # Longer lines are written in pieces, so that an app without line ends is seen, too.
 MAX_LINE_BYTES = 16384
 MAX_LOG_BYTES = 10 * 2**20
 OLD_LOGS = 2
-NETWORK_WAIT_S = 1.0
-MEMORY_POLL_S = 0.5
+READY_TIMEOUT_S = 5.0
+MEMORY_POLL_S = 0.25
+CONTROL_TIMEOUT_S = 1.0
 LISTENING = "0A"
+MB = 2**20
+
+FILTER_FD, VARIABLES_FD = 3, 4
+"""One digit each: dash redirects no others."""
+
+CONSTANT_ENVIRON = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+"""All that bubblewrap and the steps up to the app see."""
+
+FLOOR_MB = 512
+"""Less private memory aborts Bun and larger Node apps at their start; the watch limits the rest."""
+
+PRCTL_DEATH_SIGNAL = 1
 
 
 class Log:
@@ -46,7 +76,9 @@ class Log:
         self.open()
 
     def open(self) -> None:
-        self.file = open(self.path, "ab", buffering=0)  # noqa: SIM115 - open as long as the app
+        """Open the file anew; a link in its place is not followed."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        self.file = os.fdopen(os.open(self.path, flags, 0o600), "ab", buffering=0)
 
     def write(self, chunk: bytes) -> None:
         """Write the full lines of a chunk, and keep what follows them for the next."""
@@ -63,6 +95,7 @@ class Log:
                 self.rotate()
 
     def rotate(self) -> None:
+        """Begin a new file, and keep the last ones under numbers."""
         self.file.close()
         for number in range(OLD_LOGS, 0, -1):
             newer = f"{self.path}.{number - 1}" if number > 1 else self.path
@@ -71,118 +104,257 @@ class Log:
         self.open()
 
     def close(self) -> None:
+        """Write what came without a line end."""
         if self.rest:
             self.write(b"\n")
         self.file.close()
 
 
-def listening_ports(pids: list[int] | None) -> list[int]:
-    """TCP ports that these processes listen on; None stands for every process in the network."""
-    inodes = None if pids is None else socket_inodes(pids)
-    ports = set()
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+class PassedOn:
+    """Output that goes on as it is: that of a build step, whose reader waits for it."""
+
+    def write(self, chunk: bytes) -> None:
+        """Write all of a chunk to standard output."""
+        while chunk:
+            chunk = chunk[os.write(1, chunk) :]
+
+    def close(self) -> None:
+        """Nothing is left to write."""
+
+
+class Outbound:
+    """slirp4netns, which stays in the machine's network and serves the one that is left for.
+
+    It is forked before this process leaves the network, and started afterwards.
+    """
+
+    def __init__(self, program: str, run_dir: str) -> None:
+        gate_read, self.gate = os.pipe()
+        alive_read, self.alive = os.pipe()
+        self.ready, ready_write = os.pipe()
+        launcher = os.getpid()
+        self.pid = os.fork()
+        if self.pid == 0:
+            self.become(program, launcher, run_dir, (gate_read, alive_read, ready_write))
+        for descriptor in (gate_read, alive_read, ready_write):
+            os.close(descriptor)
+
+    def become(
+        self, program: str, launcher: int, run_dir: str, pipes: tuple[int, int, int]
+    ) -> None:
+        """In the child: wait for the network, then serve it until the launcher ends."""
+        gate_read, alive_read, ready_write = pipes
         try:
-            with open(table) as rows:
-                next(rows)
-                for row in rows:
-                    fields = row.split()
-                    if fields[3] == LISTENING and (inodes is None or fields[9] in inodes):
-                        ports.add(int(fields[1].rsplit(":", 1)[1], 16))
-        except FileNotFoundError:
-            continue
+            os.setsid()
+            os.close(self.gate)
+            os.close(self.alive)
+            if os.read(gate_read, 1) != b"g":
+                os._exit(0)
+            os.set_inheritable(alive_read, True)
+            os.set_inheritable(ready_write, True)
+            log = os.open(f"{run_dir}/slirp.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            null = os.open(os.devnull, os.O_RDONLY)
+            for descriptor, place in ((null, 0), (log, 1), (log, 2)):
+                os.dup2(descriptor, place)
+            words = [
+                program,
+                "--configure",
+                "--mtu=65520",
+                "--disable-host-loopback",
+                "--enable-seccomp",
+                f"--exit-fd={alive_read}",
+                f"--ready-fd={ready_write}",
+                str(launcher),
+                "tap0",
+            ]
+            os.execve(program, words, CONSTANT_ENVIRON)
+        finally:
+            os._exit(1)
+
+    def open(self) -> bool:
+        """Start it, and whether the way out is there: only its own word proves that."""
+        os.write(self.gate, b"g")
+        os.close(self.gate)
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.ready, selectors.EVENT_READ)
+            told = selector.select(READY_TIMEOUT_S) and os.read(self.ready, 1) == b"1"
+        os.close(self.ready)
+        return bool(told)
+
+
+def listening_ports() -> list[int]:
+    """TCP ports that anything in this network listens on."""
+    ports = set()
+    for table in ("/proc/self/net/tcp", "/proc/self/net/tcp6"):
+        with contextlib.suppress(FileNotFoundError), open(table) as rows:
+            next(rows)
+            for row in rows:
+                fields = row.split()
+                if fields[3] == LISTENING:
+                    ports.add(int(fields[1].rsplit(":", 1)[1], 16))
     return sorted(ports)
 
 
-def socket_inodes(pids: list[int]) -> set[str]:
-    """The sockets that processes hold, as /proc names them."""
+def ports_of(pids: Sequence[int]) -> list[int]:
+    """TCP ports that these processes listen on, in a network that they share with others."""
     inodes = set()
     for pid in pids:
-        try:
+        with contextlib.suppress(OSError):
             for name in os.listdir(f"/proc/{pid}/fd"):
                 target = os.readlink(f"/proc/{pid}/fd/{name}")
                 if target.startswith("socket:["):
                     inodes.add(target[8:-1])
-        except OSError:
-            continue
-    return inodes
+    ports = set()
+    for table in ("/proc/self/net/tcp", "/proc/self/net/tcp6"):
+        with contextlib.suppress(FileNotFoundError), open(table) as rows:
+            next(rows)
+            for row in rows:
+                fields = row.split()
+                if fields[3] == LISTENING and fields[9] in inodes:
+                    ports.add(int(fields[1].rsplit(":", 1)[1], 16))
+    return sorted(ports)
 
 
-def session_of(leader: int) -> list[int]:
-    """The processes of the app's session: it and all that it started, unless they left."""
-    pids = []
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                with open(f"/proc/{name}/stat") as stat:
-                    fields = stat.read().rsplit(")", 1)[1].split()
-            except OSError:
-                continue
-            if int(fields[3]) == leader:
-                pids.append(int(name))
-    return pids
+def descendants(pid: int) -> list[int]:
+    """A process and everything that descends from it, whatever session that moved to."""
+    found, waiting = [], [pid]
+    while waiting:
+        one = waiting.pop()
+        found.append(one)
+        with contextlib.suppress(OSError):
+            for task in os.listdir(f"/proc/{one}/task"):
+                with open(f"/proc/{one}/task/{task}/children") as children:
+                    waiting += map(int, children.read().split())
+    return found
 
 
-def memory_of(pids: list[int]) -> int:
-    """Bytes that processes hold for themselves; pages that they share with files do not count."""
-    pages = 0
+def memory_of(pids: Sequence[int]) -> int:
+    """Bytes in use: shared pages count once, memory files and temporary ones count, too."""
+    total = sum(resident_share(pid) for pid in pids)
+    total += memory_files(pids)
+    for pid in pids[2:3]:
+        for place in ("tmp", "dev/shm"):
+            with contextlib.suppress(OSError):
+                space = os.statvfs(f"/proc/{pid}/root/{place}")
+                total += (space.f_blocks - space.f_bfree) * space.f_frsize
+    return total
+
+
+def resident_share(pid: int) -> int:
+    """Proportional set size, https://man7.org/linux/man-pages/man5/proc_pid_smaps.5.html."""
+    with contextlib.suppress(OSError, ValueError), open(f"/proc/{pid}/smaps_rollup") as rollup:
+        for line in rollup:
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def memory_files(pids: Sequence[int]) -> int:
+    """Bytes of files that memfd_create made; those that nobody mapped are in no process's size."""
+    blocks = {}
     for pid in pids:
-        with contextlib.suppress(OSError), open(f"/proc/{pid}/statm") as statm:
-            resident, shared = statm.read().split()[1:3]
-            pages += int(resident) - int(shared)
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def wait_for_network(ready_fd: int) -> None:
-    """Wait until the way out is there, for an app that uses it in its first moments."""
-    os.write(ready_fd, b"r")
-    os.close(ready_fd)
-    deadline = time.monotonic() + NETWORK_WAIT_S
-    while time.monotonic() < deadline:
-        with open("/proc/net/dev") as devices:
-            if "tap0" in devices.read():
-                return
-        time.sleep(0.002)
+        with contextlib.suppress(OSError):
+            for name in os.listdir(f"/proc/{pid}/fd"):
+                place = f"/proc/{pid}/fd/{name}"
+                with contextlib.suppress(OSError):
+                    if os.readlink(place).startswith("/memfd:"):
+                        stat = os.stat(place)
+                        blocks[stat.st_dev, stat.st_ino] = stat.st_blocks * 512
+    return sum(blocks.values())
 
 
 class Launcher:
     """The app, its output, and the socket by which the platform asks for it."""
 
-    def __init__(
-        self, run_dir: str, log_file: str, command: list[str], flags: dict[str, str]
-    ) -> None:
+    def __init__(self, run_dir: str, log: str, flags: dict[str, list[str]]) -> None:
         self.run_dir = run_dir
-        self.own_network = "--own-network" in flags
-        self.max_bytes = int(flags.get("--memory-mb", 0)) * 2**20
+        self.flags = flags
+        self.own_network = "network" in flags
+        self.max_bytes = int(self.flag("memory-mb", "0")) * MB
         self.look_at = 0.0
-        self.log = Log(log_file)
-        self.selector = selectors.DefaultSelector()
         self.kill_at: float | None = None
+        self.log: Log | PassedOn = PassedOn() if log == "-" else Log(log)
+        self.selector = selectors.DefaultSelector()
         self.control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.wake_read, wake_write = os.pipe()
         os.set_blocking(wake_write, False)
         signal.set_wakeup_fd(wake_write)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGTERM, lambda *_: self.stop(10.0))
-        self.listen()
+
+    def flag(self, name: str, default: str = "") -> str:
+        """The last value of a flag."""
+        return self.flags.get(name, [default])[-1]
+
+    def listen(self) -> None:
+        """Bind the control socket; its short name fits the 108 bytes of unix(7)."""
+        here = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
+        os.chdir(self.run_dir)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink("control")
+        self.control.bind("control")
+        os.fchdir(here)
+        os.close(here)
+        self.control.listen(16)
+
+    def enter_network(self) -> None:
+        """Leave the machine's network for one of the app's own."""
+        if not self.own_network:
+            return
+        slirp = self.flag("slirp")
+        outbound = Outbound(slirp, self.run_dir) if slirp else None
+        network.leave_network()
+        network.raise_loopback()
+        network.forbid([*network.FORBIDDEN, *filter(None, self.flag("forbid").split(","))])
+        is_open = outbound is not None and outbound.open()
+        if is_open:
+            network.permit([*filter(None, self.flag("permit").split(","))])
+        self.write("outbound", "yes" if is_open else "no")
+
+    def start(self, words: Sequence[str]) -> None:
+        """Start the app with its variables and the filter on their descriptors."""
+        # Read by this process, which had to keep its rights to open it.
         self.app = subprocess.Popen(
-            command,
+            words,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            env=CONSTANT_ENVIRON,
+            pass_fds=[fd for fd in (FILTER_FD, VARIABLES_FD) if is_open(fd)],
+            preexec_fn=self.limit,  # noqa: PLW1509 - this process has one thread
         )
+        for descriptor in (FILTER_FD, VARIABLES_FD):
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
         self.output = self.app.stdout.fileno() if self.app.stdout else -1
         os.set_blocking(self.output, False)
 
-    def listen(self) -> None:
-        here = os.getcwd()
-        os.chdir(self.run_dir)
-        self.control.bind("control")
-        os.chdir(here)
-        self.control.listen(16)
+    def limit(self) -> None:
+        """In the child: join the control groups, and set what is counted per process."""
+        for file in self.flags.get("group", ()):
+            with open(file, "w") as members:
+                members.write("0")
+        with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
+            score.write("500")
+        limits = {
+            resource.RLIMIT_NOFILE: 8192,
+            resource.RLIMIT_FSIZE: 1024 * MB,
+            resource.RLIMIT_CORE: 0,
+            resource.RLIMIT_MEMLOCK: 64 * 1024,
+            resource.RLIMIT_MSGQUEUE: 0,
+        }
+        if self.max_bytes:
+            # Not RLIMIT_AS: that one counts address space which Node and Go only reserve.
+            # Twice the limit: up to it the watch ends the app and can say why.
+            limits[resource.RLIMIT_DATA] = 2 * max(self.max_bytes, FLOOR_MB * MB)
+        for kind, most in limits.items():
+            hard = resource.getrlimit(kind)[1]
+            value = most if hard == resource.RLIM_INFINITY else min(most, hard)
+            resource.setrlimit(kind, (value, value))
 
-    def run(self) -> None:
-        """Serve until the app has ended, then write its exit code."""
+    def run(self) -> int:
+        """Serve until the app has ended, then write its exit code and return it."""
         self.selector.register(self.control, selectors.EVENT_READ, self.answer)
         self.selector.register(self.output, selectors.EVENT_READ, self.keep_output)
         self.selector.register(self.wake_read, selectors.EVENT_READ, self.reap)
@@ -190,14 +362,15 @@ class Launcher:
             for key, _ in self.selector.select(self.patience_s()):
                 key.data()
             if self.kill_at is not None and time.monotonic() >= self.kill_at:
-                self.signal(signal.SIGKILL)
+                self.app.kill()
             if self.max_bytes and time.monotonic() >= self.look_at:
                 self.watch_memory()
         self.signal(signal.SIGKILL)
         self.keep_output()
         self.log.close()
-        code = self.app.returncode
-        self.write("exit", str(code if code >= 0 else 128 - code))
+        code = self.app.returncode if self.app.returncode >= 0 else 128 - self.app.returncode
+        self.write("exit", str(code))
+        return code
 
     def patience_s(self) -> float | None:
         """How long to wait for something to happen before looking at clock and memory."""
@@ -208,15 +381,19 @@ class Launcher:
         return left_s if poll_s is None else min(left_s, poll_s)
 
     def watch_memory(self) -> None:
+        """End the app when all that descends from it uses too much."""
         self.look_at = time.monotonic() + MEMORY_POLL_S
-        if memory_of(session_of(self.app.pid)) > self.max_bytes:
+        if memory_of(descendants(self.app.pid)) > self.max_bytes:
             self.write("out-of-memory", "")
             self.signal(signal.SIGKILL)
+            self.app.kill()
 
     def reap(self) -> None:
+        """Empty the pipe that a signal has woken this process by."""
         os.read(self.wake_read, 512)
 
     def keep_output(self) -> None:
+        """Keep what the app has printed by now."""
         while True:
             try:
                 chunk = os.read(self.output, CHUNK_BYTES)
@@ -229,43 +406,63 @@ class Launcher:
             self.log.write(chunk)
 
     def answer(self) -> None:
+        """Serve one request of the platform."""
         requests: dict[str, Callable[..., None]] = {
             "ports": self.send_ports,
             "socket": self.send_socket,
+            "forbid": self.take_forbid,
             "stop": self.take_stop,
         }
         connection, _ = self.control.accept()
         with connection:
-            connection.settimeout(1)
+            connection.settimeout(CONTROL_TIMEOUT_S)
             try:
-                verb, *values = connection.recv(64).decode().split()
+                verb, *values = connection.recv(4096).decode().split()
                 requests[verb](connection, *values)
             except (OSError, ValueError, KeyError, TypeError):
                 return
 
     def send_ports(self, connection: socket.socket) -> None:
-        pids = None if self.own_network else session_of(self.app.pid)
-        connection.sendall(json.dumps(listening_ports(pids)).encode())
+        """Tell where the app listens."""
+        found = listening_ports() if self.own_network else ports_of(descendants(self.app.pid))
+        connection.sendall(json.dumps(found).encode())
 
     def send_socket(self, connection: socket.socket, family: str) -> None:
+        """Pass a socket of the app's network."""
         passed = socket.socket(socket.AddressFamily[family], socket.SOCK_STREAM)
         descriptors = array.array("i", [passed.fileno()])
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)
         connection.sendmsg([b"s"], [rights])
         passed.close()
 
+    def take_forbid(self, connection: socket.socket, networks: str) -> None:
+        """Close the way to networks."""
+        network.forbid(networks.split(","))
+        connection.sendall(b"forbidden")
+
     def take_stop(self, connection: socket.socket, grace_s: str) -> None:
+        """Begin to end the app."""
         self.stop(float(grace_s))
         connection.sendall(b"stopping")
 
     def stop(self, grace_s: float) -> None:
+        """SIGTERM now, once, and SIGKILL later."""
         if self.kill_at is None:
             self.signal(signal.SIGTERM)
         self.kill_at = time.monotonic() + grace_s
 
     def signal(self, number: int) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.app.pid, number)
+        """Send a signal to the app, not to the bubblewrap processes around it.
+
+        Those end with the app; a signal to them would end it without notice.
+        """
+        for pid in descendants(self.app.pid)[1:]:
+            if not is_bubblewrap(pid):
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, number)
+        if not is_bubblewrap(self.app.pid):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.app.pid, number)
 
     def write(self, name: str, text: str) -> None:
         """Write a file of the run directory, whole or not at all."""
@@ -275,14 +472,72 @@ class Launcher:
         os.replace(draft, os.path.join(self.run_dir, name))
 
 
-def main(arguments: list[str]) -> None:
-    """Run the app that the arguments name."""
-    options, command = arguments[: arguments.index("--")], arguments[arguments.index("--") + 1 :]
-    run_dir, log_file, *given = options
-    flags = {name: value for name, _, value in (flag.partition("=") for flag in given)}
-    if "--outbound" in flags:
-        wait_for_network(int(flags["--outbound"]))
-    Launcher(run_dir, log_file, command, flags).run()
+def is_bubblewrap(pid: int) -> bool:
+    """Whether a process is one of bubblewrap's own."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/comm") as comm:
+        return comm.read() == "bwrap\n"
+    return False
+
+
+def is_open(descriptor: int) -> bool:
+    """Whether there is something at a descriptor."""
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
+
+
+def lay_down(content: bytes, descriptor: int) -> None:
+    """Put a text where the child finds it, at a descriptor that has no name."""
+    made = os.memfd_create("createos")
+    os.write(made, content)
+    os.lseek(made, 0, os.SEEK_SET)
+    os.dup2(made, descriptor)
+    if made != descriptor:
+        os.close(made)
+
+
+def read_file(path: str) -> bytes:
+    """All of a file."""
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def read_variables(run_dir: str) -> bytes:
+    """The app's variables as lines for the shell; their file is gone afterwards."""
+    place = os.path.join(run_dir, "environ.json")
+    with open(place) as file:
+        variables = json.load(file)
+    os.unlink(place)
+    return "".join(
+        f"export {name}={shlex.quote(text)}\n" for name, text in variables.items()
+    ).encode()
+
+
+def read_flags(given: Sequence[str]) -> dict[str, list[str]]:
+    """Values of `--name=value` by name."""
+    flags: dict[str, list[str]] = {}
+    for name, _, value in (text.removeprefix("--").partition("=") for text in given):
+        flags.setdefault(name, []).append(value)
+    return flags
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run what the arguments name."""
+    at = arguments.index("--")
+    (run_dir, log, *given), words = arguments[:at], arguments[at + 1 :]
+    flags = read_flags(given)
+    variables = read_variables(run_dir)
+    lay_down(read_file(flags["filter"][-1]) if "filter" in flags else b"", FILTER_FD)
+    lay_down(variables, VARIABLES_FD)
+    if "with-parent" in flags:
+        ctypes.CDLL(None).prctl(PRCTL_DEATH_SIGNAL, signal.SIGKILL)
+    launcher = Launcher(run_dir, log, flags)
+    launcher.listen()
+    launcher.enter_network()
+    launcher.start(words)
+    sys.exit(launcher.run())
 
 
 if __name__ == "__main__":

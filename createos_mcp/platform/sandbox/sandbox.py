@@ -1,10 +1,24 @@
 """What keeps apps and builds apart from the machine, and what this machine can do of it."""
 
+import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from createos_mcp.platform.models import Bind
+from createos_mcp.platform.sandbox import seccomp_filter
+from createos_mcp.platform.sandbox.launches import Launch, launch_words, write_run_dir
+from createos_mcp.platform.sandbox.network import RESOLVER
+
+APP = Path("/app")
+"""Where an app sees its own directory."""
+CACHE = Path("/cache")
+"""Where a build sees its project's cache."""
+BUILD_TMP = Path("/build-tmp")
+"""Home and temporary directory of a build: files, since a tmpfs would count as its memory."""
 
 SYSTEM = (
     "/usr",
@@ -27,43 +41,55 @@ SYSTEM = (
     "/etc/pip.conf",
     "/etc/pki",
     "/etc/protocols",
-    "/etc/resolv.conf",
     "/etc/services",
     "/etc/ssl",
 )
 """All that a confined process sees of the machine, read-only."""
 
-_ALWAYS = (
-    "--unshare-pid",
-    "--unshare-ipc",
-    "--unshare-uts",
-    "--unshare-cgroup-try",
-    "--cap-drop",
-    "ALL",
-    "--proc",
-    "/proc",
-    "--dev",
-    "/dev",
-    "--tmpfs",
-    "/tmp",  # noqa: S108 - a private one, inside the sandbox
+SHM_BYTES = 64 * 2**20
+TMP_BYTES = 256 * 2**20
+
+# A build with one process per core fits; a fork bomb ends here.
+MAX_PROCESSES = 512
+
+INSIDE_USER = 1000
+
+SET_VARIABLES = 'eval "$(/bin/cat <&4)"; exec 4<&-; exec "$@"'
+"""The last step: it has no right left when it sets the variables of an app."""
+
+PRLIMIT, SETPRIV, SHELL = "/usr/bin/prlimit", "/usr/bin/setpriv", "/bin/sh"
+
+TRIAL_TIMEOUT_S = 10
+
+_CONSTANT = (
+    *("--dir", "/etc"),
+    *("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"),
+    *("--hostname", "app", "--die-with-parent", "--cap-drop", "ALL"),
 )
 
-_TRIAL_TIMEOUT_S = 10
+_DEVICES = (
+    *("--proc", "/proc", "--dev", "/dev"),
+    *("--perms", "1777", "--size", str(SHM_BYTES), "--tmpfs", "/dev/shm"),  # noqa: S108 - a private one
+    *("--remount-ro", "/dev"),
+    *("--perms", "1777", "--size", str(TMP_BYTES), "--tmpfs", "/tmp"),  # noqa: S108
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Confinement:
     """What one confined process may see and change."""
 
-    workdir: Path
-    writable: Sequence[Path] = ()
-    readable: Sequence[Path] = ()
-    replaced: Sequence[tuple[Path, Path]] = ()
-    """Pairs of a file and the place where it stands in for the machine's own."""
-    own_network: bool = False
-    dies_with_parent: bool = False
-    info_fd: int | None = None
-    """Where bubblewrap tells the pid of the confined process."""
+    app: Path
+    """The one directory that it may write, seen at `/app`."""
+    directory: str = "."
+    """Where it starts, below that one; resolved inside."""
+    toolchain: Sequence[Bind] = ()
+    cache: Path | None = None
+    """Seen at `/cache`, by builds alone."""
+    temporary: Path | None = None
+    """Seen at `/build-tmp`, by builds alone."""
+    uid: int | None = None
+    """The kernel's user of its project, where the platform runs as root."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,66 +98,195 @@ class Sandbox:
 
     name: str
     """`bubblewrap` or `none`."""
-    bwrap: str | None
-    slirp: str | None
-    """slirp4netns, which gives apps in networks of their own a way out."""
-
-    @property
-    def own_network(self) -> bool:
-        """Whether each app listens in a network of its own, so that no ports collide."""
-        return self.bwrap is not None
+    bwrap: str | None = None
+    slirp: str | None = None
+    """slirp4netns, proven to give a network of its own a way out."""
+    own_network: bool = False
+    """Whether each app listens in a network of its own, so that no ports collide."""
+    filter_file: Path | None = None
+    resolver_file: Path | None = None
+    no_nested_users: bool = False
+    """Whether bubblewrap can forbid further user namespaces by itself."""
+    is_root: bool = False
+    missing: Mapping[str, str] = field(default_factory=dict)
+    """Measures that do not hold here, and why: `{"network": "slirp4netns is not installed"}`."""
 
     @property
     def outbound(self) -> bool:
         """Whether apps reach the network outside."""
-        return self.bwrap is None or self.slirp is not None
+        return self.slirp is not None or not self.own_network
+
+    @property
+    def own_user(self) -> bool:
+        """Whether each project is a user of its own to the kernel."""
+        return self.bwrap is not None and self.is_root
+
+    def place_of(self, app: Path) -> Path:
+        """Where an app sees its directory: the same place for build and run."""
+        return app if self.bwrap is None else APP
 
     def confine(self, command: Sequence[str], confinement: Confinement) -> tuple[str, ...]:
-        """The command that runs the given one confined; unchanged where nothing can confine."""
+        """The words that run a command confined, by the launcher; see `launcher.py`."""
+        setting = (SHELL, "-c", SET_VARIABLES, "sh", *command)
         if self.bwrap is None:
-            return tuple(command)
-        return (self.bwrap, *_ALWAYS, *_options(confinement), "--", *command)
+            start = str(confinement.app / confinement.directory)
+            return (SHELL, "-c", 'cd -- "$1" && shift && exec "$@"', "sh", start, *setting)
+        return (
+            self.bwrap,
+            *_CONSTANT,
+            *self._identity(),
+            *_system(self.resolver_file),
+            *_DEVICES,
+            *_toolchain(confinement.toolchain),
+            *_directories(confinement),
+            *(("--seccomp", "3") if self.filter_file else ()),
+            "--",
+            *self._inner(confinement),
+            *setting,
+        )
+
+    def _identity(self) -> tuple[str, ...]:
+        if self.is_root:
+            return tuple(
+                word
+                for right in ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP")
+                for word in ("--cap-add", right)
+            )
+        nested = ("--disable-userns",) if self.no_nested_users else ()
+        user = str(INSIDE_USER)
+        return ("--unshare-user", *nested, "--uid", user, "--gid", user)
+
+    def _inner(self, confinement: Confinement) -> tuple[str, ...]:
+        processes = (PRLIMIT, f"--nproc={MAX_PROCESSES}:{MAX_PROCESSES}")
+        if not self.is_root:
+            return processes
+        user = confinement.uid
+        dropped = ("--clear-groups", "--bounding-set=-all", "--inh-caps=-all")
+        return (*processes, SETPRIV, f"--reuid={user}", f"--regid={user}", *dropped)
 
 
-def _options(confinement: Confinement) -> Iterator[str]:
+def _system(resolver_file: Path | None) -> Iterator[str]:
     for name in SYSTEM:
         yield from ("--ro-bind-try", name, name)
-    for path in confinement.readable:
-        yield from ("--ro-bind", str(path), str(path))
-    for path in confinement.writable:
-        yield from ("--bind", str(path), str(path))
-    for file, place in confinement.replaced:
-        yield from ("--ro-bind", str(file), str(place))
-    if confinement.own_network:
-        yield "--unshare-net"
-    if confinement.dies_with_parent:
-        yield "--die-with-parent"
-    if confinement.info_fd is not None:
-        yield from ("--info-fd", str(confinement.info_fd))
-    yield from ("--chdir", str(confinement.workdir))
+    if resolver_file is not None:
+        yield from ("--ro-bind", str(resolver_file), "/etc/resolv.conf")
+    else:
+        yield from ("--ro-bind-try", "/etc/resolv.conf", "/etc/resolv.conf")
 
 
-def detect_sandbox(isolation: str) -> Sandbox:
-    """Find out what works here, by trying it.
+def _toolchain(binds: Sequence[Bind]) -> Iterator[str]:
+    for bind in binds:
+        # Version 0.8 makes missing parents closed to all users but its own.
+        for parent in reversed(bind.path.parents[:-1]):
+            yield from ("--dir", str(parent))
+        if bind.target is None:
+            yield from ("--ro-bind", str(bind.path), str(bind.path))
+        else:
+            yield from ("--symlink", bind.target, str(bind.path))
+
+
+def _directories(confinement: Confinement) -> Iterator[str]:
+    """What is writable, at places that no path of the tenant's can change."""
+    if confinement.cache is not None:
+        yield from ("--bind", str(confinement.cache), str(CACHE))
+    if confinement.temporary is not None:
+        yield from ("--bind", str(confinement.temporary), str(BUILD_TMP))
+    start = str(APP / confinement.directory)
+    yield from ("--bind", str(confinement.app), str(APP), "--chdir", start, "--remount-ro", "/")
+
+
+def detect_sandbox(isolation: str, directory: Path) -> Sandbox:
+    """Find out what works here, by trying it: each measure that fails is dropped alone.
 
     Args:
         isolation: `auto` takes bubblewrap where it works, `none` never does.
+        directory: Where the filter and the resolver's address are kept, for the platform alone.
     """
+    is_root = os.geteuid() == 0
     bwrap = shutil.which("bwrap") if isolation == "auto" else None
-    if bwrap is None or not _works(bwrap):
-        return Sandbox(name="none", bwrap=None, slirp=None)
-    slirp = shutil.which("slirp4netns") if Path("/dev/net/tun").exists() else None
-    return Sandbox(name="bubblewrap", bwrap=bwrap, slirp=slirp)
+    if bwrap is None:
+        reason = "bubblewrap is not installed" if isolation == "auto" else "it is turned off"
+        return Sandbox(name="none", is_root=is_root, missing={"files": reason})
+    filter_file, resolver_file = directory / "filter.bpf", directory / "resolv.conf"
+    directory.mkdir(mode=0o711, parents=True, exist_ok=True)
+    _write_file(resolver_file, f"nameserver {RESOLVER}\n".encode())
+    if seccomp_filter.is_supported():
+        _write_file(filter_file, seccomp_filter.build_filter())
+    whole = Sandbox(
+        name="bubblewrap",
+        bwrap=bwrap,
+        slirp=shutil.which("slirp4netns"),
+        own_network=True,
+        filter_file=filter_file if seccomp_filter.is_supported() else None,
+        resolver_file=resolver_file,
+        no_nested_users=True,
+        is_root=is_root,
+    )
+    return _first_that_works(whole, directory)
 
 
-def _works(bwrap: str) -> bool:
-    trial = Sandbox(name="bubblewrap", bwrap=bwrap, slirp=None)
-    confinement = Confinement(workdir=Path("/"), own_network=True)
-    command = trial.confine(["/bin/sh", "-c", "exit 0"], confinement)
-    try:
-        finished = subprocess.run(
-            command, capture_output=True, timeout=_TRIAL_TIMEOUT_S, check=False
+def _write_file(file: Path, content: bytes) -> None:
+    if not file.exists() or file.read_bytes() != content:
+        file.write_bytes(content)
+    file.chmod(0o644)
+
+
+def _first_that_works(whole: Sandbox, directory: Path) -> Sandbox:
+    """Drop one measure after the other until a trial succeeds."""
+    missing: dict[str, str] = {}
+    if whole.filter_file is None:
+        missing["system calls"] = "there is no filter for this kind of machine"
+    if whole.slirp is None:
+        missing["outbound"] = "slirp4netns is not installed"
+    candidates = [whole]
+    if not whole.is_root:
+        candidates.append(replace(whole, no_nested_users=False))
+    candidates.append(
+        replace(whole, slirp=None, own_network=False, no_nested_users=False, resolver_file=None)
+    )
+    reason = ""
+    for candidate in candidates:
+        works, outbound, reason = _try_sandbox(candidate, directory)
+        if works:
+            if candidate.slirp is not None and not outbound:
+                missing["outbound"] = reason or "slirp4netns could not open the network"
+            if not candidate.own_network:
+                missing["network"] = "network namespaces are not available"
+            return replace(candidate, slirp=candidate.slirp if outbound else None, missing=missing)
+    return Sandbox(
+        name="none", is_root=whole.is_root, missing={"files": f"bubblewrap does not work: {reason}"}
+    )
+
+
+def _try_sandbox(sandbox: Sandbox, directory: Path) -> tuple[bool, bool, str]:
+    """Run `true` through the whole chain: whether it worked, with a way out, and what was said."""
+    with tempfile.TemporaryDirectory(dir=directory, prefix="trial-") as place:
+        app, run_dir = Path(place, "app"), Path(place, "run")
+        app.mkdir()
+        user = INSIDE_USER if sandbox.is_root else None
+        if user is not None:
+            os.chown(app, user, user)
+        write_run_dir(run_dir, {})
+        launch = Launch(
+            run_dir=run_dir,
+            log="-",
+            words=sandbox.confine(["/bin/true"], Confinement(app=app, uid=user)),
+            network=sandbox.own_network,
+            slirp=sandbox.slirp,
+            filter_file=sandbox.filter_file,
         )
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return finished.returncode == 0
+        try:
+            done = subprocess.run(
+                launch_words(launch),
+                capture_output=True,
+                timeout=TRIAL_TIMEOUT_S,
+                check=False,
+                env={},
+                text=True,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return False, False, str(error)
+        said = (done.stderr or done.stdout).strip().splitlines()
+        exit_file, outbound = run_dir / "exit", run_dir / "outbound"
+        works = exit_file.exists() and exit_file.read_text() == "0"
+        return works, outbound.exists() and outbound.read_text() == "yes", said[-1] if said else ""

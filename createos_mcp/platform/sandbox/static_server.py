@@ -66,7 +66,7 @@ class Server(ThreadingHTTPServer):
 def main(arguments: list[str]) -> None:
     """Serve until the process ends."""
     Pages.spa = "--spa" in arguments
-    address = ("0.0.0.0", int(os.environ["PORT"]))
+    address = ("127.0.0.1", int(os.environ["PORT"]))
     Server(address, partial(Pages, directory=arguments[0])).serve_forever()
 
 

@@ -85,6 +85,16 @@ class Projects:
         project = await self.by_id(project_id)
         return project if project is not None and project.user_id == user_id else None
 
+    async def serial_of(self, project_id: str) -> int:
+        """A number from 1 on that no other project has or had."""
+
+        def ensure(transaction: Transaction) -> int:
+            transaction.run("add_project_user", project_id=project_id)
+            serial: int = transaction.run("project_user", project_id=project_id)[0]["serial"]
+            return serial
+
+        return await self._database.write(ensure)
+
     async def by_id(self, project_id: str) -> Project | None:
         """A project, whoever owns it."""
         rows = await self._database.read("project", id=project_id)

@@ -1,12 +1,11 @@
-from tests.programs import needs
 import os
-import shutil
 from pathlib import Path
 
 import pytest
 
 from createos_mcp.contract.values import Json
 from tests.platform.platforms import read_page, running_platform
+from tests.programs import needs
 
 needs_cargo = needs("cargo")
 

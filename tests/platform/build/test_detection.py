@@ -33,18 +33,27 @@ PLANS: dict[str, tuple[Files, Mapping[str, Json]]] = {
         {"package.json": START},
         {"runtime": "node:20", "install": "npm install", "build": None, "run": "node x.js"},
     ),
-    "node with a lock file": ({"package.json": START, "package-lock.json": "{}"}, {"install": "npm ci"}),
+    "node with a lock file": (
+        {"package.json": START, "package-lock.json": "{}"},
+        {"install": "npm ci"},
+    ),
     "node with a main file alone": ({"server.js": ""}, {"run": "node server.js", "install": None}),
     "python with requirements": (
         {"main.py": "", "requirements.txt": "flask"},
         {"install": "uv pip install -r requirements.txt"},
     ),
-    "python with a Procfile": ({"main.py": "", "Procfile": "web: python web.py"}, {"run": "python web.py"}),
+    "python with a Procfile": (
+        {"main.py": "", "Procfile": "web: python web.py"},
+        {"run": "python web.py"},
+    ),
     "FastAPI": (
         {"main.py": "app = FastAPI()"},
         {"run": "python -m uvicorn main:app --host 0.0.0.0 --port $PORT"},
     ),
-    "Go": ({"go.mod": "module x"}, {"runtime": "golang:1.25", "build": "go build -o ./app .", "run": "./app"}),
+    "Go": (
+        {"go.mod": "module x"},
+        {"runtime": "golang:1.25", "build": "go build -o ./app .", "run": "./app"},
+    ),
     "Rust": (
         {"Cargo.toml": '[package]\nname = "web"'},
         {"build": "cargo build --release", "run": "./target/release/web"},

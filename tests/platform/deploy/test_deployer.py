@@ -148,14 +148,14 @@ async def test_a_build_ends_at_its_time_limit(tmp_path: Path) -> None:
 
 
 async def test_build_log_lines_are_readable_while_the_build_runs(tmp_path: Path) -> None:
-    build = "echo first line; while [ ! -e ../go ]; do sleep 0.05; done; echo last line"
+    build = "echo first line; while [ ! -e go ]; do sleep 0.05; done; echo last line"
     async with running_platform(tmp_path) as api:
         project_id = await api.create_project(buildCommand=build)
         deployment_id = await api.upload(project_id, {"main.py": ANSWERING})
         deployment = await api.wait(project_id, deployment_id, "building")
         log = await eventually(lambda: api.build_log(deployment), lambda log: "\nfirst line" in log)
         assert "\nlast line" not in log
-        (tmp_path / "releases" / deployment_id / "go").touch()
+        (tmp_path / "releases" / deployment_id / "app" / "go").touch()
         deployment = await api.wait(project_id, deployment_id)
         assert deployment["status"] == "deployed"
         assert "\nlast line" in await api.build_log(deployment)
@@ -373,8 +373,8 @@ async def test_builds_wait_for_one_another_and_one_that_waits_can_be_cancelled(
             assert (await api.wait(project_id, waiting, "queue", "building"))["status"] == "queue"
         path = f"/v1/projects/{project_id}/deployments/{second}/cancel"
         assert (await api.request("POST", path))[0] == 200
-        (tmp_path / "cache").mkdir(exist_ok=True)
-        (tmp_path / "cache" / "begin").touch()
+        (tmp_path / "cache" / project_id).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "cache" / project_id / "begin").touch()
         await api.wait(project_id, third, "deployed")
         assert (await api.wait(project_id, second))["status"] == "cancelled"
         assert (await api.wait(project_id, first))["status"] in {"deployed", "sleeping"}

@@ -49,10 +49,10 @@ async def test_a_release_in_use_is_never_collected(tmp_path: Path) -> None:
 
 
 async def test_a_cache_that_has_outgrown_its_limit_is_cleared(tmp_path: Path) -> None:
-    (tmp_path / "cache").mkdir()
-    (tmp_path / "cache" / "large").write_bytes(b"x" * 2_000_000)
+    (tmp_path / "cache" / "project").mkdir(parents=True)
+    (tmp_path / "cache" / "project" / "large").write_bytes(b"x" * 2_000_000)
     async with running_platform(tmp_path, cache_limit_mb=1):
-        await until(lambda: not (tmp_path / "cache" / "large").exists())
+        await until(lambda: not (tmp_path / "cache" / "project" / "large").exists())
 
 
 def test_logs_are_kept_for_their_time_and_those_of_deleted_deployments_too(tmp_path: Path) -> None:

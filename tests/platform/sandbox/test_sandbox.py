@@ -36,7 +36,10 @@ SEEN = json.dumps({
 
 TELLING = LOOK + ANSWERING.replace('os.environ.get("GREETING", "hello")', "SEEN")
 
-GREEDY = ANSWERING.replace('os.environ.get("GREETING", "hello").encode()', 'b"x" * (3 * 2**30)')
+GREEDY = ANSWERING.replace(
+    'os.environ.get("GREETING", "hello").encode()',
+    'b"".join(b"x" * (time.sleep(0.02) or 2**24) for _ in range(192))',
+).replace("import http.server, os", "import http.server, os, time")
 
 
 @asynccontextmanager

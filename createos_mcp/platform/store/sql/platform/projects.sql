@@ -46,3 +46,9 @@ DELETE FROM projects WHERE id = :id;
 -- give_project --
 -- An app belongs to one user, so that the project leaves its app.
 UPDATE projects SET user_id = :user_id, app_id = NULL, updated_at = :now WHERE id = :id;
+
+-- add_project_user --
+INSERT OR IGNORE INTO project_users (project_id) VALUES (:project_id);
+
+-- project_user --
+SELECT serial FROM project_users WHERE project_id = :project_id;

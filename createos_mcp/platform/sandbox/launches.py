@@ -1,0 +1,67 @@
+"""How a launcher is started: the words of its command line, and the directory that it works in."""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import createos_mcp
+
+_START = (
+    "import sys; sys.path.insert(0, sys.argv[1]); "
+    "from createos_mcp.platform.sandbox.launcher import main; main(sys.argv[2:])"
+)
+"""The launcher's interpreter sees neither variables nor site packages."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Launch:
+    """One start of a launcher; see `launcher.py` for what its flags do."""
+
+    run_dir: Path
+    log: str
+    """A file, or `-` to pass the output on."""
+    words: Sequence[str]
+    network: bool = False
+    slirp: str | None = None
+    forbidden: Sequence[str] = ()
+    permitted: Sequence[str] = ()
+    filter_file: Path | None = None
+    groups: Sequence[Path] = ()
+    memory_mb: int | None = None
+    with_parent: bool = False
+
+
+def write_run_dir(run_dir: Path, variables: Mapping[str, str]) -> None:
+    """Make a launcher's directory anew, with the variables of what it starts."""
+    shutil.rmtree(run_dir, ignore_errors=True)
+    run_dir.mkdir(mode=0o700, parents=True)
+    descriptor = os.open(run_dir / "environ.json", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(dict(variables), file)
+
+
+def launch_words(launch: Launch) -> tuple[str, ...]:
+    """The command that starts it."""
+    flags: list[str] = []
+    if launch.network:
+        flags.append("--network=own")
+    if launch.slirp:
+        flags.append(f"--slirp={launch.slirp}")
+    if launch.forbidden:
+        flags.append(f"--forbid={','.join(launch.forbidden)}")
+    if launch.permitted:
+        flags.append(f"--permit={','.join(launch.permitted)}")
+    if launch.filter_file:
+        flags.append(f"--filter={launch.filter_file}")
+    flags += [f"--group={file}" for file in launch.groups]
+    if launch.memory_mb is not None:
+        flags.append(f"--memory-mb={launch.memory_mb}")
+    if launch.with_parent:
+        flags.append("--with-parent=yes")
+    root = str(Path(createos_mcp.__file__).parents[1])
+    python = (sys.executable, "-IS", "-c", _START, root)
+    return (*python, str(launch.run_dir), launch.log, *flags, "--", *launch.words)
