@@ -61,7 +61,7 @@ async def deploy(agent: Client, name: str, runtime_variables: Mapping[str, str])
 
     async def call(tool: str, **arguments: Json) -> Json:
         result = await agent.call_tool(tool, arguments)
-        assert not result.is_error, result
+        assert not result.is_error, result.content
         return result.structured_content
 
     settings = {

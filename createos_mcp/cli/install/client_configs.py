@@ -17,8 +17,8 @@ KEY_VARIABLE = "CREATEOS_API_KEY"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Launch:
-    """How the server is started: `Launch(command="uvx", args=("createos-mcp",))`."""
+class ServerLaunch:
+    """How the server is started: `ServerLaunch(command="uvx", args=("createos-mcp",))`."""
 
     command: str
     args: tuple[str, ...] = ()
@@ -44,15 +44,15 @@ class ConfigLocation:
     """What shows that the client is there; by default the file's directory."""
 
 
-def _plain_entry(launch: Launch) -> dict[str, Json]:
+def _plain_entry(launch: ServerLaunch) -> dict[str, Json]:
     return {"command": launch.command, "args": list(launch.args)}
 
 
-def _typed_entry(launch: Launch) -> dict[str, Json]:
+def _typed_entry(launch: ServerLaunch) -> dict[str, Json]:
     return {"type": "stdio", **_plain_entry(launch)}
 
 
-def _array_entry(launch: Launch) -> dict[str, Json]:
+def _array_entry(launch: ServerLaunch) -> dict[str, Json]:
     return {"type": "local", "command": [launch.command, *launch.args]}
 
 
@@ -70,7 +70,7 @@ class Client:
     format: Format
     at: tuple[str, ...]
     """Where the servers are, `("mcpServers",)`."""
-    entry: Callable[[Launch], dict[str, Json]] = _plain_entry
+    entry: Callable[[ServerLaunch], dict[str, Json]] = _plain_entry
     key: KeyReference | None = None
     """None where a configuration can only hold the key itself."""
     project: str | None = None

@@ -13,7 +13,7 @@ from createos_mcp.cli.install.client_configs import (
     CLIENTS,
     KEY_VARIABLE,
     Client,
-    Launch,
+    ServerLaunch,
     is_there,
     key_members,
     locate_config,
@@ -72,18 +72,18 @@ def _plan(
     return changes, refusals
 
 
-def find_launch(environ: Mapping[str, str]) -> Launch:
+def find_launch(environ: Mapping[str, str]) -> ServerLaunch:
     """How clients start the server: by uvx where there is one, otherwise by its absolute path.
 
     A checkout is started by its path, since uvx would start the published version.
     """
     if not is_checkout() and shutil.which("uvx", path=environ.get("PATH")):
-        return Launch(command="uvx", args=(PACKAGE,))
+        return ServerLaunch(command="uvx", args=(PACKAGE,))
     beside = shutil.which(PACKAGE, path=str(Path(sys.executable).parent))
     found = beside or shutil.which(PACKAGE, path=environ.get("PATH"))
     if found:
-        return Launch(command=str(Path(found).absolute()))
-    return Launch(command=sys.executable, args=("-m", "createos_mcp"))
+        return ServerLaunch(command=str(Path(found).absolute()))
+    return ServerLaunch(command=sys.executable, args=("-m", "createos_mcp"))
 
 
 def is_checkout() -> bool:

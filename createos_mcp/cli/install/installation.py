@@ -6,7 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from createos_mcp.cli.install.client_configs import SERVER, Client, Format, Launch, key_members
+from createos_mcp.cli.install.client_configs import (
+    SERVER,
+    Client,
+    Format,
+    ServerLaunch,
+    key_members,
+)
 from createos_mcp.cli.install.config_files import read_config, split_bom
 from createos_mcp.cli.install.json_text import read_json, remove_member, set_member
 from createos_mcp.cli.install.toml_text import read_toml, remove_table, set_entries
@@ -56,7 +62,7 @@ class Change:
         return found[0] if is_shown else _HIDDEN
 
 
-def add_server(client: Client, file: Path, launch: Launch, variable: str | None) -> Change:
+def add_server(client: Client, file: Path, launch: ServerLaunch, variable: str | None) -> Change:
     """The change after which a client starts the server.
 
     An entry that is there already keeps what it has beside the command, its variables for one.

@@ -43,224 +43,28 @@ import time
 from collections.abc import Callable, Sequence
 
 from createos_mcp.platform.sandbox import network
+from createos_mcp.platform.sandbox.launcher_output import CHUNK_BYTES, Log, PassedOn
+from createos_mcp.platform.sandbox.outbound import CONSTANT_ENVIRON, Outbound
+from createos_mcp.platform.sandbox.process_table import (
+    descendants,
+    is_bubblewrap,
+    listening_ports,
+    memory_of,
+    ports_of,
+)
 
-CHUNK_BYTES = 65536
-# Longer lines are written in pieces, so that an app without line ends is seen, too.
-MAX_LINE_BYTES = 16384
-MAX_LOG_BYTES = 10 * 2**20
-OLD_LOGS = 2
-READY_TIMEOUT_S = 5.0
 MEMORY_POLL_S = 0.25
 CONTROL_TIMEOUT_S = 1.0
-LISTENING = "0A"
 MB = 2**20
 
 FILTER_FD, VARIABLES_FD = 3, 4
 """One digit each: dash redirects no others."""
 
-CONSTANT_ENVIRON = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
-"""All that bubblewrap and the steps up to the app see."""
 
 FLOOR_MB = 512
 """Less private memory aborts Bun and larger Node apps at their start; the watch limits the rest."""
 
 PRCTL_DEATH_SIGNAL = 1
-
-
-class Log:
-    """The app's output, each line behind the time at which it came; rotated by size."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self.rest = b""
-        self.open()
-
-    def open(self) -> None:
-        """Open the file anew; a link in its place is not followed."""
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-        self.file = os.fdopen(os.open(self.path, flags, 0o600), "ab", buffering=0)
-
-    def write(self, chunk: bytes) -> None:
-        """Write the full lines of a chunk, and keep what follows them for the next."""
-        *lines, self.rest = (self.rest + chunk).split(b"\n")
-        while len(self.rest) > MAX_LINE_BYTES:
-            lines.append(self.rest[:MAX_LINE_BYTES])
-            self.rest = self.rest[MAX_LINE_BYTES:]
-        if lines:
-            now = time.time()
-            stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
-            prefix = f"{stamp}.{int(now % 1 * 1000):03d}Z ".encode()
-            self.file.write(b"".join(prefix + line + b"\n" for line in lines))
-            if self.file.tell() > MAX_LOG_BYTES:
-                self.rotate()
-
-    def rotate(self) -> None:
-        """Begin a new file, and keep the last ones under numbers."""
-        self.file.close()
-        for number in range(OLD_LOGS, 0, -1):
-            newer = f"{self.path}.{number - 1}" if number > 1 else self.path
-            if os.path.exists(newer):
-                os.replace(newer, f"{self.path}.{number}")
-        self.open()
-
-    def close(self) -> None:
-        """Write what came without a line end."""
-        if self.rest:
-            self.write(b"\n")
-        self.file.close()
-
-
-class PassedOn:
-    """Output that goes on as it is: that of a build step, whose reader waits for it."""
-
-    def write(self, chunk: bytes) -> None:
-        """Write all of a chunk to standard output."""
-        while chunk:
-            chunk = chunk[os.write(1, chunk) :]
-
-    def close(self) -> None:
-        """Nothing is left to write."""
-
-
-class Outbound:
-    """slirp4netns, which stays in the machine's network and serves the one that is left for.
-
-    It is forked before this process leaves the network, and started afterwards.
-    """
-
-    def __init__(self, program: str, run_dir: str) -> None:
-        gate_read, self.gate = os.pipe()
-        alive_read, self.alive = os.pipe()
-        self.ready, ready_write = os.pipe()
-        launcher = os.getpid()
-        self.pid = os.fork()
-        if self.pid == 0:
-            self.become(program, launcher, run_dir, (gate_read, alive_read, ready_write))
-        for descriptor in (gate_read, alive_read, ready_write):
-            os.close(descriptor)
-
-    def become(
-        self, program: str, launcher: int, run_dir: str, pipes: tuple[int, int, int]
-    ) -> None:
-        """In the child: wait for the network, then serve it until the launcher ends."""
-        gate_read, alive_read, ready_write = pipes
-        try:
-            os.setsid()
-            os.close(self.gate)
-            os.close(self.alive)
-            if os.read(gate_read, 1) != b"g":
-                os._exit(0)
-            os.set_inheritable(alive_read, True)
-            os.set_inheritable(ready_write, True)
-            log = os.open(f"{run_dir}/slirp.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            null = os.open(os.devnull, os.O_RDONLY)
-            for descriptor, place in ((null, 0), (log, 1), (log, 2)):
-                os.dup2(descriptor, place)
-            words = [
-                program,
-                "--configure",
-                "--mtu=65520",
-                "--disable-host-loopback",
-                "--enable-seccomp",
-                f"--exit-fd={alive_read}",
-                f"--ready-fd={ready_write}",
-                str(launcher),
-                "tap0",
-            ]
-            os.execve(program, words, CONSTANT_ENVIRON)
-        finally:
-            os._exit(1)
-
-    def open(self) -> bool:
-        """Start it, and whether the way out is there: only its own word proves that."""
-        os.write(self.gate, b"g")
-        os.close(self.gate)
-        with selectors.DefaultSelector() as selector:
-            selector.register(self.ready, selectors.EVENT_READ)
-            told = selector.select(READY_TIMEOUT_S) and os.read(self.ready, 1) == b"1"
-        os.close(self.ready)
-        return bool(told)
-
-
-def listening_ports() -> list[int]:
-    """TCP ports that anything in this network listens on."""
-    ports = set()
-    for table in ("/proc/self/net/tcp", "/proc/self/net/tcp6"):
-        with contextlib.suppress(FileNotFoundError), open(table) as rows:
-            next(rows)
-            for row in rows:
-                fields = row.split()
-                if fields[3] == LISTENING:
-                    ports.add(int(fields[1].rsplit(":", 1)[1], 16))
-    return sorted(ports)
-
-
-def ports_of(pids: Sequence[int]) -> list[int]:
-    """TCP ports that these processes listen on, in a network that they share with others."""
-    inodes = set()
-    for pid in pids:
-        with contextlib.suppress(OSError):
-            for name in os.listdir(f"/proc/{pid}/fd"):
-                target = os.readlink(f"/proc/{pid}/fd/{name}")
-                if target.startswith("socket:["):
-                    inodes.add(target[8:-1])
-    ports = set()
-    for table in ("/proc/self/net/tcp", "/proc/self/net/tcp6"):
-        with contextlib.suppress(FileNotFoundError), open(table) as rows:
-            next(rows)
-            for row in rows:
-                fields = row.split()
-                if fields[3] == LISTENING and fields[9] in inodes:
-                    ports.add(int(fields[1].rsplit(":", 1)[1], 16))
-    return sorted(ports)
-
-
-def descendants(pid: int) -> list[int]:
-    """A process and everything that descends from it, whatever session that moved to."""
-    found, waiting = [], [pid]
-    while waiting:
-        one = waiting.pop()
-        found.append(one)
-        with contextlib.suppress(OSError):
-            for task in os.listdir(f"/proc/{one}/task"):
-                with open(f"/proc/{one}/task/{task}/children") as children:
-                    waiting += map(int, children.read().split())
-    return found
-
-
-def memory_of(pids: Sequence[int]) -> int:
-    """Bytes in use: shared pages count once, memory files and temporary ones count, too."""
-    total = sum(resident_share(pid) for pid in pids)
-    total += memory_files(pids)
-    for pid in pids[2:3]:
-        for place in ("tmp", "dev/shm"):
-            with contextlib.suppress(OSError):
-                space = os.statvfs(f"/proc/{pid}/root/{place}")
-                total += (space.f_blocks - space.f_bfree) * space.f_frsize
-    return total
-
-
-def resident_share(pid: int) -> int:
-    """Proportional set size, https://man7.org/linux/man-pages/man5/proc_pid_smaps.5.html."""
-    with contextlib.suppress(OSError, ValueError), open(f"/proc/{pid}/smaps_rollup") as rollup:
-        for line in rollup:
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) * 1024
-    return 0
-
-
-def memory_files(pids: Sequence[int]) -> int:
-    """Bytes of files that memfd_create made; those that nobody mapped are in no process's size."""
-    blocks = {}
-    for pid in pids:
-        with contextlib.suppress(OSError):
-            for name in os.listdir(f"/proc/{pid}/fd"):
-                place = f"/proc/{pid}/fd/{name}"
-                with contextlib.suppress(OSError):
-                    if os.readlink(place).startswith("/memfd:"):
-                        stat = os.stat(place)
-                        blocks[stat.st_dev, stat.st_ino] = stat.st_blocks * 512
-    return sum(blocks.values())
 
 
 class Launcher:
@@ -470,13 +274,6 @@ class Launcher:
         with open(draft, "w") as file:
             file.write(text)
         os.replace(draft, os.path.join(self.run_dir, name))
-
-
-def is_bubblewrap(pid: int) -> bool:
-    """Whether a process is one of bubblewrap's own."""
-    with contextlib.suppress(OSError), open(f"/proc/{pid}/comm") as comm:
-        return comm.read() == "bwrap\n"
-    return False
 
 
 def is_open(descriptor: int) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from createos_mcp.cli.install.client_configs import CLIENTS, Client, Launch, locate_config
+from createos_mcp.cli.install.client_configs import CLIENTS, Client, ServerLaunch, locate_config
 from createos_mcp.cli.install.json_text import read_json
 from createos_mcp.contract.values import Json
 
@@ -414,4 +414,4 @@ def test_each_system_has_its_own_places(name: str, system: str, expected: str) -
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
 def test_every_client_says_where_its_format_is_described(client: Client) -> None:
     assert client.source.startswith("https://")
-    assert "uvx" in json.dumps(client.entry(Launch(command="uvx")))
+    assert "uvx" in json.dumps(client.entry(ServerLaunch(command="uvx")))
