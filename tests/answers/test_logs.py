@@ -16,6 +16,10 @@ ROWS = [
 
 VIEWS: dict[str, tuple[Json, str]] = {
     "one stage": ({"stage": "Build"}, "build | vite build\nbuild | Error: no entry"),
+    "one stage with blanks around it": (
+        {"stage": " build "},
+        "build | vite build\nbuild | Error: no entry",
+    ),
     "a text in any case": ({"grep": "error"}, "build | Error: no entry"),
     "one of two texts": (
         {"grep": "err!|entry"},

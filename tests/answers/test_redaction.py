@@ -291,3 +291,31 @@ def test_a_revealed_variable_is_shown_and_the_others_are_not() -> None:
 
     assert here.mask(data) == {"runEnvs": {"A": "value-of-a", "B": MASK}}
     assert here.mask_text("value-of-a value-of-b") == f"value-of-a {MASK}"
+
+
+def test_the_shown_secret_of_an_answer_stays_where_its_name_is_assigned() -> None:
+    here = Redaction(TABLE, shown=frozenset({"secret"}))
+    here.register_secrets({"id": "k1", "secret": "skp_made_by_this_call"})
+
+    assert here.mask_text("API_KEY=skp_made_by_this_call") == "API_KEY=skp_made_by_this_call"
+    assert here.mask_text("API_KEY=skp_of_another_call") == f"API_KEY={MASK}"
+
+
+def test_a_secret_in_an_indented_line_of_json_is_known_elsewhere() -> None:
+    here = Redaction(TABLE)
+    here.register_secrets('build started\n  {"runEnvs": {"KEY": "value-of-the-shop"}}')
+
+    assert here.mask_text(SHOP_VALUE) == MASK
+
+
+@pytest.mark.parametrize("label", ["name", "key"])
+def test_a_variable_whose_name_stands_beside_its_value_is_revealed_by_that_name(label: str) -> None:
+    here = Redaction(TABLE, reveal="A")
+    rows: list[Json] = [{label: "A", "value": "value-of-a"}, {label: "B", "value": "value-of-b"}]
+    data = {"runEnvs": rows}
+    here.register_secrets(data)
+
+    masked = here.mask(data)
+
+    assert masked["runEnvs"][0]["value"] == "value-of-a"
+    assert masked["runEnvs"][1]["value"] == MASK

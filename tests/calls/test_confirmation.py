@@ -1,12 +1,14 @@
 import json
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from typing import TypeAlias
+from types import SimpleNamespace
+from typing import TypeAlias, cast
 
 import mcp_types
 import pytest
 from mcp.shared.exceptions import MCPError
 
+from createos_mcp.calls.confirmation import ClientRequest, Context
 from createos_mcp.contract.values import Json
 from tests.agents import CATALOG, Agent, Person, agent, data_of, remote_agent, text_of
 from tests.eras import Era, both_eras
@@ -244,3 +246,31 @@ async def test_a_name_that_means_another_project_by_now_is_asked_about_again() -
         again = await ask_by_hand(here, "DeleteProject", arguments, **answer)
         assert isinstance(again, mcp_types.InputRequiredResult)
         assert here.api.sent("DELETE") == []
+
+
+FORM, URL = mcp_types.FormElicitationCapability(), mcp_types.UrlElicitationCapability()
+
+
+@pytest.mark.parametrize(
+    ("asks", "can_ask"),
+    [
+        (None, False),
+        (mcp_types.ElicitationCapability(), True),
+        (mcp_types.ElicitationCapability(form=FORM), True),
+        (mcp_types.ElicitationCapability(form=FORM, url=URL), True),
+        (mcp_types.ElicitationCapability(url=URL), False),
+    ],
+    ids=["nothing", "elicitation without a mode", "forms", "forms and URLs", "URLs alone"],
+)
+def test_a_client_is_asked_where_it_shows_forms(
+    asks: mcp_types.ElicitationCapability | None,
+    can_ask: bool,  # noqa: FBT001 - what is expected
+) -> None:
+    capabilities = mcp_types.ClientCapabilities(elicitation=asks)
+    session = SimpleNamespace(client_capabilities=capabilities, can_send_request=True)
+    context = SimpleNamespace(session=session, protocol_version="2025-11-25")
+    params = mcp_types.CallToolRequestParams(name="DeleteProject")
+
+    request = ClientRequest(context=cast("Context", context), params=params)
+
+    assert request.can_ask is can_ask

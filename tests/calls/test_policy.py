@@ -107,3 +107,29 @@ async def test_a_name_stays_on_one_line_and_says_nothing_of_its_own() -> None:
 async def test_an_operation_that_needs_no_confirmation_is_a_mistake_of_the_caller() -> None:
     with pytest.raises(ValueError, match="needs no confirmation"):
         await POLICY.question(CATALOG.operations["GetProject"], PROJECT, fetcher(ANSWERS))
+
+
+async def test_the_total_of_a_list_counts_only_where_the_whole_list_goes() -> None:
+    """A list has rows of other environments too, and other rows than the counted replicas."""
+    rows: Json = ANSWERS["ListProjectEnvironments"]
+    answers: dict[str, Json] = {
+        **ANSWERS,
+        "ListDomains": {
+            "data": [{"id": "o1", "environmentId": "e1"}, {"id": "o2", "environmentId": "e2"}],
+            "pagination": {"total": 70},
+        },
+        "ListProjectEnvironments": {"data": rows, "pagination": {"total": 50}},
+    }
+
+    of_environment = await POLICY.question(
+        CATALOG.operations["DeleteProjectEnvironment"],
+        {**PROJECT, "environment_id": "e1"},
+        fetcher(answers),
+    )
+    of_project = await POLICY.question(
+        CATALOG.operations["DeleteProject"], PROJECT, fetcher(answers)
+    )
+
+    assert of_environment.text.endswith("Affected: 1 domain, 2 running replicas.")
+    assert "50 environments, 70 domains" in of_project.text
+    assert of_project.text.endswith(", 2 running replicas.")

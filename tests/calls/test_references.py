@@ -147,3 +147,12 @@ async def test_one_list_serves_all_names_of_a_call() -> None:
 
 async def test_a_name_whose_list_needs_another_argument_is_left_for_the_api() -> None:
     assert (await resolve({"environment_id": "production"}))[0] == {"environment_id": "production"}
+
+
+async def test_a_list_is_read_in_the_project_that_the_call_names_in_its_own_spelling() -> None:
+    resolved, api = await resolve({"projectId": PROJECT, "environmentId": "production"})
+
+    assert resolved == {"projectId": PROJECT, "environmentId": ENVIRONMENT}
+    assert [(name, scope["project_id"]) for name, scope in api.asked] == [
+        ("ListProjectEnvironments", PROJECT)
+    ]

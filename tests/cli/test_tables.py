@@ -35,3 +35,11 @@ def test_on_a_terminal_texts_of_users_are_shown_as_they_are() -> None:
     os.close(ours)
     for word in ("APP", "deployed", "[bold]:rocket:"):
         assert word in shown
+
+
+def test_on_a_pipe_prose_is_cut_to_the_width_of_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    write_table(("TOOL", "WHAT IT DOES"), [("Deploy", "x" * 300)], prose="WHAT IT DOES")
+
+    row = capsys.readouterr().out.splitlines()[1]
+    assert len(row) == 120
+    assert row.endswith("x…")

@@ -34,6 +34,7 @@ def test_https_and_this_machine_are_accepted(base_url: str) -> None:
         "https://user:password@api.example.com",
         "http://localhost@api.example.com",
         "https://api.example.com/v1",
+        "https://api.example.com/v1/",
         "https://api.example.com?x=1",
         "https://api.example.com#x",
         " https://api.example.com",

@@ -142,6 +142,12 @@ def test_values_of_variables_are_never_repeated(settings: Json) -> None:
     assert "hunter2" not in str(found)
 
 
+def test_values_of_headers_are_never_repeated() -> None:
+    found = problems("CreateCronjob", {"settings": {"headers": "hunter2"}})
+    assert any("headers" in path for path in found)
+    assert "hunter2" not in str(found)
+
+
 def test_a_long_value_is_cut() -> None:
     (message,) = problems("ListProjects", {"limit": "x" * 5_000}).values()
     assert len(message) < 200

@@ -20,6 +20,7 @@ from createos_mcp.platform.state import PlatformState
 from tests.cli.launches import environ
 from tests.eventually import eventually
 from tests.platform.platforms import UNFINISHED, zip_of
+from tests.programs import needs
 
 ROOT = Path(__file__).parent.parent.parent
 PACKED = ("pyproject.toml", "README.md", "LICENSE", "createos_mcp", "tool_schemas")
@@ -43,14 +44,15 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> DataDir:
     return DataDir(tmp_path_factory.mktemp("data"))
 
 
-@pytest.fixture(params=["auto", "none"])
+@pytest.fixture(params=[pytest.param("auto", marks=needs("bwrap")), "none"])
 def platform(request: pytest.FixtureRequest, data_dir: DataDir) -> Iterator[PlatformState]:
-    """A platform with sandboxes where they work, and one without."""
+    """A platform with sandboxes, and one without."""
     config = PlatformConfig(data_dir=data_dir, isolation=request.param)
     daemon.ensure_running(config, environ())
     try:
         state = daemon.find_running(data_dir)
         assert state is not None
+        assert state.isolation == {"auto": "bubblewrap", "none": "none"}[request.param]
         yield state
     finally:
         daemon.stop_platform(config)

@@ -160,3 +160,18 @@ def test_a_key_with_such_characters_in_it_is_a_key(key: str) -> None:
     settings, problems = Settings.read({"CREATEOS_API_KEY": key}, {})
 
     assert (settings.api_key, settings.unfilled, problems) == (key, None, ())
+
+
+@pytest.mark.parametrize(
+    ("name", "is_shown"),
+    [
+        ("CREATEOS_API_URL", True),
+        ("CREATEOS_SERVE_METRICS_TOKEN", False),
+        ("CREATEOS_SERVE_SEALING_KEY", False),
+    ],
+)
+def test_a_placeholder_of_a_secret_is_not_repeated(name: str, *, is_shown: bool) -> None:
+    _, (problem,) = Settings.read({name: "${part-of-a-secret}"}, {})
+
+    assert "placeholder" in str(problem)
+    assert ("part-of-a-secret" in str(problem)) is is_shown

@@ -116,3 +116,10 @@ def test_a_hundred_files_go_one_by_one_and_one_more_as_a_zip() -> None:
 def test_a_file_that_is_not_base64_is_named() -> None:
     with pytest.raises(InvalidArgumentsError, match=r"files\[0\].content: not base64"):
         pack_files([{"path": "a", "content": "?", "base64": True}])
+
+
+def test_a_text_with_a_nul_character_goes_as_bytes() -> None:
+    held = base64.b64encode(b"a\0b").decode()
+    row = {"path": "a", "content": held, "base64": True}
+
+    assert pack_files([row]).form == "zip"

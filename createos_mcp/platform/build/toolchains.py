@@ -146,7 +146,7 @@ class Toolchains:
     async def _go(self, wanted: str, log: LogLines) -> Toolchain:
         host = self._which("go")
         version = await self._version([host, "env", "GOVERSION"]) if host else ""
-        if host and _at_least(version, wanted):
+        if host and at_least(version, wanted):
             root = Path(await self._version([host, "env", "GOROOT"]))
             path, environ = (root / "bin",), {"GOTOOLCHAIN": "local"}
             name = f"go {version.removeprefix('go')}"
@@ -164,7 +164,7 @@ class Toolchains:
     async def _rust(self, wanted: str, log: LogLines) -> Toolchain:
         rustc = self._which("rustc")
         version = await self._version([rustc, "--version"]) if rustc else ""
-        if not rustc or not _at_least(version, wanted):
+        if not rustc or not at_least(version, wanted):
             has = f"this machine has {version}" if version else "this machine has no Rust"
             raise _unavailable(
                 f"rust {wanted} is required, and {has}. Install it from rustup.rs or your system's "
@@ -331,7 +331,8 @@ def _is_of_system(path: Path) -> bool:
     return any(path.is_relative_to(directory) for directory in ("/usr", "/bin", "/lib"))
 
 
-def _at_least(version: str, wanted: str) -> bool:
+def at_least(version: str, wanted: str) -> bool:
+    """Whether a version is the wanted one or a later one, by its first two numbers."""
     has, needs = _NUMBERS.search(version), _NUMBERS.search(wanted)
     return bool(
         has and needs and tuple(map(int, has.groups()[:2])) >= tuple(map(int, needs.groups()[:2]))

@@ -54,8 +54,8 @@ MAX_PROCESSES = 512
 
 INSIDE_USER = 1000
 
-SET_VARIABLES = 'eval "$(/bin/cat <&4)"; exec 4<&-; exec "$@"'
-"""The last step: it has no right left when it sets the variables of an app."""
+LAST_STEP = 'cd -- "$1" || exit; shift; eval "$(/bin/cat <&4)"; exec 4<&-; exec "$@"'
+"""It has no right left when it enters the directory of an app and sets its variables."""
 
 PRLIMIT, SETPRIV, SHELL = "/usr/bin/prlimit", "/usr/bin/setpriv", "/bin/sh"
 
@@ -127,10 +127,10 @@ class Sandbox:
 
     def confine(self, command: Sequence[str], confinement: Confinement) -> tuple[str, ...]:
         """The words that run a command confined, by the launcher; see `launcher.py`."""
-        setting = (SHELL, "-c", SET_VARIABLES, "sh", *command)
+        start = str(self.place_of(confinement.app) / confinement.directory)
+        last = (SHELL, "-c", LAST_STEP, "sh", start, *command)
         if self.bwrap is None:
-            start = str(confinement.app / confinement.directory)
-            return (SHELL, "-c", 'cd -- "$1" && shift && exec "$@"', "sh", start, *setting)
+            return last
         return (
             self.bwrap,
             *_CONSTANT,
@@ -142,7 +142,7 @@ class Sandbox:
             *(("--seccomp", "3") if self.filter_file else ()),
             "--",
             *self._inner(confinement),
-            *setting,
+            *last,
         )
 
     def _identity(self) -> tuple[str, ...]:
@@ -191,8 +191,7 @@ def _directories(confinement: Confinement) -> Iterator[str]:
         yield from ("--bind", str(confinement.cache), str(CACHE))
     if confinement.temporary is not None:
         yield from ("--bind", str(confinement.temporary), str(BUILD_TMP))
-    start = str(APP / confinement.directory)
-    yield from ("--bind", str(confinement.app), str(APP), "--chdir", start, "--remount-ro", "/")
+    yield from ("--bind", str(confinement.app), str(APP), "--chdir", "/", "--remount-ro", "/")
 
 
 def detect_sandbox(isolation: str, directory: Path) -> Sandbox:

@@ -133,3 +133,12 @@ def test_a_malformed_document_is_refused_with_its_line(
 def test_removing_what_is_not_there_changes_nothing() -> None:
     for text in ("", "{}", '{"servers": {}}', COMMENTED):
         assert remove_member(text, PATH, comments=True) == text
+
+
+def test_a_comma_in_a_comment_is_not_the_one_after_a_member() -> None:
+    text = '{\n  "servers": {\n    "createos": {} /* one, two */,\n    "other": {}\n  }\n}\n'
+
+    left = remove_member(text, PATH, comments=True)
+
+    assert read_json(left, comments=True) == {"servers": {"other": {}}}
+    assert "one, two" not in left

@@ -72,3 +72,11 @@ def test_malformed_toml_is_refused_with_its_line(text: str, line: int, word: str
     with pytest.raises(ConfigTextError, match=f"(?i){word}") as refused:
         set_entries(text, PATH, ENTRIES)
     assert refused.value.line == line
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_new_table_has_the_line_ends_of_the_file(end: str) -> None:
+    text = set_entries(CODEX.replace("\n", end), PATH, ENTRIES)
+
+    assert text.count(end) == text.count("\n")
+    assert tomllib.loads(text)["mcp_servers"]["createos"] == ENTRIES

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from createos_mcp.platform.build import archive
 from createos_mcp.platform.build.archive import (
     UploadRefusedError,
     pack_zip,
@@ -66,7 +67,7 @@ def test_a_path_that_is_no_plain_file_below_the_upload_is_refused(
 def test_paths_that_meet_on_some_file_system_are_refused(
     paths: tuple[str, ...], tmp_path: Path
 ) -> None:
-    with pytest.raises(UploadRefusedError, match="beside"):
+    with pytest.raises(UploadRefusedError, match="conflicts with"):
         write_text_files([{"path": path, "content": ""} for path in paths], tmp_path / "one")
     assert everything_below(tmp_path) == []
 
@@ -198,7 +199,7 @@ HOSTILE_ZIPS: dict[Callable[[], bytes], str] = {
     truncated: "not a zip",
     escaping: "'..'",
     absolute: "relative",
-    twice: "beside",
+    twice: "conflicts with",
     empty: "not a zip",
     nonsense: "not a zip",
     too_large: "50 MB",
@@ -236,3 +237,13 @@ def test_what_was_packed_unpacks_to_the_same(tmp_path: Path) -> None:
         for file in (tmp_path / "two").rglob("*")
         if file.is_file()
     } == files
+
+
+def test_entries_share_one_limit_of_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "MAX_UNPACKED_BYTES", 100)
+
+    unpack_zip(zip_of({"a": "x" * 50, "b": "y" * 50}), tmp_path / "fits")
+    with pytest.raises(UploadRefusedError, match="unpack"):
+        unpack_zip(zip_of({"a": "x" * 50, "b": "y" * 51}), tmp_path / "does-not")
+
+    assert not (tmp_path / "does-not").exists()

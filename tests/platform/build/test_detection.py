@@ -107,3 +107,11 @@ def test_files_that_say_too_little_are_refused_with_a_code(
     with pytest.raises(BuildFailedError) as refusal:
         plan_of(tmp_path, files)
     assert refusal.value.code is code
+
+
+def test_a_start_command_that_was_set_wins_over_a_folder_of_files(tmp_path: Path) -> None:
+    files = {"package.json": package(scripts={"build": "vite build", "start": "vite preview"})}
+    settings = {"framework": "vite-spa", "runCommand": "node serve.js"}
+
+    assert plan_of(tmp_path, files, {"framework": "vite-spa"}).run is None
+    assert plan_of(tmp_path, files, settings).run == "node serve.js"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from createos_mcp.contract.reason_codes import ReasonCode
-from createos_mcp.platform.build.toolchains import Toolchain, Toolchains
+from createos_mcp.platform.build.toolchains import Toolchain, Toolchains, at_least
 from createos_mcp.platform.errors import BuildFailedError
 
 
@@ -96,3 +96,18 @@ async def test_a_runtime_is_looked_for_once(tmp_path: Path) -> None:
     await toolchains.provide("node:20", log)
 
     assert (tmp_path / "asked").read_text() == "x\n"
+
+
+@pytest.mark.parametrize(
+    ("has", "wanted", "is_enough"),
+    [
+        ("go1.22.0", "1.22", True),
+        ("go1.23.1", "1.22", True),
+        ("go1.21.9", "1.22", False),
+        ("go2.0", "1.22", True),
+    ],
+)
+def test_an_installed_version_is_enough_from_the_wanted_one_on(
+    has: str, wanted: str, *, is_enough: bool
+) -> None:
+    assert at_least(has, wanted) is is_enough

@@ -57,6 +57,8 @@ def test_the_latest_moment_is_the_one_before_the_next(expression: str) -> None:
         ("a * * * *", "acceptable"),
         ("H * * * *", "H and R"),
         ("R(1-2) * * * *", "H and R"),
+        ("h * * * *", "H and R"),
+        ("0 r(1-2) * * *", "H and R"),
         ("@reboot", "not a cron expression"),
         ("@every 5m", "not a cron expression"),
         ("0 0 31 2 *", "never"),

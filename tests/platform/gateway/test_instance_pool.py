@@ -103,3 +103,13 @@ async def test_a_pool_is_idle_once_the_last_request_is_over() -> None:
         connections.leave()
         await asyncio.wait_for(waiting, 5)
         assert connections.in_flight == 0
+
+
+async def test_the_connection_that_was_used_last_is_taken_first() -> None:
+    async with pool() as connections:
+        older = await answered(await connections.connect(idle_at_most_s=0))
+        newer = await answered(await connections.connect(idle_at_most_s=0))
+        connections.release(older)
+        connections.release(newer)
+
+        assert await connections.connect(idle_at_most_s=KEEP_S) is newer

@@ -21,6 +21,8 @@ from createos_mcp.platform.gateway.path_patterns import (
         ("/n/V1StGXR8_Z5jdHi6B-myT", "/n/{id}"),
         ("/u/01ARZ3NDEKTSV4RRFFQ69G5FAV", "/u/{id}"),
         ("/k/cjld2cjxh0000qzrmn831i7rn", "/k/{id}"),
+        ("/e/0123456789abcdef", "/e/{id}"),
+        ("/e/0123456789abcde", "/e/0123456789abcde"),
         ("/v1/items", "/v1/items"),
         ("/blog/ten-ways-to-deploy-in-2026", "/blog/ten-ways-to-deploy-in-2026"),
         ("/ReactComponentsAndTheirProperties", "/ReactComponentsAndTheirProperties"),

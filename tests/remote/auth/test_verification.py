@@ -130,3 +130,17 @@ async def test_good_keys_cost_an_address_nothing() -> None:
 
     for number in range(2 * REFUSALS_PER_MINUTE):
         assert not await is_refused(verification, f"skp_{number}")
+
+
+async def test_the_newest_verdict_on_a_key_is_the_one_that_counts() -> None:
+    platform = Platform()
+    clock = Clock()
+    verification = Verification(platform, clock=clock)
+    assert not await is_refused(verification)
+    verification.refuse("skp_a")
+
+    # The refusal ends first, and the older verdict is not there any more.
+    clock.now_s += REFUSED_TTL_S + 1
+    platform.outcome = ApiError(401, "no")
+
+    assert await is_refused(verification)
