@@ -48,6 +48,10 @@ class Toolchain:
     """Interpreter that a virtual environment is made from."""
 
 
+_OTHERS_MAY_READ, _READABLE = 0o022, 0o005
+"""What is fetched is used by the users of all projects; the platform's own mask excludes them."""
+
+
 class Toolchains:
     """Finds or fetches the toolchain of a runtime.
 
@@ -218,11 +222,13 @@ class Toolchains:
     ) -> Path:
         """Fetch into a draft and move it into place, so that nothing half-fetched is ever used."""
         target = self._directory / name
-        if target.is_dir():
+        if target.is_dir() and target.stat().st_mode & _READABLE == _READABLE:
             return target
         draft = self._directory / f"{name}.draft"
-        shutil.rmtree(draft, ignore_errors=True)
+        for former in (draft, target):
+            shutil.rmtree(former, ignore_errors=True)
         draft.mkdir(parents=True)
+        draft.chmod(0o755)
         await self._fetch(name, command(str(draft)), advice, log)
         for program, place in (programs or {}).items():
             link = draft / "bin" / program
@@ -237,7 +243,11 @@ class Toolchains:
         try:
             with anyio.fail_after(FETCH_TIMEOUT_S):
                 done = await anyio.run_process(
-                    command, env=self._beside(command[0]), check=False, cwd="/"
+                    command,
+                    env=self._beside(command[0]),
+                    check=False,
+                    cwd="/",
+                    umask=_OTHERS_MAY_READ,
                 )
         except TimeoutError as error:
             raise _unavailable(f"{name} could not be downloaded in time. {advice}.") from error
