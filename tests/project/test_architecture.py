@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.platform.states import TRANSITIONS, DeploymentStatus
 
 PACKAGE = Path(createos_mcp.__file__).parent
+TESTS = Path(__file__).parents[1]
 MODULES = sorted(PACKAGE.rglob("*.py"))
 NAMES = [file.relative_to(PACKAGE).as_posix() for file in MODULES]
 
@@ -127,3 +129,11 @@ def test_the_tree_of_errors_in_its_docstring_is_the_tree_of_classes() -> None:
     drawn = re.findall(r"^ *[*x+-] (\w+)$", errors.__doc__ or "", re.MULTILINE)
     tree = ast.parse((PACKAGE / "contract" / "errors.py").read_text())
     assert set(drawn) == {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
+
+
+def test_no_folder_of_tests_is_left_out(pytestconfig: pytest.Config) -> None:
+    patterns = pytestconfig.getini("norecursedirs")
+    folders = {part for file in TESTS.rglob("*.py") for part in file.relative_to(TESTS).parts}
+
+    assert "build" in folders
+    assert [f for f in folders for pattern in patterns if fnmatch(f, pattern)] == []

@@ -167,7 +167,7 @@ def test_a_key_with_such_characters_in_it_is_a_key(key: str) -> None:
     [
         ("CREATEOS_API_URL", True),
         ("CREATEOS_SERVE_METRICS_TOKEN", False),
-        ("CREATEOS_SERVE_SEALING_KEY", False),
+        ("CREATEOS_SERVE_STATE_KEYS", False),
     ],
 )
 def test_a_placeholder_of_a_secret_is_not_repeated(name: str, *, is_shown: bool) -> None:

@@ -242,15 +242,14 @@ class Builder:
         return self._data_dir.cache / job.project_id
 
     def _make_directories(self, job: BuildJob) -> None:
-        """Make what a build writes to, owned by its project's user."""
-        cache, temporary = self._cache(job), job.release_dir / "tmp"
-        for directory in (cache, temporary, *(cache / place for place in CACHES.values())):
+        """Make what a build writes to, owned by its project's user.
+
+        Nothing below is touched: an earlier build may have put links there.
+        """
+        for directory in (self._cache(job), job.release_dir / "tmp"):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             if job.uid is not None:
                 os.chown(directory, job.uid, job.uid, follow_symlinks=False)
-        # Settings that an earlier build may have planted: https://doc.rust-lang.org/cargo/reference/config.html
-        for planted in ("config", "config.toml", "credentials", "credentials.toml"):
-            (cache / CACHES["CARGO_HOME"] / planted).unlink(missing_ok=True)
 
     def _environ(self, job: BuildJob, place: Path, toolchain: Toolchain) -> dict[str, str]:
         confined = self._sandbox.bwrap is not None

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import stat
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -48,7 +49,7 @@ class Toolchain:
     """Interpreter that a virtual environment is made from."""
 
 
-_OTHERS_MAY_READ, _READABLE = 0o022, 0o005
+_READABLE = 0o005
 """What is fetched is used by the users of all projects; the platform's own mask excludes them."""
 
 
@@ -142,6 +143,7 @@ class Toolchains:
         command = [uv.find_uv_bin(), "python", "install", "--install-dir", str(target), wanted]
         advice = f"Install python{wanted} on this machine, or set runtime to one that it has"
         await self._fetch(f"python {wanted}", command, advice, log)
+        await anyio.to_thread.run_sync(_let_others_read, target)
         found = await self._find_python(wanted)
         if found is None:
             raise _unavailable(f"python {wanted} is not installed. {advice}.")
@@ -206,7 +208,16 @@ class Toolchains:
         python = ["--python", str(Path(sys.executable).resolve())]
         return await self._fetch_into(
             name,
-            lambda target: [uv_binary, "pip", "install", *python, "--target", target, package],
+            lambda target: [
+                uv_binary,
+                "pip",
+                "install",
+                *python,
+                "--link-mode=copy",
+                "--target",
+                target,
+                package,
+            ],
             advice,
             log,
             programs,
@@ -228,8 +239,8 @@ class Toolchains:
         for former in (draft, target):
             shutil.rmtree(former, ignore_errors=True)
         draft.mkdir(parents=True)
-        draft.chmod(0o755)
         await self._fetch(name, command(str(draft)), advice, log)
+        await anyio.to_thread.run_sync(_let_others_read, draft)
         for program, place in (programs or {}).items():
             link = draft / "bin" / program
             link.unlink(missing_ok=True)
@@ -243,11 +254,7 @@ class Toolchains:
         try:
             with anyio.fail_after(FETCH_TIMEOUT_S):
                 done = await anyio.run_process(
-                    command,
-                    env=self._beside(command[0]),
-                    check=False,
-                    cwd="/",
-                    umask=_OTHERS_MAY_READ,
+                    command, env=self._beside(command[0]), check=False, cwd="/"
                 )
         except TimeoutError as error:
             raise _unavailable(f"{name} could not be downloaded in time. {advice}.") from error
@@ -339,6 +346,13 @@ def python_parts(python: Path, prefix: Path | None = None) -> tuple[Bind, ...]:
 
 def _is_of_system(path: Path) -> bool:
     return any(path.is_relative_to(directory) for directory in ("/usr", "/bin", "/lib"))
+
+
+def _let_others_read(directory: Path) -> None:
+    for place in (directory, *directory.rglob("*")):
+        if not place.is_symlink():
+            mode = place.stat().st_mode
+            place.chmod(mode | (_READABLE if mode & stat.S_IXUSR else stat.S_IROTH))
 
 
 def at_least(version: str, wanted: str) -> bool:

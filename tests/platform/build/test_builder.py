@@ -154,7 +154,7 @@ require("http").createServer((request, answer) => answer.end(page)).listen(proce
         deployment = await api.deploy(files, runtime=runtime)
         assert deployment["status"] == "deployed", await api.build_log(deployment)
         assert await read_page(deployment["extra"]["endpoint"]) == "7200000"
-        assert "Fetched" in await api.build_log(deployment)
+        assert "Downloaded" in await api.build_log(deployment)
 
 
 @needs_cargo
@@ -234,3 +234,19 @@ async def test_build_variables_reach_the_build_and_the_platforms_own_do_not(
         log = await api.build_log(deployment)
     assert "STAGE=live" in log
     assert "hunter2" not in log
+
+
+async def test_links_that_a_build_left_in_its_cache_lead_the_platform_nowhere(
+    tmp_path: Path,
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "config.toml").write_text("kept")
+    plant = f"cd $GOCACHE/../.. && rm -rf go cargo && ln -s {outside} go && ln -s {outside} cargo"
+    async with running_platform(tmp_path / "data") as api:
+        files = {"index.html": "x"}
+        planted = await api.deploy(files, buildCommand=f"mkdir -p $GOCACHE && {plant}")
+        project_id = planted["projectId"]
+        again = await api.wait(project_id, await api.upload(project_id, files))
+    assert (planted["status"], again["status"]) == ("deployed", "build_error")
+    assert [file.name for file in outside.iterdir()] == ["config.toml"]

@@ -341,6 +341,7 @@ def test_bound_links_become_links_and_parents_stay_open(cell: Cell, tmp_path: Pa
     tools = tmp_path / "tools"
     tools.mkdir()
     (tools / "real").write_text("here")
+    (tools / "real").chmod(0o644)
     binds = (Bind(path=tools / "real"), Bind(path=tools / "link", target="real"))
     confinement = Confinement(
         app=cell.app, toolchain=binds, uid=UID if cell.sandbox.own_user else None
