@@ -42,6 +42,14 @@ def check_machine(invocation: Invocation) -> Iterator[CheckResult]:
     yield from _check_ports(invocation, daemon.find_running(data_dir))
 
 
+_REMEDIES = {
+    "outbound": "Install slirp4netns; it needs /dev/net/tun. Apps reach no other machine.",
+    "network": "Allow network namespaces. Ports of apps can collide.",
+    "system calls": "Use a machine with x86_64 or aarch64.",
+}
+"""What helps where a measure of the sandbox does not hold."""
+
+
 def _check_isolation() -> Iterator[CheckResult]:
     with tempfile.TemporaryDirectory(prefix="createos-doctor-") as directory:
         sandbox = detect_sandbox("auto", Path(directory))
@@ -49,19 +57,17 @@ def _check_isolation() -> Iterator[CheckResult]:
         yield CheckResult(
             name="isolation",
             status="warn",
-            detail="bubblewrap is missing or not permitted; apps run as plain processes",
+            detail=f"{sandbox.missing['files']}; apps run as plain processes",
             remedy="Install bubblewrap, and allow user namespaces if they are disabled.",
         )
         return
-    yield CheckResult(name="isolation", status="ok", detail="each app in a bubblewrap sandbox")
-    if sandbox.outbound:
-        yield CheckResult(name="app network", status="ok", detail="by slirp4netns")
-    else:
+    users = ", each project as a user of its own" if sandbox.own_user else ""
+    yield CheckResult(
+        name="isolation", status="ok", detail=f"each app in a bubblewrap sandbox{users}"
+    )
+    for measure, reason in sandbox.missing.items():
         yield CheckResult(
-            name="app network",
-            status="warn",
-            detail="apps cannot reach other machines",
-            remedy="Install slirp4netns; it needs /dev/net/tun.",
+            name=f"isolation: {measure}", status="warn", detail=reason, remedy=_REMEDIES[measure]
         )
 
 

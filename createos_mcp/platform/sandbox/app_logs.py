@@ -1,6 +1,7 @@
 """Reads what a deployment's replicas printed, from the files that their launchers keep."""
 
 import heapq
+import os
 import shutil
 from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -32,8 +33,8 @@ def tail(log_files: Sequence[Path], since_s: float, *, max_bytes: int = MAX_BYTE
 
 def last_lines(log_file: Path, since_s: float, count: int) -> list[str]:
     """The newest lines of the last `since_s` seconds, without their times."""
-    recent = tail([log_file], since_s).splitlines()[-count:]
-    return [line.partition(" ")[2] for line in recent]
+    recent = tail([log_file], since_s)
+    return [line.partition(" ")[2] for line in recent.split("\n")[-count:]] if recent else []
 
 
 def last_moment(log_files: Sequence[Path]) -> str | None:
@@ -75,5 +76,13 @@ def _read_lines(log_file: Path, max_bytes: int) -> list[str]:
     older = (log_file.with_name(f"{log_file.name}.{n}") for n in range(1, OLD_LOGS + 1))
     for file in (log_file, *older):
         if len(content) < max_bytes and file.exists():
-            content = file.read_bytes()[-(max_bytes - len(content)) :] + content
-    return content.decode(errors="replace").splitlines()
+            content = _read_end(file, max_bytes - len(content)) + content
+    # An app prints what it likes: only the launcher's line ends are followed by a time.
+    lines = content.decode(errors="replace").removesuffix("\n").split("\n")
+    return [line for line in lines if line]
+
+
+def _read_end(file: Path, max_bytes: int) -> bytes:
+    with file.open("rb") as opened:
+        opened.seek(max(opened.seek(0, os.SEEK_END) - max_bytes, 0))
+        return opened.read(max_bytes)
