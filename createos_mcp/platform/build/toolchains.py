@@ -79,9 +79,21 @@ class Toolchains:
             if known is None:
                 family, _, wanted = runtime.partition(":")
                 known = await _RESOLVERS[family](self, wanted, log)
+                self._check_visible(known)
                 self._known[runtime] = known
         await log([f"Using {known.name}"])
         return known
+
+    def _check_visible(self, toolchain: Toolchain) -> None:
+        """Refuse a toolchain whose directory holds what no build or app may see."""
+        home = Path(self._environ.get("HOME", "/")).resolve()
+        for bind in toolchain.visible:
+            seen = bind.path.resolve()
+            if home.is_relative_to(seen) or self._directory.resolve().is_relative_to(seen):
+                raise _unavailable(
+                    f"{toolchain.name} is installed in {seen}, which also holds your own files. "
+                    "Install it in a directory of its own."
+                )
 
     async def _node(self, wanted: str, log: LogLines) -> Toolchain:
         major = wanted.partition(".")[0]

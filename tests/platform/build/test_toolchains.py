@@ -20,15 +20,32 @@ def machine(root: Path, programs: Mapping[str, str]) -> dict[str, str]:
     return {"PATH": str(binaries)}
 
 
-async def provide(root: Path, runtime: str, programs: Mapping[str, str]) -> tuple[Toolchain, str]:
+async def provide(
+    root: Path, runtime: str, programs: Mapping[str, str], *, kept: Path | None = None
+) -> tuple[Toolchain, str]:
     """The toolchain, and what was said about it."""
     said: list[str] = []
 
     async def log(lines: Sequence[str]) -> None:
         said.extend(lines)
 
-    toolchains = Toolchains(directory=root / "kept", environ=machine(root, programs))
+    toolchains = Toolchains(directory=kept or root / "kept", environ=machine(root, programs))
     return await toolchains.provide(runtime, log), "\n".join(said)
+
+
+async def test_a_toolchain_whose_directory_holds_the_users_own_files_is_refused(
+    tmp_path: Path,
+) -> None:
+    """A build would read the home, or the platform's key and database, through it."""
+    for root in (tmp_path, tmp_path / "kept", Path("/")):
+        (tmp_path / "kept").mkdir(exist_ok=True)
+        go = f'case "$2" in GOVERSION) echo go1.25.1;; GOROOT) echo {root};; esac'
+        place = tmp_path / f"machine-{len(root.parts)}"
+        place.mkdir()
+
+        with pytest.raises(BuildFailedError, match="holds your own files") as refused:
+            await provide(place, "golang:1.25", {"go": go}, kept=tmp_path / "kept" / "tools")
+        assert refused.value.code is ReasonCode.RUNTIME_UNAVAILABLE
 
 
 NODE = {"node": "echo v20.11.0", "npm": "exit 1"}
