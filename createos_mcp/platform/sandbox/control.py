@@ -10,6 +10,7 @@ import socket
 from pathlib import Path
 
 TIMEOUT_S = 2.0
+QUEUE_POLL_S = 0.005
 CHUNK_BYTES = 65536
 
 
@@ -55,13 +56,27 @@ async def _connect_launcher(run_dir: Path) -> socket.socket:
         descriptor = os.open(run_dir, os.O_PATH)
         try:
             address = f"/proc/self/fd/{descriptor}/control"
-            await asyncio.get_running_loop().sock_connect(connection, address)
+            await _connect(connection, address)
         finally:
             os.close(descriptor)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+async def _connect(connection: socket.socket, address: str) -> None:
+    """Connect as soon as there is room in the queue of who listens.
+
+    A full one is EAGAIN, see unix(7), which `loop.sock_connect` takes for a connection under way.
+    """
+    while True:
+        try:
+            connection.connect(address)
+        except BlockingIOError:
+            await asyncio.sleep(QUEUE_POLL_S)
+        else:
+            return
 
 
 async def _until_readable(connection: socket.socket) -> None:

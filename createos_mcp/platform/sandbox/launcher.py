@@ -55,6 +55,8 @@ from createos_mcp.platform.sandbox.process_table import (
 
 MEMORY_POLL_S = 0.25
 CONTROL_TIMEOUT_S = 1.0
+WAITING_REQUESTS = 1024
+"""All visitors of an app may come at once."""
 MB = 2**20
 
 FILTER_FD, VARIABLES_FD = 3, 4
@@ -99,7 +101,7 @@ class Launcher:
         self.control.bind("control")
         os.fchdir(here)
         os.close(here)
-        self.control.listen(16)
+        self.control.listen(WAITING_REQUESTS)
 
     def enter_network(self) -> None:
         """Leave the machine's network for one of the app's own."""
