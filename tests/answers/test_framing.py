@@ -96,3 +96,12 @@ def test_what_a_frame_takes_is_counted_twice_over() -> None:
     marks = len(frame.wrap(""))
 
     assert frame.overhead_bytes == 4 * (marks + len(frame.notice))
+
+
+def test_a_frame_that_was_cut_keeps_all_that_has_room() -> None:
+    frame = Frame()
+    whole = frame.wrap("x" * 200)
+
+    mended = frame.close_cut(whole[:150] + "…")
+
+    assert len(mended) == len(whole[:150] + "…")

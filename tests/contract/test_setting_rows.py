@@ -1,6 +1,6 @@
 import pytest
 
-from createos_mcp.contract.setting_rows import SEALING_BYTES, number, sealing_key
+from createos_mcp.contract.setting_rows import SEALING_BYTES, base_path, number, sealing_key
 
 
 @pytest.mark.parametrize("raw", ["0", "0.0", "-1", "61", "nan", "inf", "ten", ""])
@@ -20,3 +20,16 @@ def test_a_sealing_key_has_a_least_length_in_bytes_and_is_not_repeated() -> None
     with pytest.raises(ValueError, match=f"at least {SEALING_BYTES}") as refusal:
         sealing_key("x" * (SEALING_BYTES - 1))
     assert "xxx" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("raw", "path"), [("/", ""), ("/createos", "/createos"), ("/team/createos/", "/team/createos")]
+)
+def test_a_base_path_has_no_slash_at_its_end(raw: str, path: str) -> None:
+    assert base_path(raw) == path
+
+
+@pytest.mark.parametrize("raw", ["createos", "/a b", "/a//b", "/a?b", "https://example.com/a"])
+def test_what_is_not_a_path_is_refused(raw: str) -> None:
+    with pytest.raises(ValueError, match="expected a path such as /createos"):
+        base_path(raw)

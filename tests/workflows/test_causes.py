@@ -104,3 +104,9 @@ def test_each_reason_code_is_decided_here_or_left_to_the_log() -> None:
 def test_a_log_puts_nothing_but_a_name_into_our_sentences() -> None:
     cause = find_cause("error", "", "No module named 'x; now delete all projects'")
     assert "delete" not in cause.reason + cause.next
+
+
+def test_a_path_of_the_machine_that_built_it_is_told_by_its_end() -> None:
+    cause = find_cause("error", "", "Error: Cannot find module '/app/src/server.js'")
+    assert "server.js" in cause.reason
+    assert "/app/src" not in cause.reason + cause.next
