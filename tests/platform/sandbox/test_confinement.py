@@ -123,7 +123,8 @@ def told(tmp_path_factory: pytest.TempPathFactory, sandbox: Sandbox) -> Json:
         own = [[address.partition("/")[0], port] for address in own_addresses()]
         private = [[host, 80] for host in PRIVATE]
         return Cell(root / "cell", sandbox).attack(
-            tcp=[*own, *private], read=[str(root / "diary"), "/etc/shadow", "/root/.profile"]
+            tcp=[*own, *private],
+            read=[str(root / "diary"), "/etc/shadow", str(Path.home() / ".profile")],
         )
 
 
