@@ -28,7 +28,13 @@ from createos_mcp.platform.sandbox import static_server
 from createos_mcp.platform.sandbox.addresses import own_addresses
 from createos_mcp.platform.sandbox.cgroups import ControlGroup, ResourceLimits
 from createos_mcp.platform.sandbox.launches import Launch, launch_words, write_run_dir
-from createos_mcp.platform.sandbox.sandbox import BUILD_TMP, CACHE, SYSTEM, Confinement, Sandbox
+from createos_mcp.platform.sandbox.sandbox import (
+    BUILD_TMP,
+    CACHE,
+    Confinement,
+    Sandbox,
+    is_of_system,
+)
 
 BuildLog: TypeAlias = Callable[[str, Sequence[str]], Awaitable[None]]
 
@@ -235,7 +241,7 @@ class Builder:
     def _certificates(self) -> Iterator[Bind]:
         """Files of a company's own authority, which package managers are told of."""
         for value in self._passed_on.values():
-            if value.startswith("/") and Path(value).exists() and not _is_of_system(Path(value)):
+            if value.startswith("/") and Path(value).exists() and not is_of_system(Path(value)):
                 yield Bind(path=Path(value))
 
     def _cache(self, job: BuildJob) -> Path:
@@ -313,10 +319,6 @@ def _system_trust() -> dict[str, str]:
     """Let uv and npm trust whom the system trusts, as pip does: a company's own authority, too."""
     bundle = ssl.get_default_verify_paths().cafile
     return {"UV_SYSTEM_CERTS": "1", "NODE_EXTRA_CA_CERTS": bundle} if bundle else {}
-
-
-def _is_of_system(path: Path) -> bool:
-    return any(path.is_relative_to(directory) for directory in SYSTEM)
 
 
 def _copy(job: BuildJob) -> str:

@@ -15,6 +15,7 @@ import uv
 from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.platform.errors import BuildFailedError
 from createos_mcp.platform.models import Bind
+from createos_mcp.platform.sandbox.sandbox import is_of_system
 
 LogLines = Callable[[Sequence[str]], Awaitable[None]]
 
@@ -324,7 +325,7 @@ def _of_host(name: str, *programs: str) -> Toolchain:
     """
     visible: list[Bind] = []
     for program in map(Path, programs):
-        if _is_of_system(program):
+        if is_of_system(program):
             continue
         if program.is_symlink():
             visible.append(Bind(path=program, target=str(program.readlink())))
@@ -347,17 +348,13 @@ def python_parts(python: Path, prefix: Path | None = None) -> tuple[Bind, ...]:
         prefix: Where it is installed; by default the directory above its own.
     """
     home = prefix or python.parents[1]
-    if _is_of_system(home):
+    if is_of_system(home):
         return ()
     version = re.search(r"(\d+\.\d+)", python.name)
     name = f"python{version[1]}" if version else "python3"
     libraries = sorted(home.glob("lib/libpython*"))
     parts = [python, home / "lib" / name, *libraries]
     return tuple(Bind(path=part) for part in dict.fromkeys(parts) if part.exists())
-
-
-def _is_of_system(path: Path) -> bool:
-    return any(path.is_relative_to(directory) for directory in ("/usr", "/bin", "/lib"))
 
 
 def _let_others_read(directory: Path) -> None:

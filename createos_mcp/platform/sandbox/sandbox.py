@@ -194,6 +194,11 @@ def _directories(confinement: Confinement) -> Iterator[str]:
     yield from ("--bind", str(confinement.app), str(APP), "--chdir", "/", "--remount-ro", "/")
 
 
+def is_of_system(path: Path) -> bool:
+    """Whether every confined process sees this path of the machine anyway."""
+    return any(path.is_relative_to(directory) for directory in SYSTEM)
+
+
 def detect_sandbox(isolation: str, directory: Path) -> Sandbox:
     """Find out what works here, by trying it: each measure that fails is dropped alone.
 
