@@ -127,6 +127,7 @@ async def open_platform(
             scheduler = Scheduler(
                 cronjobs=store.cronjobs, client=client, background=background, now=now
             )
+            await anyio.to_thread.run_sync(builder.end_interrupted)
             await deployer.recover()
             await routing.restore()
             for work in (sleeper.run, releases.keep_collecting, scheduler.run):

@@ -41,6 +41,8 @@ BuildLog: TypeAlias = Callable[[str, Sequence[str]], Awaitable[None]]
 SYSTEM_PATH = ("/usr/local/bin", "/usr/bin", "/bin")
 VENV = ".venv"
 MB = 2**20
+_RUN_PREFIX = "build-"
+"""Begins the names of the run directory and the control group of a build."""
 
 PASSED_ON = re.compile(
     r"(https?|no|all)_proxy|ssl_cert_(file|dir)|node_extra_ca_certs|requests_ca_bundle|pip_cert"
@@ -94,6 +96,17 @@ class Builder:
         self._toolchains = Toolchains(
             directory=config.data_dir.toolchains, environ={**trusting, "UV_NO_PROGRESS": "1"}
         )
+
+    def end_interrupted(self) -> None:
+        """End what is left of steps that ran when the platform was killed."""
+        for run_dir in self._data_dir.runs.glob(f"{_RUN_PREFIX}*"):
+            self._end_step(run_dir)
+
+    def _end_step(self, run_dir: Path) -> None:
+        group = ControlGroup(run_dir.name, self._config.cgroup_root)
+        group.kill()
+        group.remove()
+        _remove_tree(run_dir)
 
     def built_here(self, release: Mapping[str, Json]) -> bool:
         """Whether a release was built for the place at which apps see themselves now."""
@@ -185,14 +198,15 @@ class Builder:
 
     async def _run(self, site: _Site, stage: str, command: Sequence[str]) -> None:
         """Run one step in the sandbox, with its limits; nothing of it is left when this returns."""
-        group = ControlGroup(f"build-{site.job.deployment_id}", self._config.cgroup_root)
+        # The directory first: by it a platform that was killed knows the group again.
+        run_dir = self._data_dir.run(f"{_RUN_PREFIX}{site.job.deployment_id}")
+        await to_thread.run_sync(write_run_dir, run_dir, site.environ)
+        group = ControlGroup(run_dir.name, self._config.cgroup_root)
         limits = ResourceLimits(
             memory_mb=self._config.build_memory_mb, cpu_millicores=self._config.build_cpu_millicores
         )
-        grouped = await to_thread.run_sync(group.create, limits)
-        run_dir = self._data_dir.run(f"build-{site.job.deployment_id}")
-        await to_thread.run_sync(write_run_dir, run_dir, site.environ)
         try:
+            grouped = await to_thread.run_sync(group.create, limits)
             exit_code = await run_command(
                 launch_words(self._launch(site, command, run_dir, group if grouped else None)),
                 on_lines=lambda lines: site.log(stage, lines),
@@ -200,9 +214,7 @@ class Builder:
             out_of_memory = (run_dir / "out-of-memory").exists() or group.was_out_of_memory()
         finally:
             with anyio.CancelScope(shield=True):
-                await to_thread.run_sync(group.kill)
-                await to_thread.run_sync(group.remove)
-                await to_thread.run_sync(_remove_tree, run_dir)
+                await to_thread.run_sync(self._end_step, run_dir)
         if exit_code:
             raise _failure(stage, command, exit_code, limits if out_of_memory else None)
 

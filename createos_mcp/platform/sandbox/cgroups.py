@@ -1,5 +1,6 @@
 """Memory, CPU and process limits by control groups, version 1 or 2, where they can be set."""
 
+import errno
 import os
 import time
 from collections.abc import Mapping
@@ -84,9 +85,9 @@ class ControlGroup:
             for _ in range(REMOVE_ATTEMPTS):
                 try:
                     directory.rmdir()
-                except FileNotFoundError:
-                    break
-                except OSError:
+                except OSError as error:
+                    if error.errno != errno.EBUSY:
+                        break
                     time.sleep(REMOVE_PAUSE_S)
                 else:
                     break

@@ -4,6 +4,10 @@ from pathlib import Path
 import pytest
 
 from createos_mcp.contract.values import Json
+from createos_mcp.platform.build.builder import Builder
+from createos_mcp.platform.config import PlatformConfig
+from createos_mcp.platform.paths import DataDir
+from createos_mcp.platform.sandbox.sandbox import Sandbox
 from tests.platform.platforms import read_page, running_platform
 from tests.programs import needs
 
@@ -250,3 +254,21 @@ async def test_links_that_a_build_left_in_its_cache_lead_the_platform_nowhere(
         again = await api.wait(project_id, await api.upload(project_id, files))
     assert (planted["status"], again["status"]) == ("deployed", "build_error")
     assert [file.name for file in outside.iterdir()] == ["config.toml"]
+
+
+def test_what_is_left_of_a_build_that_was_killed_with_the_platform_is_removed(
+    tmp_path: Path,
+) -> None:
+    groups = tmp_path / "cgroup"
+    config = PlatformConfig(data_dir=DataDir(tmp_path / "data"), cgroup_root=groups)
+    left = [groups / kind / "createos" / "build-one" for kind in ("memory", "cpu", "pids")]
+    other = groups / "memory" / "createos" / "an-app"
+    run_dirs = [config.data_dir.run(name) for name in ("build-one", "an-app")]
+    for directory in (*left, other, *run_dirs):
+        directory.mkdir(parents=True)
+
+    Builder(config=config, environ={}, sandbox=Sandbox(name="none")).end_interrupted()
+
+    assert not any(directory.exists() for directory in (*left, run_dirs[0]))
+    assert other.is_dir()
+    assert run_dirs[1].is_dir()
