@@ -97,8 +97,11 @@ async def started(command: tuple[str, ...], api: str) -> AsyncIterator[tuple[str
         env={**os.environ, "CREATEOS_API_URL": api},
     )
     try:
-        words = (await process.stdout.readline()).decode().split() if process.stdout else []
-        yield words[4], psutil.Process(process.pid)
+        said = (await process.stdout.readline()).decode() if process.stdout else ""
+        address = re.search(r"http://\S+/mcp", said)
+        if address is None:
+            raise RuntimeError(f"{' '.join(command)} did not say where it listens: {said!r}")
+        yield address[0], psutil.Process(process.pid)
     finally:
         process.kill()
         await process.wait()
