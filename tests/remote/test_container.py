@@ -195,14 +195,20 @@ def caddy_before(server: Served, root: Path) -> Iterator[tuple[str, ssl.SSLConte
     certificate = root / "data/caddy/pki/authorities/local/root.crt"
     with subprocess.Popen(command, env=env, stderr=subprocess.DEVNULL) as process:
         try:
-            eventually_now(lambda: certificate.exists() and answers(port))
+            eventually_now(lambda: certificate.exists() and shakes_hands(port, certificate))
             yield f"https://localhost:{port}", ssl.create_default_context(cafile=certificate)
         finally:
             process.terminate()
 
 
-def answers(port: int) -> bool:
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+def shakes_hands(port: int, certificate: Path) -> bool:
+    """Whether Caddy has its certificate: it listens, with an alert for an answer, before that."""
+    trust = ssl.create_default_context(cafile=certificate)
+    with (
+        suppress(OSError),
+        socket.create_connection(("127.0.0.1", port)) as plain,
+        trust.wrap_socket(plain, server_hostname="localhost"),
+    ):
         return True
     return False
 
