@@ -24,6 +24,9 @@ Context: TypeAlias = ServerRequestContext[Any, Any]
 VALID_S = 600.0
 """How long a person may take to answer."""
 
+ONE_ANSWER = "one_answer"
+"""The name in a request's state that says that nothing but the answer reaches its client."""
+
 _KEY = "confirmation"
 _TYPED, _YES = "name", "confirm"
 _CALLER_HEADERS = ("x-api-key", "authorization")
@@ -67,7 +70,14 @@ class ClientRequest:
         asks = None if capabilities is None else capabilities.elicitation
         if asks is None or (asks.form is None and asks.url is not None):
             return False
-        return self.is_modern or self.context.session.can_send_request
+        return self.is_modern or (
+            self.context.session.can_send_request and not self._has_one_answer
+        )
+
+    @property
+    def _has_one_answer(self) -> bool:
+        request = self.context.request
+        return request is not None and ONE_ANSWER in request.scope.get("state", {})
 
     @property
     def is_modern(self) -> bool:

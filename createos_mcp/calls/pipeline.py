@@ -56,6 +56,8 @@ class Workflow(Tool):
 
     run: Callable[["ToolCall", Arguments], Awaitable[Json]]
     """Given the call and its checked arguments; answers with data as an operation does."""
+    lasts: bool = False
+    """Whether it may take minutes."""
 
 
 class ToolPipeline:

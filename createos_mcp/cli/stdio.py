@@ -12,7 +12,6 @@ from typing import Any
 import anyio
 from anyio import to_thread
 from mcp.server import Server
-from mcp.server.stdio import stdio_server
 
 from createos_mcp.cli.commands import Invocation
 from createos_mcp.client.backend import Backend
@@ -20,6 +19,7 @@ from createos_mcp.client.target import ApiTarget, Credentials, Locate, known_tar
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.errors import KeyUnfilledError, NoPlatformHereError
 from createos_mcp.server.server import build_server
+from createos_mcp.server.stdio_transport import stdio_streams
 from createos_mcp.server.toolsets import offered
 from createos_mcp.settings.settings import CLOUD_URL
 from createos_mcp.workflows.registry import build_workflows
@@ -46,7 +46,7 @@ async def _serve_client(invocation: Invocation) -> None:
         sys.stderr.write(_ON_A_TERMINAL)
     async with open_server(invocation) as server, anyio.create_task_group() as tasks:
         await tasks.start(_end_on_signal)
-        async with stdio_server() as (reading, writing):
+        async with stdio_streams() as (reading, writing):
             await server.run(reading, writing, server.create_initialization_options())
         tasks.cancel_scope.cancel()
 
@@ -58,7 +58,7 @@ async def _end_on_signal(
         task_status.started()
         async for number in signals:
             sys.stderr.flush()
-            # A thread sits in a read of stdin that cannot be interrupted.
+            # A thread may sit in a read of stdin that cannot be interrupted.
             os._exit(128 + number)
 
 

@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.types import ASGIApp
 
 from createos_mcp.remote import uploads
@@ -19,12 +19,14 @@ from createos_mcp.remote.auth.authentication import METADATA_PATH, Authenticatio
 from createos_mcp.remote.auth.callers import read_bearer
 from createos_mcp.remote.auth.issuer import Issuer
 from createos_mcp.remote.auth.oauth import describe_resource
+from createos_mcp.remote.content_negotiation import NegotiatedAnswers
 from createos_mcp.remote.errors import RefusedRequestError
 from createos_mcp.remote.host_check import Names, answer_refusal, front
 from createos_mcp.remote.limits import Rate, Slots
 from createos_mcp.remote.metrics import CONTENT_TYPE, Metrics
 from createos_mcp.remote.readiness import Readiness
 from createos_mcp.remote.request_body import BoundedBody
+from createos_mcp.remote.request_message import ReadableMessages
 from createos_mcp.remote.sessions import MESSAGES_PATH, Sessions
 from createos_mcp.remote.uploads import Uploads
 
@@ -78,7 +80,7 @@ def create_app(parts: Parts) -> Starlette:
         parts.metrics.count_refusal(error.code)
         return answer_refusal(error)
 
-    return Starlette(
+    app = Starlette(
         routes=[*_metadata(parts), *_below(parts.base_path, routes)],
         middleware=front(
             parts.names,
@@ -93,13 +95,18 @@ def create_app(parts: Parts) -> Starlette:
         },
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False
+    return app
 
 
 def _transports(parts: Parts) -> list[BaseRoute]:
     """The endpoints of MCP, each behind the gate."""
 
     def guarded(app: ASGIApp) -> ASGIApp:
-        bounded = BoundedBody(app, limit_bytes=parts.max_body_bytes, timeout_s=parts.body_timeout_s)
+        negotiated = NegotiatedAnswers(ReadableMessages(app))
+        bounded = BoundedBody(
+            negotiated, limit_bytes=parts.max_body_bytes, timeout_s=parts.body_timeout_s
+        )
         return AdmissionMiddleware(
             bounded,
             authentication=parts.authentication,
@@ -109,9 +116,12 @@ def _transports(parts: Parts) -> list[BaseRoute]:
             is_stopping=parts.is_stopping,
         )
 
+    streamable, events = guarded(parts.sessions.streamable), guarded(parts.sessions.sse)
     return [
-        Route(STREAMABLE_PATH, guarded(parts.sessions.streamable)),
-        Route(SSE_PATH, guarded(parts.sessions.sse), methods=["GET"]),
+        # Both ways of writing an address are served: a redirect would lose a request's body with
+        # some clients, and its TLS behind some proxies.
+        *(Route(STREAMABLE_PATH + ending, streamable) for ending in ("", "/")),
+        *(Route(SSE_PATH + ending, events, methods=["GET"]) for ending in ("", "/")),
         Mount(MESSAGES_PATH, guarded(parts.sessions.messages)),
     ]
 
@@ -150,7 +160,7 @@ def _metadata(parts: Parts) -> list[BaseRoute]:
 
 
 def _below(base_path: str, routes: Sequence[BaseRoute]) -> Sequence[BaseRoute]:
-    return [Mount(base_path, routes=routes)] if base_path else routes
+    return [Mount(base_path, Router(routes, redirect_slashes=False))] if base_path else routes
 
 
 async def _answer_no_route(request: Request, error: Exception) -> Response:

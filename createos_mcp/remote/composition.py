@@ -108,6 +108,7 @@ class RemoteServer:
             unasked=self._settings.confirm,
             state_keys=self._keys,
             principal=_principal,
+            is_alone=not self._settings.serve_stateless,
             result_budget_bytes=self._settings.result_budget_bytes,
             on_failure=note_failure,
         )

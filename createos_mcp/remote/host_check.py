@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
+from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
@@ -18,8 +18,6 @@ EXPOSED_HEADERS = ("Mcp-Session-Id", "WWW-Authenticate", "Retry-After")
 # Chromium caps it at two hours, Firefox at a day:
 # https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Access-Control-Max-Age
 PREFLIGHT_KEPT_S = 600
-
-HOST_REFUSED = ForeignHostError.status
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,7 +44,6 @@ def front(
         open_to_any_host: Paths whose callers know no name of ours, such as probes of health.
         on_refusal: Told the code of each refusal.
     """
-    patterns = "|".join(_regex(origin) for origin in names.origins)
     return [
         Middleware(
             HostOriginMiddleware,
@@ -57,7 +54,7 @@ def front(
         # Outside of authentication: a browser's preflight carries no credentials.
         Middleware(
             CORSMiddleware,
-            allow_origin_regex=patterns or "(?!)",
+            allow_origin_regex=_one_of(names.origins).pattern,
             allow_methods=METHODS,
             allow_headers=["*"],
             expose_headers=EXPOSED_HEADERS,
@@ -80,34 +77,38 @@ class HostOriginMiddleware:
         self._app = app
         self._open = frozenset(open_to_any_host)
         self._on_refusal = on_refusal
-        self._security = TransportSecurityMiddleware(
-            TransportSecuritySettings(
-                allowed_hosts=list(names.hosts), allowed_origins=list(names.origins)
-            )
-        )
+        self._hosts = _one_of(names.hosts)
+        self._origins = _one_of(names.origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http" or scope["path"] in self._open:
             await self._app(scope, receive, send)
             return
-        request = Request(scope)
-        objection = await self._security.validate_request(request)
-        if objection is None:
+        error = self._objection(Request(scope).headers)
+        if error is None:
             await self._app(scope, receive, send)
             return
-        headers = request.headers
-        error: RefusedRequestError = (
-            ForeignHostError(headers.get("host", ""))
-            if objection.status_code == HOST_REFUSED
-            else ForeignOriginError(headers.get("origin", ""))
-        )
         self._on_refusal(error.code)
         await answer_refusal(error)(scope, receive, send)
 
+    def _objection(self, headers: Headers) -> RefusedRequestError | None:
+        """Host and origin are compared whole: `http://localhost:1.evil` is not this machine."""
+        host = headers.get("host", "")
+        if not self._hosts.fullmatch(host):
+            return ForeignHostError(host)
+        origin = headers.get("origin")
+        if origin is not None and not self._origins.fullmatch(origin):
+            return ForeignOriginError(origin)
+        return None
 
-def _regex(origin: str) -> str:
-    """`http://localhost:*` stands for every port."""
-    if origin.endswith(":*"):
-        return re.escape(origin[:-1]) + r"\d+"
-    return re.escape(origin)
+
+def _one_of(names: Sequence[str]) -> re.Pattern[str]:
+    return re.compile("|".join(map(_regex, names)) or "(?!)", re.IGNORECASE)
+
+
+def _regex(name: str) -> str:
+    """`localhost:*` and `http://localhost:*` stand for every port."""
+    if name.endswith(":*"):
+        return re.escape(name[:-1]) + r"[0-9]{1,5}"
+    return re.escape(name)

@@ -7,6 +7,7 @@ import anyio
 import uvicorn
 
 from createos_mcp.client.target import ApiTarget, Credentials, Locate, known_target
+from createos_mcp.contract.request_heads import StrictHeadProtocol
 from createos_mcp.remote.access_log import log_json
 from createos_mcp.remote.app import SSE_PATH, STREAMABLE_PATH
 from createos_mcp.remote.composition import Extend, RemoteServer
@@ -50,6 +51,7 @@ async def _run_server(settings: Settings, locate: Locate, extend: Extend) -> int
     async with server.open(locate, extend) as app:
         config = uvicorn.Config(
             app,
+            http=StrictHeadProtocol,
             host=settings.serve_host,
             port=settings.serve_port,
             lifespan="on",

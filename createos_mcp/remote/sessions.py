@@ -3,6 +3,8 @@
 A session that this process does not know, because it was restarted, another replica opened it or
 it was idle for long, is no reason to fail: nothing that matters is kept in one. Such a request is
 served without. https://github.com/modelcontextprotocol/python-sdk/issues/3556
+One that its client ended is another matter: it answers 404.
+https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#session-management
 """
 
 from collections.abc import AsyncIterator
@@ -16,14 +18,20 @@ from mcp.server.runner import serve_dual_era_loop
 from mcp.server.sse import SseServerTransport
 from mcp.server.streamable_http import EventStore
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from mcp_types import JSONRPCRequest
+from starlette.responses import JSONResponse, Response
+from starlette.types import Message, Receive, Scope, Send
 
 from createos_mcp.remote.auth.callers import Caller
+from createos_mcp.remote.request_message import MESSAGE
 
 MESSAGES_PATH = "/messages/"
 
-NO_CONTENT, METHOD_NOT_ALLOWED = 204, 405
+NO_CONTENT, BAD_REQUEST, NOT_FOUND, METHOD_NOT_ALLOWED = 204, 400, 404, 405
+
+SESSION_ENDED = "This session was ended by its client. Open another with initialize."
+MAX_ENDED = 10_000
+"""Ended sessions that are remembered; the oldest are forgotten first."""
 
 _SESSION_HEADER = b"mcp-session-id"
 
@@ -52,6 +60,7 @@ class Sessions:
     ) -> None:
         self._server = server
         self._is_stateless = is_stateless
+        self._ended: dict[str, None] = {}
         self._stateful = StreamableHTTPSessionManager(
             server,
             event_store=event_store,
@@ -73,13 +82,22 @@ class Sessions:
     async def streamable(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The endpoint of `/mcp`."""
         _bind_session(scope)
-        if self._is_known(scope):
+        session_id = _session_named(scope)
+        if session_id in self._ended:
+            body = {"error": "session_ended", "message": SESSION_ENDED}
+            await JSONResponse(body, NOT_FOUND)(scope, receive, send)
+        elif session_id is not None and self._is_known(session_id, scope):
             await self._stateful.handle_request(scope, receive, send)
+            if scope["method"] == "DELETE" and not self._is_known(session_id, scope):
+                self._remember_end(session_id)
+        elif self._opens_session(scope, session_id):
+            await self._stateful.handle_request(scope, receive, _without_session(send))
         elif scope["method"] == "POST":
             await self._stateless.handle_request(scope, receive, send)
         else:
             # There is nothing to listen to, and nothing to end.
-            status = NO_CONTENT if scope["method"] == "DELETE" else METHOD_NOT_ALLOWED
+            ends = scope["method"] == "DELETE" and session_id is not None
+            status = NO_CONTENT if ends else METHOD_NOT_ALLOWED
             await Response(status_code=status, headers={"Allow": "POST"})(scope, receive, send)
 
     async def sse(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -101,16 +119,37 @@ class Sessions:
         _bind_session(scope)
         await self._sse.handle_post_message(scope, receive, send)
 
-    def _is_known(self, scope: Scope) -> bool:
-        """Whether this request opens a session, or continues one of the same caller."""
-        if self._is_stateless:
-            return False
-        named = next((value for name, value in scope["headers"] if name == _SESSION_HEADER), None)
-        if named is None:
-            return True
-        session_id = named.decode("latin-1")
+    def _is_known(self, session_id: str, scope: Scope) -> bool:
+        """Whether this request continues a session of the same caller."""
         owner = self._stateful._session_owners.get(session_id)  # noqa: SLF001 - it has no other door
-        return owner == authorization_context(scope["user"])
+        return owner is not None and owner == authorization_context(scope["user"])
+
+    def _opens_session(self, scope: Scope, session_id: str | None) -> bool:
+        message = scope["state"].get(MESSAGE)
+        is_opening = isinstance(message, JSONRPCRequest) and message.method == "initialize"
+        return is_opening and session_id is None and not self._is_stateless
+
+    def _remember_end(self, session_id: str) -> None:
+        if len(self._ended) >= MAX_ENDED:
+            del self._ended[next(iter(self._ended))]
+        self._ended[session_id] = None
+
+
+def _session_named(scope: Scope) -> str | None:
+    named = (value for name, value in scope["headers"] if name == _SESSION_HEADER)
+    return next((value.decode("latin-1") for value in named), None)
+
+
+def _without_session(send: Send) -> Send:
+    """Sends no session's id with a refusal: the session is given up with it."""
+
+    async def send_checked(message: Message) -> None:
+        if message["type"] == "http.response.start" and message["status"] >= BAD_REQUEST:
+            kept = [header for header in message["headers"] if header[0] != _SESSION_HEADER]
+            message = {**message, "headers": kept}
+        await send(message)
+
+    return send_checked
 
 
 def _bind_session(scope: Scope) -> None:

@@ -11,7 +11,7 @@ _SVG = (
 
 
 def _draw(path: str) -> list[mcp_types.Icon]:
-    source = "data:image/svg+xml," + quote(_SVG.format(path=path), safe="/:=' ,")
+    source = "data:image/svg+xml," + quote(_SVG.format(path=path), safe="/:='")
     return [mcp_types.Icon(src=source, mime_type="image/svg+xml", sizes=["any"])]
 
 

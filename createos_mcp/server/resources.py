@@ -20,6 +20,7 @@ _LEGACY_NOT_FOUND = -32002
 later revisions answer with invalid params."""
 
 _NOT_FOUND = 404
+MAX_SHOWN_URI = 2_000
 _JSON, _TEXT = "application/json", "text/plain"
 
 
@@ -105,11 +106,13 @@ class Resources:
         """
         place = self.find(params.uri)
         if place is None or not self._reader.offers(context, place.row.operation):
-            raise _not_found(context, f"There is no resource {params.uri[:200]!r}")
+            raise _not_found(context, params.uri, f"There is no resource {params.uri[:200]!r}")
         result, error = await self._reader.read(context, place.row.operation, place.arguments)
         if error is not None:
-            raise _invalid_uri(context, error, result)
-        text = _text(result) if not place.row.pick else self._pick(context, place, result)
+            raise _invalid_uri(context, params.uri, error, result)
+        text = (
+            _text(result) if not place.row.pick else self._pick(context, params.uri, place, result)
+        )
         contents = mcp_types.TextResourceContents(
             uri=params.uri, mime_type=self._type_of(place.row), text=text
         )
@@ -124,14 +127,15 @@ class Resources:
         return None
 
     def _pick(
-        self, context: Context, place: ResourceMatch, result: mcp_types.CallToolResult
+        self, context: Context, uri: str, place: ResourceMatch, result: mcp_types.CallToolResult
     ) -> str:
         wanted = place.variables[place.row.pick]
         rows = result_rows(result)
         found = [row for row in rows if wanted in {row.get("id"), row.get("uniqueName")}]
         if not found:
             names = ", ".join(str(row.get("uniqueName")) for row in rows)
-            raise _not_found(context, f"{place.row.pick}: {wanted[:200]!r} is not one of {names}")
+            reason = f"{place.row.pick}: {wanted[:200]!r} is not one of {names}"
+            raise _not_found(context, uri, reason)
         picked: dict[str, Json] = dict(found[0])
         notice = (result.structured_content or {}).get("notice")
         return compact({**picked, "notice": notice} if notice else picked)
@@ -145,16 +149,17 @@ def _text(result: mcp_types.CallToolResult) -> str:
 
 
 def _invalid_uri(
-    context: Context, error: CreateosError, result: mcp_types.CallToolResult
+    context: Context, uri: str, error: CreateosError, result: mcp_types.CallToolResult
 ) -> MCPError:
     is_missing = isinstance(error, UnresolvedNameError) or (
         isinstance(error, ApiError) and error.status == _NOT_FOUND
     )
     if is_missing:
-        return _not_found(context, _text(result))
+        return _not_found(context, uri, _text(result))
     return MCPError(mcp_types.INTERNAL_ERROR, _text(result))
 
 
-def _not_found(context: Context, reason: str) -> MCPError:
+def _not_found(context: Context, uri: str, reason: str) -> MCPError:
     is_modern = context.protocol_version in MODERN_PROTOCOL_VERSIONS
-    return MCPError(mcp_types.INVALID_PARAMS if is_modern else _LEGACY_NOT_FOUND, reason)
+    code = mcp_types.INVALID_PARAMS if is_modern else _LEGACY_NOT_FOUND
+    return MCPError(code, reason, {"uri": uri[:MAX_SHOWN_URI]})

@@ -39,6 +39,7 @@ from createos_mcp.server.reading import ReadResult
 from createos_mcp.server.resources import Resources
 from createos_mcp.server.search import ToolIndex
 from createos_mcp.server.subscriptions import Subscriptions, watching
+from createos_mcp.server.tasks import TaskExtension
 from createos_mcp.server.toolsets import (
     HEADER_PREFIX,
     HEADERS,
@@ -72,6 +73,7 @@ def build_server(
     state_keys: Sequence[str | bytes] = (),
     principal: Callable[[Context], str | None] = fingerprint,
     result_budget_bytes: int = 60_000,
+    is_alone: bool = True,
     on_failure: Callable[[Exception], None] = lambda _error: None,
 ) -> Server[Any]:
     """Make a server of the catalog's operations; it serves both protocol eras.
@@ -88,6 +90,7 @@ def build_server(
             process that serves the same clients. Without any, a key of this process.
         principal: Tells whose what is sealed is; nobody else may bring it back.
         result_budget_bytes: Limit for one result.
+        is_alone: Whether no other process serves the same clients; only then are there tasks.
         on_failure: Told why a call failed, while the call is still under way.
 
     Raises:
@@ -137,6 +140,8 @@ def build_server(
     )
     server.middleware.append(sealing(state_keys, principal))
     server.middleware.append(_unwrap_arguments)
+    if is_alone:
+        TaskExtension(desk.lasts, principal).install(server)
     return server
 
 
@@ -177,6 +182,10 @@ class _RequestHandlers:
     def input_schema(self, name: str) -> dict[str, Json] | None:
         tool = self._named.get(name)
         return dict(tool.input_schema) if tool else None
+
+    def lasts(self, name: str) -> bool:
+        tool = self._named.get(name)
+        return isinstance(tool, Workflow) and tool.lasts
 
     async def call_tool(self, context: Context, params: mcp_types.CallToolRequestParams) -> Answer:
         choice = self._choose(context)

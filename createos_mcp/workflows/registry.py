@@ -26,6 +26,9 @@ RUNS: Mapping[str, Run] = {
     "WaitForDeployment": wait_for_verdict,
 }
 
+LASTING = frozenset({"Deploy", "WaitForDeployment"})
+"""Workflows that may take minutes."""
+
 
 def build_workflows(catalog: Catalog, workspace: Workspace) -> tuple[Workflow, ...]:
     """Join what the catalog says of each workflow with what does its work.
@@ -46,4 +49,4 @@ def _build_workflow(tool: Tool, workspace: Workspace) -> Workflow:
     def run(call: ToolCall, arguments: Arguments) -> Awaitable[Json]:
         return RUNS[tool.name](call, workspace, arguments)
 
-    return Workflow(**row, run=run)
+    return Workflow(**row, run=run, lasts=tool.name in LASTING)

@@ -268,7 +268,7 @@ def test_a_client_is_asked_where_it_shows_forms(
 ) -> None:
     capabilities = mcp_types.ClientCapabilities(elicitation=asks)
     session = SimpleNamespace(client_capabilities=capabilities, can_send_request=True)
-    context = SimpleNamespace(session=session, protocol_version="2025-11-25")
+    context = SimpleNamespace(session=session, protocol_version="2025-11-25", request=None)
     params = mcp_types.CallToolRequestParams(name="DeleteProject")
 
     request = ClientRequest(context=cast("Context", context), params=params)

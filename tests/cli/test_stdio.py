@@ -4,12 +4,14 @@ import subprocess
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.values import Json
+from createos_mcp.server.stdio_transport import MAX_LINE_BYTES
 from tests.apis import fake_api
-from tests.cli.launches import agent, launched
+from tests.cli.launches import COMMAND, agent, launched
 from tests.eras import HELLO, Era, both_eras
 
 ID = "3f0c9a52-0000-4000-8000-000000000001"
@@ -130,9 +132,91 @@ def test_stdout_carries_messages_alone_and_the_log_no_key() -> None:
     assert KEY not in log
 
 
-def test_a_line_that_is_no_message_does_not_end_the_session() -> None:
+def say(server: subprocess.Popen[str], line: str) -> Json:
+    assert server.stdin is not None
+    assert server.stdout is not None
+    server.stdin.write(line + "\n")
+    server.stdin.flush()
+    return json.loads(server.stdout.readline())
+
+
+def test_lines_that_are_no_messages_are_answered_and_do_not_end_the_session() -> None:
     with launched() as server:
-        assert server.stdin is not None
         ask(server, 1, "initialize", HELLO)
-        server.stdin.write('no JSON\n{"jsonrpc": "2.0"}\n[]\n"x"\n')
+        for line in ("no JSON", '{"jsonrpc": "2.0"}', "[]", '"x"'):
+            answer = say(server, line)
+            assert answer["id"] is None
+            assert answer["error"]["code"] in {-32700, -32600}
         assert ask(server, 2, "ping", {})["id"] == 2
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"jsonrpc":"2.0","id":7,"method":123}',
+        '{"jsonrpc":"2.0","id":7,"method":"tools/call","params":"oops"}',
+        '[{"jsonrpc":"2.0","id":7,"method":"ping"}]',
+        '{"jsonrpc":"2.0","id":7,"method":"ping","params":' + '{"a":' * 3000 + "1" + "}" * 3001,
+        '{"jsonrpc":"2.0","id":7,"method":"ping","params":{"a":NaN}}',
+        '{"jsonrpc":"2.0","id":7,"method":"ping",',
+        '{"id":7,"method":"ping"}',
+    ],
+    ids=["method", "params", "batch", "depth", "NaN", "cut", "version"],
+)
+def test_a_request_that_cannot_be_served_is_refused_by_its_id(line: str) -> None:
+    with launched() as server:
+        ask(server, 1, "initialize", HELLO)
+        answer = say(server, line)
+        assert answer["id"] == 7
+        assert answer["error"]["code"] in {-32700, -32600}
+        assert ask(server, 2, "ping", {})["id"] == 2
+
+
+def test_half_of_a_character_is_read_as_the_mark_for_it() -> None:
+    with fake_api() as api, launched(CREATEOS_API_KEY=KEY, CREATEOS_API_URL=api.url) as server:
+        ask(server, 1, "initialize", HELLO)
+        arguments = {"project_id": ID, "runEnvs": {"A": "x\ud83d"}}
+        call = {"name": "UpdateProjectSettings", "arguments": arguments}
+        answer = ask(server, 2, "tools/call", call)
+    assert not answer["result"].get("isError")
+    assert api.asked[-1].body["runEnvs"] == {"A": "x\ufffd"}
+
+
+def test_an_overlong_line_is_refused_by_its_id_and_not_kept() -> None:
+    padding = "x" * (MAX_LINE_BYTES + 10)
+    with launched() as server:
+        ask(server, 1, "initialize", HELLO)
+        first = {"jsonrpc": "2.0", "id": "first", "method": "ping", "params": {"a": padding}}
+        last = {"jsonrpc": "2.0", "method": "ping", "params": {"a": padding}, "id": 9}
+        for message in (first, last):
+            answer = say(server, json.dumps(message))
+            assert answer["id"] == message["id"]
+            assert str(MAX_LINE_BYTES) in answer["error"]["message"]
+        peak = psutil.Process(server.pid).memory_info().rss
+        assert ask(server, 2, "ping", {})["id"] == 2
+    assert peak < 6 * MAX_LINE_BYTES
+
+
+def test_a_client_that_reads_late_gets_every_answer_in_order() -> None:
+    with launched() as server:
+        ask(server, 1, "initialize", HELLO)
+        assert server.stdin is not None
+        assert server.stdout is not None
+        for number in range(2, 42):
+            body = {"jsonrpc": "2.0", "id": number, "method": "tools/list", "params": {}}
+            server.stdin.write(json.dumps(body) + "\n")
+        server.stdin.flush()
+        time.sleep(1)
+        ids = {json.loads(server.stdout.readline())["id"] for _ in range(40)}
+    assert ids == set(range(2, 42))
+
+
+def test_messages_from_a_file_are_answered(tmp_path: Path) -> None:
+    file = tmp_path / "messages.jsonl"
+    hello = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO}
+    file.write_text(json.dumps(hello))
+    with file.open() as stdin:
+        done = subprocess.run(
+            COMMAND, stdin=stdin, capture_output=True, text=True, timeout=60, check=True
+        )
+    assert json.loads(done.stdout)["id"] == 1

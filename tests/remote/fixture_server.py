@@ -20,7 +20,10 @@ from mcp_types.version import is_version_at_least
 from createos_mcp.client.target import ApiTarget
 from createos_mcp.contract.values import Json
 from createos_mcp.remote.serve import serve_http
+from createos_mcp.server.tasks import TaskExtension
 from createos_mcp.settings.settings import Settings
+from tests.remote.input_fixtures import ASKING_PROMPT, INPUT_TOOLS, ask_prompt
+from tests.remote.task_fixtures import TASK_TOOLS
 
 Context: TypeAlias = ServerRequestContext[Any, Any]
 Answer: TypeAlias = t.CallToolResult | t.InputRequiredResult
@@ -161,6 +164,13 @@ def told(said: t.ElicitResult, state: str | None) -> t.CallToolResult:
     return t.CallToolResult(content=[text(f"{words}, here {os.getpid()}")])
 
 
+HEADERS_SCHEMA: Mapping[str, Json] = {
+    "type": "object",
+    "properties": {
+        "region": {"type": "string", "x-mcp-header": "Region"},
+        "priority": {"type": "integer", "x-mcp-header": "Priority"},
+    },
+}
 ONE_TEXT = {"type": "object", "properties": {"prompt": {"type": "string"}}, "required": ["prompt"]}
 ONE_MESSAGE = {"type": "object", "properties": {"message": {"type": "string"}}}
 MODERN_SCHEMA: Mapping[str, Json] = {
@@ -168,15 +178,28 @@ MODERN_SCHEMA: Mapping[str, Json] = {
     "type": "object",
     "$defs": {
         "address": {
+            "$anchor": "addressDef",
             "type": "object",
             "properties": {"street": {"type": "string"}, "city": {"type": "string"}},
         }
     },
-    "properties": {"name": {"type": "string"}, "address": {"$ref": "#/$defs/address"}},
+    "properties": {
+        "name": {"type": "string"},
+        "address": {"$ref": "#/$defs/address"},
+        "contactMethod": {"type": "string", "enum": ["phone", "email"]},
+        "phone": {"type": "string"},
+        "email": {"type": "string"},
+    },
+    "allOf": [{"anyOf": [{"required": ["phone"]}, {"required": ["email"]}]}],
+    "if": {"properties": {"contactMethod": {"const": "phone"}}, "required": ["contactMethod"]},
+    "then": {"required": ["phone"]},
+    "else": {"required": ["email"]},
     "additionalProperties": False,
 }
 
 TOOLS: Mapping[str, tuple[Mapping[str, Json], Tool]] = {
+    **INPUT_TOOLS,
+    **TASK_TOOLS,
     "test_simple_text": (
         NO_ARGUMENTS,
         fixed(text("This is a simple text response for testing.")),
@@ -203,6 +226,9 @@ TOOLS: Mapping[str, tuple[Mapping[str, Json], Tool]] = {
         fixed(text("This tool intentionally returns an error for testing"), is_error=True),
     ),
     "test_tool_with_logging": (NO_ARGUMENTS, log),
+    "test_logging_tool": (NO_ARGUMENTS, log),
+    "test_streaming_elicitation": (NO_ARGUMENTS, elicit(PERSON)),
+    "test_custom_headers": (HEADERS_SCHEMA, fixed(text("ok"))),
     "test_tool_with_progress": (NO_ARGUMENTS, progress),
     "test_sampling": (ONE_TEXT, sample),
     "test_elicitation": (ONE_MESSAGE, elicit(PERSON)),
@@ -302,12 +328,20 @@ def extend(server: Server[Any]) -> None:
             listed = t.ListToolsResult.model_validate(result, by_alias=True, by_name=True)
             return listed.model_copy(update={"tools": [*listed.tools, *described()]})
         name = str((ctx.params or {}).get("name"))
+        if ctx.method == "prompts/get" and name == ASKING_PROMPT:
+            return ask_prompt(ctx)
         if ctx.method != "tools/call" or name not in TOOLS:
             return await call_next(ctx)
         params = t.CallToolRequestParams.model_validate(ctx.params, by_alias=True, by_name=True)
         return await TOOLS[name][1](ctx, params)
 
     server.middleware.append(answer_fixtures)
+    own_schema = server.get_tool_input_schema
+    server.get_tool_input_schema = lambda name: (
+        dict(TOOLS[name][0]) if name in TOOLS else own_schema and own_schema(name)
+    )
+    (tasks,) = (one.__self__ for one in list[Any](server.middleware) if is_of_tasks(one))
+    tasks.lasts = TASK_TOOLS.__contains__
     server.add_request_handler("resources/list", t.PaginatedRequestParams, list_resources)
     server.add_request_handler("resources/templates/list", t.PaginatedRequestParams, list_templates)
     server.add_request_handler("resources/read", t.ReadResourceRequestParams, read_resource)
@@ -317,6 +351,10 @@ def extend(server: Server[Any]) -> None:
     server.add_request_handler("prompts/get", t.GetPromptRequestParams, get_prompt)
     server.add_request_handler("completion/complete", t.CompleteRequestParams, complete)
     server.add_request_handler("logging/setLevel", t.SetLevelRequestParams, accept)
+
+
+def is_of_tasks(middleware: Any) -> bool:  # noqa: ANN401
+    return isinstance(getattr(middleware, "__self__", None), TaskExtension)
 
 
 def described() -> list[t.Tool]:

@@ -1,4 +1,5 @@
 import contextlib
+import json
 import threading
 from collections.abc import Iterator
 
@@ -6,10 +7,12 @@ import httpx2
 import psutil
 import pytest
 
+from createos_mcp.contract.values import Json
 from tests.apis import FakeApi, fake_api
 from tests.eras import Era, both_eras
 from tests.eventually import eventually_now
 from tests.remote.servers import (
+    ACCEPT,
     HELLO_MESSAGE,
     ID,
     KEY,
@@ -57,12 +60,47 @@ def test_a_lost_session_has_no_stream_and_can_be_ended(running: tuple[FakeApi, S
     assert carrier.delete(f"{server.url}/mcp", headers=lost).status_code == 204
 
 
-def test_a_session_that_was_ended_is_a_lost_one(running: tuple[FakeApi, Served]) -> None:
+def test_a_session_that_its_client_ended_is_404(running: tuple[FakeApi, Served]) -> None:
     _, server = running
     session = open_session(server)
     assert carrier.delete(f"{server.url}/mcp", headers=session).status_code == 200
     answer = post(server, call("GetProject", project_id=ID), headers=session)
+    assert answer.status_code == 404
+    assert "initialize" in answer.json()["message"]
+    other = open_session(server)
+    answer = post(server, call("GetProject", project_id=ID), headers=other)
     assert answer_in(answer)["result"]["structuredContent"] == {"id": "p1"}
+
+
+def test_a_call_without_a_session_is_answered_and_opens_none(
+    running: tuple[FakeApi, Served],
+) -> None:
+    _, server = running
+    body = call("GetProject", project_id=ID)
+    answer = carrier.post(f"{server.url}/mcp", json=body, headers={**ACCEPT, "X-Api-Key": KEY})
+    assert answer_in(answer)["result"]["structuredContent"] == {"id": "p1"}
+    assert "mcp-session-id" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (HELLO_MESSAGE, {"Accept": "text/html"}),
+        (HELLO_MESSAGE, {"Content-Type": "text/plain"}),
+        (message("initialize", {"protocolVersion": 5}), {}),
+        (message("initialize", {}), {}),
+        ({**HELLO_MESSAGE, "method": 5}, {}),
+    ],
+    ids=["form", "type", "params", "no params", "method"],
+)
+def test_a_refused_opening_opens_no_session(
+    body: Json, headers: dict[str, str], running: tuple[FakeApi, Served]
+) -> None:
+    _, server = running
+    sent = {**ACCEPT, "Content-Type": "application/json", "X-Api-Key": KEY, **headers}
+    answer = carrier.post(f"{server.url}/mcp", content=json.dumps(body), headers=sent)
+    assert 400 <= answer.status_code < 500
+    assert "mcp-session-id" not in answer.headers
 
 
 def test_another_users_session_cannot_be_listened_to(running: tuple[FakeApi, Served]) -> None:

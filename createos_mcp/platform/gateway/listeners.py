@@ -6,9 +6,9 @@ from typing import Any
 
 import uvicorn
 from typing_extensions import override
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from createos_mcp.contract.request_heads import StrictHeadProtocol
 from createos_mcp.platform.gateway.write_coalescing import CoalescingTransport
 
 # What uvicorn uses; Linux cuts it to net.core.somaxconn.
@@ -38,7 +38,7 @@ def bind_loopback(port: int) -> socket.socket:
     return listener
 
 
-class _Protocol(HttpToolsProtocol):
+class _Protocol(StrictHeadProtocol):
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(CoalescingTransport(transport))  # type: ignore[arg-type]
