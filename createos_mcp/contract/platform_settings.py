@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from createos_mcp.contract.setting_rows import (
     MAX_PORT,
     addresses,
+    comma_separated,
+    network,
     number,
     setting,
     whole_number,
@@ -50,6 +52,16 @@ class PlatformSettings:
             help="Comma-separated private IPv4 addresses that apps and builds may reach, "
             "such as that of a package registry.",
             default_text="none; only the public internet can be reached",
+        ),
+    )
+    trusted_proxies: tuple[str, ...] = field(
+        default=(),
+        metadata=setting(
+            comma_separated(network),
+            group="platform",
+            help="Comma-separated proxies whose X-Forwarded-* and Forwarded headers "
+            "reach local apps.",
+            default_text="none; apps are told what the platform itself sees",
         ),
     )
     sleep_after_s: float = field(

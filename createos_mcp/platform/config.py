@@ -57,6 +57,7 @@ class PlatformConfig(PlatformSettings):
             **chosen,
             "dns_servers": list(self.dns_servers),
             "permitted_addresses": list(self.permitted_addresses),
+            "trusted_proxies": list(self.trusted_proxies),
         }
 
     def to_json(self) -> str:
@@ -81,5 +82,6 @@ _READERS: Mapping[str, Callable[[Json], Json]] = {
     "cgroup_root": Path,
     "dns_servers": tuple,
     "permitted_addresses": tuple,
+    "trusted_proxies": tuple,
 }
 """How fields are read that JSON has no type for."""

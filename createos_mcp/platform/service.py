@@ -82,7 +82,10 @@ async def open_platform(
         runner = Runner(config=config, sandbox=sandbox)
         async with (
             Gateway(
-                open_socket=runner.open_socket, record=traffic.record, port=config.gateway_port
+                open_socket=runner.open_socket,
+                record=traffic.record,
+                port=config.gateway_port,
+                trusted_proxies=config.trusted_proxies,
             ) as gateway,
             open_client() as client,
             AsyncExitStack() as at_end,

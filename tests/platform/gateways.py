@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,7 +95,10 @@ class Entrance:
 
 @asynccontextmanager
 async def entrance(
-    *, clock: Callable[[], float] = lambda: 0.0, wake_timeout_s: float = 60.0
+    *,
+    clock: Callable[[], float] = lambda: 0.0,
+    wake_timeout_s: float = 60.0,
+    trusted_proxies: Sequence[str] = (),
 ) -> AsyncIterator[Entrance]:
     """A gateway whose one site leads nowhere yet."""
     recorded: list[tuple[str, int, str]] = []
@@ -104,7 +107,11 @@ async def entrance(
         recorded.append((owner, status, path))
 
     async with Gateway(
-        open_socket=open_socket, record=record, clock=clock, wake_timeout_s=wake_timeout_s
+        open_socket=open_socket,
+        record=record,
+        clock=clock,
+        wake_timeout_s=wake_timeout_s,
+        trusted_proxies=trusted_proxies,
     ) as gateway:
         site = Site(
             route_id=OWNER, hosts=("production-app.localhost",), port=free_port(), is_counted=True

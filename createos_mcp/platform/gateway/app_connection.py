@@ -1,12 +1,13 @@
 """One HTTP/1.1 connection to an app."""
 
 import asyncio
+from collections.abc import Callable
 
 import httptools
 from typing_extensions import override
 
 from createos_mcp.platform.errors import AnswerLostError
-from createos_mcp.platform.gateway.headers import Headers
+from createos_mcp.platform.gateway.headers import EARLY_HINTS, Headers
 
 MAX_HEAD_BYTES = 64 * 1024
 # Statuses below announce another response: https://www.rfc-editor.org/rfc/rfc9110#section-15.2
@@ -43,19 +44,29 @@ class Connection(asyncio.Protocol):
         self._chunks: list[bytes] = []
         self._head_bytes = self._buffered_bytes = 0
         self._begun = self._is_interim = self._complete = self._keep_alive = False
+        self.trailers: Headers = []
+        self._on_hints: Callable[[Headers], None] | None = None
         self._has_surplus = False
 
-    def begin(self, head: bytes, *, head_only: bool) -> None:
+    def begin(
+        self,
+        head: bytes,
+        *,
+        head_only: bool,
+        on_hints: Callable[[Headers], None] | None = None,
+    ) -> None:
         """Send a request up to its body.
 
         Args:
             head: Request line and headers.
             head_only: Whether the answer ends with its headers, as to HEAD.
+            on_hints: Given the headers of each answer 103 that comes before the one.
         """
         if self._head_only:
             # The old one waits for the body that an answer to HEAD announces and does not have.
             self._parser = self._new_parser()
         self._start_over(head_only=head_only)
+        self._on_hints = on_hints
         self._transport.write(head)
 
     def write(self, data: bytes) -> None:
@@ -160,9 +171,11 @@ class Connection(asyncio.Protocol):
             self._has_surplus = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Parser: one header, or one trailer, which is dropped."""
+        """Parser: one header, or one trailer of a body in chunks."""
         if not self._begun:
             self._headers.append((name.lower(), value))
+        elif not self._has_surplus and self._trailer_bytes() < MAX_HEAD_BYTES:
+            self.trailers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """Parser: the head is there; that of an interim answer (1xx) is not the one."""
@@ -171,7 +184,9 @@ class Connection(asyncio.Protocol):
         status = self._parser.get_status_code()
         self._is_interim = status < FIRST_FINAL_STATUS
         if self._is_interim:
-            self._headers.clear()
+            if status == EARLY_HINTS and self._on_hints is not None:
+                self._on_hints(self._headers)
+            self._headers = []
             return
         self._status = status
         self._begun = True
@@ -205,6 +220,9 @@ class Connection(asyncio.Protocol):
             self._head_bytes > MAX_HEAD_BYTES
             and sum(len(name) + len(value) for name, value in self._headers) > MAX_HEAD_BYTES
         )
+
+    def _trailer_bytes(self) -> int:
+        return sum(len(name) + len(value) for name, value in self.trailers)
 
     def _is_framed(self) -> bool:
         """Whether the answer says where it ends; otherwise the connection's end is its own."""

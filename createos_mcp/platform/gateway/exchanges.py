@@ -12,13 +12,16 @@ from createos_mcp.platform.errors import AnswerLostError, InstanceUnreachableErr
 from createos_mcp.platform.gateway.app_connection import Connection
 from createos_mcp.platform.gateway.error_responses import BAD_GATEWAY, reject_websocket, send_error
 from createos_mcp.platform.gateway.headers import (
+    Headers,
     answer_headers,
     handshake_headers,
+    interim_head,
     request_head,
     request_target,
 )
 from createos_mcp.platform.gateway.instance_pool import FRESH_S, KEEP_S, InstancePool
 from createos_mcp.platform.gateway.websockets import MAX_WEBSOCKET_BYTES, carry
+from createos_mcp.platform.gateway.write_coalescing import TRANSPORT, CoalescingTransport
 
 # https://www.rfc-editor.org/rfc/rfc9110#section-15.2.2
 SWITCHING = 101
@@ -129,7 +132,11 @@ class RequestExchange(Exchange):
         return idle_limit_s(self._scope["method"], has_body=self._head.has_body)
 
     async def _exchange(self, connection: Connection) -> int:
-        connection.begin(self._head.written, head_only=self._scope["method"] == "HEAD")
+        connection.begin(
+            self._head.written,
+            head_only=self._scope["method"] == "HEAD",
+            on_hints=self._pass_hints,
+        )
         self._listen()
         try:
             await self._relay(connection)
@@ -151,7 +158,24 @@ class RequestExchange(Exchange):
         while more:
             chunk = await connection.chunk()
             more = not connection.is_finished
+            if connection.trailers and not more:
+                self._pass_trailers(connection.trailers)
             await self._send({"type": "http.response.body", "body": chunk, "more_body": more})
+
+    def _pass_hints(self, headers: Headers) -> None:
+        transport = self._client_transport()
+        if transport is not None and not self._status:
+            transport.write(interim_head(headers))
+
+    def _pass_trailers(self, trailers: Headers) -> None:
+        transport = self._client_transport()
+        if transport is not None:
+            transport.add_trailers(answer_headers(self._status, trailers))
+
+    def _client_transport(self) -> CoalescingTransport | None:
+        """The client's connection, where it takes what HTTP/1.0 does not know."""
+        transport: CoalescingTransport | None = self._scope.get("state", {}).get(TRANSPORT)
+        return transport if self._scope["http_version"] == "1.1" else None
 
     def _listen(self) -> None:
         """Listen to the client: at once for its body, otherwise later, for its leaving."""
@@ -217,15 +241,15 @@ class WebSocketExchange(Exchange):
             except (aiohttp.ClientError, OSError):
                 return await self.send_error(BAD_GATEWAY, "")
             async with app:
-                return await self._accept(app)
+                return await self._accept(app, upstream)
 
-    async def _accept(self, app: aiohttp.ClientWebSocketResponse) -> int:
+    async def _accept(self, app: aiohttp.ClientWebSocketResponse, upstream: InstancePool) -> int:
         await self._receive()
         try:
             await self._send({"type": "websocket.accept", "subprotocol": app.protocol})
         except OSError:
             return CLIENT_LEFT
-        await carry(app, self._receive, self._send)
+        await carry(app, self._receive, self._send, is_leaving=lambda: upstream.is_closed)
         return SWITCHING
 
     @override

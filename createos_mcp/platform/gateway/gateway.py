@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from typing import Self
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Self, TypeAlias
 
 import anyio
 from anyio.abc import TaskGroup
@@ -12,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from createos_mcp.platform.errors import StartupError
 from createos_mcp.platform.gateway.error_responses import NOT_FOUND
+from createos_mcp.platform.gateway.headers import FROM_PROXY
 from createos_mcp.platform.gateway.instance_pool import InstancePool, OpenSocket
 from createos_mcp.platform.gateway.listeners import Listeners
 from createos_mcp.platform.gateway.routes import (
@@ -29,6 +31,8 @@ from createos_mcp.platform.models import Instance
 
 __all__ = ["Gateway", "Site"]
 
+Networks: TypeAlias = Sequence[IPv4Network | IPv6Network]
+
 EMPTY = "Nothing is deployed here yet."
 UNKNOWN = "No app has this address."
 
@@ -44,6 +48,7 @@ class Gateway:
             on sites that are counted. The status is the one that the client got: also the
             gateway's own, 101 for a WebSocket, 499 where the client left before the answer began.
         port: Port shared by all host names; 0 takes a free one.
+        trusted_proxies: Addresses and networks whose word on who asked is passed on.
         clock: Tells seconds.
         wake_timeout_s: How long a request waits for an app that wakes up.
     """
@@ -54,12 +59,14 @@ class Gateway:
         open_socket: OpenSocket,
         record: Record,
         port: int = 0,
+        trusted_proxies: Sequence[str] = (),
         clock: Callable[[], float] = time.monotonic,
         wake_timeout_s: float = WAKE_TIMEOUT_S,
     ) -> None:
         self._open_socket = open_socket
         self._record = record
         self._wanted_port = port
+        self._proxies = tuple(map(ip_network, trusted_proxies))
         self._clock = clock
         self._wake_timeout_s = wake_timeout_s
         self._listeners = Listeners(self)
@@ -173,6 +180,8 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request or WebSocket."""
         route = self._route(scope)
+        if self._proxies and _is_within(scope["client"], self._proxies):
+            scope[FROM_PROXY] = True
         if route is None:
             await exchange_of(scope, receive, send).send_error(NOT_FOUND, UNKNOWN)
         else:
@@ -206,3 +215,7 @@ class Gateway:
             await self._listeners.close_all()
             for upstream in self._upstreams.values():
                 await upstream.close()
+
+
+def _is_within(client: tuple[str, int] | None, networks: Networks) -> bool:
+    return client is not None and any(ip_address(client[0]) in network for network in networks)

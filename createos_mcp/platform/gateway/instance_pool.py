@@ -48,7 +48,7 @@ class InstancePool:
         self._closing_of_free: asyncio.TimerHandle | None = None
         self._idle = asyncio.Event()
         self._idle.set()
-        self._is_closed = False
+        self.is_closed = False
         self._websockets: set[aiohttp.ClientSession] = set()
 
     @asynccontextmanager
@@ -74,7 +74,7 @@ class InstancePool:
         made: dict[int, socket.socket] = {}
         try:
             for family in self._families:
-                if self._is_closed:
+                if self.is_closed:
                     raise InstanceUnreachableError
                 made[family] = await self._open_socket(self.instance, family)
         except OSError as error:
@@ -118,7 +118,7 @@ class InstancePool:
 
     def release(self, connection: Connection) -> None:
         """Take a connection back; one that cannot carry another request is ended."""
-        if self._is_closed or not connection.is_reusable:
+        if self.is_closed or not connection.is_reusable:
             self._all.discard(connection)
             connection.abort()
             return
@@ -130,7 +130,7 @@ class InstancePool:
 
     async def close(self) -> None:
         """Cut every connection, and make no more."""
-        self._is_closed = True
+        self.is_closed = True
         if self._closing_of_free is not None:
             self._closing_of_free.cancel()
         for connection in self._all:
@@ -148,7 +148,7 @@ class InstancePool:
                 continue
             if family is not self._families[0]:
                 self._families.reverse()
-            if self._is_closed:
+            if self.is_closed:
                 connection.abort()
                 break
             self._all.add(connection)
@@ -156,7 +156,7 @@ class InstancePool:
         raise InstanceUnreachableError
 
     async def _connect_by(self, family: socket.AddressFamily) -> Connection:
-        if self._is_closed:
+        if self.is_closed:
             raise ConnectionRefusedError
         loop = asyncio.get_running_loop()
         made = await self._open_socket(self.instance, family)

@@ -9,7 +9,7 @@ from typing_extensions import override
 from uvicorn.server import ServerState
 
 from createos_mcp.contract.request_heads import StrictHeadProtocol
-from createos_mcp.platform.gateway.write_coalescing import CoalescingTransport
+from createos_mcp.platform.gateway.write_coalescing import TRANSPORT, CoalescingTransport
 
 # What uvicorn uses; Linux cuts it to net.core.somaxconn.
 BACKLOG = 2048
@@ -42,6 +42,18 @@ class _Protocol(StrictHeadProtocol):
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(CoalescingTransport(transport))  # type: ignore[arg-type]
+
+    @override
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["state"][TRANSPORT] = self.transport
+
+    @override
+    def on_headers_complete(self) -> None:
+        if self.parser.get_http_version() == "1.0":
+            transport: Any = self.transport
+            transport.take_no_chunks()
+        super().on_headers_complete()
 
 
 class Listeners:

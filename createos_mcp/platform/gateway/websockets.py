@@ -15,6 +15,9 @@ MAX_HEADER_BYTES = 64 * 1024
 # https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1
 NORMAL_CLOSURE = 1000
 UNEXPECTED = 1011
+SERVICE_RESTART = 1012
+"""The app goes on elsewhere, and clients may come again at once:
+https://www.iana.org/assignments/websocket/websocket.xhtml#close-code-number."""
 
 SENDABLE: Mapping[int, int] = {1005: NORMAL_CLOSURE, 1006: UNEXPECTED, 1015: UNEXPECTED}
 """What is sent for the codes that stand for a missing one; RFC 6455, section 7.4.1."""
@@ -60,11 +63,24 @@ def open_websocket_session(open_socket: Callable[[int], socket.socket]) -> aioht
     )
 
 
-async def carry(app: aiohttp.ClientWebSocketResponse, receive: Receive, send: Send) -> None:
-    """Pass messages on between a client and an app until one of them closes."""
+async def carry(
+    app: aiohttp.ClientWebSocketResponse,
+    receive: Receive,
+    send: Send,
+    *,
+    is_leaving: Callable[[], bool],
+) -> None:
+    """Pass messages on between a client and an app until one of them closes.
+
+    Args:
+        app: The app's side.
+        receive: Of the client's side.
+        send: Of the client's side.
+        is_leaving: Whether the gateway itself has cut the app off, because another takes over.
+    """
     async with anyio.create_task_group() as pumps:
         pumps.start_soon(_pump_up, receive, app, pumps.cancel_scope)
-        await _pump_down(app, send)
+        await _pump_down(app, send, is_leaving)
         pumps.cancel_scope.cancel()
 
 
@@ -84,14 +100,17 @@ async def _pump_up(
     scope.cancel()
 
 
-async def _pump_down(app: aiohttp.ClientWebSocketResponse, send: Send) -> None:
+async def _pump_down(
+    app: aiohttp.ClientWebSocketResponse, send: Send, is_leaving: Callable[[], bool]
+) -> None:
     try:
         async for message in app:
             if message.type is aiohttp.WSMsgType.TEXT:
                 await send({"type": "websocket.send", "text": message.data})
             elif message.type is aiohttp.WSMsgType.BINARY:
                 await send({"type": "websocket.send", "bytes": message.data})
-        await send({"type": "websocket.close", "code": _sendable(app.close_code)})
+        code = SERVICE_RESTART if is_leaving() else _sendable(app.close_code)
+        await send({"type": "websocket.close", "code": code})
     except OSError:
         return  # the client has left
 

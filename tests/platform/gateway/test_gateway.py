@@ -1,6 +1,10 @@
+import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import aiohttp
 import anyio
@@ -9,7 +13,17 @@ import pytest
 from aiohttp import web
 
 from createos_mcp.platform.gateway.gateway import Gateway, Site
-from tests.platform.gateways import entrance, free_port, instance_on, serving
+from createos_mcp.platform.models import Instance
+from createos_mcp.platform.sandbox.control import receive_socket
+from tests.platform.gateways import (
+    Take,
+    entrance,
+    free_port,
+    instance_on,
+    on_bare_sockets,
+    open_socket as in_this_network,
+    serving,
+)
 
 
 async def echo(request: web.Request) -> web.Response:
@@ -235,3 +249,131 @@ async def test_a_closed_site_frees_its_port() -> None:
     async with app_behind_gateway() as (gateway, site, _):
         await gateway.close(site.route_id)
         socket.create_server(("127.0.0.1", site.port)).close()
+
+
+async def speak(port: int, sent: bytes) -> bytes:
+    """What the gateway says to these bytes until it closes the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(sent)
+    heard = await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+    return heard
+
+
+def answering(answer: bytes, heads: list[bytes]) -> Take:
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        for piece in answer.split(b"|"):
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+    return take
+
+
+ASK = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+
+
+async def test_early_hints_and_trailers_of_an_app_pass() -> None:
+    answer = (
+        b"HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\n\r\n|"
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n"
+        b"2\r\nok\r\n|0\r\nx-sum: 1\r\nconnection: close\r\n\r\n"
+    )
+    async with on_bare_sockets(answering(answer, [])) as app, entrance() as way:
+        way.gateway.publish(way.site.route_id, [app])
+        heard = await speak(way.site.port, ASK)
+    hints, _, rest = heard.partition(b"\r\n\r\n")
+    assert hints == b"HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload"
+    assert rest.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"trailer: x-sum\r\n" in rest
+    assert rest.endswith(b"2\r\nok\r\n0\r\nx-sum: 1\r\n\r\n")
+
+
+async def test_a_client_of_http_1_0_is_spared_what_it_does_not_know() -> None:
+    heads: list[bytes] = []
+    answer = (
+        b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n|"
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nx-sum: 1\r\n\r\n"
+    )
+    async with on_bare_sockets(answering(answer, heads)) as app, entrance() as way:
+        way.gateway.publish(way.site.route_id, [app])
+        heard = await speak(way.site.port, b"GET / HTTP/1.0\r\n\r\n")
+    assert heard.endswith(b"\r\n\r\nok")
+    assert b"103" not in heard
+    assert f"host: 127.0.0.1:{way.site.port}".encode() in heads[0]
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 70_000 + b"\r\n\r\n", b"431"),
+        (b"GET / HTTP/1.1\r\nX: " + b"a" * 70_000, b"431"),
+        (b"GET /" + b"a" * 70_000, b"431"),
+    ],
+    ids=["two hosts", "no host", "large", "endless", "endless line"],
+)
+async def test_a_head_that_no_app_should_see_is_refused(sent: bytes, status: bytes) -> None:
+    async with entrance() as way:
+        heard = await speak(way.site.port, sent)
+    assert heard.startswith(b"HTTP/1.1 " + status)
+
+
+async def test_only_trusted_proxies_are_believed() -> None:
+    ask = ASK.replace(b"\r\n\r\n", b"\r\nX-Forwarded-For: 198.51.100.9\r\n\r\n")
+    for trusted, told in (((), b"127.0.0.1"), (("127.0.0.0/8",), b"198.51.100.9")):
+        heads: list[bytes] = []
+        answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
+        async with (
+            on_bare_sockets(answering(answer, heads)) as app,
+            entrance(trusted_proxies=trusted) as way,
+        ):
+            way.gateway.publish(way.site.route_id, [app])
+            await speak(way.site.port, ask)
+        assert b"x-forwarded-for: %s\r\n" % told in heads[0]
+
+
+async def test_apps_whose_launchers_never_answer_hold_up_nobody_else(tmp_path: Path) -> None:
+    stuck = [replace(instance_on(1), run_dir=tmp_path / str(number)) for number in range(10)]
+    with ExitStack() as controls:
+        for instance in stuck:
+            instance.run_dir.mkdir()
+            control = controls.enter_context(socket.socket(socket.AF_UNIX))
+            control.bind(str(instance.run_dir / "control"))
+            control.listen(0)
+
+        async def open_socket(instance: Instance, family: int) -> socket.socket:
+            if instance in stuck:
+                return await receive_socket(instance.run_dir, family)
+            return await in_this_network(instance, family)
+
+        async with (
+            serving(web.Application()) as good,
+            Gateway(open_socket=open_socket, record=lambda *_: None) as gateway,
+            httpx2.AsyncClient(timeout=30) as client,
+            anyio.create_task_group() as tasks,
+        ):
+            addresses = []
+            for number, instance in enumerate([good, *stuck]):
+                site = Site(route_id=str(number), hosts=(), port=free_port(), is_counted=False)
+                await gateway.open(site)
+                gateway.publish(site.route_id, [instance])
+                addresses.append(f"http://127.0.0.1:{site.port}")
+            statuses: list[int] = []
+
+            async def visit(address: str) -> None:
+                statuses.append((await client.get(address)).status_code)
+
+            for address in addresses[1:] * 5:
+                tasks.start_soon(visit, address)
+            waits = []
+            while len(statuses) < 50:
+                began = time.perf_counter()
+                assert (await client.get(addresses[0])).status_code == 404
+                waits.append(time.perf_counter() - began)
+                await anyio.sleep(0.01)
+    assert set(statuses) == {502}
+    assert len(waits) > 20
+    assert max(waits) < 0.1

@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 
 from createos_mcp.platform.gateway.headers import (
+    FROM_PROXY,
     HOP_BY_HOP,
     Headers,
     answer_headers,
     handshake_headers,
+    interim_head,
     request_head,
 )
 
@@ -20,6 +22,7 @@ def scope(headers: Headers, **changes: object) -> dict[str, Any]:
         "query_string": b"",
         "headers": headers,
         "client": ("192.0.2.7", 4711),
+        "server": ("127.0.0.1", 20_001),
         "scheme": "http",
         **changes,
     }
@@ -39,6 +42,8 @@ def test_a_request_keeps_its_path_query_and_headers_and_says_who_asked() -> None
         b"x-forwarded-for: 192.0.2.7",
         b"x-forwarded-host: shop.example",
         b"x-forwarded-proto: http",
+        b"x-real-ip: 192.0.2.7",
+        b'forwarded: for=192.0.2.7;host="shop.example";proto=http',
         b"",
         b"",
     ]
@@ -68,14 +73,75 @@ def test_what_a_response_names_in_connection_stays_on_it() -> None:
     assert answer_headers(200, headers) == [(b"x-a", b"2")]
 
 
-def test_what_a_client_claims_about_its_origin_is_replaced() -> None:
-    claimed = [(b"x-forwarded-for", b"10.0.0.1"), (b"x-forwarded-proto", b"https")]
+CLAIMED = (
+    (b"x-forwarded-for", b"10.0.0.1"),
+    (b"x-forwarded-proto", b"https"),
+    (b"x-forwarded-port", b"443"),
+    (b"x-real-ip", b"10.0.0.1"),
+    (b"forwarded", b"for=10.0.0.1"),
+)
 
-    head = lines(claimed)
+
+def test_what_a_client_claims_about_its_origin_is_replaced() -> None:
+    head = lines(list(CLAIMED))
 
     assert head.count(b"x-forwarded-for: 192.0.2.7") == 1
-    assert b"x-forwarded-for: 10.0.0.1" not in head
+    assert head.count(b"x-real-ip: 192.0.2.7") == 1
+    assert not [line for line in head if b"10.0.0.1" in line or b"443" in line]
     assert b"x-forwarded-proto: https" not in head
+
+
+def test_what_a_trusted_proxy_says_about_the_origin_is_passed_on() -> None:
+    head = lines(list(CLAIMED), **{FROM_PROXY: True})
+
+    assert all(b"%s: %s" % claim in head for claim in CLAIMED)
+    assert not [line for line in head if b"192.0.2.7" in line]
+
+
+def test_where_a_trusted_proxy_says_nothing_the_gateway_does() -> None:
+    head = lines([(b"host", b"shop.example")], **{FROM_PROXY: True})
+
+    assert b"x-forwarded-for: 192.0.2.7" in head
+    assert b"x-forwarded-host: shop.example" in head
+
+
+def test_a_trusted_proxy_that_names_the_client_in_one_way_is_not_contradicted() -> None:
+    head = lines([(b"x-forwarded-for", b"198.51.100.9")], **{FROM_PROXY: True})
+
+    assert not [line for line in head if b"192.0.2.7" in line]
+
+
+@pytest.mark.parametrize("name", [b"host", b"content-length", b"cookie", b"authorization"])
+def test_connection_cannot_name_what_is_for_the_app(name: bytes) -> None:
+    head = lines([(b"connection", b"close, " + name), (name, b"7")])
+
+    assert b"%s: 7" % name in head
+
+
+def test_a_request_without_a_host_gets_one() -> None:
+    head = lines([], http_version="1.0")
+
+    assert head.count(b"host: 127.0.0.1:20001") == 1
+    assert b"x-forwarded-host: 127.0.0.1:20001" in head
+
+
+def test_a_host_cannot_close_the_quotes_around_it() -> None:
+    head = lines([(b"host", b'a";for=10.0.0.1;"')])
+
+    assert b'forwarded: for=192.0.2.7;host="a;for=10.0.0.1;";proto=http' in head
+
+
+def test_an_address_of_ipv6_is_quoted() -> None:
+    head = lines([(b"host", b"a")], client=("2001:db8::1", 1))
+
+    assert b'forwarded: for="[2001:db8::1]";host="a";proto=http' in head
+
+
+def test_a_client_that_takes_trailers_says_so_to_the_app() -> None:
+    assert b"te: trailers" in lines([(b"te", b"gzip, trailers;q=0.5")])
+    assert interim_head([(b"link", b"</a.css>; rel=preload"), (b"connection", b"x")]) == (
+        b"HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\n\r\n"
+    )
 
 
 @pytest.mark.parametrize(

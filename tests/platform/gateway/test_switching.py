@@ -211,7 +211,7 @@ async def test_draining_cuts_what_is_left_when_the_time_is_over() -> None:
                     await stream.read()
                 closing = await connection.receive()
             assert closing.type is aiohttp.WSMsgType.CLOSE
-            assert connection.close_code == 1011
+            assert connection.close_code == 1012
 
 
 async def test_connections_to_an_app_are_kept_and_used_again() -> None:
