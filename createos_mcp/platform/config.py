@@ -43,6 +43,8 @@ class PlatformConfig(PlatformSettings):
     build_memory_mb: int = 2048
     build_cpu_millicores: int = 2000
     """What one build may use."""
+    domain_check_interval_s: float = 6 * 3600
+    """Time between two checks of the DNS records of an active domain."""
     disk_floor_mb: int = 500
     """Free disk below which nothing is built."""
     isolation: str = "auto"

@@ -9,6 +9,7 @@
     + NotFoundError             404
     + NameTakenError            409
     + TooLargeError             413
+    + ReservedNameError         422
     + WrongStateError           422
     + DomainTakenError          422
     + ProjectFullError          422
@@ -93,6 +94,18 @@ class NameTakenError(Refusal):
 
     def __init__(self, resource: str, name: str) -> None:
         super().__init__(f"The {resource} name {name!r} is taken. Choose another.")
+
+
+class ReservedNameError(Refusal):
+    """A name whose host name is kept for something else."""
+
+    status = 422
+
+    def __init__(self, field: str, name: str) -> None:
+        super().__init__(
+            f"{field}: {name!r} makes a host name that is kept for deployments or the dashboard. "
+            "Choose another."
+        )
 
 
 class TooLargeError(Refusal):

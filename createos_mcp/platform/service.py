@@ -30,6 +30,7 @@ from createos_mcp.platform.deploy.deployer import Deployer
 from createos_mcp.platform.deploy.reconciler import EnvironmentReconciler
 from createos_mcp.platform.deploy.releases import Releases
 from createos_mcp.platform.domains.dns_checks import DnsCheck
+from createos_mcp.platform.domains.reverification import Reverification
 from createos_mcp.platform.errors import StartupError
 from createos_mcp.platform.gateway.addresses import Addresses
 from createos_mcp.platform.gateway.domain_routing import DomainRouting
@@ -133,7 +134,19 @@ async def open_platform(
             await anyio.to_thread.run_sync(builder.end_interrupted)
             await deployer.recover()
             await routing.restore()
-            for work in (sleeper.run, releases.keep_collecting, scheduler.run):
+            dns = DnsCheck(config.dns_servers)
+            reverification = Reverification(
+                domains=store.domains,
+                dns=dns,
+                follow=routing.follow,
+                interval_s=config.domain_check_interval_s,
+            )
+            for work in (
+                sleeper.run,
+                releases.keep_collecting,
+                scheduler.run,
+                reverification.run,
+            ):
                 background.start(work)
             services = Services(
                 store=store,
@@ -146,7 +159,7 @@ async def open_platform(
                 traffic=traffic,
                 config=config,
                 now=now,
-                dns=DnsCheck(config.dns_servers),
+                dns=dns,
                 routing=routing,
                 gateway_port=gateway.port,
             )

@@ -12,6 +12,7 @@ from createos_mcp.platform.gateway.addresses import app_url, environment_host
 from createos_mcp.platform.models import Environment, Project
 from createos_mcp.platform.sandbox.app_logs import files_of
 from createos_mcp.platform.states import ASSIGNABLE, EnvironmentStatus, ProjectType
+from createos_mcp.platform.store.environments import host_label, is_reserved
 
 
 def serialize_environment(
@@ -52,10 +53,11 @@ def _running(environment: Environment, services: Services) -> dict[str, Json]:
 
 
 async def check_environment_name(request: ApiRequest) -> Json:
-    """Whether the project has no environment of that name."""
+    """Whether the project may have another environment of that name."""
     project = await request.project()
     name = request.arguments["uniqueName"]
-    return {"isAvailable": await request.services.store.environments.is_free(project.id, name)}
+    is_free = await request.services.store.environments.is_free(project.id, name)
+    return {"isAvailable": is_free and not is_reserved(host_label(name, project.unique_name))}
 
 
 async def create_environment(request: ApiRequest) -> Json:

@@ -73,6 +73,8 @@ class DnsVerdict:
 
     verified: bool
     message: str
+    is_silent: bool = False
+    """Whether something is not known because DNS did not answer."""
 
 
 def records_for(domain: Domain) -> Records:
@@ -104,7 +106,12 @@ class DnsCheck:
         by_address = set(records.a_records) & set(a.values) and records.txt_value in txt.values
         if by_cname or by_address:
             return DnsVerdict(verified=True, message=f"{name} is verified by its DNS records.")
-        return DnsVerdict(verified=False, message=_explain_mismatch(name, records, (cname, a, txt)))
+        lookups = (cname, a, txt)
+        return DnsVerdict(
+            verified=False,
+            message=_explain_mismatch(name, records, lookups),
+            is_silent=any(found.silence for found in lookups),
+        )
 
     async def _look_up_all(self, *questions: tuple[str, str]) -> list[DnsLookup]:
         answers: dict[str, DnsLookup] = {}

@@ -1,11 +1,12 @@
 """Environments: what is stored of them, and what is wanted of each."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from createos_mcp.contract.values import Json
-from createos_mcp.platform.errors import LimitReachedError, NameTakenError
+from createos_mcp.platform.errors import LimitReachedError, NameTakenError, ReservedNameError
 from createos_mcp.platform.ids import new_id
 from createos_mcp.platform.models import Environment
 from createos_mcp.platform.store.database import Database, Transaction
@@ -18,6 +19,20 @@ DEFAULT_RESOURCES: Mapping[str, int] = {"cpu": 500, "memory": 1024, "replicas": 
 
 SUFFIX_CHARACTERS = 8
 """How much of its id tells an environment apart whose host name another one has."""
+
+
+_RESERVED_HOSTS = re.compile(r"dep-.*|createos(-[0-9a-f]{8})?")
+"""What the host name of a deployment or of the dashboard may be, without `.localhost`."""
+
+
+def host_label(unique_name: str, project_name: str) -> str:
+    """`production-my-app`."""
+    return f"{unique_name}-{project_name}".lower()
+
+
+def is_reserved(host: str) -> bool:
+    """Whether something other than an environment may have this host name."""
+    return _RESERVED_HOSTS.fullmatch(host) is not None
 
 
 class Environments:
@@ -86,13 +101,16 @@ class Environments:
 
         Raises:
             NameTakenError: The project has an environment of that name.
+            ReservedNameError: Its host name could be that of something else.
         """
         named = {"project_id": project_id, "unique_name": unique_name}
         if transaction.run("environment_named", **named):
             raise NameTakenError("environment", unique_name)
         environment_id = new_id()
         project = transaction.run("project", id=project_id)[0]
-        host = f"{unique_name}-{project['unique_name']}".lower()
+        host = host_label(unique_name, project["unique_name"])
+        if is_reserved(host):
+            raise ReservedNameError("uniqueName", unique_name)
         if transaction.run("environment_at", host=host):
             host = f"{host}-{environment_id[:SUFFIX_CHARACTERS]}"
         transaction.run(

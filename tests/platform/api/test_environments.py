@@ -238,6 +238,30 @@ async def test_a_name_that_is_taken_is_409_and_known_to_be_taken(tmp_path: Path)
         assert (status, "PRODUCTION" in message) == (409, True)
 
 
+@pytest.mark.parametrize(
+    ("project", "environment", "is_kept"),
+    [
+        ("shop", "dep-a", True),
+        ("shop", "DEP-3f0c", True),
+        ("0a1b2c3d", "createos", True),
+        ("shop", "createos", False),
+        ("shop", "depot", False),
+    ],
+)
+async def test_a_host_name_that_could_be_something_elses_is_refused(
+    project: str, environment: str, *, is_kept: bool, tmp_path: Path
+) -> None:
+    async with running_platform(tmp_path) as api:
+        project_id = await api.create_project(project)
+        path = f"/v1/projects/{project_id}/environments"
+        named = {"uniqueName": environment}
+        _, answer = await api.request("POST", f"{path}/available-unique-name", json=named)
+        assert answer == {"isAvailable": not is_kept}
+        status, message = await api.request("POST", path, json={**STAGING, **named})
+    assert status == (422 if is_kept else 201)
+    assert ("uniqueName" in str(message)) is is_kept
+
+
 async def test_the_number_of_environments_is_limited(tmp_path: Path) -> None:
     async with running_platform(tmp_path, max_environments=1) as api:
         project_id = await api.create_project()

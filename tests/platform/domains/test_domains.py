@@ -3,12 +3,22 @@
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
+import anyio
 import httpx2
 import pytest
 
 from createos_mcp.contract.values import Json
+from createos_mcp.platform.domains.dns_checks import DnsCheck
+from createos_mcp.platform.domains.reverification import Reverification
+from createos_mcp.platform.paths import DataDir
+from createos_mcp.platform.service import utc_now
+from createos_mcp.platform.store.domains import Domains
+from createos_mcp.platform.store.store import open_store
+from tests.eventually import eventually
+from tests.platform.clocks import Clock
 from tests.platform.dns_servers import Zone, dns_server
 from tests.platform.platforms import ANSWERING, PATIENCE_S, Api, running_platform
 
@@ -315,3 +325,101 @@ async def test_the_domains_of_a_deleted_project_are_free_again(tmp_path: Path) -
         await api.request("DELETE", f"/v1/projects/{project_id}")
         await api.until_gone(f"/v1/projects/{project_id}")
         await add(api, await api.create_project("next-app"), "app.example.com")
+
+
+async def test_a_name_that_nobody_proved_for_a_day_can_be_claimed_by_others(
+    tmp_path: Path,
+) -> None:
+    clock = Clock()
+    async with running_platform(tmp_path, now=clock) as api:
+        first, second = await api.create_project("first"), await api.create_project("second")
+        await add(api, first, "app.example.com")
+        clock.moment += timedelta(hours=23)
+        claim = {"name": "app.example.com"}
+        status, _ = await api.request("POST", f"/v1/projects/{second}/domains", json=claim)
+        assert status == 422
+        clock.moment += timedelta(hours=2)
+        await add(api, second, "app.example.com")
+        assert await api.get(f"/v1/projects/{first}/domains") == []
+
+
+async def test_a_proven_name_is_kept_for_longer_than_a_day(tmp_path: Path) -> None:
+    clock = Clock()
+    with dns_server() as (zone, address):
+        async with running_platform(tmp_path, now=clock, dns_servers=(address,)) as api:
+            first, second = await api.create_project("first"), await api.create_project("second")
+            await verified(api, zone, first, "app.example.com")
+            clock.moment += timedelta(days=30)
+            claim = {"name": "app.example.com"}
+            status, _ = await api.request("POST", f"/v1/projects/{second}/domains", json=claim)
+    assert status == 422
+
+
+@asynccontextmanager
+async def checked_often(root: Path) -> AsyncIterator[tuple[Api, Zone, str]]:
+    """A platform that soon notices where its one domain leads, and the domain's project."""
+    with dns_server() as (zone, address):
+        async with running_platform(
+            root, dns_servers=(address,), domain_check_interval_s=0.05
+        ) as api:
+            deployment = await api.deploy({"main.py": ANSWERING})
+            project_id = deployment["projectId"]
+            environment_id = (await api.environment(project_id))["id"]
+            await verified(api, zone, project_id, "app.example.com", environmentId=environment_id)
+            assert (await page_of(api, "app.example.com"))[0] == 200
+            yield api, zone, project_id
+
+
+async def test_a_domain_that_leads_elsewhere_is_routed_no_more(tmp_path: Path) -> None:
+    async with checked_often(tmp_path) as (api, zone, project_id):
+        zone.lines.clear()
+
+        async def is_given_up() -> bool:
+            return (await page_of(api, "app.example.com"))[0] == 404
+
+        await eventually(is_given_up)
+        domain = await listed(api, project_id)
+        assert domain["status"] == "pending"
+        assert domain["failedVerificationCount"] == 3
+        assert "not verified" in domain["message"]
+
+
+async def test_a_silent_dns_server_takes_no_domain_away(tmp_path: Path) -> None:
+    async with checked_often(tmp_path) as (api, zone, project_id):
+        zone.failure = "SERVFAIL"
+        await anyio.sleep(1)
+        assert (await listed(api, project_id))["status"] == "active"
+        assert (await page_of(api, "app.example.com"))[0] == 200
+
+
+async def test_a_check_that_succeeds_forgets_those_that_failed(tmp_path: Path) -> None:
+    with dns_server() as (zone, address):
+        async with running_platform(tmp_path, dns_servers=(address,)) as api:
+            project_id = await api.create_project()
+            await verified(api, zone, project_id, "app.example.com")
+            async with open_domains(tmp_path) as domains:
+                checks = Reverification(
+                    domains=domains, dns=DnsCheck((address,)), follow=ignore, interval_s=60
+                )
+                kept = list(zone.lines)
+                for _ in range(4):
+                    zone.lines.clear()
+                    await checks.check_all()
+                    await checks.check_all()
+                    assert (await listed(api, project_id))["failedVerificationCount"] == 2
+                    zone.lines.extend(kept)
+                    await checks.check_all()
+                    domain = await listed(api, project_id)
+                    assert (domain["status"], domain["failedVerificationCount"]) == ("active", 0)
+
+
+async def ignore(_environment_id: str | None) -> None:
+    """Nothing is routed."""
+
+
+@asynccontextmanager
+async def open_domains(root: Path) -> AsyncIterator[Domains]:
+    """The domains of a platform that runs, written by another hand."""
+    database = DataDir(root).database
+    async with open_store(database, app_ports=range(20_000, 20_100), now=utc_now) as store:
+        yield store.domains

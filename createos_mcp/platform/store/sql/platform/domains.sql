@@ -30,6 +30,18 @@ UPDATE domains SET message = :message, last_failed_verified_at = :now, updated_a
 failed_verification_count = failed_verification_count + 1
 WHERE id = :id AND status = 'pending';
 
+-- active_domains --
+SELECT * FROM domains WHERE status = 'active' ORDER BY created_at, id;
+
+-- confirm_domain --
+UPDATE domains SET failed_verification_count = 0, updated_at = :now
+WHERE id = :id AND status = 'active' AND failed_verification_count > 0;
+
+-- doubt_domain --
+UPDATE domains SET status = :status, message = :message, last_failed_verified_at = :now,
+updated_at = :now, failed_verification_count = failed_verification_count + 1
+WHERE id = :id AND status = 'active';
+
 -- assign_domain --
 UPDATE domains SET environment_id = :environment_id, updated_at = :now WHERE id = :id;
 
