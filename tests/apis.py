@@ -36,6 +36,8 @@ class FakeApi:
     answer: Json = field(default_factory=lambda: {"status": "success", "data": {"id": "p1"}})
     data: dict[str, Json] = field(default_factory=dict)
     """Data by path, `{"/v1/projects": [...]}`; other paths are answered with `answer`."""
+    raw: str = ""
+    """What is answered as it stands, in place of all else."""
     asked: list[Asked] = field(default_factory=list)
     respond: Callable[[Asked], tuple[int, Json]] | None = None
     """Tells status and answer of each request, in place of the fixed ones."""
@@ -84,7 +86,7 @@ def fake_api() -> Iterator[FakeApi]:
             if "/projects/" in asked.path:
                 api.is_open.wait(PAUSE_S)
             status, data = api.respond(asked) if api.respond else api.fixed(asked)
-            answer = json.dumps(data).encode()
+            answer = (api.raw or json.dumps(data)).encode()
             self.send_response(status)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(answer)))

@@ -5,17 +5,30 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 
+from createos_mcp.answers.known_secrets import LEAST_CHARACTERS, KnownSecrets
 from createos_mcp.contract.operations import Problem, SecretMembers
 from createos_mcp.contract.spelling import normalize_name
 from createos_mcp.contract.values import MASK, Json
 
-_LEAST_CHARACTERS = 6
-"""A shorter value is too common for its every occurrence to be masked."""
+_ASSIGNED = re.compile(
+    r"""(?<=\w)(["']?\s{0,3}(?:=>|[:=])\s{0,3})((?:bearer|basic|token)\s+)?"""
+    r"""(?:(["'])([^"'\r\n]{4,})(?=\3)|([^\s"'&;,]{4,}))""",
+    re.IGNORECASE,
+)
+"""A value beside its name, as logs have it: `DB_PASSWORD=...`, `"token": "..."`, `secret = ...`."""
 
-_ASSIGNED = re.compile(r"""(?<=\w)(=|["']\s{0,3}:\s{0,3}["'])([^\s"'&;,]{4,})""")
-"""A value beside its name, as logs have it: `DB_PASSWORD=...` or `"token": "..."`."""
+_LAST_WORD = re.compile(r"[\w-]+\Z")
 
-_LAST_WORD = re.compile(r"\w+\Z")
+_IN_CODE = re.compile(r"[A-Za-z_.]+[({\[].*|[<${\[(*%].*|-?\d{1,10}(?:\.\d+)?(?:ms|s|m|h|d)?")
+"""What is a program's own: `token=Token{a64f992`, `token = getToken()`, `max_tokens=4096`."""
+
+_PLACEHOLDER = re.compile(r"<[\w -]+>|\[[\w -]+\]|\*+|\$\{?\w+\}?|%\w+%|\{+\w+\}+")
+"""What stands for a secret that is not there, `[FILTERED]`."""
+
+_IN_PROSE = re.compile(
+    r"[a-z][a-z-]*[.!?:]?|[A-Z][a-z-]*[.!?:]?|[A-Z]{2,}[.!?:]?|.*[:)]|[a-z.]+/.*"
+)
+"""What follows a colon in a sentence, `token: expired`, `(using password: YES)`."""
 # A longer member is text, not the name of a variable.
 _NAME_CHARACTERS = 60
 
@@ -32,8 +45,9 @@ class SecretTable:
         self._public = _name_spellings(members.public)
         self._plain = _name_spellings(members.plain)
         self._common_values = frozenset(members.ordinary)
-        # One after the other: each begins with letters that are found fast, all together do not.
-        self.patterns = tuple(map(re.compile, members.patterns))
+        self._about = tuple(map(normalize_name, members.about))
+        # One after the other: letters are found fast, all patterns together are not.
+        self.patterns = tuple((row.holds, re.compile(row.pattern)) for row in members.patterns)
 
     def is_map(self, name: str) -> bool:
         """Whether each value in this member is a secret."""
@@ -44,9 +58,9 @@ class SecretTable:
         return normalize_name(name) in self._values
 
     def has_secret_name(self, name: str) -> bool:
-        """Whether a variable of this name holds a secret, `DB_PASSWORD`."""
+        """Whether a variable of this name holds a secret, `DB_PASSWORD` and not `TOKEN_TTL`."""
         spelled = normalize_name(name)
-        return any(value in spelled for value in self._values)
+        return not spelled.endswith(self._about) and any(value in spelled for value in self._values)
 
     def never_secret_member(self, name: str) -> bool:
         """Whether nothing in this member is a secret."""
@@ -54,7 +68,11 @@ class SecretTable:
 
     def is_distinctive(self, secret: str) -> bool:
         """Whether a secret is long and rare enough for its every occurrence to be masked."""
-        return len(secret) >= _LEAST_CHARACTERS and secret.lower() not in self._common_values
+        return len(secret) >= LEAST_CHARACTERS and secret.lower() not in self._common_values
+
+    def is_ordinary(self, value: str) -> bool:
+        """Whether a value is nobody's secret, whatever it is called."""
+        return value.lower() in self._common_values
 
     def always_shown_member(self, name: str) -> bool:
         """Whether this member is shown though a secret may have the same value."""
@@ -73,8 +91,8 @@ class Redaction:
     def __init__(
         self, table: SecretTable, *, reveal: str | None = None, shown: frozenset[str] = frozenset()
     ) -> None:
-        self._table = table
-        self._reveal = reveal
+        self.table = table
+        self.reveal = reveal
         self._shown = shown
         self._seen: set[str] = set()
         self._kept: set[str] = set()
@@ -83,33 +101,36 @@ class Redaction:
         """Remember the secrets in arguments or an answer, so that they are known elsewhere."""
         if isinstance(value, dict):
             self._kept |= {value[n] for n in self._shown if isinstance(value.get(n), str)}
-        for name, secret in _secrets(self._table, value):
-            if name == self._reveal:
+        for name, secret in _secrets(self.table, value):
+            if name == self.reveal:
                 self._kept.add(secret)
-            elif self._table.is_distinctive(secret):
+            elif self.table.is_distinctive(secret) and secret not in self._seen:
                 self._seen.add(secret)
                 self.__dict__.pop("_known", None)
 
     def mask(self, value: Json) -> Json:
         """The same value with a mask in place of each secret that was registered."""
-        masked = self._mask(value, plain=False)
+        walk = _MaskingWalk(self, self._known.within(_texts(value)))
+        masked = walk.mask(value, plain=False)
         if isinstance(value, dict):
             masked |= {name: value[name] for name in self._shown & value.keys()}
         return masked
 
     def mask_text(self, text: str) -> str:
         """A text without the secrets that were seen, and without what looks like one."""
-        known = self._known.sub(MASK, text) if self._known else text
-        masked = self._mask_cut(known)
-        for pattern in self._table.patterns:
-            masked = pattern.sub(self._mask_pattern, masked)
+        return self.mask_within(text, self._known)
+
+    def mask_within(self, text: str, known: KnownSecrets) -> str:
+        """The same, with no other secrets seen than these."""
+        masked = _mask_cut(known.mask(text), known)
+        for holds, pattern in self.table.patterns:
+            if holds in masked:
+                masked = pattern.sub(self._mask_pattern, masked)
         return _ASSIGNED.sub(self._mask_assigned, masked)
 
     @cached_property
-    def _known(self) -> re.Pattern[str] | None:
-        """Matches the longest secret first, so that no end of one is left."""
-        secrets = sorted(self._seen - self._kept, key=len, reverse=True)
-        return re.compile("|".join(map(re.escape, secrets))) if secrets else None
+    def _known(self) -> KnownSecrets:
+        return KnownSecrets.of(self._seen - self._kept)
 
     def _mask_pattern(self, match: re.Match[str]) -> str:
         return match[0] if self._is_kept(match[0]) else MASK
@@ -117,39 +138,59 @@ class Redaction:
     def _mask_assigned(self, match: re.Match[str]) -> str:
         before = match.string[max(0, match.start() - _NAME_CHARACTERS) : match.start()]
         name = _LAST_WORD.search(before)
-        is_secret = name is not None and self._table.has_secret_name(name[0])
-        return f"{match[1]}{MASK}" if is_secret and not self._is_kept(match[2]) else match[0]
+        if name is None or not self.table.has_secret_name(name[0]):
+            return match[0]
+        separator, scheme, quoting, quoted, bare = match.groups(default="")
+        value = quoted or bare
+        is_said = separator[-1] == " " and not quoting and _IN_PROSE.fullmatch(value)
+        is_code = (_PLACEHOLDER if quoting else _IN_CODE).fullmatch(value)
+        if self._is_kept(value) or self.table.is_ordinary(value):
+            return match[0]
+        if (is_said or is_code) and not scheme:
+            return match[0]
+        return f"{separator}{scheme}{quoting}{MASK}"
 
     def _is_kept(self, text: str) -> bool:
         return any(text in kept for kept in self._kept)
 
-    def _mask_cut(self, text: str) -> str:
-        """Mask the beginning of a secret at the end of a text that was cut."""
-        pieces = text.split(_CUT)
-        for secret in self._seen - self._kept if len(pieces) > 1 else ():
-            pieces[:-1] = [_without_beginning(piece, secret) for piece in pieces[:-1]]
-        return _CUT.join(pieces)
 
-    def _mask(self, value: Json, *, plain: bool) -> Json:
+class _MaskingWalk:
+    """One way through a value."""
+
+    def __init__(self, redaction: Redaction, known: KnownSecrets) -> None:
+        self._redaction = redaction
+        self._known = known
+
+    def mask(self, value: Json, *, plain: bool) -> Json:
         if isinstance(value, str):
-            return value if plain else self.mask_text(value)
+            return value if plain else self._redaction.mask_within(value, self._known)
         if isinstance(value, list):
-            return [self._mask(item, plain=plain) for item in value]
+            return [self.mask(item, plain=plain) for item in value]
         if isinstance(value, dict):
             return {name: self._mask_member(name, held) for name, held in value.items()}
         return value
 
     def _mask_member(self, name: str, held: Json) -> Json:
-        if self._table.never_secret_member(name):
+        if self._redaction.table.never_secret_member(name):
             return held
-        if self._table.is_map(name):
+        if self._redaction.table.is_map(name):
             return _map_leaves(held, self._mask_secret)
-        if self._table.is_value(name) and not isinstance(held, bool | dict | list):
+        if self._redaction.table.is_value(name) and not isinstance(held, bool | dict | list):
             return self._mask_secret(name, held)
-        return self._mask(held, plain=self._table.always_shown_member(name))
+        return self.mask(held, plain=self._redaction.table.always_shown_member(name))
 
     def _mask_secret(self, name: str, held: Json) -> Json:
-        return held if held is None or held == "" or name == self._reveal else MASK
+        return held if held is None or held == "" or name == self._redaction.reveal else MASK
+
+
+def _mask_cut(text: str, known: KnownSecrets) -> str:
+    """Mask what is left of a secret on both sides of a cut."""
+    if _CUT not in text:
+        return text
+    pieces = text.split(_CUT)
+    pieces[:-1] = map(known.mask_end, pieces[:-1])
+    pieces[1:] = map(known.mask_beginning, pieces[1:])
+    return _CUT.join(pieces)
 
 
 def find_masks(table: SecretTable, arguments: Mapping[str, Json]) -> list[Problem]:
@@ -225,11 +266,12 @@ def _map_leaves(value: Json, change: Callable[[str, Json], Json], name: str = ""
     return {member: _map_leaves(held, change, member) for member, held in value.items()}
 
 
-def _without_beginning(text: str, secret: str) -> str:
-    for length in range(min(len(secret), len(text)), _LEAST_CHARACTERS - 1, -1):
-        if text.endswith(secret[:length]):
-            return text[:-length] + MASK
-    return text
+def _texts(value: Json) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for held in value.values() if isinstance(value, dict) else value:
+            yield from _texts(held)
 
 
 def _name_spellings(names: tuple[str, ...]) -> frozenset[str]:

@@ -36,6 +36,7 @@ def success_result(
     arguments: Mapping[str, Json] | None = None,
     budget_bytes: int = 60_000,
     frame: Frame | None = None,
+    mask: Callable[[str], str] = str,
 ) -> mcp_types.CallToolResult:
     """Show an answer, as text and as structured content that hold the same.
 
@@ -49,13 +50,14 @@ def success_result(
         arguments: Those of the call; a log is shown as they ask.
         budget_bytes: Limit for the whole result as it is sent, from 2,000 up.
         frame: Marks text of other people; then `notice` says what the marks mean.
+        mask: Takes secrets out of a log, where one may go on in the next line.
     """
     budget = budget_bytes - _ENVELOPE_BYTES
     data = answer.value
     if tool.answer == "log":
         log = view_log(data, arguments or {})
         if isinstance(log, str):
-            return _log_result(tool, log, data, budget, frame)
+            return _log_result(tool, mask(log), data, budget, frame)
     structured = _structured(tool, data)
     if frame and tool.untrusted:
         structured = frame.wrap_members(structured, tool.untrusted)

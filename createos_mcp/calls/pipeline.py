@@ -3,6 +3,7 @@
 import logging
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -139,6 +140,7 @@ class ToolPipeline:
                 arguments=arguments,
                 budget_bytes=self._budget_bytes,
                 frame=Frame(),
+                mask=call.redaction.mask_text,
             )
         except (ConfirmationNeededError, RootsNeededError):
             raise
@@ -150,6 +152,11 @@ class ToolPipeline:
             _logger.error("%s failed unexpectedly\n%s", tool.name, trace)  # noqa: TRY400
             return error_result(_INTERNAL_ERROR), InternalError(tool.name)
         return result, None
+
+    @property
+    def own_secrets(self) -> Json:
+        """What the calls of this caller are authenticated with."""
+        return [{"token": secret} for secret in self._backend.secrets]
 
     @property
     def key_directory(self) -> Path:
@@ -222,6 +229,7 @@ class ToolCall:
         self.started_at = anyio.current_time()
         """On the clock of the event loop."""
         self._reported = 0
+        self._learned: set[Json] = set()
         self.redaction = Redaction(
             calls.secrets, reveal=_revealed(tool, given), shown=self._shown(tool)
         )
@@ -249,7 +257,10 @@ class ToolCall:
         ids = await self._calls.references.resolve(arguments, self._fetch)
         if self._calls.confirmations.must_ask(self._client, operation):
             question = await self._calls.policy.question(operation, ids, self._fetch)
+            question = replace(question, text=self.redaction.mask_text(question.text))
             await self._calls.confirmations.require(self._client, operation, ids, question)
+        if operation.answer == "log":
+            await self._learn_variables(ids["project_id"])
         return await self._hand_over(operation, ids)
 
     async def operate(self, name: str, **arguments: Json) -> Json:
@@ -290,10 +301,27 @@ class ToolCall:
         with key_file(self._calls.key_directory, label) as file:
             return file.keep(await self._fetch(operation, arguments), kept)
 
+    async def _learn_variables(self, project_id: Json) -> None:
+        """Know the values of a project's variables, which its logs may hold."""
+        if project_id in self._learned:
+            return
+        self._learned.add(project_id)
+
+        async def learn(operation: Operation) -> None:
+            # Whoever may read a log may be refused the variables.
+            with suppress(CallError):
+                await self._fetch(operation, {"project_id": project_id})
+
+        catalog = self._calls.catalog
+        async with anyio.create_task_group() as tasks:
+            for name in catalog.secrets.shown_by:
+                tasks.start_soon(learn, catalog.operations[name])
+
     async def _fetch(self, operation: Operation, arguments: Arguments) -> Json:
         fetched = sanitize(await self._calls.send(operation, arguments))
         self._is_cut = self._is_cut or fetched.is_cut
         self.redaction.register_secrets(fetched.value)
+        self.redaction.register_secrets(self._calls.own_secrets)
         return fetched.value
 
     def _shown(self, tool: Tool) -> frozenset[str]:

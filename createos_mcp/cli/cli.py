@@ -22,6 +22,7 @@ from createos_mcp.cli.commands import (
     Invocation,
     load_function,
 )
+from createos_mcp.cli.control_characters import clean_line
 from createos_mcp.contract.errors import CreateosError, NoPlatformHereError, SettingError
 from createos_mcp.settings.settings import (
     Settings,
@@ -123,10 +124,10 @@ def _run_to_the_end(command: Command, given: Mapping[str, Any]) -> int:
         code = _run(command, given)
         sys.stdout.flush()
     except SettingError as error:
-        sys.stderr.write(f"{PROGRAM}: {error}\n")
+        sys.stderr.write(clean_line(f"{PROGRAM}: {error}\n"))
         return EXIT_USAGE
     except CreateosError as error:
-        sys.stderr.write(f"{PROGRAM}: {error}\n")
+        sys.stderr.write(clean_line(f"{PROGRAM}: {error}\n"))
         return 1
     except KeyboardInterrupt:
         sys.stderr.write(f"\n{command.interrupted}\n")

@@ -13,6 +13,7 @@ from createos_mcp.contract.errors import UnknownLogError
 from createos_mcp.platform import daemon
 from createos_mcp.platform.paths import DataDir
 
+END_BYTES = 256 * 1024
 LOG_LINES = 200
 POLL_S = 0.3
 
@@ -62,8 +63,12 @@ def _find_logs(app: str, data_dir: DataDir) -> Path:
 def _show_end(file: Path, root: Path, *, titled: bool) -> None:
     if titled:
         say(f"== {file.relative_to(root)}")
-    lines = file.read_text(errors="replace").splitlines()[-LOG_LINES:]
-    for line in lines or ["The log is empty."]:
+    with file.open("rb") as opened:
+        opened.seek(max(file.stat().st_size - END_BYTES, 0))
+        text = opened.read().decode(errors="replace").removesuffix("\n")
+    # Only what the launcher ends is a line: an app may write other characters that end one.
+    lines = text.split("\n")[-LOG_LINES:]
+    for line in lines if text else ["The log is empty."]:
         say(line)
 
 
@@ -89,4 +94,4 @@ def _appended(file: Path, places: dict[Path, int]) -> Iterator[str]:
         opened.seek(places[file])
         text, end, _ = opened.read().rpartition(b"\n")
     places[file] += len(text) + len(end)
-    yield from text.decode(errors="replace").splitlines() if end else ()
+    yield from text.decode(errors="replace").split("\n") if end else ()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
+from createos_mcp.cli.control_characters import clean_line
 from createos_mcp.cli.terminal import say
 
 _GAP = "  "
@@ -29,6 +30,7 @@ def write_table(
     """
     if not rows:
         return
+    rows = [[clean_line(cell) for cell in row] for row in rows]
     lines = [columns, *rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     if not sys.stdout.isatty():

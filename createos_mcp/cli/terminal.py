@@ -4,7 +4,10 @@ import sys
 
 import anyio
 from rich.console import Console
+from rich.highlighter import JSONHighlighter
 from rich.text import Text
+
+from createos_mcp.cli.control_characters import clean_json, clean_line
 
 _DIFF_STYLES = {"+": "green", "-": "red", "@": "cyan"}
 """Color of a line of a diff by its first character."""
@@ -14,9 +17,10 @@ def say(line: str, *, style: str = "") -> None:
     """Write a line for whoever called the command.
 
     Args:
-        line: Shown as it is; nothing in it is read as markup.
+        line: Shown without control characters; nothing in it is read as markup.
         style: Color on a terminal, `bold green`; `NO_COLOR` turns it off.
     """
+    line = clean_line(line)
     if not sys.stdout.isatty():
         sys.stdout.write(f"{line}\n")
         return
@@ -31,8 +35,9 @@ def say_diff(lines: list[str]) -> None:
 
 def say_json(document: str) -> None:
     """Write a JSON document, colored on a terminal."""
+    document = clean_json(document)
     if sys.stdout.isatty():
-        Console().print_json(document)
+        Console(soft_wrap=True).print(JSONHighlighter()(document))
     else:
         sys.stdout.write(f"{document}\n")
 
@@ -40,7 +45,8 @@ def say_json(document: str) -> None:
 def say_progress(line: str) -> None:
     """Tell whoever watches a terminal what a command waits for; a pipe gets results alone."""
     if sys.stderr.isatty():
-        Console(stderr=True, highlight=False).print(Text(line, style="dim"), soft_wrap=True)
+        text = Text(clean_line(line), style="dim")
+        Console(stderr=True, highlight=False).print(text, soft_wrap=True)
 
 
 def can_ask() -> bool:

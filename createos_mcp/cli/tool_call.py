@@ -12,8 +12,15 @@ from mcp.shared.exceptions import MCPError
 
 from createos_mcp.cli.cli_arguments import read_cli_arguments
 from createos_mcp.cli.commands import Invocation
+from createos_mcp.cli.control_characters import clean_line
 from createos_mcp.cli.stdio import open_server
-from createos_mcp.cli.terminal import ask_user_later, can_ask, say, say_json, say_progress
+from createos_mcp.cli.terminal import (
+    ask_user_later,
+    can_ask,
+    say,
+    say_json,
+    say_progress,
+)
 from createos_mcp.cli.tool_help import print_tool_help
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.errors import ToolRefusedError
@@ -40,7 +47,7 @@ def call(invocation: Invocation) -> int:
     if isinstance(result, MCPError):
         raise ToolRefusedError(str(result)) from result
     if result.is_error:
-        sys.stderr.write(f"{_result_text(result)}\n")
+        sys.stderr.write(f"{clean_line(_result_text(result))}\n")
         return 1
     _print_text(result)
     return 0

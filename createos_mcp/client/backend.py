@@ -136,6 +136,11 @@ class Backend:
     ) -> None:
         await self._client.__aexit__(kind, error, traceback)
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What the calls of the present caller are authenticated with, once that is known."""
+        return self._target.credentials.secrets if self._target is not None else ()
+
     async def send(
         self, request: Request, endpoint: Endpoint, credentials: Credentials | None = None
     ) -> Json:

@@ -2,6 +2,7 @@
 
 import html
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -26,7 +27,14 @@ _UNSHOWN = re.compile(r"<(script|style|head)\b.*?</\1\s*>|<[^>]*>", re.IGNORECAS
 _PAGE_CHARACTERS = 20_000
 """How much of an error page is searched for its text."""
 
-_DECODER = json.JSONDecoder(parse_constant=lambda _: None)
+
+def _read_number(text: str) -> float | None:
+    """A number with a fraction or exponent; None for one that is too large, `1e999`."""
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
+_DECODER = json.JSONDecoder(parse_constant=lambda _: None, parse_float=_read_number)
 """NaN and the infinities, which are no JSON, become null."""
 
 

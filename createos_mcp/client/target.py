@@ -40,11 +40,15 @@ class Credentials:
         present = (name for name in _HEADERS if getattr(self, name))
         return {_HEADERS[name]: getattr(self, name) for name in islice(present, 1)}
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What nobody else may read."""
+        return tuple(secret for secret in (self.api_key, self.access_token) if secret)
+
     def mask(self, text: str) -> str:
         """Replace every occurrence of a secret."""
-        for name in _SECRETS:
-            secret = getattr(self, name)
-            text = text.replace(secret, MASK) if secret else text
+        for secret in self.secrets:
+            text = text.replace(secret, MASK)
         return text
 
 

@@ -230,6 +230,20 @@ class CompletionSource:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class SecretPattern:
+    """One well-known kind of secret."""
+
+    __pydantic_config__ = STRICT
+
+    kind: str
+    """Whose it is, `GitHub`."""
+    holds: str
+    """Letters that each of them holds, so that most texts need no closer look."""
+    pattern: str
+    """The regular expression that it matches."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SecretMembers:
     """Which members of arguments and answers hold secrets, whatever operation they belong to."""
 
@@ -245,8 +259,12 @@ class SecretMembers:
     """Members that are shown even when a variable has the same value, `uniqueName`."""
     ordinary: tuple[str, ...]
     """Values that are nobody's secret, `production`."""
-    patterns: tuple[str, ...]
-    """What secrets look like wherever they stand, as regular expressions."""
+    about: tuple[str, ...]
+    """How names end that tell something of a secret and are none, `TOKEN_TTL`."""
+    patterns: tuple[SecretPattern, ...]
+    """What secrets look like wherever they stand."""
+    shown_by: Annotated[tuple[str, ...], Field(alias="shownBy")]
+    """Operations that show the variables of a project, of which its logs may hold the values."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

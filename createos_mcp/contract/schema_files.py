@@ -119,14 +119,17 @@ class SchemaFile:
             self._check_read(source.operation, source.scope, operations)
         return {source.argument: source for source in sources}
 
-    def read_secret_members(self) -> SecretMembers:
+    def read_secret_members(self, operations: Mapping[str, Operation]) -> SecretMembers:
         """Which members of answers hold secrets."""
         members = self._read(SECRETS, self._json)
-        for pattern in members.patterns:
+        for row in members.patterns:
             try:
-                re.compile(pattern)
+                re.compile(row.pattern)
             except re.error as error:
-                self.refuse(f"the pattern {pattern!r} is not a regular expression: {error}")
+                self.refuse(f"the pattern {row.pattern!r} is not a regular expression: {error}")
+        for name in members.shown_by:
+            if name not in operations:
+                self.refuse(f"shownBy: there is no operation {name!r}")
         return members
 
     def read_synonyms(self) -> Synonyms:

@@ -44,6 +44,14 @@ class CallerBackend(Backend):
         """Told the digest of a secret that the platform has just refused."""
         self._offer_address = offer_address
 
+    @property
+    @override
+    def secrets(self) -> tuple[str, ...]:
+        """The server's own, if it shares them, and those of the request being served."""
+        caller = CURRENT.get(None)
+        own = caller.credentials.secrets if caller and caller.credentials else ()
+        return (*super().secrets, *own)
+
     @override
     async def send(
         self, request: Request, endpoint: Endpoint, credentials: Credentials | None = None

@@ -60,8 +60,7 @@ async def test_what_chooses_lines_is_not_sent_to_the_api(era: Era) -> None:
         here.api.data[path] = ROWS
         chosen = {"stage": "build", "grep": "error", "tail": 5, "skip": 2}
         result = await here.call("GetBuildLogs", project_id=ID, deployment_id=ID, **chosen)
-    (asked,) = here.api.asked
-    assert asked.path == f"{path}?skip=2"
+    assert [asked.path for asked in here.api.asked if "logs" in asked.path] == [f"{path}?skip=2"]
     log = result.structured_content["log"] if result.structured_content else ""
     assert "build | Error: no entry" in log
     assert "vite" not in log

@@ -1,5 +1,6 @@
 """Canaries in every member of every answer, searched for where they must not be."""
 
+import base64
 import json
 import logging
 import stat
@@ -12,6 +13,7 @@ from createos_mcp.answers.redaction import Redaction, SecretTable
 from createos_mcp.contract.operations import Operation
 from createos_mcp.contract.values import MASK, Json, Schema
 from tests.agents import CATALOG, agent, data_of, remote_agent, text_of
+from tests.apis import Asked
 from tests.bindings import CASES
 from tests.eras import Era, both_eras
 
@@ -319,3 +321,45 @@ def test_a_variable_whose_name_stands_beside_its_value_is_revealed_by_that_name(
 
     assert masked["runEnvs"][0]["value"] == "value-of-a"
     assert masked["runEnvs"][1]["value"] == MASK
+
+
+@both_eras
+async def test_a_log_shows_no_variable_of_its_project_though_the_call_named_none(era: Era) -> None:
+    async with agent(era) as here:
+        project = {"id": ID, "uniqueName": "my-app", "settings": {"buildVars": {"B": "canary-b"}}}
+        production = {"id": ID, "settings": {"runEnvs": {"R": "canary-é+r"}}}
+        here.api.data[f"/v1/projects/{ID}"] = project
+        here.api.data[f"/v1/projects/{ID}/environments"] = [production]
+        rows = [{"stage": "build", "log": "has canary"}, {"stage": "build", "log": "-b and more"}]
+        here.api.answer = {"status": "success", "data": rows}
+        built = await here.call("GetBuildLogs", project_id=ID, deployment_id=ID)
+        here.api.answer = {"status": "success", "data": "Y2FuYXJ5LcOpK3I= canary-%C3%A9%2Br"}
+        run = await here.call("GetDeploymentLogs", project_id=ID, deployment_id=ID)
+    assert "-b and more" not in text_of(built)
+    assert f"has {MASK} and more" in text_of(built)
+    assert f"{MASK} {MASK}" in text_of(run)
+
+
+@both_eras
+async def test_a_log_is_shown_though_the_variables_cannot_be_read(era: Era) -> None:
+    async with agent(era) as here:
+
+        def respond(asked: Asked) -> tuple[int, Json]:
+            if "logs" in asked.path:
+                return 200, {"status": "success", "data": "ready"}
+            return 403, {"status": "fail", "data": "not yours"}
+
+        here.api.respond = respond
+        result = await here.call("GetDeploymentLogs", project_id=ID, deployment_id=ID)
+    assert "ready" in text_of(result)
+
+
+@both_eras
+async def test_the_secret_that_calls_are_made_with_is_masked_in_answers(era: Era) -> None:
+    async with agent(era) as here:
+        await here.call("GetProject", project_id=ID)
+        sent = here.api.asked[-1].headers["x-api-key"]
+        note = f"you sent {base64.b64encode(sent.encode()).decode()} and {sent}"
+        here.api.answer = {"status": "success", "data": {"id": ID, "note": note}}
+        result = await here.call("GetProject", project_id=ID)
+    assert f"you sent {MASK} and {MASK}" in text_of(result)

@@ -6,6 +6,7 @@ import pty
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from createos_mcp.cli.cli_arguments import read_cli_arguments
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.errors import ArgumentTextError
+from createos_mcp.contract.values import Json
 from tests.apis import FakeApi, fake_api
 
 OPERATIONS = load_catalog().operations
@@ -161,3 +163,58 @@ def test_typed_arguments_keep_what_follows_the_first_equals_sign() -> None:
     assert read_cli_arguments(["a=b=c", "d:=[1]", "e="]) == {"a": "b=c", "d": [1], "e": ""}
     with pytest.raises(ArgumentTextError, match="expected name=value"):
         read_cli_arguments(["=x"])
+
+
+HOSTILE = "a\x1b[2J\x1b]0;title\x07\x9b31m\x85\u202eb\ud83d"
+
+
+def on_a_terminal(api: FakeApi, *arguments: str) -> bytes:
+    """What the command shows on a terminal."""
+    master, slave = pty.openpty()
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("CREATEOS_")}
+    own = {"CREATEOS_API_KEY": "skp_k", "CREATEOS_API_URL": api.url, "NO_COLOR": "1"}
+    command = [sys.executable, "-m", "createos_mcp", "call", *arguments]
+    with subprocess.Popen(
+        command, env={**environ, **own}, stdin=slave, stdout=slave, stderr=slave
+    ) as process:
+        os.close(slave)
+        shown = b""
+        with suppress(OSError):
+            while piece := os.read(master, 65536):
+                shown += piece
+        process.wait(60)
+    os.close(master)
+    return shown
+
+
+@pytest.mark.parametrize(
+    ("tool", "status", "data"),
+    [
+        ("GetProject", 200, {"id": "p1", "note": HOSTILE, "rate": float("nan")}),
+        ("GetProject", 400, HOSTILE),
+        ("GetBuildLogs", 200, [{"stage": "build", "log": HOSTILE}]),
+    ],
+    ids=["data", "error", "log"],
+)
+def test_no_answer_of_the_api_controls_the_terminal(tool: str, status: int, data: Json) -> None:
+    with fake_api() as api:
+        api.status = status
+        api.answer = {"status": "success" if status == 200 else "fail", "data": data}
+        wanted = [f"project_id={PROJECT}"]
+        if tool == "GetBuildLogs":
+            wanted.append(f"deployment_id={PROJECT}")
+        shown = on_a_terminal(api, tool, *wanted)
+        piped = call(api, tool, *wanted)
+    text = shown.decode()
+    assert "Traceback" not in text + piped.stderr
+    assert "a" in text
+    for harmful in ("\x1b[2J", "\x1b]0;", "\x07", "\x9b", "\x85", "\u202e"):
+        assert harmful not in text + piped.stdout + piped.stderr
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_numbers_that_json_has_not_are_null(number: str) -> None:
+    with fake_api() as api:
+        api.raw = f'{{"status":"success","data":{{"id":"p1","rate":{number}}}}}'
+        done = call(api, "GetProject", f"project_id={PROJECT}")
+    assert json.loads(done.stdout) == {"id": "p1", "rate": None}

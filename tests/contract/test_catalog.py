@@ -180,9 +180,12 @@ def test_a_faulty_reference_is_refused(change: Document, reason: str, schemas: P
     assert reason in str(refusal.value)
 
 
+FAULTY = {"kind": "x", "holds": "x", "pattern": "("}
+
+
 def test_a_faulty_pattern_of_secrets_is_refused(schemas: Path) -> None:
     file = schemas / "secrets.json"
-    file.write_text(json.dumps({**json.loads(file.read_text()), "patterns": ["("]}))
+    file.write_text(json.dumps({**json.loads(file.read_text()), "patterns": [FAULTY]}))
     with pytest.raises(CatalogError, match=r"secrets\.json.*regular expression"):
         load_catalog(schemas)
 
