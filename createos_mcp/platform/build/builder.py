@@ -7,7 +7,7 @@ import shutil
 import ssl
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
@@ -222,33 +222,26 @@ class Builder:
         self, site: _Site, command: Sequence[str], run_dir: Path, group: ControlGroup | None
     ) -> Launch:
         sandbox, job = self._sandbox, site.job
-        own_network = sandbox.own_network and sandbox.slirp is not None
-        words = replace(
-            sandbox, resolver_file=sandbox.resolver_file if own_network else None
-        ).confine(
-            command,
-            Confinement(
-                app=job.release_dir / "app",
-                directory=site.directory,
-                toolchain=(*site.toolchain.visible, *self._certificates()),
-                cache=self._cache(job),
-                temporary=job.release_dir / "tmp",
-                uid=job.uid,
-            ),
+        confinement = Confinement(
+            app=job.release_dir / "app",
+            directory=site.directory,
+            toolchain=(*site.toolchain.visible, *self._certificates()),
+            cache=self._cache(job),
+            temporary=job.release_dir / "tmp",
+            uid=job.uid,
         )
-        return Launch(
+        launch = Launch(
             run_dir=run_dir,
             log="-",
-            words=words,
-            network=own_network,
-            slirp=sandbox.slirp,
+            # A build needs a way out.
+            network=sandbox.slirp is not None,
             forbidden=own_addresses(),
             permitted=self._config.permitted_addresses,
-            filter_file=sandbox.filter_file,
             groups=group.member_files if group else (),
             memory_mb=None if group else self._config.build_memory_mb,
             with_parent=True,
         )
+        return sandbox.launch(command, confinement, launch)
 
     def _certificates(self) -> Iterator[Bind]:
         """Files of a company's own authority, which package managers are told of."""

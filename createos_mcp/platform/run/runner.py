@@ -197,32 +197,30 @@ class Runner:
         return run_dir, process
 
     def _launch(self, spec: LaunchSpec, run_dir: Path, group: ControlGroup | None) -> Launch:
-        release, sandbox = spec.release, self._sandbox
+        release = spec.release
         confinement = Confinement(
             app=release.app,
             directory=release.directory,
             toolchain=release.toolchain,
             uid=spec.uid,
         )
-        return Launch(
+        launch = Launch(
             run_dir=run_dir,
             log=str(spec.log_file),
-            words=sandbox.confine(release.command, confinement),
-            network=sandbox.own_network,
-            slirp=sandbox.slirp,
+            network=True,
             forbidden=own_addresses(),
             permitted=self._permitted,
-            filter_file=sandbox.filter_file,
             groups=group.member_files if group else (),
             memory_mb=None if group else spec.memory_mb,
         )
+        return self._sandbox.launch(release.command, confinement, launch)
 
     def _environ(self, spec: LaunchSpec) -> dict[str, str]:
         return {
             "LANG": "C.UTF-8",
             **spec.release.environ,
             "HOME": str(spec.release.place),
-            "TMPDIR": "/tmp",  # noqa: S108 - the sandbox has a private one
+            "TMPDIR": str(spec.release.place / self._sandbox.temporary),
             **spec.run_envs,
             "PORT": str(spec.port),
             REPLICA_ID: spec.replica_id,

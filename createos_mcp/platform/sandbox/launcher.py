@@ -22,6 +22,9 @@ The flags:
     --forbid=NETS      networks without a way to them, with commas between them
     --permit=ADDRS     single addresses that have one nevertheless
     --filter=FILE      the filter of system calls
+    --write=PATH       without bubblewrap: what the app may write, by Landlock; may be repeated
+    --read=PATH        what it may read; may be repeated
+    --resolver=FILE    what the app sees as /etc/resolv.conf
     --group=FILE       joined by the app alone: a control group's `cgroup.procs`; may be repeated
     --memory-mb=500    end the app when it uses more; without a control group
     --with-parent      end when the parent ends
@@ -42,7 +45,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from createos_mcp.platform.sandbox import network
+from createos_mcp.platform.sandbox import landlock, network
 from createos_mcp.platform.sandbox.launcher_output import CHUNK_BYTES, Log, PassedOn
 from createos_mcp.platform.sandbox.outbound import CONSTANT_ENVIRON, Outbound
 from createos_mcp.platform.sandbox.process_table import (
@@ -66,7 +69,9 @@ FILTER_FD, VARIABLES_FD = 3, 4
 FLOOR_MB = 512
 """Less private memory aborts Bun and larger Node apps at their start; the watch limits the rest."""
 
-PRCTL_DEATH_SIGNAL = 1
+PRCTL_DEATH_SIGNAL, PRCTL_SUBREAPER = 1, 36
+
+END_ROUNDS, END_PAUSE_S = 50, 0.02
 
 
 class Launcher:
@@ -79,11 +84,14 @@ class Launcher:
         self.max_bytes = int(self.flag("memory-mb", "0")) * MB
         self.look_at = 0.0
         self.kill_at: float | None = None
+        self.others: set[int] = set()
+        """Children that are not the app's."""
         self.log: Log | PassedOn = PassedOn() if log == "-" else Log(log)
         self.selector = selectors.DefaultSelector()
         self.control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.wake_read, wake_write = os.pipe()
         os.set_blocking(wake_write, False)
+        os.set_blocking(self.wake_read, False)
         signal.set_wakeup_fd(wake_write)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGTERM, lambda *_: self.stop(10.0))
@@ -109,7 +117,11 @@ class Launcher:
             return
         slirp = self.flag("slirp")
         outbound = Outbound(slirp, self.run_dir) if slirp else None
-        network.leave_network()
+        self.others = {outbound.pid} if outbound else set()
+        by_landlock = "write" in self.flags
+        network.leave_network(keeps_user=by_landlock)
+        if by_landlock and self.flag("resolver"):
+            network.bind_file(self.flag("resolver"), "/etc/resolv.conf")
         network.raise_loopback()
         network.forbid([*network.FORBIDDEN, *filter(None, self.flag("forbid").split(","))])
         is_open = outbound is not None and outbound.open()
@@ -158,6 +170,16 @@ class Launcher:
             hard = resource.getrlimit(kind)[1]
             value = most if hard == resource.RLIM_INFINITY else min(most, hard)
             resource.setrlimit(kind, (value, value))
+        if "write" in self.flags:
+            self.restrict()
+
+    def restrict(self) -> None:
+        """In the child, where bubblewrap is missing: what the kernel refuses without it."""
+        landlock.restrict(write=self.flags["write"], read=self.flags.get("read", []))
+        if os.getuid():
+            landlock.drop_capabilities()
+        if "filter" in self.flags:
+            landlock.install_filter(read_descriptor(FILTER_FD))
 
     def run(self) -> int:
         """Serve until the app has ended, then write its exit code and return it."""
@@ -171,7 +193,7 @@ class Launcher:
                 self.app.kill()
             if self.max_bytes and time.monotonic() >= self.look_at:
                 self.watch_memory()
-        self.signal(signal.SIGKILL)
+        self.end_all()
         self.keep_output()
         self.log.close()
         code = self.app.returncode if self.app.returncode >= 0 else 128 - self.app.returncode
@@ -189,14 +211,40 @@ class Launcher:
     def watch_memory(self) -> None:
         """End the app when all that descends from it uses too much."""
         self.look_at = time.monotonic() + MEMORY_POLL_S
-        if memory_of(descendants(self.app.pid)) > self.max_bytes:
+        if memory_of(self.processes()) > self.max_bytes:
             self.write("out-of-memory", "")
             self.signal(signal.SIGKILL)
             self.app.kill()
 
+    def processes(self) -> list[int]:
+        """The app and all that it started, also what its parents have left behind.
+
+        This process is the parent of whatever loses its own: see PR_SET_CHILD_SUBREAPER in
+        prctl(2).
+        """
+        started = descendants(os.getpid())[1:]
+        return [pid for pid in started if pid not in self.others]
+
+    def end_all(self) -> None:
+        """Leave nothing behind of an app that has ended; what forks meanwhile is found again."""
+        for _ in range(END_ROUNDS):
+            left = self.processes()
+            if not left:
+                return
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
+            self.reap()
+            time.sleep(END_PAUSE_S)
+
     def reap(self) -> None:
-        """Empty the pipe that a signal has woken this process by."""
-        os.read(self.wake_read, 512)
+        """Take note of children that have ended, but of the app, which `run` waits for."""
+        with contextlib.suppress(BlockingIOError):
+            os.read(self.wake_read, 512)
+        for pid in self.processes():
+            if pid != self.app.pid:
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)
 
     def keep_output(self) -> None:
         """Keep what the app has printed by now."""
@@ -230,7 +278,7 @@ class Launcher:
 
     def send_ports(self, connection: socket.socket) -> None:
         """Tell where the app listens."""
-        found = listening_ports() if self.own_network else ports_of(descendants(self.app.pid))
+        found = listening_ports() if self.own_network else ports_of(self.processes())
         connection.sendall(json.dumps(found).encode())
 
     def send_socket(self, connection: socket.socket, family: str) -> None:
@@ -262,8 +310,8 @@ class Launcher:
 
         Those end with the app; a signal to them would end it without notice.
         """
-        for pid in descendants(self.app.pid)[1:]:
-            if not is_bubblewrap(pid):
+        for pid in self.processes():
+            if pid != self.app.pid and not is_bubblewrap(pid):
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, number)
         if not is_bubblewrap(self.app.pid):
@@ -295,6 +343,12 @@ def lay_down(content: bytes, descriptor: int) -> None:
     os.dup2(made, descriptor)
     if made != descriptor:
         os.close(made)
+
+
+def read_descriptor(descriptor: int) -> bytes:
+    """All that was laid down there."""
+    with open(f"/proc/self/fd/{descriptor}", "rb") as file:
+        return file.read()
 
 
 def read_file(path: str) -> bytes:
@@ -332,6 +386,7 @@ def main(arguments: Sequence[str]) -> None:
     lay_down(variables, VARIABLES_FD)
     if "with-parent" in flags:
         ctypes.CDLL(None).prctl(PRCTL_DEATH_SIGNAL, signal.SIGKILL)
+    ctypes.CDLL(None).prctl(PRCTL_SUBREAPER, 1)
     launcher = Launcher(run_dir, log, flags)
     launcher.listen()
     launcher.enter_network()

@@ -24,12 +24,16 @@ class Launch:
     run_dir: Path
     log: str
     """A file, or `-` to pass the output on."""
-    words: Sequence[str]
+    words: Sequence[str] = ()
     network: bool = False
     slirp: str | None = None
     forbidden: Sequence[str] = ()
     permitted: Sequence[str] = ()
     filter_file: Path | None = None
+    write: Sequence[Path] = ()
+    """What it may write where Landlock takes bubblewrap's place."""
+    read: Sequence[Path] = ()
+    resolver_file: Path | None = None
     groups: Sequence[Path] = ()
     memory_mb: int | None = None
     with_parent: bool = False
@@ -46,22 +50,19 @@ def write_run_dir(run_dir: Path, variables: Mapping[str, str]) -> None:
 
 def launch_words(launch: Launch) -> tuple[str, ...]:
     """The command that starts it."""
-    flags: list[str] = []
-    if launch.network:
-        flags.append("--network=own")
-    if launch.slirp:
-        flags.append(f"--slirp={launch.slirp}")
-    if launch.forbidden:
-        flags.append(f"--forbid={','.join(launch.forbidden)}")
-    if launch.permitted:
-        flags.append(f"--permit={','.join(launch.permitted)}")
-    if launch.filter_file:
-        flags.append(f"--filter={launch.filter_file}")
-    flags += [f"--group={file}" for file in launch.groups]
-    if launch.memory_mb is not None:
-        flags.append(f"--memory-mb={launch.memory_mb}")
-    if launch.with_parent:
-        flags.append("--with-parent=yes")
+    single = {
+        "network": "own" if launch.network else None,
+        "slirp": launch.slirp,
+        "forbid": ",".join(launch.forbidden),
+        "permit": ",".join(launch.permitted),
+        "filter": launch.filter_file,
+        "resolver": launch.resolver_file,
+        "memory-mb": launch.memory_mb,
+        "with-parent": "yes" if launch.with_parent else None,
+    }
+    repeated = {"group": launch.groups, "write": launch.write, "read": launch.read}
+    flags = [f"--{name}={value}" for name, value in single.items() if value]
+    flags += [f"--{name}={path}" for name, paths in repeated.items() for path in paths]
     root = str(Path(createos_mcp.__file__).parents[1])
     python = (sys.executable, "-IS", "-c", _START, root)
     return (*python, str(launch.run_dir), launch.log, *flags, "--", *launch.words)

@@ -32,7 +32,8 @@ GATEWAY = "10.0.2.2"
 RESOLVER = "10.0.2.3"
 """Where slirp4netns routes and answers DNS; see slirp4netns(1)."""
 
-_NEW_USER, _NEW_NETWORK = 0x10000000, 0x40000000
+_NEW_USER, _NEW_NETWORK, _NEW_MOUNTS = 0x10000000, 0x40000000, 0x20000
+_BIND, _RECURSIVE, _PRIVATE = 0x1000, 0x4000, 0x40000
 _SIOCSIFFLAGS, _IFF_UP, _IFF_RUNNING = 0x8914, 0x1, 0x40
 _RTM_NEWROUTE, _REQUEST_ACK_CREATE = 24, 0x405
 _UNICAST, _PROHIBIT, _MAIN_TABLE, _STATIC = 1, 8, 254, 4
@@ -40,24 +41,46 @@ _RTA_DESTINATION, _RTA_GATEWAY = 1, 5
 _EXISTS = -17
 
 
-def leave_network() -> None:
+def leave_network(*, keeps_user: bool = False) -> None:
     """Enter a network namespace that is empty.
 
-    Root needs nothing else; an ordinary user makes a user namespace around it, and is root there.
+    Root needs nothing else; an ordinary user makes a user namespace around it.
+
+    Args:
+        keeps_user: Whether that user stays who it is in there, has mounts of its own, and no
+            rights once it runs a program; otherwise it is root there, as bubblewrap needs.
 
     Raises:
         OSError: This machine does not allow it.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     user, group = os.geteuid(), os.getegid()
-    if libc.unshare(_NEW_NETWORK if user == 0 else _NEW_USER | _NEW_NETWORK):
+    spaces = _NEW_NETWORK | (_NEW_USER if user else 0) | (_NEW_MOUNTS if keeps_user else 0)
+    if libc.unshare(spaces):
         number = ctypes.get_errno()
         raise OSError(number, f"no network namespace: {os.strerror(number)}")
     if user:
         # The order is prescribed: https://man7.org/linux/man-pages/man7/user_namespaces.7.html
         _write("/proc/self/setgroups", "deny")
-        _write("/proc/self/uid_map", f"0 {user} 1")
-        _write("/proc/self/gid_map", f"0 {group} 1")
+        _write("/proc/self/uid_map", f"{user if keeps_user else 0} {user} 1")
+        _write("/proc/self/gid_map", f"{group if keeps_user else 0} {group} 1")
+
+
+def bind_file(source: str, place: str) -> None:
+    """Show another file at a place, to this process and its children alone.
+
+    Raises:
+        OSError: This machine does not allow it.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    steps = (
+        (b"none", b"/", _RECURSIVE | _PRIVATE),
+        (source.encode(), os.path.realpath(place).encode(), _BIND),
+    )
+    for origin, target, flags in steps:
+        if libc.mount(origin, target, None, flags, None):
+            number = ctypes.get_errno()
+            raise OSError(number, f"mount {place}: {os.strerror(number)}")
 
 
 def raise_loopback() -> None:

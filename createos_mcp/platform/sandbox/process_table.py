@@ -50,13 +50,19 @@ def descendants(pid: int) -> list[int]:
 
 def memory_of(pids: Sequence[int]) -> int:
     """Bytes in use: shared pages count once, memory files and temporary ones count, too."""
-    total = sum(resident_share(pid) for pid in pids)
-    total += memory_files(pids)
-    for pid in pids[2:3]:
-        for place in ("tmp", "dev/shm"):
-            with contextlib.suppress(OSError):
-                space = os.statvfs(f"/proc/{pid}/root/{place}")
-                total += (space.f_blocks - space.f_bfree) * space.f_frsize
+    return sum(resident_share(pid) for pid in pids) + memory_files(pids) + temporary_files(pids)
+
+
+def temporary_files(pids: Sequence[int]) -> int:
+    """Bytes of files in the memory that bubblewrap gave them for `/tmp` and `/dev/shm`."""
+    if not pids or not is_bubblewrap(pids[0]):
+        return 0
+    inside = next((pid for pid in pids if not is_bubblewrap(pid)), None)
+    total = 0
+    for place in ("tmp", "dev/shm"):
+        with contextlib.suppress(OSError):
+            space = os.statvfs(f"/proc/{inside}/root/{place}")
+            total += (space.f_blocks - space.f_bfree) * space.f_frsize
     return total
 
 

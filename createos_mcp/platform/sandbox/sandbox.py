@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from createos_mcp.platform.models import Bind
-from createos_mcp.platform.sandbox import seccomp_filter
+from createos_mcp.platform.sandbox import landlock, seccomp_filter
 from createos_mcp.platform.sandbox.launches import Launch, launch_words, write_run_dir
 from createos_mcp.platform.sandbox.network import RESOLVER
 
@@ -54,10 +54,18 @@ MAX_PROCESSES = 512
 
 INSIDE_USER = 1000
 
-LAST_STEP = 'cd -- "$1" || exit; shift; eval "$(/bin/cat <&4)"; exec 4<&-; exec "$@"'
+OWN_TMP = ".tmp"
+"""Where temporary files go that have no place of their own, below the app's home."""
+
+LAST_STEP = (
+    'cd -- "$1" || exit; shift; eval "$(/bin/cat <&4)"; exec 4<&-; '
+    '[ -z "$TMPDIR" ] || [ -e "$TMPDIR" ] || /bin/mkdir -p -- "$TMPDIR"; exec "$@"'
+)
 """It has no right left when it enters the directory of an app and sets its variables."""
 
 PRLIMIT, SETPRIV, SHELL = "/usr/bin/prlimit", "/usr/bin/setpriv", "/bin/sh"
+
+LANDLOCK, NOTHING = "landlock", "none"
 
 TRIAL_TIMEOUT_S = 10
 
@@ -97,7 +105,7 @@ class Sandbox:
     """The isolation that this machine offers, said as it is."""
 
     name: str
-    """`bubblewrap` or `none`."""
+    """`bubblewrap`, `landlock` or `none`."""
     bwrap: str | None = None
     slirp: str | None = None
     """slirp4netns, proven to give a network of its own a way out."""
@@ -119,7 +127,28 @@ class Sandbox:
     @property
     def own_user(self) -> bool:
         """Whether each project is a user of its own to the kernel."""
-        return self.bwrap is not None and self.is_root
+        return self.name != NOTHING and self.is_root
+
+    @property
+    def temporary(self) -> str:
+        """Where apps put temporary files: `/tmp` where that is theirs alone, or below their own."""
+        return "/tmp" if self.name != LANDLOCK else OWN_TMP  # noqa: S108 - the sandbox has its own
+
+    def launch(self, command: Sequence[str], confinement: Confinement, launch: Launch) -> Launch:
+        """A launch with what confines a command on this machine."""
+        has_network = launch.network and self.own_network
+        resolver_file = self.resolver_file if has_network else None
+        by_landlock = self.name == LANDLOCK
+        return replace(
+            launch,
+            words=replace(self, resolver_file=resolver_file).confine(command, confinement),
+            network=has_network,
+            slirp=self.slirp,
+            filter_file=self.filter_file,
+            write=_writable(confinement) if by_landlock else (),
+            read=_readable(confinement) if by_landlock else (),
+            resolver_file=resolver_file if by_landlock else None,
+        )
 
     def place_of(self, app: Path) -> Path:
         """Where an app sees its directory: the same place for build and run."""
@@ -129,6 +158,8 @@ class Sandbox:
         """The words that run a command confined, by the launcher; see `launcher.py`."""
         start = str(self.place_of(confinement.app) / confinement.directory)
         last = (SHELL, "-c", LAST_STEP, "sh", start, *command)
+        if self.name == LANDLOCK:
+            return (*self._inner(confinement), *last)
         if self.bwrap is None:
             return last
         return (
@@ -159,7 +190,8 @@ class Sandbox:
     def _inner(self, confinement: Confinement) -> tuple[str, ...]:
         processes = (PRLIMIT, f"--nproc={MAX_PROCESSES}:{MAX_PROCESSES}")
         if not self.is_root:
-            return processes
+            # Without a user namespace all processes of this user would count.
+            return processes if self.own_network else ()
         user = confinement.uid
         dropped = ("--clear-groups", "--bounding-set=-all", "--inh-caps=-all")
         return (*processes, SETPRIV, f"--reuid={user}", f"--regid={user}", *dropped)
@@ -194,6 +226,17 @@ def _directories(confinement: Confinement) -> Iterator[str]:
     yield from ("--bind", str(confinement.app), str(APP), "--chdir", "/", "--remount-ro", "/")
 
 
+def _writable(confinement: Confinement) -> tuple[Path, ...]:
+    given = (confinement.app, confinement.cache, confinement.temporary)
+    return tuple(path for path in given if path is not None)
+
+
+def _readable(confinement: Confinement) -> tuple[Path, ...]:
+    """What bubblewrap would show; the devices that deliver chance, and processes."""
+    others = ("/etc/resolv.conf", "/dev/urandom", "/dev/random", "/proc")
+    return (*map(Path, (*SYSTEM, *others)), *(bind.path for bind in confinement.toolchain))
+
+
 def is_of_system(path: Path) -> bool:
     """Whether every confined process sees this path of the machine anyway."""
     return any(path.is_relative_to(directory) for directory in SYSTEM)
@@ -207,26 +250,44 @@ def detect_sandbox(isolation: str, directory: Path) -> Sandbox:
         directory: Where the filter and the resolver's address are kept, for the platform alone.
     """
     is_root = os.geteuid() == 0
+    if isolation == NOTHING:
+        return Sandbox(name=NOTHING, is_root=is_root, missing={"files": "it is turned off"})
     bwrap = shutil.which("bwrap") if isolation == "auto" else None
-    if bwrap is None:
-        reason = "bubblewrap is not installed" if isolation == "auto" else "it is turned off"
-        return Sandbox(name="none", is_root=is_root, missing={"files": reason})
     filter_file, resolver_file = directory / "filter.bpf", directory / "resolv.conf"
-    directory.mkdir(mode=0o711, parents=True, exist_ok=True)
+    directory.mkdir(parents=True, exist_ok=True)
+    directory.chmod(0o711)
     _write_file(resolver_file, f"nameserver {RESOLVER}\n".encode())
     if seccomp_filter.is_supported():
         _write_file(filter_file, seccomp_filter.build_filter())
     whole = Sandbox(
-        name="bubblewrap",
+        name="bubblewrap" if bwrap else LANDLOCK,
         bwrap=bwrap,
         slirp=shutil.which("slirp4netns"),
         own_network=True,
         filter_file=filter_file if seccomp_filter.is_supported() else None,
         resolver_file=resolver_file,
-        no_nested_users=True,
+        no_nested_users=bwrap is not None,
         is_root=is_root,
     )
-    return _first_that_works(whole, directory)
+    reason = "bubblewrap is not installed"
+    if bwrap:
+        found, reason = _first_that_works(whole, directory)
+        if found is not None:
+            return found
+        reason = f"bubblewrap does not work: {reason}"
+    return _without_bubblewrap(replace(whole, bwrap=None, name=LANDLOCK), directory, reason)
+
+
+def _without_bubblewrap(whole: Sandbox, directory: Path, reason: str) -> Sandbox:
+    if landlock.version():
+        found, said = _first_that_works(whole, directory)
+        if found is not None:
+            gaps = {"processes": f"{reason}; apps see the machine's processes", **found.missing}
+            return replace(found, missing=gaps)
+        reason = f"{reason}, and Landlock does not work either: {said}"
+    else:
+        reason = f"{reason}, and this kernel has no Landlock"
+    return Sandbox(name=NOTHING, is_root=whole.is_root, missing={"files": reason})
 
 
 def _write_file(file: Path, content: bytes) -> None:
@@ -235,15 +296,15 @@ def _write_file(file: Path, content: bytes) -> None:
     file.chmod(0o644)
 
 
-def _first_that_works(whole: Sandbox, directory: Path) -> Sandbox:
-    """Drop one measure after the other until a trial succeeds."""
+def _first_that_works(whole: Sandbox, directory: Path) -> tuple[Sandbox | None, str]:
+    """Drop one measure after the other until a trial succeeds; what was said when none does."""
     missing: dict[str, str] = {}
     if whole.filter_file is None:
         missing["system calls"] = "there is no filter for this kind of machine"
     if whole.slirp is None:
         missing["outbound"] = "slirp4netns is not installed"
     candidates = [whole]
-    if not whole.is_root:
+    if whole.no_nested_users and not whole.is_root:
         candidates.append(replace(whole, no_nested_users=False))
     candidates.append(
         replace(whole, slirp=None, own_network=False, no_nested_users=False, resolver_file=None)
@@ -256,28 +317,26 @@ def _first_that_works(whole: Sandbox, directory: Path) -> Sandbox:
                 missing["outbound"] = reason or "slirp4netns could not open the network"
             if not candidate.own_network:
                 missing["network"] = "network namespaces are not available"
-            return replace(candidate, slirp=candidate.slirp if outbound else None, missing=missing)
-    return Sandbox(
-        name="none", is_root=whole.is_root, missing={"files": f"bubblewrap does not work: {reason}"}
-    )
+            slirp = candidate.slirp if outbound else None
+            return replace(candidate, slirp=slirp, missing=missing), ""
+    return None, reason
 
 
 def _try_sandbox(sandbox: Sandbox, directory: Path) -> tuple[bool, bool, str]:
     """Run `true` through the whole chain: whether it worked, with a way out, and what was said."""
     with tempfile.TemporaryDirectory(dir=directory, prefix="trial-") as place:
+        # As releases are: a project's own user passes through and sees no names.
+        Path(place).chmod(0o711)
         app, run_dir = Path(place, "app"), Path(place, "run")
         app.mkdir()
         user = INSIDE_USER if sandbox.is_root else None
         if user is not None:
             os.chown(app, user, user)
         write_run_dir(run_dir, {})
-        launch = Launch(
-            run_dir=run_dir,
-            log="-",
-            words=sandbox.confine(["/bin/true"], Confinement(app=app, uid=user)),
-            network=sandbox.own_network,
-            slirp=sandbox.slirp,
-            filter_file=sandbox.filter_file,
+        launch = sandbox.launch(
+            ["/bin/true"],
+            Confinement(app=app, uid=user),
+            Launch(run_dir=run_dir, log="-", network=True),
         )
         try:
             done = subprocess.run(

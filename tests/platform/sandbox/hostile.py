@@ -30,6 +30,7 @@ CALLS = {
 }
 FAMILIES = {"vsock": 40, "packet": 17, "alg": 38, "bluetooth": 31, "xdp": 44}
 SYSCTLS = ("kernel/core_pattern", "kernel/printk", "vm/swappiness", "net/ipv4/ip_forward")
+PLACES = ("/x", "/dev/x", "/usr/x", "/etc/x", "/app/x", "/tmp/x")
 MAX_CHILDREN = 700
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -79,6 +80,13 @@ def connect(host: str, port: int) -> None:
         made.connect((host, port))
 
 
+def listed(path: str) -> list[str]:
+    try:
+        return os.listdir(path)
+    except OSError:
+        return []
+
+
 def fork_many() -> str:
     children = 0
     with contextlib.suppress(OSError):
@@ -99,7 +107,7 @@ def main(given: dict[str, Any]) -> None:
         "ids": [os.getuid(), os.getgid(), os.getgroups()],
         "capabilities": [status[name].strip() for name in ("CapEff", "CapPrm", "CapBnd")],
         "no new privileges": status["NoNewPrivs"].strip(),
-        "root": sorted(os.listdir("/")),
+        "root": sorted(listed("/")),
         "processes": sorted(int(name) for name in os.listdir("/proc") if name.isdigit()),
         "environ of others": {
             name: attempt(read, f"/proc/{name}/environ")
@@ -107,12 +115,21 @@ def main(given: dict[str, Any]) -> None:
             if name.isdigit() and int(name) != os.getpid()
         },
         "sysctl": {path: attempt(write_same, f"/proc/sys/{path}") for path in SYSCTLS},
+        "signals": {pid: attempt(os.kill, pid, 0) for pid in given.get("signal", ())},
         "sysrq": attempt(os.open, "/proc/sysrq-trigger", os.O_WRONLY),
         "replace app": attempt(os.rename, "/app", "/app2"),
         "remove app": attempt(os.rmdir, "/app"),
         "write": {
             path: attempt(create, path)
-            for path in ("/x", "/dev/x", "/usr/x", "/etc/x", "/app/x", "/tmp/x")
+            for path in (
+                "/x",
+                "/dev/x",
+                "/usr/x",
+                "/etc/x",
+                "/app/x",
+                "/tmp/x",
+                *given.get("write", ()),
+            )
         },
         "read": {path: attempt(read, path) for path in given.get("read", ())},
         "calls": {name: attempt(call, *arguments) for name, arguments in CALLS.items()},

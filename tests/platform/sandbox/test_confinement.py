@@ -1,39 +1,23 @@
 """Hostile code in the sandbox that this machine has, as root and as an ordinary user alike."""
 
 import json
-import os
 import shutil
 import socket
 import stat
 import subprocess
-import sys
 import time
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from createos_mcp.contract.values import Json
-from createos_mcp.platform.build.toolchains import python_parts
 from createos_mcp.platform.models import Bind
-from createos_mcp.platform.run.project_users import FIRST_UID
 from createos_mcp.platform.sandbox.addresses import own_addresses
-from createos_mcp.platform.sandbox.launches import Launch, launch_words, write_run_dir
+from createos_mcp.platform.sandbox.launches import launch_words
 from createos_mcp.platform.sandbox.sandbox import Confinement, Sandbox, detect_sandbox
+from tests.platform.sandbox.cells import PRIVATE, PYTHON, REFUSED, UID, Cell
 from tests.programs import is_required
-
-HOSTILE = Path(__file__).with_name("hostile.py")
-PYTHON = Path(sys.executable).resolve()
-UID = FIRST_UID + 7
-REFUSED = {
-    "Operation not permitted",
-    "Permission denied",
-    "Function not implemented",
-    "Address family not supported by protocol",
-    "Read-only file system",
-    "Socket type not supported",
-}
 
 
 @pytest.fixture(scope="module")
@@ -43,69 +27,6 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
         pytest.skip(f"no sandbox: {found.missing}")
     assert found.name == "bubblewrap", found.missing
     return found
-
-
-class Cell:
-    """One sandbox with a directory for its app, and what came of a run in it."""
-
-    def __init__(self, root: Path, sandbox: Sandbox) -> None:
-        self.root, self.sandbox = root, sandbox
-        self.app, self.run_dir, self.log = root / "app", root / "run", root / "log"
-        self.app.mkdir(parents=True)
-        shutil.copy(HOSTILE, self.app)
-        self.own()
-
-    def own(self) -> None:
-        """Give the files to the project's user, where there is one."""
-        if self.sandbox.own_user:
-            for place in (self.app, *self.app.rglob("*")):
-                os.chown(place, UID, UID, follow_symlinks=False)
-
-    def launch(
-        self, command: Sequence[str], variables: Mapping[str, str] | None = None, **changes: Json
-    ) -> Launch:
-        given = {"PATH": f"{PYTHON.parent}:/usr/bin:/bin", "HOME": "/app"}
-        write_run_dir(self.run_dir, {**given, **(variables or {})})
-        confinement = Confinement(
-            app=self.app,
-            directory=changes.pop("directory", "."),
-            toolchain=python_parts(PYTHON),
-            uid=UID if self.sandbox.own_user else None,
-        )
-        launch = Launch(
-            run_dir=self.run_dir,
-            log=str(self.log),
-            words=self.sandbox.confine(command, confinement),
-            network=self.sandbox.own_network,
-            slirp=self.sandbox.slirp,
-            forbidden=own_addresses(),
-            filter_file=self.sandbox.filter_file,
-        )
-        return replace(launch, **changes)
-
-    def run(self, command: Sequence[str], **options: Json) -> str:
-        """What a command printed, without the times of its lines."""
-        words = launch_words(self.launch(command, **options))
-        done = subprocess.run(
-            words, env={}, capture_output=True, text=True, timeout=90, check=False
-        )
-        assert "Traceback" not in done.stderr, done.stderr
-        lines = self.log.read_text().splitlines() if self.log.exists() else []
-        return "\n".join(line.partition(" ")[2] for line in lines)
-
-    @property
-    def exit_code(self) -> str:
-        return (self.run_dir / "exit").read_text()
-
-    def attack(self, **given: Json) -> Json:
-        """What the hostile program says became of its attempts."""
-        options = {name: given.pop(name) for name in ("variables_of_app",) if name in given}
-        printed = self.run(
-            [str(PYTHON), "/app/hostile.py", json.dumps(given)],
-            variables=options.get("variables_of_app"),
-        )
-        told = next(line for line in printed.splitlines() if line.startswith("TOLD"))
-        return json.loads(told.removeprefix("TOLD"))
 
 
 @pytest.fixture
@@ -126,19 +47,6 @@ def told(tmp_path_factory: pytest.TempPathFactory, sandbox: Sandbox) -> Json:
             tcp=[*own, *private],
             read=[str(root / "diary"), "/etc/shadow", str(Path.home() / ".profile")],
         )
-
-
-PRIVATE = (
-    "127.0.0.1",
-    "10.0.2.2",
-    "10.1.2.3",
-    "172.17.0.1",
-    "192.168.1.1",
-    "169.254.169.254",
-    "100.64.0.1",
-    "fd00::1",
-    "::ffff:10.1.2.3",
-)
 
 
 def test_it_has_a_user_of_its_own_and_no_capability(told: Json, sandbox: Sandbox) -> None:

@@ -1,0 +1,26 @@
+#!/bin/sh
+# The tests of the sandbox as an ordinary user, who has neither root's rights nor control groups.
+set -eu
+cd "$(dirname "$0")/.."
+
+user=createos-tests
+id "$user" >/dev/null 2>&1 || useradd --create-home --shell /bin/sh "$user"
+home=$(getent passwd "$user" | cut -d: -f6)
+
+# Its own copy, since the checkout may lie where it has no access.
+rm -rf "$home/checkout"
+mkdir "$home/checkout"
+git ls-files -z | tar --create --null --files-from=- | tar --extract --directory="$home/checkout"
+git init --quiet "$home/checkout"
+chown -R "$user:" "$home/checkout"
+
+cd "$home/checkout"
+as_user() {
+  setpriv --reuid="$user" --regid="$user" --init-groups \
+    env HOME="$home" USER="$user" TEST_REQUIRE_ALL=1 "$@"
+}
+python=/usr/bin/python3
+[ -x "$python" ] && "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || python=python3
+as_user make .venv/.ready PYTHON="$python"
+as_user .venv/bin/pytest -n auto --dist loadfile -p no:cacheprovider \
+  tests/platform/sandbox tests/platform/build/test_builder.py tests/platform/deploy
