@@ -1,5 +1,6 @@
 """Compilers and interpreters: the machine's own where they fit, fetched once where not."""
 
+import os
 import re
 import shutil
 import stat
@@ -142,12 +143,13 @@ class Toolchains:
         name = f"python{wanted}"
         root = Path(self._environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
         here = Path(sys.base_prefix) / "bin" / name
-        candidates = [here, *sorted(root.glob(f"{wanted}.*/bin/{name}"), reverse=True)]
+        candidates = [here, *sorted(_found(root, f"{wanted}.*/bin/{name}"), reverse=True)]
         directories = self._environ.get("PATH", "").split(":")
         candidates += (Path(directory) / name for directory in directories)
-        candidates += (self._directory / "python").glob(f"cpython-{wanted}.*/bin/{name}")
+        candidates += _found(self._directory / "python", f"cpython-{wanted}.*/bin/{name}")
         for candidate in candidates:
-            if candidate.is_file() and await self._version([str(candidate), "--version"]):
+            # A name of PATH may be one that this user may not even look at.
+            if os.access(candidate, os.X_OK) and await self._version([str(candidate), "--version"]):
                 return candidate
         return None
 
@@ -316,6 +318,14 @@ _RESOLVERS: Mapping[str, Callable[[Toolchains, str, LogLines], Awaitable[Toolcha
 
 def _unavailable(text: str) -> BuildFailedError:
     return BuildFailedError(ReasonCode.RUNTIME_UNAVAILABLE, text)
+
+
+def _found(root: Path, pattern: str) -> list[Path]:
+    """What matches below a directory; nothing where that is closed to this user."""
+    try:
+        return list(root.glob(pattern))
+    except PermissionError:
+        return []
 
 
 def _of_host(name: str, *programs: str) -> Toolchain:

@@ -1,5 +1,6 @@
 """Which programs of a machine are taken for a runtime; the programs are scripts of the test."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -128,3 +129,22 @@ def test_an_installed_version_is_enough_from_the_wanted_one_on(
     has: str, wanted: str, *, is_enough: bool
 ) -> None:
     assert at_least(has, wanted) is is_enough
+
+
+async def test_a_directory_that_is_closed_to_this_user_is_passed_over(tmp_path: Path) -> None:
+    """Root may look everywhere; the tests run as an ordinary user, too."""
+    closed = tmp_path / "closed"
+    (closed / "versions").mkdir(parents=True)
+    closed.chmod(0)
+    name = f"{sys.version_info.major}.{sys.version_info.minor}"
+    environ = {"PATH": str(closed), "PYENV_ROOT": str(closed)}
+
+    async def log(_lines: Sequence[str]) -> None:
+        return
+
+    try:
+        toolchains = Toolchains(directory=tmp_path / "kept", environ=environ)
+        found = await toolchains.provide(f"python:{name}", log)
+    finally:
+        closed.chmod(0o700)
+    assert found.name.startswith(f"python {name}")
