@@ -11,10 +11,12 @@ from createos_mcp.cli.local import config_of
 from createos_mcp.client.target import ApiTarget, Credentials
 from createos_mcp.platform import daemon
 from createos_mcp.platform.paths import DataDir
-from createos_mcp.platform.sandbox.sandbox import detect_sandbox
+from createos_mcp.platform.sandbox.cgroups import ControlGroup
+from createos_mcp.platform.sandbox.sandbox import NOTHING, detect_sandbox, gaps_of
 from createos_mcp.platform.state import PlatformState
 from createos_mcp.settings.settings import PLATFORM_PREFIX, variable_of
 
+_CGROUPS = Path("/sys/fs/cgroup")
 _PORTS = ("api_port", "gateway_port")
 
 
@@ -43,6 +45,11 @@ def check_machine(invocation: Invocation) -> Iterator[CheckResult]:
 
 
 _REMEDIES = {
+    "files": "Install bubblewrap, and allow user namespaces if they are disabled. Until then only "
+    "your own key may deploy.",
+    "processes": "Install bubblewrap, and allow user namespaces if they are disabled.",
+    "memory": "Run the platform as root, or in a systemd unit with Delegate=yes.",
+    "cpu": "Run the platform as root, or in a systemd unit with Delegate=yes.",
     "outbound": "Install slirp4netns; it needs /dev/net/tun. Apps reach no other machine.",
     "network": "Allow network namespaces. Ports of apps can collide.",
     "system calls": "Use a machine with x86_64 or aarch64.",
@@ -52,20 +59,17 @@ _REMEDIES = {
 
 def _check_isolation() -> Iterator[CheckResult]:
     with tempfile.TemporaryDirectory(prefix="createos-doctor-") as directory:
-        sandbox = detect_sandbox("auto", Path(directory))
-    if sandbox.bwrap is None:
-        yield CheckResult(
-            name="isolation",
-            status="warn",
-            detail=f"{sandbox.missing['files']}; apps run as plain processes",
-            remedy="Install bubblewrap, and allow user namespaces if they are disabled.",
-        )
+        # Closed to others, as a data directory is.
+        sandbox = detect_sandbox("auto", Path(directory, "sandbox"))
+    has_groups = ControlGroup.works(_CGROUPS)
+    if sandbox.name == NOTHING:
+        detail = f"{sandbox.missing['files']}; apps run as plain processes"
+        yield CheckResult(name="isolation", status="warn", detail=detail, remedy=_REMEDIES["files"])
         return
     users = ", each project as a user of its own" if sandbox.own_user else ""
-    yield CheckResult(
-        name="isolation", status="ok", detail=f"each app in a bubblewrap sandbox{users}"
-    )
-    for measure, reason in sandbox.missing.items():
+    place = "in a bubblewrap sandbox" if sandbox.bwrap else "confined by Landlock"
+    yield CheckResult(name="isolation", status="ok", detail=f"each app {place}{users}")
+    for measure, reason in gaps_of(sandbox, has_groups=has_groups).items():
         yield CheckResult(
             name=f"isolation: {measure}", status="warn", detail=reason, remedy=_REMEDIES[measure]
         )

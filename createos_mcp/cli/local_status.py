@@ -25,6 +25,7 @@ _NOTHING = "-"
 
 _ISOLATION = {
     "bubblewrap": "each in its own sandbox",
+    "landlock": "each confined by Landlock; install bubblewrap for a sandbox of its own",
     "none": "as plain processes; install bubblewrap to sandbox each of them",
 }
 
@@ -76,6 +77,7 @@ def _document(state: PlatformState | None, data_dir: DataDir) -> dict[str, Json]
         "version": state.version,
         "isolation": state.isolation,
         "outbound": state.outbound,
+        "notEnforced": dict(state.gaps),
         "apps": read_apps(state, data_dir),
     }
 
@@ -90,6 +92,8 @@ def _write_status(state: PlatformState | None, data_dir: DataDir) -> None:
     say(f"process   {state.pid}, version {state.version}")
     network = "with" if state.outbound else "without"
     say(f"apps      run {_ISOLATION[state.isolation]}, {network} network access")
+    for measure, reason in state.gaps.items():
+        say(f"          not enforced: {measure} ({reason})", style="yellow")
     apps = read_apps(state, data_dir)
     if apps:
         say("")

@@ -6,6 +6,7 @@
     + UnauthorizedError         401
     + TransferTokenError        401
     + ForbiddenError            403
+      - UnconfinedError
     + NotFoundError             404
     + NameTakenError            409
     + TooLargeError             413
@@ -76,6 +77,16 @@ class ForbiddenError(Refusal):
     """The caller is known, and this is not theirs to do."""
 
     status = 403
+
+
+class UnconfinedError(ForbiddenError):
+    """Nothing on this machine confines what is deployed, and its owner alone trusts it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"Only the owner of this machine may deploy: {reason}. Ask for bubblewrap to be "
+            "installed, and for user namespaces to be allowed; then restart the platform."
+        )
 
 
 class NotFoundError(Refusal):

@@ -42,7 +42,8 @@ from createos_mcp.platform.run.project_users import ProjectUsers
 from createos_mcp.platform.run.runner import Runner
 from createos_mcp.platform.run.sleeper import Sleeper
 from createos_mcp.platform.run.supervisor import Supervisor
-from createos_mcp.platform.sandbox.sandbox import Sandbox, detect_sandbox
+from createos_mcp.platform.sandbox.cgroups import ControlGroup
+from createos_mcp.platform.sandbox.sandbox import Sandbox, detect_sandbox, gaps_of
 from createos_mcp.platform.state import PlatformState, read_state, write_state
 from createos_mcp.platform.store.store import Store, open_store
 from createos_mcp.platform.store.transfer_tokens import TransferTokens
@@ -71,6 +72,7 @@ async def open_platform(
     """
     data_dir = config.data_dir
     sandbox = detect_sandbox(config.isolation, data_dir.sandbox)
+    has_groups = ControlGroup.works(config.cgroup_root)
     async with (
         open_store(data_dir.database, app_ports=config.app_ports, now=now) as store,
         open_traffic(
@@ -95,7 +97,7 @@ async def open_platform(
             background = Background(tasks)
             background.start(traffic.run)
             addresses = Addresses(store=store, gateway=gateway)
-            users = ProjectUsers(store.projects, are_separate=sandbox.own_user)
+            users = ProjectUsers(store.projects, store.accounts, sandbox)
             supervisor = Supervisor(
                 store=store,
                 users=users,
@@ -159,6 +161,8 @@ async def open_platform(
                 traffic=traffic,
                 config=config,
                 now=now,
+                users=users,
+                gaps=gaps_of(sandbox, has_groups=has_groups),
                 dns=dns,
                 routing=routing,
                 gateway_port=gateway.port,
@@ -218,6 +222,7 @@ def _state(
         gateway_port=gateway.port,
         isolation=sandbox.name,
         outbound=sandbox.outbound,
+        gaps=gaps_of(sandbox, has_groups=ControlGroup.works(config.cgroup_root)),
         settings=asked.choices(),
     )
 

@@ -21,9 +21,11 @@ class PlatformState:
     api_port: int
     gateway_port: int
     isolation: str
-    """`bubblewrap` or `none`."""
+    """`bubblewrap`, `landlock` or `none`."""
     outbound: bool
     """Whether apps reach the network."""
+    gaps: Mapping[str, str] = field(default_factory=dict)
+    """Measures of isolation that do not hold, and why."""
     settings: Mapping[str, Json] = field(default_factory=dict)
     """What was chosen, by the names of PlatformSettings."""
 

@@ -14,6 +14,7 @@ from createos_mcp.contract.values import Json
 from createos_mcp.platform.errors import NameTakenError, UserNameError
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.users import add_user, list_users
+from tests.eventually import eventually
 from tests.platform.belongings import CALLS, belongings, kind_of, send, with_ids
 from tests.platform.platforms import another_user, running_platform
 
@@ -148,3 +149,39 @@ async def test_only_the_owner_of_the_machine_sees_what_all_users_run(tmp_path: P
     assert hers["limits"] == deployment["extra"]["limits"]
     assert (his["user"], his["status"], his["memoryBytes"]) == ("local", None, 0)
     assert his["replicas"] == {"running": 0, "wanted": 1}
+
+
+async def test_where_nothing_confines_code_only_the_owner_of_the_machine_may_deploy(
+    tmp_path: Path,
+) -> None:
+    files = {"files": [{"path": "index.html", "content": "x"}]}
+    async with running_platform(tmp_path, isolation="none") as api, another_user(api) as other:
+        project_id = await other.create_project()
+        path = f"/v1/projects/{project_id}/deployments"
+        status, message = await other.request("PUT", f"{path}/files", json=files)
+        assert (status, "bubblewrap" in message) == (403, True)
+        deployment = await api.deploy({"index.html": "x"})
+        assert deployment["status"] == "deployed"
+        assert deployment["extra"]["isolation"] == "none"
+        assert "turned off" in deployment["extra"]["notEnforced"]["files"]
+
+
+async def test_an_app_of_another_user_is_not_started_again_where_nothing_confines_it(
+    tmp_path: Path,
+) -> None:
+    async with running_platform(tmp_path) as api, another_user(api) as other:
+        deployment = await other.deploy({"index.html": "x"})
+        key = other.client.headers["X-Api-Key"]
+        project_id = deployment["projectId"]
+        address = (await other.environment(project_id))["extra"]["endpoint"]
+    async with running_platform(tmp_path, isolation="none") as api:
+        path = f"/v1/projects/{project_id}/deployments/{deployment['id']}"
+
+        async def look() -> str:
+            answer = await api.client.get(path, headers={"X-Api-Key": key})
+            status: str = answer.json()["data"]["status"]
+            return status
+
+        await eventually(look, lambda status: status not in {"deployed", "deploying"})
+        async with httpx2.AsyncClient() as client:
+            assert (await client.get(address)).status_code == 503

@@ -18,6 +18,7 @@ from createos_mcp.platform.gateway.addresses import Addresses
 from createos_mcp.platform.gateway.domain_routing import DomainRouting
 from createos_mcp.platform.gateway.traffic import Traffic
 from createos_mcp.platform.models import Deployment, Environment, Project, User
+from createos_mcp.platform.run.project_users import ProjectUsers
 from createos_mcp.platform.run.supervisor import Supervisor
 from createos_mcp.platform.sandbox.app_logs import last_moment, tail
 from createos_mcp.platform.states import ProjectStatus
@@ -39,6 +40,9 @@ class Services:
     traffic: Traffic
     config: PlatformConfig
     now: Callable[[], datetime]
+    users: ProjectUsers
+    gaps: Mapping[str, str]
+    """Measures of isolation that do not hold on this machine, and why."""
     dns: DnsCheck
     routing: DomainRouting
     gateway_port: int

@@ -58,6 +58,7 @@ def _extra(deployment: Deployment, services: Services) -> dict[str, Json]:
         "runningReplicas": len(instances),
         "isolation": isolation,
         "limits": limits,
+        "notEnforced": dict(services.gaps),
     }
 
 
@@ -66,6 +67,7 @@ def _submit_upload(kind: str, argument: str, write: Callable[[Json, Path], None]
 
     async def upload(request: ApiRequest) -> Json:
         project = await request.active_project()
+        await request.services.users.check(request.user.id)
         if project.type is not ProjectType.UPLOAD:
             raise WrongStateError(
                 f"The project's type is {project.type}; "
@@ -145,6 +147,7 @@ async def get_app_logs(request: ApiRequest) -> Json:
 async def retrigger_deployment(request: ApiRequest) -> Json:
     """Deploy the same files once more, as a new deployment."""
     deployment = await request.deployment()
+    await request.services.users.check(request.user.id)
     again = await request.services.deployer.retrigger(
         deployment, settings=request.arguments.get("settings", "deployment")
     )
@@ -159,6 +162,7 @@ async def cancel_deployment(request: ApiRequest) -> Json:
 
 async def wake_deployment(request: ApiRequest) -> Json:
     """Run a sleeping deployment again."""
+    await request.services.users.check(request.user.id)
     await request.services.deployer.wake(await request.deployment())
     return "The deployment is being woken."
 

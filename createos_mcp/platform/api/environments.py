@@ -49,7 +49,12 @@ def _running(environment: Environment, services: Services) -> dict[str, Json]:
     instances = replicas.instances if replicas is not None else []
     kinds = {(instance.isolation, instance.limits) for instance in instances}
     isolation, limits = next(iter(kinds), (None, None))
-    return {"runningReplicas": len(instances), "isolation": isolation, "limits": limits}
+    return {
+        "runningReplicas": len(instances),
+        "isolation": isolation,
+        "limits": limits,
+        "notEnforced": dict(services.gaps),
+    }
 
 
 async def check_environment_name(request: ApiRequest) -> Json:
@@ -149,6 +154,7 @@ async def update_resources(request: ApiRequest) -> Json:
 async def assign_deployment(request: ApiRequest) -> Json:
     """Let another deployment answer; the one before goes on until it does."""
     environment = await changeable(request)
+    await request.services.users.check(request.user.id)
     deployment_id = request.arguments["deploymentId"]
     deployment = await request.services.store.deployments.get(deployment_id)
     if deployment is None or deployment.project_id != environment.project_id:

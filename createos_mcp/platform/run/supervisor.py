@@ -188,7 +188,12 @@ class Supervisor:
         deployments = {d.id: d for d in await self._store.deployments.in_status(_MAY_RUN)}
         homes = {environment.id: environment for environment in environments}
         sets = await self._store.replica_sets.all()
-        wanted = {s.route_id: s for s in sets if _is_wanted(s, deployments, homes)}
+        may_run = {d.id: await self._users.may_run(d.project_id) for d in deployments.values()}
+        wanted = {
+            s.route_id: s
+            for s in sets
+            if _is_wanted(s, deployments, homes) and may_run[s.deployment_id]
+        }
         written = await self._store.replica_sets.replicas()
         living = await self._living(written, {s.id: s for s in wanted.values()})
         for replica_set in wanted.values():

@@ -59,6 +59,15 @@ class ControlGroup:
             return False
         return self._is_limited()
 
+    @classmethod
+    def works(cls, root: Path) -> bool:
+        """Whether this process can limit others by control groups, found out by trying it."""
+        trial = cls(f"trial-{os.getpid()}", root)
+        try:
+            return trial.create(ResourceLimits(memory_mb=64, cpu_millicores=100))
+        finally:
+            trial.remove()
+
     def was_out_of_memory(self) -> bool:
         """Whether the system ended a process of the group because memory ran out."""
         for directory in self._directories:
@@ -107,6 +116,8 @@ class ControlGroup:
             return {
                 "memory.max": memory,
                 "memory.swap.max": "0",
+                # Else the kernel ends one process, and the rest of an app goes on without it.
+                "memory.oom.group": "1",
                 "cpu.max": f"{quota_us} {CPU_PERIOD_US}",
                 "pids.max": str(MAX_PROCESSES),
             }

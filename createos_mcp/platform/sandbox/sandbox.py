@@ -117,7 +117,7 @@ class Sandbox:
     """Whether bubblewrap can forbid further user namespaces by itself."""
     is_root: bool = False
     missing: Mapping[str, str] = field(default_factory=dict)
-    """Measures that do not hold here, and why: `{"network": "slirp4netns is not installed"}`."""
+    """Measures that do not hold here, and why: `{"outbound": "slirp4netns is not installed"}`."""
 
     @property
     def outbound(self) -> bool:
@@ -240,6 +240,16 @@ def _readable(confinement: Confinement) -> tuple[Path, ...]:
 def is_of_system(path: Path) -> bool:
     """Whether every confined process sees this path of the machine anyway."""
     return any(path.is_relative_to(directory) for directory in SYSTEM)
+
+
+def gaps_of(sandbox: Sandbox, *, has_groups: bool) -> Mapping[str, str]:
+    """Every measure that does not hold on this machine, and why."""
+    gaps = dict(sandbox.missing)
+    if not has_groups:
+        reason = "control groups cannot be made by this user"
+        gaps["memory"] = f"{reason}; it is watched four times a second"
+        gaps["cpu"] = f"{reason}; it is not limited"
+    return gaps
 
 
 def detect_sandbox(isolation: str, directory: Path) -> Sandbox:

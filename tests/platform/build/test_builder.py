@@ -246,7 +246,7 @@ async def test_links_that_a_build_left_in_its_cache_lead_the_platform_nowhere(
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "config.toml").write_text("kept")
-    plant = f"cd $GOCACHE/../.. && rm -rf go cargo && ln -s {outside} go && ln -s {outside} cargo"
+    plant = f"cd $GOCACHE/../.. && for d in go cargo; do rm -rf $d; ln -s {outside} $d; done"
     async with running_platform(tmp_path / "data") as api:
         files = {"index.html": "x"}
         planted = await api.deploy(files, buildCommand=f"mkdir -p $GOCACHE && {plant}")
