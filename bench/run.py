@@ -15,6 +15,7 @@ BENCHMARKS = (
     "deploy.py",
     "workflows.py",
     "faults/kill.py",
+    "hostile.py",
 )
 
 

@@ -8,6 +8,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 MAX_HEAD_BYTES = 64 * 1024
 """Request line and headers; nginx and h11 take no more either."""
 
+VERSIONS = frozenset({"1.0", "1.1"})
+
 _FRAMING_BYTES = 4
 """Of a header: the colon and space, and the line's end."""
 
@@ -62,10 +64,13 @@ class StrictHeadProtocol(HttpToolsProtocol):
 
     @override
     def on_headers_complete(self) -> None:
+        version = self.parser.get_http_version()
+        if version not in VERSIONS:
+            self._refuse(http.HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "This is not HTTP/1.1.")
         hosts = sum(name == b"host" for name, _ in self.headers)
         if hosts > 1:
             self._refuse(http.HTTPStatus.BAD_REQUEST, "The request has more than one Host header.")
-        if not hosts and self.parser.get_http_version() == "1.1":
+        if not hosts and version == "1.1":
             self._refuse(http.HTTPStatus.BAD_REQUEST, "The request has no Host header.")
         self._is_in_head = False
         super().on_headers_complete()

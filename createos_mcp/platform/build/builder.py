@@ -41,6 +41,7 @@ BuildLog: TypeAlias = Callable[[str, Sequence[str]], Awaitable[None]]
 SYSTEM_PATH = ("/usr/local/bin", "/usr/bin", "/bin")
 VENV = ".venv"
 MB = 2**20
+BUILD_NICE = 10
 _RUN_PREFIX = "build-"
 """Begins the names of the run directory and the control group of a build."""
 
@@ -203,7 +204,9 @@ class Builder:
         await to_thread.run_sync(write_run_dir, run_dir, site.environ)
         group = ControlGroup(run_dir.name, self._config.cgroup_root)
         limits = ResourceLimits(
-            memory_mb=self._config.build_memory_mb, cpu_millicores=self._config.build_cpu_millicores
+            memory_mb=self._config.build_memory_mb,
+            cpu_millicores=self._config.build_cpu_millicores,
+            yields=True,
         )
         try:
             grouped = await to_thread.run_sync(group.create, limits)
@@ -240,6 +243,7 @@ class Builder:
             groups=group.member_files if group else (),
             memory_mb=None if group else self._config.build_memory_mb,
             with_parent=True,
+            nice=BUILD_NICE,
         )
         return sandbox.launch(command, confinement, launch)
 

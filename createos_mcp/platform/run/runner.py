@@ -57,6 +57,9 @@ SHARED_PORTS = (
     "PORT, or install bubblewrap."
 )
 
+APP_NICE = 5
+"""The platform itself goes before apps, and apps before builds."""
+
 GROUPED, WATCHED = "cgroup", "watched"
 """How memory is limited: by a control group, or where there is none by the launcher."""
 
@@ -212,6 +215,7 @@ class Runner:
             permitted=self._permitted,
             groups=group.member_files if group else (),
             memory_mb=None if group else spec.memory_mb,
+            nice=APP_NICE,
         )
         return self._sandbox.launch(release.command, confinement, launch)
 

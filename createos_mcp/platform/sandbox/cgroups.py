@@ -13,6 +13,8 @@ PARENT = "createos"
 MAX_PROCESSES = 512
 # The default of the kernel: https://docs.kernel.org/admin-guide/cgroup-v2.html#cpu-interface-files
 CPU_PERIOD_US = 100_000
+DEFAULT_WEIGHT, DEFAULT_SHARES = 100, 1024
+YIELDING_SHARE = 0.05
 REMOVE_ATTEMPTS = 100
 REMOVE_PAUSE_S = 0.01
 
@@ -25,6 +27,8 @@ class ResourceLimits:
 
     memory_mb: int
     cpu_millicores: int
+    yields: bool = False
+    """Whether others go first where the processor is busy, as before a build."""
 
 
 class ControlGroup:
@@ -112,6 +116,7 @@ class ControlGroup:
     def _values(self, limits: ResourceLimits) -> Mapping[str, str]:
         memory = str(limits.memory_mb * 2**20)
         quota_us = str(limits.cpu_millicores * CPU_PERIOD_US // 1000)
+        share = YIELDING_SHARE if limits.yields else 1
         if self._unified:
             return {
                 "memory.max": memory,
@@ -119,11 +124,13 @@ class ControlGroup:
                 # Else the kernel ends one process, and the rest of an app goes on without it.
                 "memory.oom.group": "1",
                 "cpu.max": f"{quota_us} {CPU_PERIOD_US}",
+                "cpu.weight": str(int(DEFAULT_WEIGHT * share)),
                 "pids.max": str(MAX_PROCESSES),
             }
         return {
             "memory.limit_in_bytes": memory,
             "cpu.cfs_period_us": str(CPU_PERIOD_US),
             "cpu.cfs_quota_us": quota_us,
+            "cpu.shares": str(int(DEFAULT_SHARES * share)),
             "pids.max": str(MAX_PROCESSES),
         }

@@ -28,6 +28,7 @@ The flags:
     --group=FILE       joined by the app alone: a control group's `cgroup.procs`; may be repeated
     --memory-mb=500    end the app when it uses more; without a control group
     --with-parent      end when the parent ends
+    --nice=5           how much later than others the app has the processor
 """
 
 import array
@@ -153,6 +154,7 @@ class Launcher:
         for file in self.flags.get("group", ()):
             with open(file, "w") as members:
                 members.write("0")
+        os.nice(int(self.flag("nice", "0")))
         with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
             score.write("500")
         limits = {

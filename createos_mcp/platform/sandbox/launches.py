@@ -37,6 +37,7 @@ class Launch:
     groups: Sequence[Path] = ()
     memory_mb: int | None = None
     with_parent: bool = False
+    nice: int = 0
 
 
 def write_run_dir(run_dir: Path, variables: Mapping[str, str]) -> None:
@@ -58,6 +59,7 @@ def launch_words(launch: Launch) -> tuple[str, ...]:
         "filter": launch.filter_file,
         "resolver": launch.resolver_file,
         "memory-mb": launch.memory_mb,
+        "nice": launch.nice,
         "with-parent": "yes" if launch.with_parent else None,
     }
     repeated = {"group": launch.groups, "write": launch.write, "read": launch.read}
