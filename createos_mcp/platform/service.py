@@ -38,10 +38,12 @@ from createos_mcp.platform.gateway.gateway import Gateway
 from createos_mcp.platform.gateway.listeners import Listeners, bind_loopback
 from createos_mcp.platform.gateway.traffic import open_traffic
 from createos_mcp.platform.processes import ProcessId
+from createos_mcp.platform.run.address_watch import AddressWatch
 from createos_mcp.platform.run.project_users import ProjectUsers
 from createos_mcp.platform.run.runner import Runner
 from createos_mcp.platform.run.sleeper import Sleeper
 from createos_mcp.platform.run.supervisor import Supervisor
+from createos_mcp.platform.sandbox.addresses import own_addresses
 from createos_mcp.platform.sandbox.cgroups import ControlGroup
 from createos_mcp.platform.sandbox.sandbox import Sandbox, detect_sandbox, gaps_of
 from createos_mcp.platform.state import PlatformState, read_state, write_state
@@ -150,6 +152,13 @@ async def open_platform(
                 reverification.run,
             ):
                 background.start(work)
+            if sandbox.own_network:
+                watch = AddressWatch(
+                    own_addresses=own_addresses,
+                    instances=lambda: [i for r in supervisor.running() for i in r.instances],
+                    interval_s=config.address_check_interval_s,
+                )
+                background.start(watch.run)
             services = Services(
                 store=store,
                 deployer=deployer,

@@ -3,9 +3,11 @@
 import base64
 import binascii
 import io
+import lzma
 import os
 import shutil
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -35,6 +37,12 @@ SYNC_ONE_BY_ONE = 200
 # Bit 0 of the general purpose flag, section 4.4.4 of
 # https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
 _ENCRYPTED = 0x1
+
+_UNREADABLE = (
+    *(zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error, lzma.LZMAError),
+    # What zipfile lets through where names, sizes and extra fields contradict each other.
+    *(struct.error, IndexError, OverflowError, ValueError),
+)
 _PLAIN_KINDS = frozenset({0, stat.S_IFREG, stat.S_IFDIR})
 
 
@@ -73,7 +81,7 @@ def unpack_zip(content: bytes, target: Path) -> None:
         with zipfile.ZipFile(io.BytesIO(content)) as archive, _written_at_once(target) as draft:
             _unpack(archive, draft)
             _drop_wrapping_folder(draft)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error) as error:
+    except _UNREADABLE as error:
         raise UploadRefusedError("", f"the file is not a zip that can be read: {error}") from error
 
 
@@ -134,7 +142,7 @@ def _copy_entry(packed: IO[bytes], file: IO[bytes], entry: zipfile.ZipInfo, budg
     """Copy one entry, counting what really comes out of it and not what its header says."""
     size = 0
     most = max(entry.compress_size * MAX_RATIO, RATIO_FROM_BYTES)
-    while chunk := packed.read(CHUNK_BYTES):
+    while chunk := _read_chunk(packed, entry):
         size += len(chunk)
         if size > budget:
             limit = MAX_UNPACKED_BYTES // 2**20
@@ -145,6 +153,14 @@ def _copy_entry(packed: IO[bytes], file: IO[bytes], entry: zipfile.ZipInfo, budg
             )
         file.write(chunk)
     return size
+
+
+def _read_chunk(packed: IO[bytes], entry: zipfile.ZipInfo) -> bytes:
+    try:
+        return packed.read(CHUNK_BYTES)
+    except OSError as error:
+        # bz2 has no error of its own; what comes from the disk is told apart by this.
+        raise UploadRefusedError(entry.filename, f"its data is damaged: {error}") from error
 
 
 def _check_paths(paths: Iterable[str]) -> list[PurePosixPath]:

@@ -2,11 +2,13 @@ import base64
 import io
 import stat
 import struct
+import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, strategies as st
 
 from createos_mcp.platform.build import archive
 from createos_mcp.platform.build.archive import (
@@ -16,6 +18,7 @@ from createos_mcp.platform.build.archive import (
     write_base64_files,
     write_text_files,
 )
+from tests.fuzzing import drawn
 from tests.platform.platforms import zip_of
 
 HOSTILE_PATHS = {
@@ -247,3 +250,44 @@ def test_entries_share_one_limit_of_bytes(tmp_path: Path, monkeypatch: pytest.Mo
         unpack_zip(zip_of({"a": "x" * 50, "b": "y" * 51}), tmp_path / "does-not")
 
     assert not (tmp_path / "does-not").exists()
+
+
+@st.composite
+def archives(draw: st.DrawFn) -> bytes:
+    """A zip of odd names, with some bytes of it changed."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", draw(st.sampled_from([0, 8, 12, 14]))) as packed:
+        names = st.text(min_size=1, max_size=12) | st.sampled_from(list(HOSTILE_PATHS))
+        for name in draw(st.lists(names.filter(is_encodable), max_size=4)):
+            packed.writestr(name, draw(st.binary(max_size=60)))
+    data = bytearray(file.getvalue())
+    for _ in range(draw(st.integers(0, 5))):
+        data[draw(st.integers(0, len(data) - 1))] = draw(st.integers(0, 255))
+    return bytes(data[: draw(st.integers(0, len(data)))]) if draw(st.booleans()) else bytes(data)
+
+
+def is_encodable(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return bool(name.partition("\0")[0])
+
+
+@drawn(few=500)
+@given(content=archives() | st.binary(max_size=300))
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_any_archive_is_unpacked_below_its_target_or_refused(content: bytes) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        target = Path(directory, "inner", "target")
+        target.parent.mkdir()
+        try:
+            unpack_zip(content, target)
+        except UploadRefusedError as error:
+            assert str(error)
+            assert not target.exists()
+        else:
+            assert all(path.is_file() or path.is_dir() for path in everything_below(target))
+            assert not [path for path in everything_below(target) if path.is_symlink()]
+        assert {path.name for path in Path(directory).iterdir()} == {"inner"}
+        assert {path.name for path in target.parent.iterdir()} <= {"target"}

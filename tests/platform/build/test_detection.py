@@ -1,15 +1,18 @@
 """How an app is built and run, read from its files and settings."""
 
 import json
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import given, strategies as st
 
 from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.build.detection import Plan, make_plan
 from createos_mcp.platform.errors import BuildFailedError
+from tests.fuzzing import drawn
 
 Files = Mapping[str, str]
 
@@ -115,3 +118,25 @@ def test_a_start_command_that_was_set_wins_over_a_folder_of_files(tmp_path: Path
 
     assert plan_of(tmp_path, files, {"framework": "vite-spa"}).run is None
     assert plan_of(tmp_path, files, settings).run == "node serve.js"
+
+
+ANY_TEXT = st.text() | st.binary().map(lambda data: data.decode("utf-8", "surrogateescape"))
+CONFIGURATIONS = (
+    *("Procfile", "package.json", "requirements.txt", "pyproject.toml", "Cargo.toml"),
+    *("go.mod", "main.py", "bun.lock", ".env"),
+)
+
+
+@drawn(few=300)
+@given(files=st.dictionaries(st.sampled_from(CONFIGURATIONS), ANY_TEXT, max_size=4))
+def test_any_files_make_a_plan_or_a_reason(files: dict[str, str]) -> None:
+    """What stands in an upload's own configuration is a stranger's."""
+    with tempfile.TemporaryDirectory() as directory:
+        for name, content in files.items():
+            Path(directory, name).write_bytes(content.encode(errors="surrogateescape"))
+        try:
+            plan = make_plan(Path(directory), {"useBuildAI": True})
+        except BuildFailedError as error:
+            assert str(error)
+        else:
+            assert plan.runtime

@@ -1,9 +1,11 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given, strategies as st
 
 from createos_mcp.platform.cron.schedules import Schedule
 from createos_mcp.platform.errors import InvalidRequestError
+from tests.fuzzing import drawn
 
 START = datetime(2026, 1, 5, 12, 0, 30, tzinfo=UTC)
 """A Monday."""
@@ -69,3 +71,39 @@ def test_what_is_no_schedule_is_refused_with_the_reason(expression: str, reason:
     with pytest.raises(InvalidRequestError, match=r"^schedule: .*'\*/5 \* \* \* \*'") as refusal:
         Schedule(expression)
     assert reason in str(refusal.value)
+
+
+FIELDS = st.sampled_from(
+    [
+        *"*0123456789-,/#LW?@",
+        "*/5",
+        "1-5",
+        "MON",
+        "JAN",
+        "L",
+        "5L",
+        "1#2",
+        "60",
+        "-1",
+        "99999999",
+        "",
+    ]
+)
+
+
+@drawn()
+@given(
+    expression=st.lists(
+        st.lists(FIELDS, min_size=1, max_size=3).map("".join), min_size=4, max_size=7
+    ).map(" ".join)
+    | st.text(max_size=40)
+)
+def test_any_expression_is_a_schedule_or_refused_with_its_reason(expression: str) -> None:
+    try:
+        schedule = Schedule(expression)
+    except InvalidRequestError as error:
+        assert str(error)
+    else:
+        first = schedule.after(START)
+        assert first > START
+        assert schedule.latest(first) == first
