@@ -1,12 +1,15 @@
 """Which directories a server reads for its client."""
 
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, strategies as st
 
 from createos_mcp.workflows.workspace import Workspace
 from tests.agents import agent, data_of, remote_agent, text_of
 from tests.eras import Era, both_eras
+from tests.fuzzing import drawn
 from tests.workflows.local_agents import working_in
 
 ID = "3f0c9a52-0000-4000-8000-000000000001"
@@ -130,3 +133,20 @@ async def test_a_value_that_was_set_is_masked_wherever_it_comes_back() -> None:
     assert data["added"] == ["A"]
     assert sent == {"runEnvs": {"A": "canary-value"}}
     assert "canary" not in str(data) + failed
+
+
+@drawn(few=60)
+@given(content=st.binary(max_size=60) | st.text(alphabet="AB=\"'#$\\ \n\t{}export", max_size=40))
+async def test_any_env_file_is_read_or_refused_with_a_reason(content: bytes | str) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        written = content if isinstance(content, bytes) else content.encode()
+        Path(directory, "a.env").write_bytes(written)
+        workspace = Workspace(
+            working_directory=Path(directory), home=Path("/"), allowed=(Path(directory),)
+        )
+        async with agent(workspace=workspace) as here:
+            project = {"id": ID, "uniqueName": "my-app", "type": "upload"}
+            here.api.data[f"/v1/projects/{ID}"] = project
+            here.api.data[f"/v1/projects/{ID}/environments"] = []
+            result = await here.call("SetEnvironmentVariables", project_id=ID, envFile="a.env")
+    assert "Internal error" not in text_of(result)
