@@ -72,6 +72,9 @@ class StrictHeadProtocol(HttpToolsProtocol):
             self._refuse(http.HTTPStatus.BAD_REQUEST, "The request has more than one Host header.")
         if not hosts and version == "1.1":
             self._refuse(http.HTTPStatus.BAD_REQUEST, "The request has no Host header.")
+        codings = [value.lower() for name, value in self.headers if name == b"transfer-encoding"]
+        if codings not in ([], [b"chunked"]):
+            self._refuse(http.HTTPStatus.NOT_IMPLEMENTED, "Only chunked is taken as a coding.")
         self._is_in_head = False
         super().on_headers_complete()
 

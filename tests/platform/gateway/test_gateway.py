@@ -309,11 +309,13 @@ async def test_a_client_of_http_1_0_is_spared_what_it_does_not_know() -> None:
     [
         (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", b"400"),
         (b"GET / HTTP/1.1\r\n\r\n", b"400"),
+        (b"GET /0\r\n\r\n", b"505"),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: , chunked\r\n\r\n", b"501"),
         (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 70_000 + b"\r\n\r\n", b"431"),
         (b"GET / HTTP/1.1\r\nX: " + b"a" * 70_000, b"431"),
         (b"GET /" + b"a" * 70_000, b"431"),
     ],
-    ids=["two hosts", "no host", "large", "endless", "endless line"],
+    ids=["two hosts", "no host", "version", "coding", "large", "endless", "endless line"],
 )
 async def test_a_head_that_no_app_should_see_is_refused(sent: bytes, status: bytes) -> None:
     async with entrance() as way:
