@@ -18,8 +18,9 @@ from anyio import to_thread
 from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.build.build_command import run_command
-from createos_mcp.platform.build.detection import Plan, make_plan
-from createos_mcp.platform.build.frameworks import DOCKERFILE, FRAMEWORKS
+from createos_mcp.platform.build.detection import make_plan
+from createos_mcp.platform.build.frameworks import DOCKERFILE
+from createos_mcp.platform.build.plans import Plan
 from createos_mcp.platform.build.toolchains import Toolchain, Toolchains, python_parts
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.errors import BuildFailedError
@@ -148,7 +149,8 @@ class Builder:
         plan = await to_thread.run_sync(
             make_plan, job.release_dir / "app" / directory, job.settings
         )
-        await log("prepare", [f"Building for {plan.runtime} because of {plan.reason}."])
+        reasons = [f"Building for {plan.runtime} because of {plan.reason}.", *plan.notes]
+        await log("prepare", reasons)
 
         async def log_toolchain(lines: Sequence[str]) -> None:
             await log("toolchain", lines)
@@ -289,8 +291,7 @@ class Builder:
         command: tuple[str, ...] = ("/bin/sh", "-c", run)
         visible = site.toolchain.visible
         if plan.run is None:
-            framework = FRAMEWORKS.get(site.job.settings.get("framework") or "")
-            spa = ["--spa"] if framework and framework.single_page else []
+            spa = ["--spa"] if plan.single_page else []
             program = Path(static_server.__file__)
             python = Path(sys.executable).resolve()
             command = (str(python), "-IS", str(program), str(plan.output_dir), *spa)

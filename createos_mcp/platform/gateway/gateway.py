@@ -205,8 +205,12 @@ class Gateway:
 
     def _upstream(self, instance: Instance) -> InstancePool:
         key = instance.replica_id
-        if key not in self._upstreams:
-            self._upstreams[key] = InstancePool(instance, self._open_socket)
+        known = self._upstreams.get(key)
+        if known is not None and known.instance.port == instance.port:
+            return known
+        if known is not None:
+            self._tasks.start_soon(_close_when_idle, known)
+        self._upstreams[key] = InstancePool(instance, self._open_socket)
         return self._upstreams[key]
 
     async def _shut(self) -> None:
@@ -215,6 +219,11 @@ class Gateway:
             await self._listeners.close_all()
             for upstream in self._upstreams.values():
                 await upstream.close()
+
+
+async def _close_when_idle(upstream: InstancePool) -> None:
+    await upstream.idle()
+    await upstream.close()
 
 
 def _is_within(client: tuple[str, int] | None, networks: Networks) -> bool:

@@ -23,6 +23,9 @@ logger = logging.getLogger(__name__)
 RESTART_DELAYS_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 """Pauses before the restarts of a replica that keeps crashing; after the last it stays down."""
 
+PORT_WATCH_S = 120.0
+"""How long an app that listens elsewhere may take to listen on PORT after all."""
+
 STEADY_AFTER_S = 60.0
 """A replica that ran this long starts again with the shortest pause."""
 
@@ -213,7 +216,10 @@ class Replicas:
 
     async def _until_it_ends(self, number: int, instance: Instance) -> None:
         started_at = anyio.current_time()
-        exit_code = await self._runner.wait(instance)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._prefer_port, number, instance)
+            exit_code = await self._runner.wait(instance)
+            tasks.cancel_scope.cancel()
         if anyio.current_time() - started_at >= STEADY_AFTER_S:
             self._crashes.pop(number, None)
         reason = Reason(
@@ -228,6 +234,19 @@ class Replicas:
             await self._changed(self, instance)
             await self.end(instance)
         await self._restart(number)
+
+    async def _prefer_port(self, number: int, instance: Instance) -> None:
+        """Lead to PORT if it opens later than another port: that may be for metrics."""
+        wanted = self.set.port
+        if instance.port == wanted or not await self._runner.opens(instance, wanted, PORT_WATCH_S):
+            return
+        better = replace(instance, port=wanted)
+        self._running[number] = better
+        with suppress(StorageError):
+            await self._rows.set_instance(instance.replica_id, to_json(better))
+            note = f"The app listens on PORT now; port {instance.port} is not asked any more."
+            await self._log("deploy", [note])
+        await self._changed(self, None)
 
     async def _begin(self, number: int) -> None:
         if not await self._comes_up(number):

@@ -57,6 +57,7 @@ SHARED_PORTS = (
     "PORT, or install bubblewrap."
 )
 
+PORT_POLL_S = 0.5
 APP_NICE = 5
 """The platform itself goes before apps, and apps before builds."""
 
@@ -138,6 +139,16 @@ class Runner:
             await to_thread.run_sync(group.kill)
             await to_thread.run_sync(group.remove)
             shutil.rmtree(self._data_dir.run(replica_id), ignore_errors=True)
+
+    async def opens(self, instance: Instance, port: int, within_s: float) -> bool:
+        """Whether an app comes to answer on a port; never where its network is the machine's."""
+        if not self._sandbox.own_network:
+            return False
+        with anyio.move_on_after(within_s):
+            while not await self._connects(instance, port):  # noqa: ASYNC110 - it sends no event
+                await anyio.sleep(PORT_POLL_S)
+            return True
+        return False
 
     async def wait(self, instance: Instance) -> int:
         """Return the app's exit code once it has ended."""

@@ -1,6 +1,7 @@
 """How an app is built and run, read from its files and settings."""
 
 import json
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +11,8 @@ from hypothesis import given, strategies as st
 
 from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.contract.values import Json
-from createos_mcp.platform.build.detection import Plan, make_plan
+from createos_mcp.platform.build.detection import make_plan
+from createos_mcp.platform.build.plans import Plan
 from createos_mcp.platform.errors import BuildFailedError
 from tests.fuzzing import drawn
 
@@ -34,7 +36,7 @@ START = package(scripts={"start": "node x.js"}, dependencies={"left-pad": "1"})
 PLANS: dict[str, tuple[Files, Mapping[str, Json]]] = {
     "node with a start script": (
         {"package.json": START},
-        {"runtime": "node:20", "install": "npm install", "build": None, "run": "node x.js"},
+        {"runtime": "node:22", "install": "npm install", "build": None, "run": "node x.js"},
     ),
     "node with a lock file": (
         {"package.json": START, "package-lock.json": "{}"},
@@ -63,6 +65,219 @@ PLANS: dict[str, tuple[Files, Mapping[str, Json]]] = {
     ),
     "bun": ({"bun.lock": "", "package.json": START}, {"runtime": "bun:1.3"}),
     "pages": ({"index.html": "<p>"}, {"run": None, "output_dir": "."}),
+    "FastAPI in a package": (
+        {"app/main.py": "from fastapi import FastAPI\napi = FastAPI()", "requirements.txt": "x"},
+        {"run": "python -m uvicorn app.main:api --host 0.0.0.0 --port $PORT"},
+    ),
+    "FastAPI below src": (
+        {"src/main.py": "import fastapi\napp: object = fastapi.FastAPI(title='x')"},
+        {"run": "PYTHONPATH=src python -m uvicorn main:app --host 0.0.0.0 --port $PORT"},
+    ),
+    "a factory": (
+        {"service/web.py": "def create_app():\n    return FastAPI()", "requirements.txt": ""},
+        {"run": "python -m uvicorn service.web:create_app --host 0.0.0.0 --port $PORT --factory"},
+    ),
+    "Flask of any version": (
+        {"app.py": "app = Flask(__name__)"},
+        {"run": "FLASK_APP=app python -m flask run --host 0.0.0.0 --port $PORT"},
+    ),
+    "Flask with gunicorn": (
+        {"site.py": "web = Flask(__name__)", "requirements.txt": "flask\ngunicorn"},
+        {"run": "python -m gunicorn --bind 0.0.0.0:$PORT 'site:web'"},
+    ),
+    "Django with gunicorn": (
+        {
+            "manage.py": "os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings')",
+            "shop/wsgi.py": "",
+            "requirements.txt": "django\ngunicorn",
+        },
+        {"run": "python -m gunicorn --bind 0.0.0.0:$PORT shop.wsgi:application"},
+    ),
+    "Streamlit": (
+        {"streamlit_app.py": "import streamlit as st", "requirements.txt": "streamlit"},
+        {
+            "run": "python -m streamlit run streamlit_app.py --server.address 0.0.0.0 "
+            "--server.port $PORT --server.headless true"
+        },
+    ),
+    "a project that is no package": (
+        {"main.py": "", "pyproject.toml": "[project]\nname='x'\ndependencies=['a']"},
+        {"install": "uv pip install -r pyproject.toml"},
+    ),
+    "a package with one script": (
+        {
+            "pyproject.toml": "[project]\nname='x'\n[project.scripts]\nserve='x:main'\n"
+            "[build-system]\nrequires=[]"
+        },
+        {"install": "uv pip install .", "run": "serve"},
+    ),
+    "uv with its lock": (
+        {"main.py": "", "uv.lock": "", "pyproject.toml": "[project]\nname='x'"},
+        {"install": "uv sync --frozen --no-dev --no-install-project"},
+    ),
+    "poetry": (
+        {"main.py": "", "pyproject.toml": "[tool.poetry]\nname='x'"},
+        {"install": "uvx poetry install --no-root --only main --no-interaction"},
+    ),
+    "Python next to tools of Node": (
+        {
+            "package.json": package(devDependencies={"prettier": "3"}),
+            "app.py": "app = Flask(__name__)",
+            "requirements.txt": "flask",
+        },
+        {"runtime": f"python:{sys.version_info.major}.{sys.version_info.minor}"},
+    ),
+    "Node with a Procfile": (
+        {"package.json": package(), "Procfile": "web: node web.js"},
+        {"run": "node web.js"},
+    ),
+    "workspaces": (
+        {"package.json": package(workspaces=["packages/*"], scripts={"start": "node a.js"})},
+        {"install": "npm install"},
+    ),
+    "pnpm of its lock file": (
+        {"package.json": START, "pnpm-lock.yaml": "lockfileVersion: '6.0'"},
+        {"install": "npx --yes pnpm@8 install --frozen-lockfile"},
+    ),
+    "a package manager that is named": (
+        {
+            "package.json": package(
+                packageManager="pnpm@9.1.0+sha512.x",
+                scripts={"build": "b", "start": "node x"},
+                dependencies={"a": "1"},
+            )
+        },
+        {"install": "npx --yes pnpm@9.1.0 install", "build": "npx --yes pnpm@9.1.0 run build"},
+    ),
+    "yarn of today": (
+        {"package.json": START, "yarn.lock": "__metadata:\n  version: 8"},
+        {"install": "npx --yes @yarnpkg/cli-dist@4 install --immutable"},
+    ),
+    "yarn of old": (
+        {"package.json": START, "yarn.lock": ""},
+        {"install": "npx --yes yarn@1 install --frozen-lockfile"},
+    ),
+    "React that is rendered by a server": (
+        {
+            "package.json": package(
+                dependencies={"react": "18"},
+                scripts={"build": "b", "start": "node ./build/server/index.js"},
+            )
+        },
+        {"run": "node ./build/server/index.js", "output_dir": None},
+    ),
+    "React in the browser": (
+        {"package.json": package(dependencies={"react": "18"}, scripts={"build": "b"})},
+        {"run": None, "output_dir": "dist", "single_page": True},
+    ),
+    "Create React App": (
+        {
+            "package.json": package(
+                dependencies={"react": "18", "react-scripts": "5"},
+                scripts={"build": "react-scripts build", "start": "react-scripts start"},
+            ),
+            "src/index.js": "",
+        },
+        {"run": None, "output_dir": "build", "single_page": True},
+    ),
+    "Vite without a framework": (
+        {"package.json": package(devDependencies={"vite": "5"}, scripts={"start": "vite"})},
+        {"build": "npx vite build", "run": None, "output_dir": "dist"},
+    ),
+    "Astro of pages": (
+        {"package.json": package(dependencies={"astro": "5"}, scripts={"build": "astro build"})},
+        {"run": None, "output_dir": "dist", "single_page": False},
+    ),
+    "Astro with a server": (
+        {"package.json": package(dependencies={"astro": "5", "@astrojs/node": "9"})},
+        {"run": "HOST=0.0.0.0 node ./dist/server/entry.mjs"},
+    ),
+    "Next": (
+        {"package.json": package(dependencies={"next": "15", "react": "19"})},
+        {"build": "npx next build", "run": "npx next start -p $PORT"},
+    ),
+    "Next as pages": (
+        {
+            "package.json": package(dependencies={"next": "15"}, scripts={"build": "next build"}),
+            "next.config.js": 'module.exports = { output: "export" }',
+        },
+        {"run": None, "output_dir": "out"},
+    ),
+    "SvelteKit with a server": (
+        {
+            "package.json": package(
+                devDependencies={"@sveltejs/kit": "2", "@sveltejs/adapter-node": "5", "vite": "5"}
+            )
+        },
+        {"run": "node build"},
+    ),
+    "React Router with a server": (
+        {
+            "package.json": package(
+                dependencies={"@react-router/serve": "7", "react": "19"},
+                devDependencies={"@react-router/dev": "7", "vite": "6"},
+            )
+        },
+        {"run": "npx react-router-serve ./build/server/index.js"},
+    ),
+    "Nest": (
+        {
+            "package.json": package(
+                dependencies={"@nestjs/core": "10"},
+                scripts={
+                    "start": "nest start",
+                    "start:prod": "node dist/main",
+                    "build": "nest build",
+                },
+            )
+        },
+        {"run": "node dist/main"},
+    ),
+    "Angular": (
+        {
+            "package.json": package(
+                dependencies={"@angular/core": "18"},
+                scripts={"start": "ng serve", "build": "ng build"},
+            ),
+            "angular.json": json.dumps(
+                {
+                    "projects": {
+                        "shop": {
+                            "architect": {
+                                "build": {"builder": "@angular-devkit/build-angular:application"}
+                            }
+                        }
+                    }
+                }
+            ),
+        },
+        {"run": None, "output_dir": "dist/shop/browser"},
+    ),
+    "a package.json with a mark at its beginning": (
+        {"package.json": "\ufeff" + START},
+        {"run": "node x.js"},
+    ),
+    "Go below cmd": (
+        {
+            "go.mod": "module x\n\ngo 1.22",
+            "cmd/server/main.go": "package main",
+            "a.go": "package x",
+        },
+        {"build": "go build -o ./app ./cmd/server", "runtime": "golang:1.22"},
+    ),
+    "Rust with a program of another name": (
+        {"Cargo.toml": '[package]\nname = "a"\n[[bin]]\nname = "web"'},
+        {"run": "./target/release/web"},
+    ),
+    "a workspace of Rust": (
+        {
+            "Cargo.toml": '[workspace]\nmembers = ["crates/*"]',
+            "crates/lib/Cargo.toml": '[package]\nname = "lib"',
+            "crates/srv/Cargo.toml": '[package]\nname = "srv"',
+            "crates/srv/src/main.rs": "",
+        },
+        {"run": "./target/release/srv"},
+    ),
     "pages in a folder": ({"public/index.html": "<p>"}, {"run": None, "output_dir": "public"}),
 }
 
@@ -97,6 +312,8 @@ def test_a_setting_that_is_missing_is_completed_from_the_files(tmp_path: Path) -
 
 REFUSED: dict[str, tuple[Files, ReasonCode]] = {
     "no app": ({"README.md": ""}, ReasonCode.NO_APP_FOUND),
+    "another language": ({"Gemfile": ""}, ReasonCode.NO_APP_FOUND),
+    "a Dockerfile alone": ({"Dockerfile": "", "srv/x.js": ""}, ReasonCode.NEEDS_DOCKER),
     "nothing to start": ({"package.json": package()}, ReasonCode.NO_START_COMMAND),
     "package.json that is none": ({"package.json": "{"}, ReasonCode.UNREADABLE_MANIFEST),
     "Cargo.toml that is none": ({"Cargo.toml": "["}, ReasonCode.UNREADABLE_MANIFEST),
@@ -118,6 +335,71 @@ def test_a_start_command_that_was_set_wins_over_a_folder_of_files(tmp_path: Path
 
     assert plan_of(tmp_path, files, {"framework": "vite-spa"}).run is None
     assert plan_of(tmp_path, files, settings).run == "node serve.js"
+
+
+@pytest.mark.parametrize(
+    ("files", "runtime"),
+    [
+        ({".nvmrc": "v22.11.0\n"}, "node:22"),
+        ({".node-version": "20"}, "node:20"),
+        ({".nvmrc": "lts/iron"}, "node:20"),
+        ({".tool-versions": "nodejs 20.11.1\npython 3.12"}, "node:20"),
+        ({"mise.toml": '[tools]\nnode = "24"'}, "node:24"),
+        ({"engines": ">=18"}, "node:22"),
+        ({"engines": "20.x"}, "node:20"),
+        ({"engines": "^18.17.0 || >=20.5.0"}, "node:22"),
+        ({"engines": ">=16 <19"}, "node:18"),
+        ({"engines": "~20.9"}, "node:20"),
+        ({"engines": "nonsense"}, "node:22"),
+    ],
+)
+def test_a_version_of_node_that_is_asked_for_is_the_one(
+    files: Files, runtime: str, tmp_path: Path
+) -> None:
+    asked = {"node": files["engines"]} if "engines" in files else {}
+    manifest = package(scripts={"start": "node x.js"}, engines=asked)
+    others = {name: text for name, text in files.items() if name != "engines"}
+
+    assert plan_of(tmp_path, {"package.json": manifest, **others}).runtime == runtime
+
+
+@pytest.mark.parametrize(
+    ("files", "runtime"),
+    [
+        ({".python-version": "3.13\n"}, "python:3.13"),
+        ({".python-version": "3.12.4"}, "python:3.12"),
+        ({"runtime.txt": "python-3.10.11"}, "python:3.10"),
+        ({".tool-versions": "python 3.9.1"}, "python:3.9"),
+        ({"Pipfile": '[requires]\npython_version = "3.11"'}, "python:3.11"),
+        ({"pyproject.toml": "[project]\nrequires-python = '>=3.13'"}, "python:3.13"),
+        ({"pyproject.toml": "[project]\nrequires-python = '>=3.9,<3.11'"}, "python:3.10"),
+        ({"pyproject.toml": "[project]\nrequires-python = '==3.10.*'"}, "python:3.10"),
+        ({"pyproject.toml": "[tool.poetry.dependencies]\npython = '^3.10'"}, "python:3.12"),
+        ({"pyproject.toml": "[tool.poetry.dependencies]\npython = '~3.10'"}, "python:3.10"),
+    ],
+)
+def test_a_version_of_python_that_is_asked_for_is_the_one(
+    files: Files, runtime: str, tmp_path: Path
+) -> None:
+    assert plan_of(tmp_path, {"main.py": "", **files}).runtime == runtime
+
+
+def test_a_version_that_cannot_be_had_is_told(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, {"package.json": START, ".nvmrc": "lts/argon"})
+
+    assert plan.runtime == "node:22"
+    assert plan.notes == (".nvmrc asks for 'lts/argon', which cannot be had here.",)
+
+
+def test_a_folder_with_apps_below_it_names_them(tmp_path: Path) -> None:
+    files = {"apps/web/package.json": START, "services/api/main.py": "", "README.md": ""}
+    with pytest.raises(BuildFailedError, match=r"apps/web, services/api\. Set directoryPath"):
+        plan_of(tmp_path, files)
+
+
+def test_another_language_is_named_with_what_would_run_it(tmp_path: Path) -> None:
+    with pytest.raises(BuildFailedError, match=r"pom\.xml tells that this is Java"):
+        plan_of(tmp_path, {"pom.xml": "<project/>"})
 
 
 ANY_TEXT = st.text() | st.binary().map(lambda data: data.decode("utf-8", "surrogateescape"))

@@ -1,0 +1,78 @@
+"""Apps of Go and Rust: which of their programs is the app."""
+
+import re
+from pathlib import Path
+
+from createos_mcp.platform.build.frameworks import DEFAULT_RUNTIMES
+from createos_mcp.platform.build.manifests import read_text, read_toml_manifest, section, word
+from createos_mcp.platform.build.plans import Plan
+from createos_mcp.platform.build.version_pins import choose_go, choose_rust
+
+GO_COMMANDS = ("server", "api", "web", "app", "main", "http")
+"""Names of `cmd/` that tell the app among several programs, best first."""
+
+_GO_MAIN = re.compile(r"^package main\b", re.MULTILINE)
+
+
+def suggest_go(source: Path, framework: str | None) -> Plan:
+    """How an app of Go is built and run."""
+    choice = choose_go(source)
+    place, others = _go_main(source)
+    notes = (f"Several programs were found; {place} is built.",) if others else ()
+    return Plan(
+        runtime=f"golang:{choice.version}" if choice.version else DEFAULT_RUNTIMES["golang"],
+        build=f"go build -o ./app {place}",
+        run="./app",
+        reason=framework or ("" if place == "." else place),
+        notes=notes,
+    )
+
+
+def suggest_rust(source: Path, framework: str | None) -> Plan:
+    """How an app of Rust is built and run."""
+    choice = choose_rust(source)
+    name = _rust_program(source)
+    return Plan(
+        runtime=f"rust:{choice.version}" if choice.version else DEFAULT_RUNTIMES["rust"],
+        build="cargo build --release",
+        run=f"./target/release/{name}" if name else None,
+        reason=framework or "",
+    )
+
+
+def _go_main(source: Path) -> tuple[str, bool]:
+    """The directory of the program, and whether there are others."""
+    files = [file for depth in ("*.go", "*/*.go", "*/*/*.go") for file in source.glob(depth)]
+    mains = {
+        file.parent.relative_to(source).as_posix()
+        for file in files
+        if not file.name.endswith("_test.go") and _GO_MAIN.search(read_text(file))
+    }
+    if not mains or "." in mains:
+        return ".", False
+    named = [f"cmd/{name}" for name in GO_COMMANDS]
+    found = next((place for place in named if place in mains), min(mains))
+    return f"./{found}", len(mains) > 1
+
+
+def _rust_program(source: Path) -> str | None:
+    """As Cargo names it: `default-run`, the one `[[bin]]`, the package, a member with a main."""
+    cargo = read_toml_manifest(source / "Cargo.toml")
+    package = section(cargo, "package")
+    binaries = cargo.get("bin")
+    names = [
+        name
+        for row in (binaries if isinstance(binaries, list) else ())
+        if isinstance(row, dict) and (name := word(row, "name"))
+    ]
+    own = word(package, "default-run") or (names[0] if names else word(package, "name"))
+    if own:
+        return own
+    members = section(cargo, "workspace").get("members")
+    for member in members if isinstance(members, list) else ():
+        for directory in sorted(source.glob(member)) if isinstance(member, str) and member else ():
+            if (directory / "src/main.rs").is_file():
+                return word(
+                    section(read_toml_manifest(directory / "Cargo.toml"), "package"), "name"
+                )
+    return None

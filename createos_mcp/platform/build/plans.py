@@ -1,0 +1,22 @@
+"""Plans: how an app is built and run, as its files and settings say."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """How an app is built and run."""
+
+    runtime: str
+    """`node:20`."""
+    install: str | None = None
+    build: str | None = None
+    run: str | None = None
+    output_dir: str | None = None
+    """Folder of pages to serve, where there is no command to run."""
+    single_page: bool = False
+    """Whether its one page answers at every path, so that a script there can route."""
+    reason: str = ""
+    """What told so: a file, a setting, a framework."""
+    notes: tuple[str, ...] = ()
+    """What the files ask for and do not get."""

@@ -1,0 +1,292 @@
+"""Apps of Python: where their server object is, and how they are installed and run."""
+
+import ast
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from createos_mcp.contract.values import Json
+from createos_mcp.platform.build.manifests import (
+    read_procfile,
+    read_text,
+    read_toml_manifest,
+    section,
+    word,
+)
+from createos_mcp.platform.build.plans import Plan
+from createos_mcp.platform.build.version_pins import choose_python
+
+PYTHON_MAINS = (
+    *("main.py", "app.py", "server.py", "wsgi.py", "asgi.py", "run.py", "api.py", "bot.py"),
+    *("src/main.py", "src/app.py", "app/main.py", "app/app.py", "app/server.py", "app/__init__.py"),
+    *("api/main.py", "backend/main.py", "server/main.py", "application.py", "index.py"),
+    *("streamlit_app.py", "Home.py", "__main__.py"),
+)
+MAX_FILES = 300
+"""Files that are looked through for a server object, nearest to the top first."""
+
+UVICORN = "python -m uvicorn {module}:{name} --host 0.0.0.0 --port $PORT"
+GUNICORN = "python -m gunicorn --bind 0.0.0.0:$PORT {module}:{name}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServerClass:
+    """A class whose object is what a server is given."""
+
+    name: str
+    """`FastAPI`."""
+    framework: str
+    run: str
+    factory: str
+    """The same for a function that makes it."""
+
+
+SERVER_CLASSES: tuple[ServerClass, ...] = (
+    ServerClass(name="FastAPI", framework="fastapi", run=UVICORN, factory=f"{UVICORN} --factory"),
+    ServerClass(
+        name="Flask",
+        framework="flask",
+        run="FLASK_APP={module} python -m flask run --host 0.0.0.0 --port $PORT",
+        factory="FLASK_APP={module} python -m flask run --host 0.0.0.0 --port $PORT",
+    ),
+    ServerClass(
+        name="Starlette", framework="starlette", run=UVICORN, factory=f"{UVICORN} --factory"
+    ),
+    ServerClass(name="Litestar", framework="litestar", run=UVICORN, factory=f"{UVICORN} --factory"),
+    ServerClass(name="Quart", framework="quart", run=UVICORN, factory=f"{UVICORN} --factory"),
+    ServerClass(name="FastHTML", framework="fasthtml", run=UVICORN, factory=UVICORN),
+    ServerClass(name="fast_app", framework="fasthtml", run=UVICORN, factory=UVICORN),
+    ServerClass(name="Robyn", framework="robyn", run="python {file}", factory="python {file}"),
+    ServerClass(name="Bottle", framework="bottle", run="python {file}", factory="python {file}"),
+)
+
+SCRIPTS: Mapping[str, str] = {
+    "streamlit": "python -m streamlit run {file} --server.address 0.0.0.0 --server.port $PORT "
+    "--server.headless true",
+    "gradio": "GRADIO_SERVER_NAME=0.0.0.0 GRADIO_SERVER_PORT=$PORT python {file}",
+    "chainlit": "python -m chainlit run {file} --headless --host 0.0.0.0 --port $PORT",
+}
+"""How scripts of these packages are run; the first that is imported decides."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """What is run."""
+
+    framework: str
+    run: str
+
+
+def suggest_python(source: Path, framework: str | None) -> Plan:
+    """How an app of Python is installed and run."""
+    entry = find_entry(source, framework)
+    choice = choose_python(source)
+    own = f"{sys.version_info.major}.{sys.version_info.minor}"
+    procfile = read_procfile(source).get("web")
+    return Plan(
+        runtime=f"python:{choice.version or own}",
+        install=_install(source),
+        run=procfile or (entry.run if entry else _project_script(source)),
+        reason=framework or ("Procfile" if procfile else entry.framework if entry else ""),
+        notes=(choice.note,) if choice.note else (),
+    )
+
+
+def find_entry(source: Path, framework: str | None) -> Entry | None:
+    """Django's `manage.py`, a server object, a script of a known package, or a main file."""
+    if framework == "django" or (framework is None and (source / "manage.py").is_file()):
+        return _django(source)
+    wanted = [row for row in SERVER_CLASSES if framework in {None, row.framework}]
+    for file in _candidates(source):
+        tree = _parse(file)
+        found = _server_in(tree, wanted) if tree is not None else None
+        if found is not None:
+            return _entry(source, file, *found)
+        script = _script_in(tree) if tree is not None and framework is None else None
+        if script is not None:
+            return Entry(framework=script, run=SCRIPTS[script].format(file=_place(source, file)))
+    main = next((name for name in PYTHON_MAINS if (source / name).is_file()), None)
+    if framework is not None:
+        row = next((row for row in SERVER_CLASSES if row.framework == framework), None)
+        module = _module(main or "main.py")
+        run = row.run.format(module=module, name="app", file=main or "main.py") if row else None
+        return Entry(framework=framework, run=run) if run else None
+    if main is None or main == "app/__init__.py":
+        return None
+    return Entry(framework=main, run=f"python {main}")
+
+
+def _candidates(source: Path) -> Iterator[Path]:
+    """The usual names first, then the other files, nearest to the top first."""
+    named = [source / name for name in PYTHON_MAINS if (source / name).is_file()]
+    yield from named
+    hidden = ("tests", "test", "docs", "migrations", "node_modules", "venv", "env", "examples")
+    others = (
+        file
+        for depth in ("*.py", "*/*.py", "*/*/*.py")
+        for file in sorted(source.glob(depth))
+        if file not in named
+        and not any(
+            part in hidden or part.startswith((".", "test_"))
+            for part in file.relative_to(source).parts
+        )
+    )
+    for _, file in zip(range(MAX_FILES), others, strict=False):
+        yield file
+
+
+def _parse(file: Path) -> ast.Module | None:
+    try:
+        return ast.parse(read_text(file))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _server_in(
+    tree: ast.Module, wanted: Sequence[ServerClass]
+) -> tuple[ServerClass, str, bool] | None:
+    """The class, its object's name or that of the function that makes it, and which it is."""
+    classes = {row.name: row for row in wanted}
+    for node in tree.body:
+        target = _assigned_name(node)
+        value = getattr(node, "value", None)
+        if target and isinstance(value, ast.Call) and _called(value) in classes:
+            return classes[_called(value)], target, False
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and re.match(
+            r"(create|make|get|build)_app", node.name
+        ):
+            calls = (call for call in ast.walk(node) if isinstance(call, ast.Call))
+            made = next((_called(call) for call in calls if _called(call) in classes), None)
+            if made:
+                return classes[made], node.name, True
+    return None
+
+
+def _assigned_name(node: ast.stmt) -> str | None:
+    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+        return node.target.id
+    if not isinstance(node, ast.Assign) or not node.targets:
+        return None
+    target = node.targets[0]
+    if isinstance(target, ast.Tuple) and target.elts:
+        target = target.elts[0]
+    return target.id if isinstance(target, ast.Name) else None
+
+
+def _called(call: ast.Call) -> str:
+    if isinstance(call.func, ast.Name):
+        return call.func.id
+    return call.func.attr if isinstance(call.func, ast.Attribute) else ""
+
+
+def _script_in(tree: ast.Module) -> str | None:
+    imported = {
+        name.partition(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in (
+            [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+        )
+    }
+    return next((name for name in SCRIPTS if name in imported), None)
+
+
+def _entry(source: Path, file: Path, row: ServerClass, name: str, is_factory: bool) -> Entry:  # noqa: FBT001 - one of three that belong together
+    place = _place(source, file)
+    module = _module(place)
+    if row.framework == "flask" and name != "app":
+        module = f"{module}:{name}"
+    run = (row.factory if is_factory else row.run).format(module=module, name=name, file=place)
+    if place.startswith("src/") and not (source / "src/__init__.py").exists():
+        run = f"PYTHONPATH=src {run.replace('src.', '', 1)}"
+    if row.framework == "flask" and "gunicorn" in _requirements(source):
+        bound = f"{module.partition(':')[0]}:{name}{'()' if is_factory else ''}"
+        run = f"python -m gunicorn --bind 0.0.0.0:$PORT '{bound}'"
+    return Entry(framework=row.framework, run=run)
+
+
+def _place(source: Path, file: Path) -> str:
+    return file.relative_to(source).as_posix()
+
+
+def _module(place: str) -> str:
+    return place.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def _django(source: Path) -> Entry:
+    """Its server where one is required, otherwise its own."""
+    found = re.search(
+        r"DJANGO_SETTINGS_MODULE\W+([\w.]+)\.settings", read_text(source / "manage.py")
+    )
+    project = found[1] if found else None
+    required = _requirements(source)
+    if (
+        project
+        and "gunicorn" in required
+        and (source / project.replace(".", "/") / "wsgi.py").exists()
+    ):
+        run = GUNICORN.format(module=f"{project}.wsgi", name="application")
+    elif project and "uvicorn" in required:
+        run = UVICORN.format(module=f"{project}.asgi", name="application")
+    else:
+        run = "python manage.py runserver --noreload 0.0.0.0:$PORT"
+    return Entry(framework="django", run=run)
+
+
+def _requirements(source: Path) -> str:
+    """Everything that is required, as one text to search."""
+    files = ("requirements.txt", "pyproject.toml", "Pipfile", "requirements/production.txt")
+    return "\n".join(read_text(source / name) for name in files).lower()
+
+
+def _project_script(source: Path) -> str | None:
+    """The one command that the project itself brings."""
+    scripts = section(read_toml_manifest(source / "pyproject.toml"), "project", "scripts")
+    return next(iter(scripts)) if len(scripts) == 1 else None
+
+
+def _install(source: Path) -> str | None:
+    """By the files that are there, the most exact first."""
+    pyproject = read_toml_manifest(source / "pyproject.toml")
+    ways: tuple[tuple[bool, Callable[[], str | None]], ...] = (
+        ((source / "uv.lock").is_file(), lambda: _by_uv(pyproject)),
+        ((source / "requirements.txt").is_file(), lambda: _by_requirements(source)),
+        (bool(section(pyproject, "tool", "poetry")), lambda: POETRY_INSTALL),
+        ((source / "Pipfile.lock").is_file(), lambda: f"{PIPENV_INSTALL} --deploy"),
+        ((source / "Pipfile").is_file(), lambda: f"{PIPENV_INSTALL} --skip-lock"),
+        (bool(pyproject), lambda: _by_pyproject(pyproject)),
+    )
+    return next((way() for is_there, way in ways if is_there), None)
+
+
+POETRY_INSTALL = "uvx poetry install --no-root --only main --no-interaction"
+PIPENV_INSTALL = "uvx pipenv install --system"
+
+
+def _by_uv(pyproject: Mapping[str, Json]) -> str:
+    project = "" if _is_package(pyproject) else " --no-install-project"
+    return f"uv sync --frozen --no-dev{project}"
+
+
+def _by_requirements(source: Path) -> str | None:
+    lines = read_text(source / "requirements.txt").splitlines()
+    needed = any(line.strip() and not line.lstrip().startswith("#") for line in lines)
+    return "uv pip install -r requirements.txt" if needed else None
+
+
+def _by_pyproject(pyproject: Mapping[str, Json]) -> str | None:
+    if _is_package(pyproject):
+        return "uv pip install ."
+    wanted = section(pyproject, "project").get("dependencies")
+    return "uv pip install -r pyproject.toml" if wanted else None
+
+
+def _is_package(pyproject: Mapping[str, Json]) -> bool:
+    """Whether the project itself can be installed; a flat folder of files cannot."""
+    return (
+        bool(section(pyproject, "build-system"))
+        or word(section(pyproject, "tool", "uv"), "package") is not None
+    )

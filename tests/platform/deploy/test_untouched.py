@@ -1,0 +1,114 @@
+"""Apps as the world writes them, deployed with a name and files and nothing else."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from createos_mcp.contract.values import Json
+from tests.eventually import eventually
+from tests.platform.platforms import ANSWERING, read_page, running_platform
+
+TWO_PORTS = """
+import http.server, os, threading, time
+def serve(port, word):
+    class Page(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(word)
+        def log_message(self, *_):
+            pass
+    http.server.ThreadingHTTPServer(("", port), Page).serve_forever()
+threading.Thread(target=serve, args=(9090, b"metrics")).start()
+time.sleep(2)
+serve(int(os.environ["PORT"]), b"the app")
+"""
+
+
+async def test_port_wins_over_another_one_that_opened_before(tmp_path: Path) -> None:
+    async with running_platform(tmp_path) as api:
+        deployment = await api.deploy({"main.py": TWO_PORTS})
+        assert deployment["status"] == "deployed", await api.build_log(deployment)
+
+        async def look() -> str:
+            return await read_page(deployment["extra"]["endpoint"])
+
+        assert await eventually(look, lambda page: page == "the app") == "the app"
+        assert "port 9090 is not asked any more" in await api.build_log(deployment)
+
+
+def node_app(**members: Json) -> str:
+    return json.dumps({"name": "app", "private": True, **members})
+
+
+NODE_PAGE = "require('http').createServer((q,s)=>s.end('%s')).listen(process.env.PORT)"
+UNTOUCHED: dict[str, tuple[dict[str, str], str]] = {
+    "a Procfile of Node": (
+        {
+            "Procfile": "web: node web.js",
+            "web.js": NODE_PAGE % "procfile",
+            "package.json": node_app(),
+        },
+        "procfile",
+    ),
+    "React rendered by a server": (
+        {
+            "package.json": node_app(
+                scripts={"build": "mkdir -p out && cp s.js out/", "start": "node out/s.js"},
+                dependencies={"react": "18.3.1"},
+            ),
+            "s.js": NODE_PAGE % "rendered",
+        },
+        "rendered",
+    ),
+    "workspaces": (
+        {
+            "package.json": node_app(
+                workspaces=["packages/*"], scripts={"start": "node packages/a/i.js"}
+            ),
+            "packages/a/package.json": node_app(dependencies={"ms": "2.1.3"}, version="1.0.0"),
+            "packages/a/i.js": "const ms=require('ms');" + NODE_PAGE.replace("'%s'", "ms(60000)"),
+        },
+        "1m",
+    ),
+    "FastAPI in a package": (
+        {
+            "requirements.txt": "fastapi\nuvicorn",
+            "app/__init__.py": "",
+            "app/main.py": "from fastapi import FastAPI\napi = FastAPI()\n"
+            "@api.get('/')\ndef home(): return 'fast'",
+        },
+        '"fast"',
+    ),
+    "a project that is no package": (
+        {
+            "pyproject.toml": "[project]\nname='k'\nversion='0'\ndependencies=['markupsafe']",
+            "main.py": "import markupsafe\n" + ANSWERING,
+            "static/x.css": "",
+            "templates/x.html": "",
+        },
+        "hello",
+    ),
+}
+
+
+@pytest.mark.parametrize(("files", "page"), UNTOUCHED.values(), ids=UNTOUCHED)
+async def test_what_the_world_writes_goes_live_with_no_settings(
+    files: dict[str, str], page: str, tmp_path: Path
+) -> None:
+    async with running_platform(tmp_path) as api:
+        deployment = await api.deploy(files)
+        assert deployment["status"] == "deployed", await api.build_log(deployment)
+        assert await read_page(deployment["extra"]["endpoint"]) == page
+
+
+async def test_a_single_page_app_that_was_detected_answers_at_every_path(tmp_path: Path) -> None:
+    manifest = node_app(
+        scripts={"build": "mkdir -p dist && cp index.html dist/"}, dependencies={"react": "18.3.1"}
+    )
+    async with running_platform(tmp_path) as api:
+        deployment = await api.deploy({"package.json": manifest, "index.html": "shell"})
+        assert deployment["status"] == "deployed", await api.build_log(deployment)
+        endpoint = deployment["extra"]["endpoint"]
+        assert await read_page(f"{endpoint}/users/7") == "shell"
