@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from createos_mcp.contract.reason_codes import ReasonCode
 
+_VARIABLE = r"(?-i:[A-Z][A-Z0-9_]{2,})\b"
+"""A word of a sentence is no variable: `the environment variable before ...`."""
+
 _NAME = r"[\w./@-]{1,400}"
 """What a log may put into our own sentences: a name and nothing that reads like a sentence."""
 
@@ -83,11 +86,47 @@ class LogPattern:
 
 
 def _pattern(pattern: str, reason: str, next_step: str) -> LogPattern:
-    compiled = re.compile(pattern.replace("NAME", f"({_NAME})"), re.IGNORECASE)
+    named = pattern.replace("NAME", f"({_NAME})").replace("VARIABLE", f"({_VARIABLE})")
+    compiled = re.compile(named, re.IGNORECASE)
     return LogPattern(pattern=compiled, reason=reason, next=next_step)
 
 
 LOG_PATTERNS: Sequence[LogPattern] = (
+    _pattern(
+        r"EAI_AGAIN|getaddrinfo ENOTFOUND|Temporary failure in name resolution"
+        r"|Could not resolve host|failed to lookup address|no such host",
+        "a host name could not be resolved",
+        "Check the name, and whether the platform's machine reaches the network; deploy again.",
+    ),
+    _pattern(
+        r"ENOSPC|No space left on device",
+        "the disk is full",
+        "Free space on the platform's machine, or write less; deploy again.",
+    ),
+    _pattern(
+        r"UNABLE_TO_VERIFY_LEAF_SIGNATURE|SELF_SIGNED_CERT|CERTIFICATE_VERIFY_FAILED"
+        r"|certificate (?:has expired|verify failed|signed by unknown authority)",
+        "a certificate was not accepted",
+        "Correct the address or its certificate, or add the authority to the app; deploy again.",
+    ),
+    _pattern(
+        r"gyp ERR! (?:find Python|build error)|Python\.h: No such file"
+        r"|(?:command '?gcc'?|linker `cc`) (?:failed|not found)|pg_config executable not found",
+        "a package has to be compiled, and tools or headers for that are missing",
+        "Use a version with a ready-made build, such as psycopg[binary], and deploy again.",
+    ),
+    _pattern(
+        r"ERESOLVE|unable to resolve dependency tree|Conflicting peer dependency"
+        r"|ResolutionImpossible|No solution found when resolving dependencies",
+        "the dependencies contradict each other",
+        "Align their versions so that installing works on your side, and deploy again.",
+    ),
+    _pattern(
+        r"requires a different Python|The engine \"node\" is incompatible"
+        r"|requires (?:Node\.?js|Python) ?(?:version )?[><=^~ ]*\d",
+        "the app needs another version of its language",
+        "Set it in package.json (engines), .python-version or runtime, and deploy again.",
+    ),
     _pattern(
         r"Cannot find (?:module|package) ['\"]?NAME",
         "the module {0} is missing",
@@ -135,7 +174,10 @@ LOG_PATTERNS: Sequence[LogPattern] = (
     ),
     _pattern(r"build timed? ?out", _BUILD_TIMED_OUT.reason, _BUILD_TIMED_OUT.next),
     _pattern(
-        r"(?:KeyError: ['\"]NAME|environment variable ['\"]?NAME)",
+        r"KeyError: \\?['\"]VARIABLE|environment variables?:? \\?['\"`]?VARIABLE"
+        r"|VARIABLE\\?['\"`]? (?:environment variable )?"
+        r"(?:is|was) (?:not set|not defined|missing|required)"
+        r"|(?:missing|required|undefined) (?:environment |env )?variables?:? \\?['\"`]?VARIABLE",
         "the variable {0} may be missing",
         "Set it with SetEnvironmentVariables and redeploy.",
     ),

@@ -340,8 +340,9 @@ def extend(server: Server[Any]) -> None:
     server.get_tool_input_schema = lambda name: (
         dict(TOOLS[name][0]) if name in TOOLS else own_schema and own_schema(name)
     )
-    (tasks,) = (one.__self__ for one in list[Any](server.middleware) if is_of_tasks(one))
-    tasks.lasts = TASK_TOOLS.__contains__
+    for one in list[Any](server.middleware):
+        if is_of_tasks(one):
+            one.__self__.lasts = TASK_TOOLS.__contains__
     server.add_request_handler("resources/list", t.PaginatedRequestParams, list_resources)
     server.add_request_handler("resources/templates/list", t.PaginatedRequestParams, list_templates)
     server.add_request_handler("resources/read", t.ReadResourceRequestParams, read_resource)

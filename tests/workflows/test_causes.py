@@ -16,6 +16,15 @@ LOGS = {
     "FATAL ERROR: JavaScript heap out of memory": "memory was not enough",
     "Error: build timed out": "took longer",
     "KeyError: 'DATABASE_URL'": "the variable DATABASE_URL",
+    '{"level":"error","msg":"KeyError: \\"API_URL\\""}': "the variable API_URL",
+    "Error: Missing environment variable: STRIPE_KEY": "the variable STRIPE_KEY",
+    "SECRET_KEY_BASE is not set": "the variable SECRET_KEY_BASE",
+    "getaddrinfo EAI_AGAIN fonts.example.com\nFailed to compile": "a host name",
+    'error: The engine "node" is incompatible with this module.': "another version",
+    "npm ERR! code ENOSPC": "the disk is full",
+    "ssl.SSLCertVerificationError: CERTIFICATE_VERIFY_FAILED": "a certificate",
+    "Error: pg_config executable not found.": "has to be compiled",
+    "npm error ERESOLVE unable to resolve dependency tree": "contradict each other",
     "  File x\nSyntaxError: invalid syntax": "does not compile",
     "/bin/sh: 1: vite: not found": "the command vite",
     "Error: connect ECONNREFUSED 127.0.0.1:5432": "could not connect",
@@ -110,3 +119,8 @@ def test_a_path_of_the_machine_that_built_it_is_told_by_its_end() -> None:
     cause = find_cause("error", "", "Error: Cannot find module '/app/src/server.js'")
     assert "server.js" in cause.reason
     assert "/app/src" not in cause.reason + cause.next
+
+
+def test_a_word_of_a_sentence_is_no_variable() -> None:
+    log = "you must configure the HTTP_PROXY environment variable before downloading Cypress"
+    assert "variable" not in find_cause("build_error", "", log).reason
