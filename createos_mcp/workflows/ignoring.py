@@ -6,20 +6,13 @@ from typing import Literal, TypeAlias
 
 from pathspec import GitIgnoreSpec
 
+from createos_mcp.workflows.secret_files import is_secret_name
+
 Verdict: TypeAlias = Literal["take", "ignore", "withhold"]
 """`withhold` is for secrets, which the user is told about."""
 
 RULE_FILES = (".gitignore", ".createosignore")
 """Read in every directory, the later one wins."""
-
-SECRETS = GitIgnoreSpec.from_lines(
-    (
-        ".env", ".env.*", ".envrc", "*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "*.keystore",
-        "id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", ".netrc", ".pgpass", ".ssh/", ".aws/",
-        ".gnupg/", "*.tfstate", "*.kdbx",
-    )
-)  # fmt: skip
-"""Never deployed, whatever the rules of the directory say."""
 
 DEPENDENCIES = GitIgnoreSpec.from_lines(
     (
@@ -53,8 +46,11 @@ class IgnoreRules:
         )
 
     def judge(self, path: str) -> Verdict:
-        """What becomes of a path from the top; that of a directory ends with `/`."""
-        if SECRETS.match_file(path):
+        """What becomes of a path from the top; that of a directory ends with `/`.
+
+        Secrets among the files are told when they are read, by their content, too.
+        """
+        if is_secret_name(path):
             return "withhold"
         if DEPENDENCIES.match_file(path):
             return "ignore"

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import stat
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from createos_mcp.contract.errors import InvalidArgumentsError, LocalReadError
 from createos_mcp.contract.operations import Problem
 from createos_mcp.contract.values import Json
 from createos_mcp.workflows.ignoring import IgnoreRules
+from createos_mcp.workflows.secret_files import MARK_BYTES, is_secret
 
 MAX_PLAIN_FILES = 100
 """How many files the API takes one by one."""
@@ -25,6 +27,11 @@ MAX_ZIP_BYTES = 50 * 2**20
 
 SHOWN_WITHHELD = 20
 
+WITHHELD_HINT = (
+    "Secrets stay on this machine. Give an app its variables with SetEnvironmentVariables "
+    "{envFile}, and a build its tokens with buildVars in the settings."
+)
+
 Form: TypeAlias = Literal["files", "zip"]
 
 
@@ -36,12 +43,16 @@ class Pack:
     """By path, `{"src/main.py": b"..."}`."""
     excluded_secrets: tuple[str, ...] = ()
     """Secrets that were not taken along."""
+    executables: frozenset[str] = frozenset()
+    """Paths of files that can be run; only a zip can say so."""
+    dangling: tuple[str, ...] = ()
+    """Links that lead nowhere, and were left out."""
 
     @property
     def form(self) -> Form:
         """How it is uploaded: text one by one, what is binary or more as a zip."""
-        many = len(self.files) > MAX_PLAIN_FILES
-        return "zip" if many or any(map(_is_binary, self.files.values())) else "files"
+        needs_zip = len(self.files) > MAX_PLAIN_FILES or self.executables
+        return "zip" if needs_zip or any(map(_is_binary, self.files.values())) else "files"
 
     def as_text(self) -> list[Json]:
         """The files as the API takes text."""
@@ -56,7 +67,7 @@ class Pack:
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
             for path, held in self.files.items():
-                archive.writestr(path, held)
+                archive.writestr(self._entry(path), held, zipfile.ZIP_DEFLATED)
         if packed.tell() > MAX_ZIP_BYTES:
             raise LocalReadError(
                 "directory",
@@ -64,6 +75,11 @@ class Pack:
                 "list what the app does not need in .createosignore",
             )
         return base64.b64encode(packed.getvalue()).decode()
+
+    def _entry(self, path: str) -> zipfile.ZipInfo:
+        entry = zipfile.ZipInfo(path)
+        entry.external_attr = (0o755 if path in self.executables else 0o644) << 16
+        return entry
 
     def describe(self) -> Json:
         """Count and size, and what stayed behind."""
@@ -74,6 +90,9 @@ class Pack:
         }
         if self.excluded_secrets:
             facts["withheld"] = list(self.excluded_secrets[:SHOWN_WITHHELD])
+            facts["withheldHint"] = WITHHELD_HINT
+        if self.dangling:
+            facts["danglingLinks"] = list(self.dangling[:SHOWN_WITHHELD])
         return facts
 
 
@@ -93,7 +112,12 @@ def pack_directory(top: Path) -> Pack:
         raise LocalReadError("directory", f"{error.filename}: {error.strerror}") from error
     if not files:
         raise LocalReadError("directory", f"{top} has no files that are not ignored")
-    return Pack(files=files, excluded_secrets=tuple(walk.excluded_secrets))
+    return Pack(
+        files=files,
+        excluded_secrets=tuple(walk.excluded_secrets),
+        executables=frozenset(walk.executables),
+        dangling=tuple(walk.dangling),
+    )
 
 
 def pack_files(given: Sequence[Mapping[str, Json]]) -> Pack:
@@ -112,7 +136,10 @@ class _Walk:
         self._top = top
         self._entries = 0
         self._bytes = 0
+        self._within: list[Path] = []
         self.excluded_secrets: list[str] = []
+        self.executables: set[str] = set()
+        self.dangling: list[str] = []
 
     def read(self, directory: Path, place: str, outer: IgnoreRules) -> Iterator[tuple[str, bytes]]:
         rules = outer.within(directory, place)
@@ -120,15 +147,46 @@ class _Walk:
             is_directory = entry.is_dir()
             path = f"{place}{entry.name}"
             verdict = rules.judge(f"{path}/" if is_directory else path)
-            if verdict == "withhold":
+            if verdict == "withhold" and not self._is_public(entry, path):
                 self.excluded_secrets.append(path)
-            if verdict != "take":
+                continue
+            if verdict == "ignore" or self._leads_nowhere(entry, path):
                 continue
             self._refuse_strange(entry, path)
             if is_directory:
-                yield from self.read(entry, f"{path}/", rules)
-            else:
-                yield path, self._read_file(entry, path)
+                yield from self._read_inner(entry, f"{path}/", rules)
+                continue
+            held = self._read_file(entry, path)
+            # A link has another name than what it leads to.
+            if is_secret(path, held) or is_secret(entry.resolve().name, held):
+                self.excluded_secrets.append(path)
+                continue
+            if entry.stat().st_mode & stat.S_IXUSR:
+                self.executables.add(path)
+            yield path, held
+
+    def _read_inner(
+        self, directory: Path, place: str, rules: IgnoreRules
+    ) -> Iterator[tuple[str, bytes]]:
+        """A directory below; a link to one above would have no end."""
+        real = directory.resolve()
+        if real in self._within or real == self._top:
+            reason = f"{place} is a link to a directory that holds it; {_REMEDY}"
+            raise LocalReadError("directory", reason)
+        self._within.append(real)
+        yield from self.read(directory, place, rules)
+        self._within.pop()
+
+    def _is_public(self, entry: Path, path: str) -> bool:
+        """Whether what has the name of a secret is a certificate or a public key."""
+        is_file = entry.is_file() and not entry.is_symlink()
+        return is_file and not is_secret(path, entry.read_bytes()[:MARK_BYTES])
+
+    def _leads_nowhere(self, entry: Path, path: str) -> bool:
+        if not entry.is_symlink() or entry.exists():
+            return False
+        self.dangling.append(path)
+        return True
 
     def _refuse_strange(self, entry: Path, path: str) -> None:
         self._entries += 1
@@ -139,9 +197,6 @@ class _Walk:
                 raise LocalReadError(
                     "directory", f"the link {path} points outside of the directory; {_REMEDY}"
                 )
-            if entry.is_dir():
-                reason = f"{path} is a link to a directory; {_REMEDY}"
-                raise LocalReadError("directory", reason)
         elif not entry.is_dir() and not entry.is_file():
             raise LocalReadError("directory", f"{path} is not a regular file; {_REMEDY}")
 

@@ -62,7 +62,7 @@ async def _read_values(
 
 
 async def _read_env_file(call: ToolCall, workspace: Workspace, path: str) -> Mapping[str, str]:
-    from dotenv import dotenv_values  # noqa: PLC0415 - most sessions need no time for it
+    from dotenv.parser import parse_stream  # noqa: PLC0415 - most sessions need no time for it
 
     file = await workspace.find_file(call, "envFile", path)
     try:
@@ -72,8 +72,13 @@ async def _read_env_file(call: ToolCall, workspace: Workspace, path: str) -> Map
     except (OSError, UnicodeDecodeError) as error:
         raise LocalReadError("envFile", f"{file} cannot be read ({error})") from error
     # Not filled in from this process: its variables are named one by one in fromEnv.
-    read = dotenv_values(stream=StringIO(text), interpolate=False)
-    return {name: value for name, value in read.items() if value is not None}
+    rows = list(parse_stream(StringIO(text)))
+    wrong = [str(row.original.line) for row in rows if row.error]
+    if wrong:
+        # The values stay where they are: a line that cannot be read may be half of a secret.
+        reason = f"{file} cannot be read in line {', '.join(wrong)}; write NAME=value there"
+        raise LocalReadError("envFile", reason)
+    return {row.key: row.value for row in rows if row.key and row.value is not None}
 
 
 def _check(wanted: Mapping[str, str], unset: set[str]) -> None:

@@ -34,6 +34,8 @@ class Workspace:
         Raises:
             LocalReadError: It is no directory, or lies outside of what may be read.
         """
+        if not path.strip():
+            raise LocalReadError(argument, "it is empty; name a directory, `.` for this one")
         found = await self._find(call, argument, path)
         if not found.is_dir():
             raise LocalReadError(argument, f"there is no directory {found}")

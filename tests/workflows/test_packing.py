@@ -123,3 +123,90 @@ def test_a_text_with_a_nul_character_goes_as_bytes() -> None:
     row = {"path": "a", "content": held, "base64": True}
 
     assert pack_files([row]).form == "zip"
+
+
+def test_what_can_be_run_stays_so_and_goes_as_a_zip(tmp_path: Path) -> None:
+    (tmp_path / "start.sh").write_text("#!/bin/sh\n")
+    (tmp_path / "start.sh").chmod(0o755)
+    (tmp_path / "main.py").write_text("")
+    pack = pack_directory(tmp_path)
+    assert pack.form == "zip"
+    with zipfile.ZipFile(io.BytesIO(base64.b64decode(pack.as_zip()))) as archive:
+        modes = {entry.filename: entry.external_attr >> 16 for entry in archive.infolist()}
+    assert modes == {"start.sh": 0o755, "main.py": 0o644}
+
+
+def test_a_link_that_leads_nowhere_is_left_out_and_named(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text("")
+    (tmp_path / "old").symlink_to("gone")
+    pack = pack_directory(tmp_path)
+    assert set(pack.files) == {"main.py"}
+    assert pack.describe()["danglingLinks"] == ["old"]
+
+
+def test_a_link_to_a_directory_within_is_that_directory(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared/a.py").write_text("a")
+    (tmp_path / "web").symlink_to("shared")
+    assert set(pack_directory(tmp_path).files) == {"shared/a.py", "web/a.py"}
+    (tmp_path / "shared/loop").symlink_to(tmp_path)
+    with pytest.raises(LocalReadError, match="a directory that holds it"):
+        pack_directory(tmp_path)
+
+
+KEY = "-----BEGIN RSA PRIVATE KEY-----\n" + "MIIEpAIBAAKCAQEA" * 8
+WITHHELD = {
+    ".ENV": "A=1",
+    "deep/er/.env.production": "A=1",
+    "Production.env": "A=1",
+    "certs/server.KEY": "x",
+    "notes.txt": KEY,
+    "config/gcp.json": '{"type": "service_account", "private_key": "x"}',
+    "adc.json": '{"type": "authorized_user", "refresh_token": "x"}',
+    ".npmrc": "//registry.example/:_authToken=abc",
+    ".pypirc": "[pypi]\npassword = x",
+    ".netrc": "machine a",
+    ".git-credentials": "https://a:b@c",
+    ".docker/config.json": "{}",
+    ".kube/config": "x",
+    "infra/terraform.tfvars": "x",
+    "infra/a.tfstate.backup": "x",
+    ".vault-token": "x",
+    ".aws/credentials": "x",
+    "key.jks": "x",
+}
+TAKEN = {
+    ".env.example": "A=",
+    ".env.sample": "A=",
+    "ca.pem": "-----BEGIN CERTIFICATE-----\nMII",
+    "sub/.npmrc": "registry=https://registry.example/\n//r/:_authToken=${NPM_TOKEN}",
+    "package.json": '{"type": "module"}',
+    "docs.md": "-----BEGIN PRIVATE KEY----- is how a key begins",
+    "environment.ts": "export const env = 1",
+}
+
+
+@pytest.mark.parametrize(("path", "content"), WITHHELD.items(), ids=WITHHELD)
+def test_a_secret_is_withheld_and_named(path: str, content: str, tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text("")
+    (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / path).write_text(content)
+    pack = pack_directory(tmp_path)
+    assert set(pack.files) == {"main.py"}
+    (named,) = pack.describe()["withheld"]
+    assert path.startswith(named)
+    assert "SetEnvironmentVariables" in pack.describe()["withheldHint"]
+
+
+@pytest.mark.parametrize(("path", "content"), TAKEN.items(), ids=TAKEN)
+def test_what_only_looks_like_a_secret_is_taken(path: str, content: str, tmp_path: Path) -> None:
+    (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / path).write_text(content)
+    assert set(pack_directory(tmp_path).files) == {path}
+
+
+def test_a_secret_is_withheld_through_a_link_of_another_name(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text("")
+    (tmp_path / ".env").write_text("A=1")
+    (tmp_path / "settings").symlink_to(".env")
+    assert set(pack_directory(tmp_path).files) == {"main.py"}

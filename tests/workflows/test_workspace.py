@@ -150,3 +150,20 @@ async def test_any_env_file_is_read_or_refused_with_a_reason(content: bytes | st
             here.api.data[f"/v1/projects/{ID}/environments"] = []
             result = await here.call("SetEnvironmentVariables", project_id=ID, envFile="a.env")
     assert "Internal error" not in text_of(result)
+
+
+async def test_an_env_file_with_a_line_that_cannot_be_read_is_refused_whole(tmp_path: Path) -> None:
+    (tmp_path / "a.env").write_text("A=1\nB='canary-open\nC=3\n= canary\n")
+    workspace = Workspace(working_directory=tmp_path, home=Path("/"), allowed=(tmp_path,))
+    async with agent(workspace=workspace) as here:
+        result = await here.call("SetEnvironmentVariables", project_id=ID, envFile="a.env")
+        changed = here.api.sent("PUT")
+    assert "a.env cannot be read in line 2, 4" in text_of(result)
+    assert "canary" not in text_of(result)
+    assert changed == []
+
+
+async def test_an_empty_directory_argument_is_refused() -> None:
+    async with agent() as here:
+        result = await here.call("Deploy", **DEPLOY, directory="")
+    assert "it is empty; name a directory" in text_of(result)
