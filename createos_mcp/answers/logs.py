@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from createos_mcp.answers.truncation import compact
+from createos_mcp.contract.terminal_lines import last_state
 from createos_mcp.contract.values import Json
 
 VIEWS = ("stage", "grep", "tail")
@@ -13,8 +14,8 @@ VIEWS = ("stage", "grep", "tail")
 _FOLDED_FROM = 3
 """How many equal lines become one and a count."""
 
-_CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-"""Colours of a terminal and other characters that are not for reading."""
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0d-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Characters that are not for reading."""
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.,0-9]*(?:Z|[+-]\d\d:?\d\d)?|\d\d:\d\d:\d\d")
 """When a line was written; lines that differ in nothing else are equal."""
@@ -51,7 +52,11 @@ def _log_lines(data: Json) -> list[tuple[str, str]] | None:
         return []
     if not isinstance(data, str):
         return None
-    return [("", line) for line in _CONTROL.sub("", data).split("\n")]
+    return [("", _readable(line)) for line in data.split("\n")]
+
+
+def _readable(line: str) -> str:
+    return _CONTROL.sub("", last_state(line))
 
 
 def _render_row(row: Json) -> Iterator[tuple[str, str]]:
@@ -59,7 +64,7 @@ def _render_row(row: Json) -> Iterator[tuple[str, str]]:
     if isinstance(row, dict):
         stage, text = str(row.get("stage") or ""), row.get("log")
     shown = text if isinstance(text, str) else compact(text)
-    for line in _CONTROL.sub("", shown).rstrip().split("\n"):
+    for line in map(_readable, shown.rstrip().split("\n")):
         yield stage, f"{stage} | {line}" if stage else line
 
 

@@ -11,13 +11,13 @@ import anyio
 import psutil
 from anyio.abc import ByteReceiveStream
 
+from createos_mcp.contract.terminal_lines import last_state
+
 MAX_LINE_CHARACTERS = 8192
 # A loop that prints without end must not fill the database.
 MAX_LINES = 20_000
 
-# CSI and OSC sequences: https://invisible-island.net/xterm/ctlseqs/ctlseqs.html
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07")
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 
 OnLines = Callable[[Sequence[str]], Awaitable[None]]
 
@@ -67,8 +67,8 @@ async def _hand_on_some(lines: Sequence[bytes], count: int, on_lines: OnLines) -
 
 
 def _clean(line: bytes) -> str:
-    text = line.decode(errors="replace").rstrip("\r").rpartition("\r")[2]
-    return _UNPRINTABLE.sub("", _ANSI.sub("", text))[:MAX_LINE_CHARACTERS]
+    text = last_state(line.decode(errors="replace"))
+    return _UNPRINTABLE.sub("", text)[:MAX_LINE_CHARACTERS]
 
 
 def _kill_command(pid: int) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from createos_mcp.contract.terminal_lines import last_state
 from createos_mcp.platform.timestamps import format_time
 
 MAX_BYTES = 2**20
@@ -22,8 +23,9 @@ def files_of(directory: Path) -> list[Path]:
 def tail(log_files: Sequence[Path], since_s: float, *, max_bytes: int = MAX_BYTES) -> str:
     """The lines of the last `since_s` seconds, at most `max_bytes` of them, the newest kept.
 
-    Each line begins with its time, `2026-01-31T12:00:00.000Z`, so that lines compare as text. The
-    lines of several replicas are in the order of their times, with the replica's number in between.
+    Each line begins with its time, `2026-01-31T12:00:00.000Z`, so that lines compare as text, and
+    is as a terminal would show it. The lines of several replicas are in the order of their times,
+    with the replica's number in between.
     """
     since = format_time(datetime.now(UTC) - timedelta(seconds=since_s))
     share = max_bytes // max(len(log_files), 1)
@@ -64,7 +66,8 @@ def _recent(file: Path, since: str, max_bytes: int, *, told_apart: bool) -> Iter
     for line in _read_lines(file, max_bytes):
         if line[: len(since)] >= since:
             stamp, _, text = line.partition(" ")
-            yield f"{stamp} [{file.stem}] {text}" if told_apart else line
+            mark = f"[{file.stem}] " if told_apart else ""
+            yield f"{stamp} {mark}{last_state(text)}"
 
 
 def _stamp(line: str) -> str:

@@ -17,7 +17,25 @@ def log(directory: Path, name: str, *lines: str) -> Path:
     return file
 
 
-@pytest.mark.parametrize("sign", ["\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029"])
+def test_a_line_is_as_a_terminal_would_show_it(tmp_path: Path) -> None:
+    stamps = stamp(3), stamp(2)
+    first = log(tmp_path, "0.log", f"{stamps[0]} loading\r\x1b[2Kcannot load")
+    second = log(tmp_path, "1.log", f"{stamps[1]} step 1 start\rstep 1 done ")
+
+    assert tail([first, second], 60).split("\n") == [
+        f"{stamps[0]} [0] cannot load",
+        f"{stamps[1]} [1] step 1 done ",
+    ]
+
+
+def test_a_forged_time_stays_behind_the_true_one(tmp_path: Path) -> None:
+    true, forged = stamp(2), stamp(1)
+    file = log(tmp_path, "0.log", f"{true} progress\r{forged} forged")
+
+    assert tail([file], 60) == f"{true} {forged} forged"
+
+
+@pytest.mark.parametrize("sign", ["\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029"])
 def test_what_an_app_prints_begins_no_line_of_its_own(sign: str, tmp_path: Path) -> None:
     forged = f"progress{sign}{stamp(1)} forged"
     file = log(tmp_path, "0.log", f"{stamp(2)} {forged}")
