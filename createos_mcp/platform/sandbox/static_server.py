@@ -44,7 +44,7 @@ ASKED_AGAIN = "public, max-age=0, must-revalidate"
 BYTE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
-class Rule(NamedTuple):
+class Redirection(NamedTuple):
     """One line of `_redirects`: what it matches, where it leads, whether it goes before a file."""
 
     pattern: re.Pattern[str]
@@ -63,7 +63,7 @@ class Rule(NamedTuple):
         return target if "://" in self.target else re.sub(r"^[/\\]+", "/", target)
 
 
-def read_rules(text: str) -> tuple[list[Rule], list[str]]:
+def read_rules(text: str) -> tuple[list[Redirection], list[str]]:
     """The rules of a `_redirects` file, and the lines that ask for what is not served here."""
     rules, unread = [], []
     for line in text.splitlines():
@@ -78,7 +78,7 @@ def read_rules(text: str) -> tuple[list[Rule], list[str]]:
     return rules, unread
 
 
-def _rule(words: list[str]) -> Rule | None:
+def _rule(words: list[str]) -> Redirection | None:
     # Conditions by query, country, language or role are more words than three.
     source, target, status = [*words, "301"][:3] if len(words) in (2, 3) else ("", "", "")
     outside = "://" in target
@@ -91,7 +91,7 @@ def _rule(words: list[str]) -> Rule | None:
     if number not in REDIRECT_STATUSES and (outside or number not in REWRITE_STATUSES):
         return None
     try:
-        return Rule(_pattern(source), target, number, forced=bool(code[2]))
+        return Redirection(_pattern(source), target, number, forced=bool(code[2]))
     except re.error:
         return None
 
@@ -130,7 +130,7 @@ class Pages(SimpleHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     spa = False
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[Redirection, ...] = ()
 
     def do_GET(self) -> None:
         """Answer with the file, the redirect or the page of what is not there."""
@@ -157,7 +157,7 @@ class Pages(SimpleHTTPRequestHandler):
         """Answer as GET does, without the body."""
         self.do_GET()
 
-    def _rule(self, path: str, *, is_file: bool) -> tuple[Rule | None, str]:
+    def _rule(self, path: str, *, is_file: bool) -> tuple[Redirection | None, str]:
         for rule in self.rules:
             target = None if is_file and not rule.forced else rule.target_of(path)
             if target is not None:
@@ -282,7 +282,7 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
-def _rules_of(root: str) -> tuple[Rule, ...]:
+def _rules_of(root: str) -> tuple[Redirection, ...]:
     try:
         with open(os.path.join(root, REDIRECTS), encoding="utf-8", errors="replace") as file:
             rules, unread = read_rules(file.read(1024 * 1024))
