@@ -1,5 +1,6 @@
 """Ignoring: which files of a directory are not for a deployment."""
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -13,6 +14,9 @@ Verdict: TypeAlias = Literal["take", "ignore", "withhold"]
 
 RULE_FILES = (".gitignore", ".createosignore")
 """Read in every directory, the later one wins."""
+
+DIRECTORY_MARK = "ps_d"
+"""The group of pathspec's expressions that matches the slash after a directory."""
 
 DEPENDENCIES = GitIgnoreSpec.from_lines(
     (
@@ -56,14 +60,52 @@ class IgnoreRules:
             return "ignore"
         ignored = False
         for place, spec in self._rules:
-            said = spec.check_file(path.removeprefix(place)).include
+            said = _last_word(spec, path.removeprefix(place))
             ignored = ignored if said is None else said
         return "ignore" if ignored else "take"
+
+
+def _last_word(spec: GitIgnoreSpec, path: str) -> bool | None:
+    """Whether the last pattern that matches a path ignores it, as git reads patterns.
+
+    `check_file` judges a path by its directories, too, so that `*` would win over a later `!src`
+    for the directory `src/`. Here they were taken before anything in them is judged.
+    """
+    for pattern in reversed(spec.patterns):
+        if pattern.include is not None and pattern.regex and _is_matched(pattern.regex, path):
+            return pattern.include
+    return None
+
+
+def _is_matched(regex: re.Pattern[str], path: str) -> bool:
+    """Whether a pattern matches the path itself; the mark is where it ends at a directory."""
+    name = path.removesuffix("/")
+    found = regex.search(name)
+    if found and found.groupdict().get(DIRECTORY_MARK) is None:
+        return True
+    return path != name and any(
+        match.groupdict().get(DIRECTORY_MARK) and match.start(DIRECTORY_MARK) == len(name)
+        for match in regex.finditer(path)
+    )
 
 
 def _read_ignore_file(directory: Path) -> Iterator[GitIgnoreSpec]:
     for name in RULE_FILES:
         file = directory / name
         if file.is_file() and not file.is_symlink():
-            text = file.read_text(encoding="utf-8", errors="replace")
-            yield GitIgnoreSpec.from_lines(text.splitlines())
+            text = file.read_bytes().decode("utf-8-sig", errors="surrogateescape")
+            yield GitIgnoreSpec.from_lines(filter(_is_pattern, _lines(text)))
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Lines as git reads them: form feeds and U+2028 belong to names."""
+    return (line.removesuffix("\r") for line in text.split("\n"))
+
+
+def _is_pattern(line: str) -> bool:
+    """Whether a line can be matched; git passes over one that cannot, such as a lone `!`."""
+    try:
+        GitIgnoreSpec.from_lines([line])
+    except ValueError:
+        return False
+    return True

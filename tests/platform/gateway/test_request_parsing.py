@@ -3,12 +3,12 @@
 import asyncio
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 
 import h11
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import example, given, strategies as st
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 from uvicorn import Config
@@ -94,7 +94,7 @@ class Reader:
             more = message.get("more_body", False)
         query = scope["query_string"]
         target = scope["raw_path"] + (b"?" + query if query else b"")
-        self.read.append((scope["method"].encode(), target, sorted(scope["headers"]), body))
+        self.read.append((scope["method"].encode(), target, headers_of(scope["headers"]), body))
         headers = [(b"content-length", b"0")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
@@ -124,10 +124,16 @@ def next_by_h11(connection: h11.Connection) -> Request | None:
             elif isinstance(event, h11.Data):
                 body += bytes(event.data)
             elif isinstance(event, h11.EndOfMessage) and head is not None:
-                return head.method, target_of(head), sorted(head.headers), body
+                return head.method, target_of(head), headers_of(head.headers), body
     except h11.RemoteProtocolError:
         return None
     return None
+
+
+def headers_of(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """In one order; h11 writes the names of codings in small letters, and they have no case."""
+    codings = b"transfer-encoding"
+    return sorted((name, text.lower() if name == codings else text) for name, text in headers)
 
 
 def target_of(request: h11.Request) -> bytes:
@@ -242,6 +248,7 @@ def test_proper_requests_are_read_as_h11_reads_them(
 @shards
 @drawn(parts=SHARDS)
 @given(data=strange_requests())
+@example(data=b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: CHUNKED\r\n\r\n0\r\n\r\n")
 def test_whatever_is_passed_on_h11_reads_alike(
     data: bytes, shard: int, reader: Reader, loop: asyncio.AbstractEventLoop
 ) -> None:
