@@ -1,6 +1,6 @@
 """Version pins: which version of a language an app asks for, and which one it gets.
 
-Ranges are those of npm (https://docs.npmjs.com/cli/configuring-npm/package-json#engines) and of
+Ranges are those of npm (https://github.com/npm/node-semver#ranges) and of
 Python (https://packaging.python.org/specifications/version-specifiers/).
 """
 
