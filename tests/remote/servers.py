@@ -2,11 +2,12 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -149,6 +150,16 @@ def post(
     """One message by hand, of the first era."""
     sent = {**headers_for(body), "X-Api-Key": KEY, **(headers or {})}
     return carrier.post(f"{server.url}/mcp", json=body, headers=sent)
+
+
+def speak(server: Served, sent: bytes) -> bytes:
+    """What the server says to these bytes until it closes the connection."""
+    with closing(socket.create_connection(("127.0.0.1", server.port), PATIENCE_S)) as line:
+        line.sendall(sent)
+        heard = b""
+        while piece := line.recv(65536):
+            heard += piece
+        return heard
 
 
 def answer_in(response: httpx2.Response) -> Json:

@@ -1,9 +1,7 @@
 """How requests are read and answered before any tool is called."""
 
 import json
-import socket
 from collections.abc import Iterator
-from contextlib import closing
 
 import pytest
 
@@ -16,7 +14,6 @@ from tests.remote.servers import (
     HELLO_MESSAGE,
     ID,
     KEY,
-    PATIENCE_S,
     Served,
     answer_in,
     call,
@@ -26,6 +23,7 @@ from tests.remote.servers import (
     message,
     post,
     served,
+    speak,
 )
 
 
@@ -36,16 +34,6 @@ def server() -> Iterator[Served]:
 
 
 DEEP = '{"jsonrpc":"2.0","id":7,"method":"ping","params":' + '{"a":' * 3000 + "1" + "}" * 3001
-
-
-def speak(server: Served, sent: bytes) -> bytes:
-    """What the server says until it closes the connection, as each of these requests lets it."""
-    with closing(socket.create_connection(("127.0.0.1", server.port), PATIENCE_S)) as line:
-        line.sendall(sent)
-        heard = b""
-        while piece := line.recv(65536):
-            heard += piece
-        return heard
 
 
 @pytest.mark.parametrize(

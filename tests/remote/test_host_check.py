@@ -1,7 +1,5 @@
 import json
-import socket
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 
 import anyio
 import httpx2
@@ -22,6 +20,7 @@ from tests.remote.servers import (
     headers_for,
     post,
     served,
+    speak,
 )
 
 LIMITS = (
@@ -40,16 +39,6 @@ PAGES = ("--serve-allowed-origins", "https://app.example.com,http://localhost:*"
 def server() -> Iterator[Served]:
     with fake_api() as api, served(api.url, *LIMITS, *NAMES, *PAGES) as one:
         yield one
-
-
-def speak(server: Served, sent: bytes) -> bytes:
-    """What the server says to these bytes until it closes the connection."""
-    with closing(socket.create_connection(("127.0.0.1", server.port), PATIENCE_S)) as line:
-        line.sendall(sent)
-        heard = b""
-        while piece := line.recv(65536):
-            heard += piece
-        return heard
 
 
 def head(server: Served, *lines: str) -> bytes:
