@@ -4,7 +4,13 @@ import re
 from pathlib import Path
 
 from createos_mcp.platform.build.frameworks import DEFAULT_RUNTIMES
-from createos_mcp.platform.build.manifests import read_text, read_toml_manifest, section, word
+from createos_mcp.platform.build.manifests import (
+    directories,
+    read_text,
+    read_toml_manifest,
+    section,
+    word,
+)
 from createos_mcp.platform.build.plans import Plan
 from createos_mcp.platform.build.version_pins import choose_go, choose_rust
 
@@ -70,7 +76,7 @@ def _rust_program(source: Path) -> str | None:
         return own
     members = section(cargo, "workspace").get("members")
     for member in members if isinstance(members, list) else ():
-        for directory in sorted(source.glob(member)) if isinstance(member, str) and member else ():
+        for directory in directories(source, member) if isinstance(member, str) else ():
             if (directory / "src/main.rs").is_file():
                 return word(
                     section(read_toml_manifest(directory / "Cargo.toml"), "package"), "name"

@@ -9,10 +9,35 @@ from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.errors import BuildFailedError
 
+MAX_BYTES = 1024 * 1024
+"""Of one file; what tells how an app is built stands at the beginning of far smaller ones."""
+
 
 def read_text(file: Path) -> str:
-    """A text without the mark that some editors begin it with; empty where there is none."""
-    return file.read_text("utf-8-sig", errors="replace") if file.is_file() else ""
+    """The beginning of a text without the mark that some editors put first; empty without it."""
+    if not file.is_file():
+        return ""
+    with file.open("rb") as opened:
+        return opened.read(MAX_BYTES).decode("utf-8-sig", errors="replace")
+
+
+def has_file(source: Path, name: str) -> bool:
+    """Whether a name, which may be anything, leads to a file of the app."""
+    try:
+        file = (source / name).resolve()
+        return file.is_relative_to(source.resolve()) and file.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def directories(source: Path, pattern: str) -> list[Path]:
+    """The app's directories that a pattern of its own names; none if it is not a pattern."""
+    if ".." in Path(pattern).parts or pattern.count("**") > 1:
+        return []
+    try:
+        return sorted(found for found in source.glob(pattern) if found.is_dir())
+    except (OSError, ValueError, NotImplementedError):
+        return []
 
 
 def read_package(file: Path) -> Mapping[str, Json]:
@@ -22,7 +47,7 @@ def read_package(file: Path) -> Mapping[str, Json]:
         BuildFailedError: It is not JSON.
     """
     try:
-        read = json.loads(read_text(file) or "{}")
+        read = json.loads(_whole(file) or "{}")
     except (ValueError, RecursionError) as error:
         reason = f"{file.name} is not JSON: {error}."
         raise BuildFailedError(ReasonCode.UNREADABLE_MANIFEST, reason) from error
@@ -36,10 +61,17 @@ def read_toml_manifest(file: Path) -> Mapping[str, Json]:
         BuildFailedError: It is not TOML.
     """
     try:
-        return tomllib.loads(read_text(file))
+        return tomllib.loads(_whole(file))
     except (ValueError, RecursionError) as error:
         reason = f"{file.name} is not TOML: {error}."
         raise BuildFailedError(ReasonCode.UNREADABLE_MANIFEST, reason) from error
+
+
+def _whole(file: Path) -> str:
+    if file.is_file() and file.stat().st_size > MAX_BYTES:
+        reason = f"{file.name} is larger than {MAX_BYTES // 1024} kB."
+        raise BuildFailedError(ReasonCode.UNREADABLE_MANIFEST, reason)
+    return read_text(file)
 
 
 def section(content: Mapping[str, Json], *keys: str) -> dict[str, Json]:
@@ -51,12 +83,22 @@ def section(content: Mapping[str, Json], *keys: str) -> dict[str, Json]:
 
 
 def word(content: Mapping[str, Json], key: str) -> str | None:
-    """A member that is a text and not an empty one."""
+    """A member that is a text, not an empty one, and can be a command or the name of a file."""
     value = content.get(key)
-    return value.strip() or None if isinstance(value, str) else None
+    text = value.strip() if isinstance(value, str) else ""
+    return text if text and _can_be_passed_on(text) else None
 
 
 def read_procfile(source: Path) -> Mapping[str, str]:
     """The commands of a Procfile by process type, `{"web": "node web.js"}`."""
     lines = (line.partition(":") for line in read_text(source / "Procfile").splitlines())
-    return {name.strip(): command.strip() for name, _, command in lines if command.strip()}
+    return {
+        name.strip(): command.strip()
+        for name, _, command in lines
+        if command.strip() and _can_be_passed_on(command)
+    }
+
+
+def _can_be_passed_on(text: str) -> bool:
+    """Whether the system takes it as an argument."""
+    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)

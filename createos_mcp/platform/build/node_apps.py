@@ -7,6 +7,7 @@ from pathlib import Path
 
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.build.manifests import (
+    has_file,
     read_package,
     read_procfile,
     read_text,
@@ -318,10 +319,10 @@ def start_script(app: NodeApp) -> str | None:
 
 
 def _main_file(app: NodeApp) -> str | None:
-    mains = (app.package.get("main"), app.package.get("module"))
+    mains = (word(app.package, "main"), word(app.package, "module"))
     others = BUN_MAINS if app.is_bun else NODE_MAINS
-    named = (name for name in (*mains, *others) if isinstance(name, str) and name)
-    main = next((name for name in named if (app.source / name).is_file()), None)
+    named = (name for name in (*mains, *others) if name)
+    main = next((name for name in named if has_file(app.source, name)), None)
     return f"node {main}" if main else None
 
 

@@ -27,6 +27,12 @@ PYTHON_MAINS = (
 MAX_FILES = 300
 """Files that are looked through for a server object, nearest to the top first."""
 
+MAX_FILE_BYTES = 128 * 1024
+"""Larger ones are passed over: nothing else runs in this process while one is parsed."""
+
+MAX_PARSED_BYTES = 1024 * 1024
+"""Of all of them together."""
+
 UVICORN = "python -m uvicorn {module}:{name} --host 0.0.0.0 --port $PORT"
 GUNICORN = "python -m gunicorn --bind 0.0.0.0:$PORT {module}:{name}"
 
@@ -99,12 +105,11 @@ def find_entry(source: Path, framework: str | None) -> Entry | None:
     if framework == "django" or (framework is None and (source / "manage.py").is_file()):
         return _django(source)
     wanted = [row for row in SERVER_CLASSES if framework in {None, row.framework}]
-    for file in _candidates(source):
-        tree = _parse(file)
-        found = _server_in(tree, wanted) if tree is not None else None
+    for file, tree in _parsed(source):
+        found = _server_in(tree, wanted)
         if found is not None:
             return _entry(source, file, *found)
-        script = _script_in(tree) if tree is not None and framework is None else None
+        script = _script_in(tree) if framework is None else None
         if script is not None:
             return Entry(framework=script, run=SCRIPTS[script].format(file=_place(source, file)))
     main = next((name for name in PYTHON_MAINS if (source / name).is_file()), None)
@@ -135,6 +140,18 @@ def _candidates(source: Path) -> Iterator[Path]:
     )
     for _, file in zip(range(MAX_FILES), others, strict=False):
         yield file
+
+
+def _parsed(source: Path) -> Iterator[tuple[Path, ast.Module]]:
+    left = MAX_PARSED_BYTES
+    for file in _candidates(source):
+        size = file.stat().st_size
+        if size > min(left, MAX_FILE_BYTES):
+            continue
+        left -= size
+        tree = _parse(file)
+        if tree is not None:
+            yield file, tree
 
 
 def _parse(file: Path) -> ast.Module | None:

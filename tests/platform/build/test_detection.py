@@ -13,6 +13,7 @@ from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.build.detection import make_plan
 from createos_mcp.platform.build.plans import Plan
+from createos_mcp.platform.build.python_apps import MAX_FILE_BYTES
 from createos_mcp.platform.errors import BuildFailedError
 from tests.fuzzing import drawn
 
@@ -400,6 +401,52 @@ def test_a_folder_with_apps_below_it_names_them(tmp_path: Path) -> None:
 def test_another_language_is_named_with_what_would_run_it(tmp_path: Path) -> None:
     with pytest.raises(BuildFailedError, match=r"pom\.xml tells that this is Java"):
         plan_of(tmp_path, {"pom.xml": "<project/>"})
+
+
+@pytest.mark.parametrize("member", ["/etc/*", "../*", "**x", "a" * 5000, "a\0b", "**/**/**", "["])
+def test_a_member_of_a_workspace_that_is_not_a_place_in_it_is_passed_over(
+    member: str, tmp_path: Path
+) -> None:
+    outside = {"Cargo.toml": '[package]\nname = "outside"', "src/main.rs": "fn main() {}"}
+    for name, text in outside.items():
+        (tmp_path / "other" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "other" / name).write_text(text)
+    (tmp_path / "app").mkdir()
+    cargo = f"[workspace]\nmembers = [{json.dumps(member)}]"
+
+    with pytest.raises(BuildFailedError, match="No start command was found"):
+        plan_of(tmp_path / "app", {"Cargo.toml": cargo})
+
+
+@pytest.mark.parametrize(
+    "name", ["a" * 5000, "a\0", "\ud800.js", "../other.js", "/etc/passwd", "/proc/self/environ"]
+)
+def test_a_main_file_that_is_not_one_of_the_app_is_passed_over(name: str, tmp_path: Path) -> None:
+    (tmp_path / "other.js").write_text("")
+    (tmp_path / "app").mkdir()
+    plan = plan_of(tmp_path / "app", {"package.json": package(main=name), "server.js": ""})
+
+    assert plan.run == "node server.js"
+
+
+def test_a_command_that_cannot_be_passed_on_is_passed_over(tmp_path: Path) -> None:
+    scripts = package(scripts={"start": "node a\0", "build": "\ud800"})
+    plan = plan_of(tmp_path, {"package.json": scripts, "Procfile": "web: a\0b", "server.js": ""})
+
+    assert (plan.build, plan.run) == (None, "node server.js")
+
+
+def test_a_program_that_is_too_large_to_parse_is_passed_over(tmp_path: Path) -> None:
+    server = "from fastapi import FastAPI\napp = FastAPI()\n"
+    large = server + "[]," * MAX_FILE_BYTES
+    plan = plan_of(tmp_path, {"main.py": large, "requirements.txt": "", "web.py": server})
+
+    assert "web:app" in (plan.run or "")
+
+
+def test_a_manifest_that_is_too_large_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BuildFailedError, match=r"package\.json is larger than 1024 kB"):
+        plan_of(tmp_path, {"package.json": '{"a": "' + "x" * 1024 * 1024 + '"}'})
 
 
 ANY_TEXT = st.text() | st.binary().map(lambda data: data.decode("utf-8", "surrogateescape"))
