@@ -91,7 +91,7 @@ class _OneAnswer:
             await self._take(message)
 
     async def _take(self, message: Message) -> None:
-        text = self._rest + message.get("body", b"").replace(b"\r\n", b"\n")
+        text = (self._rest + message.get("body", b"")).replace(b"\r\n", b"\n")
         *events, self._rest = text.split(b"\n\n")
         answer = next((data for event in events if _is_answer(data := _data_of(event))), None)
         if answer is not None:
