@@ -5,7 +5,7 @@ from pathlib import Path
 
 from createos_mcp.platform.build.frameworks import DEFAULT_RUNTIMES
 from createos_mcp.platform.build.manifests import (
-    directories,
+    matching_directories,
     read_text,
     read_toml_manifest,
     section,
@@ -76,7 +76,7 @@ def _rust_program(source: Path) -> str | None:
         return own
     members = section(cargo, "workspace").get("members")
     for member in members if isinstance(members, list) else ():
-        for directory in directories(source, member) if isinstance(member, str) else ():
+        for directory in matching_directories(source, member) if isinstance(member, str) else ():
             if (directory / "src/main.rs").is_file():
                 return word(
                     section(read_toml_manifest(directory / "Cargo.toml"), "package"), "name"

@@ -30,7 +30,7 @@ def has_file(source: Path, name: str) -> bool:
         return False
 
 
-def directories(source: Path, pattern: str) -> list[Path]:
+def matching_directories(source: Path, pattern: str) -> list[Path]:
     """The app's directories that a pattern of its own names; none if it is not a pattern."""
     if ".." in Path(pattern).parts or pattern.count("**") > 1:
         return []
