@@ -109,7 +109,7 @@ def _app_row(app: Mapping[str, Json]) -> tuple[str, ...]:
     return (
         f"{app['project']}/{app['environment']}",
         app["status"] or _NOTHING,
-        app["endpoint"],
+        app["endpoint"] or "worker",
         f"{replicas['running']}/{replicas['wanted']}",
         f"{app['memoryBytes'] / 2**20:.0f}/{app['memoryMb']} MB",
         app["isolation"] or _NOTHING,

@@ -72,6 +72,14 @@ class PlatformSettings:
             help="Idle time after which a local app is put to sleep; 0 = never.",
         ),
     )
+    worker_steady_s: float = field(
+        default=5.0,
+        metadata=setting(
+            number("seconds", 3600),
+            group="platform",
+            help="How long a worker has to run before it counts as deployed.",
+        ),
+    )
     max_deployed: int = field(
         default=50,
         metadata=setting(

@@ -23,6 +23,8 @@ class ReasonCode(StrEnum):
     COMMAND_FAILED = "command_failed"
     """The install or build command failed; the build log has its output."""
     BUILD_TIMED_OUT = "build_timed_out"
+    RELEASE_FAILED = "release_failed"
+    """The command failed that runs before a version takes over."""
     START_FAILED = "start_failed"
     APP_EXITED = "app_exited"
     PORT_NOT_OPEN = "port_not_open"

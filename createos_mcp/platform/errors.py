@@ -224,12 +224,12 @@ class StartFailedError(PlatformError):
 
 
 class AppExitedError(StartFailedError):
-    """The app exited before it listened on its port."""
+    """The app exited before it listened on its port, or a worker before it was called steady."""
 
     code = ReasonCode.APP_EXITED
 
-    def __init__(self, exit_code: int) -> None:
-        super().__init__(f"The app exited with code {exit_code} before it listened on its port")
+    def __init__(self, exit_code: int, when: str = "before it listened on its port") -> None:
+        super().__init__(f"The app exited with code {exit_code} {when}")
         self.exit_code = exit_code
 
 
@@ -237,6 +237,15 @@ class AppOutOfMemoryError(AppExitedError):
     """The app was killed before it listened on its port, because its memory was used up."""
 
     code = ReasonCode.OUT_OF_MEMORY
+
+
+class ReleaseCommandError(StartFailedError):
+    """The command that runs before a version takes over failed, or took too long."""
+
+    code = ReasonCode.RELEASE_FAILED
+
+    def __init__(self, command: str, problem: str) -> None:
+        super().__init__(f"The release command {problem}: {command}")
 
 
 class AppNeverListenedError(StartFailedError):

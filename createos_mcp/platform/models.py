@@ -151,6 +151,11 @@ class Deployment:
     created_at: str
     updated_at: str
 
+    @property
+    def is_worker(self) -> bool:
+        """Whether it has no address; known once it is built."""
+        return bool((self.release or {}).get("worker"))
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Domain:
@@ -216,7 +221,7 @@ class LogLine:
     deployment_id: str
     line_number: int
     stage: str
-    """`prepare`, `toolchain`, `install`, `build`, `deploy`."""
+    """`prepare`, `toolchain`, `install`, `build`, `release`, `deploy`."""
     log: str
     ts: str
 
@@ -262,6 +267,10 @@ class Release:
     """Variables of the toolchain: PATH first."""
     toolchain: tuple[Bind, ...]
     """What the app must see of the machine."""
+    worker: bool = False
+    """Whether it opens no port and has no address."""
+    before: tuple[str, ...] = ()
+    """What runs once before it takes over, program and arguments; empty for nothing."""
 
 
 def release_to_json(release: Release) -> dict[str, Json]:
@@ -273,6 +282,8 @@ def release_to_json(release: Release) -> dict[str, Json]:
         "command": list(release.command),
         "environ": dict(release.environ),
         "toolchain": [[str(bind.path), bind.target] for bind in release.toolchain],
+        "worker": release.worker,
+        "before": list(release.before),
     }
 
 
@@ -285,6 +296,8 @@ def release_from_json(written: Mapping[str, Json]) -> Release:
         command=tuple(written["command"]),
         environ=written["environ"],
         toolchain=tuple(Bind(path=Path(p), target=target) for p, target in written["toolchain"]),
+        worker=written.get("worker", False),
+        before=tuple(written.get("before", ())),
     )
 
 

@@ -23,6 +23,8 @@ _TIME = re.compile(r"^\S+Z ")
 
 _START_STAGE = "start"
 
+WORKER_STEP = "It runs as a worker, without an address: GetDeploymentLogs shows what it does."
+
 
 async def describe_result(
     call: ToolCall, project: Mapping[str, Json], deployment: Mapping[str, Json]
@@ -76,11 +78,19 @@ def address_of(holder: Mapping[str, Json]) -> str | None:
     return endpoint if "://" in endpoint else f"https://{endpoint}"
 
 
+def is_worker(holder: Mapping[str, Json]) -> bool:
+    """Whether a deployment, or what an environment serves, has no address on purpose."""
+    extra = holder.get("extra")
+    return isinstance(extra, dict) and extra.get("worker") is True
+
+
 async def _see_page(
     call: ToolCall, project: Mapping[str, Json], deployment: Mapping[str, Json]
 ) -> dict[str, Json]:
     listed = await call.operate("ListProjectEnvironments", project_id=project["id"])
     serving = [row for row in listed or () if row.get("projectDeploymentId") == deployment["id"]]
+    if is_worker(deployment):
+        return {"worker": True, "next": WORKER_STEP}
     addresses = [address_of(holder) for holder in (*serving, deployment)]
     url = next((address for address in addresses if address), None)
     if url is None:

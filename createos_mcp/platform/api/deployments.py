@@ -47,18 +47,27 @@ def serialize_deployment(deployment: Deployment, services: Services) -> dict[str
 
 
 def _extra(deployment: Deployment, services: Services) -> dict[str, Json]:
-    if deployment.status not in LIVE or deployment.port is None:
-        return {}
+    if deployment.status not in LIVE or (deployment.port is None and not deployment.is_worker):
+        return {"worker": True} if deployment.is_worker else {}
     instances = services.supervisor.instances_of(deployment.id)
     kinds = {(instance.isolation, instance.limits) for instance in instances}
     isolation, limits = next(iter(kinds), (None, None))
     return {
-        "endpoint": app_url(deployment.port),
-        "hostEndpoint": f"http://{deployment_host(deployment.id)}:{services.gateway_port}",
+        **_addresses(deployment, services),
         "runningReplicas": len(instances),
         "isolation": isolation,
         "limits": limits,
         "notEnforced": dict(services.gaps),
+    }
+
+
+def _addresses(deployment: Deployment, services: Services) -> dict[str, Json]:
+    if deployment.is_worker or deployment.port is None:
+        return {"worker": True}
+    host = deployment_host(deployment.id)
+    return {
+        "endpoint": app_url(deployment.port),
+        "hostEndpoint": f"http://{host}:{services.gateway_port}",
     }
 
 

@@ -9,16 +9,19 @@ from createos_mcp.platform.api.api_request import ApiRequest, Handlers, Services
 from createos_mcp.platform.build.build_settings import check_build_settings
 from createos_mcp.platform.errors import InvalidRequestError, NotFoundError, WrongStateError
 from createos_mcp.platform.gateway.addresses import app_url, environment_host
-from createos_mcp.platform.models import Environment, Project
+from createos_mcp.platform.models import Deployment, Environment, Project
 from createos_mcp.platform.sandbox.app_logs import files_of
 from createos_mcp.platform.states import ASSIGNABLE, EnvironmentStatus, ProjectType
 from createos_mcp.platform.store.environments import host_label, is_reserved
 
 
 def serialize_environment(
-    environment: Environment, services: Services, custom_domains: Sequence[str]
+    environment: Environment,
+    serving: Deployment | None,
+    services: Services,
+    custom_domains: Sequence[str],
 ) -> dict[str, Json]:
-    """An environment as the API shows it; `extra.endpoint` is its address."""
+    """An environment as the API shows it; `extra.endpoint` is its address, if it has one."""
     return {
         "id": environment.id,
         "projectId": environment.project_id,
@@ -32,14 +35,24 @@ def serialize_environment(
         "resources": environment.resources,
         "settings": environment.settings,
         "extra": {
-            "endpoint": app_url(environment.port),
-            "hostEndpoint": f"http://{environment_host(environment)}:{services.gateway_port}",
+            **_addresses(environment, serving, services),
             "customDomains": list(custom_domains),
             "message": environment.message,
             **_running(environment, services),
         },
         "createdAt": environment.created_at,
         "updatedAt": environment.updated_at,
+    }
+
+
+def _addresses(
+    environment: Environment, serving: Deployment | None, services: Services
+) -> dict[str, Json]:
+    if serving is not None and serving.is_worker:
+        return {"worker": True}
+    return {
+        "endpoint": app_url(environment.port),
+        "hostEndpoint": f"http://{environment_host(environment)}:{services.gateway_port}",
     }
 
 
@@ -95,10 +108,13 @@ async def list_environments(request: ApiRequest) -> Json:
     """All environments of a project."""
     project = await request.active_project()
     environments = await request.services.store.environments.of(project.id)
-    domains = request.services.store.domains
+    store = request.services.store
     return [
         serialize_environment(
-            environment, request.services, await domains.routed_to(environment.id)
+            environment,
+            await store.deployments.get(environment.deployment_id or ""),
+            request.services,
+            await store.domains.routed_to(environment.id),
         )
         for environment in environments
     ]

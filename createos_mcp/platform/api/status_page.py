@@ -18,9 +18,9 @@ async def build_status_page(user: User, services: Services) -> Json:
     """Every environment of every user, and what serves it: `{"apps": [{...}]}`.
 
     Members of an app: `user`, `project`, `environment` and their ids, `status` of its deployment
-    or null, `endpoint`, `hostEndpoint`, `replicas` (running and wanted), `memoryBytes` (resident,
-    of all its processes), `memoryMb` and `cpuMillicores` (its limits), `isolation` and `limits`
-    as its deployment shows them.
+    or null, `worker`, `endpoint` and `hostEndpoint` unless it is one, `replicas` (running and
+    wanted), `memoryBytes` (resident, of all its processes), `memoryMb` and `cpuMillicores` (its
+    limits), `isolation` and `limits` as its deployment shows them.
 
     Raises:
         ForbiddenError: The user is not the owner of the machine.
@@ -43,6 +43,7 @@ async def _app(environment: Environment, project: Project, owner: str, services:
     instances = environment_instances(environment, services)
     isolation, limits = _kinds(instances)
     host = environment_host(environment)
+    is_worker = deployment is not None and deployment.is_worker
     return {
         "user": owner,
         "project": project.unique_name,
@@ -51,8 +52,9 @@ async def _app(environment: Environment, project: Project, owner: str, services:
         "environmentId": environment.id,
         "deploymentId": environment.deployment_id,
         "status": deployment.status if deployment else None,
-        "endpoint": app_url(environment.port),
-        "hostEndpoint": f"http://{host}:{services.gateway_port}",
+        "worker": is_worker,
+        "endpoint": None if is_worker else app_url(environment.port),
+        "hostEndpoint": None if is_worker else f"http://{host}:{services.gateway_port}",
         "replicas": {"running": len(instances), "wanted": environment.resources["replicas"]},
         "memoryBytes": await to_thread.run_sync(_resident_bytes, instances),
         "memoryMb": environment.resources["memory"],

@@ -17,10 +17,10 @@ from anyio import to_thread
 
 from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.contract.values import Json
-from createos_mcp.platform.build.build_command import run_command
 from createos_mcp.platform.build.detection import make_plan
 from createos_mcp.platform.build.frameworks import DOCKERFILE
 from createos_mcp.platform.build.plans import Plan
+from createos_mcp.platform.build.steps import Steps
 from createos_mcp.platform.build.toolchains import Toolchain, Toolchains, python_parts
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.errors import BuildFailedError
@@ -28,7 +28,7 @@ from createos_mcp.platform.models import Bind, BuildJob, Release
 from createos_mcp.platform.sandbox import static_server
 from createos_mcp.platform.sandbox.addresses import own_addresses
 from createos_mcp.platform.sandbox.cgroups import ControlGroup, ResourceLimits
-from createos_mcp.platform.sandbox.launches import Launch, launch_words, write_run_dir
+from createos_mcp.platform.sandbox.launches import TO_STARTER, Launch
 from createos_mcp.platform.sandbox.sandbox import (
     BUILD_TMP,
     CACHE,
@@ -43,8 +43,6 @@ SYSTEM_PATH = ("/usr/local/bin", "/usr/bin", "/bin")
 VENV = ".venv"
 MB = 2**20
 BUILD_NICE = 10
-_RUN_PREFIX = "build-"
-"""Begins the names of the run directory and the control group of a build."""
 
 PASSED_ON = re.compile(
     r"(https?|no|all)_proxy|ssl_cert_(file|dir)|node_extra_ca_certs|requests_ca_bundle|pip_cert"
@@ -93,6 +91,7 @@ class Builder:
         self._config = config
         self._data_dir = config.data_dir
         self._sandbox = sandbox
+        self._steps = Steps(config)
         trusting = {**_system_trust(), **environ}
         self._passed_on = {k: v for k, v in trusting.items() if PASSED_ON.fullmatch(k)}
         self._toolchains = Toolchains(
@@ -101,14 +100,7 @@ class Builder:
 
     def end_interrupted(self) -> None:
         """End what is left of steps that ran when the platform was killed."""
-        for run_dir in self._data_dir.runs.glob(f"{_RUN_PREFIX}*"):
-            self._end_step(run_dir)
-
-    def _end_step(self, run_dir: Path) -> None:
-        group = ControlGroup(run_dir.name, self._config.cgroup_root)
-        group.kill()
-        group.remove()
-        _remove_tree(run_dir)
+        self._steps.end_interrupted()
 
     def built_here(self, release: Mapping[str, Json]) -> bool:
         """Whether a release was built for the place at which apps see themselves now."""
@@ -201,27 +193,21 @@ class Builder:
 
     async def _run(self, site: _Site, stage: str, command: Sequence[str]) -> None:
         """Run one step in the sandbox, with its limits; nothing of it is left when this returns."""
-        # The directory first: by it a platform that was killed knows the group again.
-        run_dir = self._data_dir.run(f"{_RUN_PREFIX}{site.job.deployment_id}")
-        await to_thread.run_sync(write_run_dir, run_dir, site.environ)
-        group = ControlGroup(run_dir.name, self._config.cgroup_root)
         limits = ResourceLimits(
             memory_mb=self._config.build_memory_mb,
             cpu_millicores=self._config.build_cpu_millicores,
             yields=True,
         )
-        try:
-            grouped = await to_thread.run_sync(group.create, limits)
-            exit_code = await run_command(
-                launch_words(self._launch(site, command, run_dir, group if grouped else None)),
-                on_lines=lambda lines: site.log(stage, lines),
-            )
-            out_of_memory = (run_dir / "out-of-memory").exists() or group.was_out_of_memory()
-        finally:
-            with anyio.CancelScope(shield=True):
-                await to_thread.run_sync(self._end_step, run_dir)
-        if exit_code:
-            raise _failure(stage, command, exit_code, limits if out_of_memory else None)
+        done = await self._steps.run(
+            site.job.deployment_id,
+            environ=site.environ,
+            limits=limits,
+            launch=lambda run_dir, group: self._launch(site, command, run_dir, group),
+            on_lines=lambda lines: site.log(stage, lines),
+        )
+        if done.exit_code:
+            exceeded = limits if done.was_out_of_memory else None
+            raise _failure(stage, command, done.exit_code, exceeded)
 
     def _launch(
         self, site: _Site, command: Sequence[str], run_dir: Path, group: ControlGroup | None
@@ -237,7 +223,7 @@ class Builder:
         )
         launch = Launch(
             run_dir=run_dir,
-            log="-",
+            log=TO_STARTER,
             # A build needs a way out.
             network=sandbox.slirp is not None,
             forbidden=own_addresses(),
@@ -287,8 +273,7 @@ class Builder:
         }
 
     def _release(self, site: _Site, plan: Plan) -> Release:
-        run = f"exec {plan.run}" if _is_simple(plan.run) else str(plan.run)
-        command: tuple[str, ...] = ("/bin/sh", "-c", run)
+        command = _shell(str(plan.run))
         visible = site.toolchain.visible
         if plan.run is None:
             spa = ["--spa"] if plan.single_page else []
@@ -304,6 +289,8 @@ class Builder:
             command=command,
             environ=_running_environ(site.place, site.toolchain),
             toolchain=tuple(visible),
+            worker=plan.worker,
+            before=_shell(plan.release) if plan.release else (),
         )
 
 
@@ -359,6 +346,7 @@ def _running_environ(root: Path, toolchain: Toolchain) -> dict[str, str]:
     return environ
 
 
-def _is_simple(command: str | None) -> bool:
-    """Whether a command is one program, so that the shell can make way for it."""
-    return command is not None and not re.search(r"[;&|<>()`\n]|^\s*\w+=", command)
+def _shell(command: str) -> tuple[str, ...]:
+    """A command for the shell, which makes way for one that is a single program."""
+    is_simple = not re.search(r"[;&|<>()`\n]|^\s*\w+=", command)
+    return ("/bin/sh", "-c", f"exec {command}" if is_simple else command)

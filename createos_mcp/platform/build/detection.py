@@ -39,6 +39,16 @@ MARKERS: Mapping[str, str] = {
 
 _PYTHON_PROGRAMS = re.compile(r"\b(python3?|gunicorn|uvicorn|hypercorn|flask|streamlit)\b")
 
+PROGRAMS: Mapping[str, str] = {
+    **dict.fromkeys(("python", "python3", "gunicorn", "uvicorn", "hypercorn", "flask"), "python"),
+    **dict.fromkeys(("streamlit", "celery", "uv"), "python"),
+    **dict.fromkeys(("node", "npm", "npx", "yarn", "pnpm"), "node"),
+    **dict.fromkeys(("bun", "bunx"), "bun"),
+    "go": "golang",
+    "cargo": "rust",
+}
+"""The language that a command of a Procfile speaks for, where no file does."""
+
 STATIC_ROOTS = (".", "public", "dist", "build", "_site", "site", "www", "docs")
 
 UNSUPPORTED: Mapping[str, str] = {
@@ -82,11 +92,22 @@ def make_plan(source: Path, settings: Mapping[str, Json]) -> Plan:
         output_dir=settings.get("buildDir") or found.output_dir,
         reason=" and ".join(dict.fromkeys(filter(None, (marker, found.reason)))),
     )
+    plan = _with_processes(plan, read_procfile(source), settings)
     if plan.run and not settings.get("runCommand") and plan.output_dir:
         plan = replace(plan, run=None)
     if plan.run is None and plan.output_dir is None:
-        raise _no_start(source, family)
+        raise _no_start(family)
     return _with_flags(plan, settings)
+
+
+def _with_processes(plan: Plan, procfile: Mapping[str, str], settings: Mapping[str, Json]) -> Plan:
+    """The plan with what a Procfile says of workers, and of what runs before a version."""
+    own = settings.get("runCommand")
+    plan = replace(plan, release=procfile.get("release"), worker=plan.worker and not own)
+    worker = procfile.get("worker")
+    if worker is None or "web" in procfile or own:
+        return plan
+    return replace(plan, run=worker, output_dir=None, worker=True, reason="a worker in Procfile")
 
 
 def _as_preset(plan: Plan, framework: str | None) -> Plan:
@@ -104,17 +125,11 @@ def _as_preset(plan: Plan, framework: str | None) -> Plan:
     )
 
 
-def _no_start(source: Path, family: str) -> BuildFailedError:
-    looked = ", ".join((*_LOOKED_FOR.get(family, ()), "a Procfile with web:"))
-    worker = read_procfile(source).get("worker")
-    hint = (
-        f" The Procfile has a worker: set runCommand to {worker!r} and let it listen on PORT."
-        if worker
-        else ""
-    )
+def _no_start(family: str) -> BuildFailedError:
+    looked = ", ".join((*_LOOKED_FOR.get(family, ()), "a Procfile with web: or worker:"))
     return BuildFailedError(
         ReasonCode.NO_START_COMMAND,
-        f"No start command was found: set runCommand, or add one of {looked}.{hint}",
+        f"No start command was found: set runCommand, or add one of {looked}.",
     )
 
 
@@ -138,6 +153,9 @@ def _runtime_family(source: Path, settings: Mapping[str, Json]) -> tuple[str, st
     if present:
         family = _leading(source, list(present))
         return family, next(name for name, of in _present(source) if of == family)
+    program = re.match(r"(?:\w+=\S+ )*([\w.-]+)", _main_process(source))
+    if program and program[1] in PROGRAMS:
+        return PROGRAMS[program[1]], "Procfile"
     raise _no_app(source)
 
 
@@ -147,16 +165,19 @@ def _present(source: Path) -> list[tuple[str, str]]:
 
 def _leading(source: Path, families: list[str]) -> str:
     """Of several languages the one that has a start; the other may be there for tools alone."""
-    procfile = read_procfile(source).get("web", "")
-    if "python" in families and re.search(
-        r"\b(python|gunicorn|uvicorn|flask|streamlit)\b", procfile
-    ):
+    procfile = _main_process(source)
+    if "python" in families and _PYTHON_PROGRAMS.search(procfile):
         return "python"
     is_tooling = families[0] in {"node", "bun"} and not has_node_server(source)
     others = [family for family in families if family not in {"node", "bun", "static"}]
     if is_tooling and others and (others[0] != "python" or find_entry(source, None)):
         return others[0]
     return families[0]
+
+
+def _main_process(source: Path) -> str:
+    processes = read_procfile(source)
+    return processes.get("web") or processes.get("worker", "")
 
 
 def _no_app(source: Path) -> BuildFailedError:

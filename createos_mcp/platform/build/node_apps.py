@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from createos_mcp.contract.values import Json
+from createos_mcp.platform.build.bots import is_node_bot
 from createos_mcp.platform.build.manifests import (
     has_file,
     read_package,
@@ -278,6 +279,7 @@ def _suggest(app: NodeApp, framework: str | None) -> Plan:
         run=None if serves_pages else run,
         output_dir=pages if serves_pages else None,
         single_page=bool(serves_pages and found and found.single_page),
+        worker=framework is None and found is None and is_node_bot(app.source, app.dependencies),
         reason=framework or (found.name if found else ""),
         notes=(choice.note,) if choice.note else (),
     )

@@ -16,6 +16,10 @@ class Plan:
     """Folder of pages to serve, where there is no command to run."""
     single_page: bool = False
     """Whether its one page answers at every path, so that a script there can route."""
+    worker: bool = False
+    """Whether it works without being asked: it opens no port and has no address."""
+    release: str | None = None
+    """What runs once before a version takes over, such as a migration of its database."""
     reason: str = ""
     """What told so: a file, a setting, a framework."""
     notes: tuple[str, ...] = ()

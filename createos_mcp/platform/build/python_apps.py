@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from createos_mcp.contract.values import Json
+from createos_mcp.platform.build.bots import PYTHON_BOTS, opens_no_port
 from createos_mcp.platform.build.manifests import (
     read_procfile,
     read_text,
@@ -77,12 +78,22 @@ SCRIPTS: Mapping[str, str] = {
 """How scripts of these packages are run; the first that is imported decides."""
 
 
+BOT_STARTS = frozenset(
+    {
+        *("run", "start", "run_polling", "start_polling", "polling", "infinity_polling"),
+        *("run_until_disconnected", "run_webhook", "start_webhook", "idle"),
+    }
+)
+"""What is called to start a bot."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
     """What is run."""
 
     framework: str
     run: str
+    worker: bool = False
 
 
 def suggest_python(source: Path, framework: str | None) -> Plan:
@@ -96,12 +107,13 @@ def suggest_python(source: Path, framework: str | None) -> Plan:
         install=_install(source),
         run=procfile or (entry.run if entry else _project_script(source)),
         reason=framework or ("Procfile" if procfile else entry.framework if entry else ""),
+        worker=bool(entry and entry.worker and not procfile),
         notes=(choice.note,) if choice.note else (),
     )
 
 
 def find_entry(source: Path, framework: str | None) -> Entry | None:
-    """Django's `manage.py`, a server object, a script of a known package, or a main file."""
+    """Django's `manage.py`, a server object, a script of a known package, a bot, a main file."""
     if framework == "django" or (framework is None and (source / "manage.py").is_file()):
         return _django(source)
     wanted = [row for row in SERVER_CLASSES if framework in {None, row.framework}]
@@ -109,9 +121,9 @@ def find_entry(source: Path, framework: str | None) -> Entry | None:
         found = _server_in(tree, wanted)
         if found is not None:
             return _entry(source, file, *found)
-        script = _script_in(tree) if framework is None else None
-        if script is not None:
-            return Entry(framework=script, run=SCRIPTS[script].format(file=_place(source, file)))
+        program = _program_in(source, file, tree) if framework is None else None
+        if program is not None:
+            return program
     main = next((name for name in PYTHON_MAINS if (source / name).is_file()), None)
     if framework is not None:
         row = next((row for row in SERVER_CLASSES if row.framework == framework), None)
@@ -199,8 +211,29 @@ def _called(call: ast.Call) -> str:
     return call.func.attr if isinstance(call.func, ast.Attribute) else ""
 
 
-def _script_in(tree: ast.Module) -> str | None:
-    imported = {
+def _program_in(source: Path, file: Path, tree: ast.Module) -> Entry | None:
+    """A script of a known package, or a bot."""
+    imported, place = _imported(tree), _place(source, file)
+    script = next((name for name in SCRIPTS if name in imported), None)
+    if script is not None:
+        return Entry(framework=script, run=SCRIPTS[script].format(file=place))
+    if _is_bot(tree):
+        worker = opens_no_port(source, ("*.py", "*/*.py"))
+        return Entry(framework="bot", run=f"python {place}", worker=worker)
+    return None
+
+
+def _is_bot(tree: ast.Module) -> bool:
+    """Whether a file starts a bot, and is not only a part of one."""
+    if PYTHON_BOTS.isdisjoint(_imported(tree)):
+        return False
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return any(_called(call) in BOT_STARTS for call in calls)
+
+
+def _imported(tree: ast.Module) -> set[str]:
+    """The packages that a file imports from."""
+    return {
         name.partition(".")[0]
         for node in ast.walk(tree)
         if isinstance(node, ast.Import | ast.ImportFrom)
@@ -208,7 +241,6 @@ def _script_in(tree: ast.Module) -> str | None:
             [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""]
         )
     }
-    return next((name for name in SCRIPTS if name in imported), None)
 
 
 def _entry(source: Path, file: Path, row: ServerClass, name: str, is_factory: bool) -> Entry:  # noqa: FBT001 - one of three that belong together

@@ -77,6 +77,11 @@ class Replicas:
         return [self._running[number] for number in sorted(self._running)]
 
     @property
+    def is_worker(self) -> bool:
+        """Whether no address leads to them."""
+        return self._release.worker
+
+    @property
     def state(self) -> tuple[DeploymentStatus, Reason | None]:
         """What these replicas make of their deployment, and why."""
         if not self._down:
@@ -90,9 +95,13 @@ class Replicas:
     async def launch(self) -> None:
         """Start all replicas, and return once each of them answers.
 
+        What the release runs before it takes over is run first, once for all of them.
+
         Raises:
             StartFailedError: One does not; none of them runs any more.
         """
+        if self._release.before:
+            await self._runner.prepare(self._spec(self.set.id, 1), log=self._log)
         await self._start_all(range(1, self.set.count + 1))
 
     def resume(self, living: Mapping[int, Instance] | None = None) -> None:

@@ -16,11 +16,13 @@ import anyio
 from anyio import to_thread
 
 from createos_mcp.contract.values import Json
+from createos_mcp.platform.build.steps import Steps
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.errors import (
     AppExitedError,
     AppNeverListenedError,
     AppOutOfMemoryError,
+    ReleaseCommandError,
     StartFailedError,
 )
 from createos_mcp.platform.models import Instance, LaunchSpec
@@ -36,12 +38,12 @@ from createos_mcp.platform.sandbox import control
 from createos_mcp.platform.sandbox.addresses import own_addresses
 from createos_mcp.platform.sandbox.app_logs import last_lines
 from createos_mcp.platform.sandbox.cgroups import ControlGroup, ResourceLimits
-from createos_mcp.platform.sandbox.launches import Launch, launch_words, write_run_dir
+from createos_mcp.platform.sandbox.launches import TO_STARTER, Launch, launch_words, write_run_dir
 from createos_mcp.platform.sandbox.sandbox import Confinement, Sandbox
 
 BuildLog: TypeAlias = Callable[[str, Sequence[str]], Awaitable[None]]
 
-LOG_STAGE = "deploy"
+LOG_STAGE, RELEASE_STAGE = "deploy", "release"
 LAST_LINES = 20
 FIRST_POLL_S = 0.005
 LAST_POLL_S = 0.1
@@ -76,12 +78,15 @@ class Runner:
         self._sandbox = sandbox
         self._start_timeout_s = config.start_timeout_s
         self._stop_timeout_s = config.stop_timeout_s
+        self._steady_s = config.worker_steady_s
+        self._release_timeout_s = config.build_timeout_s
+        self._steps = Steps(config)
         self._cgroup_root = config.cgroup_root
         self._permitted = config.permitted_addresses
         self._children: dict[int, subprocess.Popen[bytes]] = {}
 
     async def start(self, spec: LaunchSpec, *, log: BuildLog) -> Instance:
-        """Start an app and return once its port answers.
+        """Start an app and return once its port answers, or a worker has run for long enough.
 
         Raises:
             AppExitedError: It ended before that; its last lines are in the log.
@@ -92,6 +97,8 @@ class Runner:
         started = anyio.current_time()
         instance = await self._begin(spec)
         try:
+            if spec.release.worker:
+                return await self._until_it_is_steady(instance)
             return await self._until_it_answers(instance)
         except BaseException as error:
             with anyio.CancelScope(shield=True):
@@ -103,6 +110,40 @@ class Runner:
             if out_of_memory and isinstance(error, AppExitedError):
                 raise AppOutOfMemoryError(error.exit_code) from error
             raise
+
+    async def prepare(self, spec: LaunchSpec, *, log: BuildLog) -> None:
+        """Run what a release runs once before it takes over, with the variables of the app.
+
+        Raises:
+            ReleaseCommandError: It failed or took too long; its output is in the log.
+        """
+        command = spec.release.before[-1].removeprefix("exec ")
+        await log(RELEASE_STAGE, [f"$ {command}"])
+        release = replace(spec.release, command=spec.release.before)
+        limits = ResourceLimits(memory_mb=spec.memory_mb, cpu_millicores=spec.cpu_millicores)
+        try:
+            with anyio.fail_after(self._release_timeout_s):
+                done = await self._steps.run(
+                    f"release-{spec.replica_id}",
+                    environ=self._environ(spec),
+                    limits=limits,
+                    launch=lambda run_dir, group: replace(
+                        self._launch(replace(spec, release=release), run_dir, group),
+                        log=TO_STARTER,
+                        with_parent=True,
+                    ),
+                    on_lines=lambda lines: log(RELEASE_STAGE, lines),
+                )
+        except TimeoutError as error:
+            minutes = self._release_timeout_s / 60
+            problem = f"did not finish within {minutes:g} minutes"
+            raise ReleaseCommandError(command, problem) from error
+        except OSError as error:
+            raise ReleaseCommandError(command, f"could not be started ({error})") from error
+        if done.was_out_of_memory:
+            raise ReleaseCommandError(command, f"used more than {spec.memory_mb} MB of memory")
+        if done.exit_code:
+            raise ReleaseCommandError(command, f"exited with {done.exit_code}")
 
     async def _begin(self, spec: LaunchSpec) -> Instance:
         group = self._group(spec.replica_id)
@@ -240,6 +281,14 @@ class Runner:
             "PORT": str(spec.port),
             REPLICA_ID: spec.replica_id,
         }
+
+    async def _until_it_is_steady(self, instance: Instance) -> Instance:
+        with anyio.move_on_after(self._steady_s):
+            await wait_for_exit(instance)
+        if not is_instance_running(instance):
+            when = f"within {self._steady_s:g} s; a worker goes on until it is stopped"
+            raise AppExitedError(exit_code_of(instance), when)
+        return instance
 
     async def _until_it_answers(self, instance: Instance) -> Instance:
         poll_s = FIRST_POLL_S

@@ -45,6 +45,8 @@ class Sleeper:
         await self._keep_to_limit()
 
     def _is_idle(self, replicas: Replicas) -> bool:
+        if replicas.is_worker:
+            return False
         status, _ = replicas.state
         route_ids = {replicas.set.route_id, replicas.set.deployment_id}
         idle_s = self._gateway.idle_s(route_ids)

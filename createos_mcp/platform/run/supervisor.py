@@ -38,6 +38,7 @@ SUPERSEDED = Reason(code=ReasonCode.SUPERSEDED, text="Another deployment has rep
 ASLEEP = "The deployment is asleep. WakeupDeployment starts it."
 STARTING = "The app is starting."
 EMPTY = "Nothing is deployed to this environment."
+WORKER = "The app is a worker: it answers no requests."
 
 _MAY_RUN = frozenset({*LIVE, DeploymentStatus.DEPLOYING})
 
@@ -131,9 +132,7 @@ class Supervisor:
             if route_id in self._at:
                 await self._publish(self._at[route_id])
                 return
-            environment = await self._store.environments.get(route_id)
-            deployment_id = environment.deployment_id if environment else route_id
-            deployment = await self._store.deployments.get(deployment_id or "")
+            environment, deployment = await self._belonging_at(route_id)
             if deployment is None:
                 self._gateway.make_unavailable(route_id, EMPTY)
                 return
@@ -304,13 +303,26 @@ class Supervisor:
             await self._hold(environment.id)
 
     async def _hold(self, route_id: str) -> None:
-        """Let requests at a route wait until something answers there."""
-        if await self._store.deployments.get(route_id) is not None:
+        """Let requests at a route wait until something answers there; a worker never does."""
+        environment, deployment = await self._belonging_at(route_id)
+        if deployment is not None and deployment.is_worker:
+            self._gateway.make_unavailable(route_id, WORKER)
+            return
+        if environment is None and deployment is not None:
             await self._addresses.open_deployment(route_id)
         self._gateway.hold(route_id, partial(self.wake, route_id))
 
+    async def _belonging_at(self, route_id: str) -> tuple[Environment | None, Deployment | None]:
+        """The environment of a route, if it has one, and the deployment that belongs there."""
+        environment = await self._store.environments.get(route_id)
+        deployment_id = environment.deployment_id if environment else route_id
+        return environment, await self._store.deployments.get(deployment_id or "")
+
     async def _publish(self, replicas: Replicas) -> None:
         route_id, deployment_id = replicas.set.route_id, replicas.set.deployment_id
+        if replicas.is_worker:
+            self._gateway.make_unavailable(route_id, WORKER)
+            return
         await self._addresses.open_deployment(deployment_id)
         self._lead(route_id, replicas)
         if deployment_id not in self._at:

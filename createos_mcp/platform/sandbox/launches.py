@@ -17,13 +17,17 @@ _START = (
 """The launcher's interpreter sees neither variables nor site packages."""
 
 
+TO_STARTER = "-"
+"""In place of a log file: the output goes to who started the launcher."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Launch:
     """One start of a launcher; see `launcher.py` for what its flags do."""
 
     run_dir: Path
     log: str
-    """A file, or `-` to pass the output on."""
+    """A file, or `TO_STARTER`."""
     words: Sequence[str] = ()
     network: bool = False
     slirp: str | None = None

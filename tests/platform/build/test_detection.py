@@ -65,6 +65,56 @@ PLANS: dict[str, tuple[Files, Mapping[str, Json]]] = {
         {"build": "cargo build --release", "run": "./target/release/web"},
     ),
     "bun": ({"bun.lock": "", "package.json": START}, {"runtime": "bun:1.3"}),
+    "a Procfile's worker": (
+        {"Procfile": "worker: python w.py", "w.py": "", "requirements.txt": ""},
+        {"run": "python w.py", "worker": True},
+    ),
+    "a Procfile with web and worker": (
+        {"Procfile": "web: python w.py\nworker: python x.py", "requirements.txt": ""},
+        {"run": "python w.py", "worker": False},
+    ),
+    "a Procfile that alone tells the language": (
+        {"Procfile": "web: NODE_ENV=production node web.js", "web.js": ""},
+        {"runtime": "node:22", "run": "NODE_ENV=production node web.js"},
+    ),
+    "a release command": (
+        {"Procfile": "web: python w.py\nrelease: python m.py", "requirements.txt": ""},
+        {"release": "python m.py"},
+    ),
+    "a bot of Python": (
+        {"bot.py": "import discord\nclient = discord.Client()\nclient.run('x')"},
+        {"run": "python bot.py", "worker": True},
+    ),
+    "a bot of Python below other names": (
+        {"requirements.txt": "aiogram", "run_me.py": "import aiogram\ndp.start_polling(b)"},
+        {"run": "python run_me.py", "worker": True},
+    ),
+    "a bot with a page that keeps it awake": (
+        {"main.py": "import discord\nbot.run()", "keep_alive.py": "from flask import Flask\n"},
+        {"run": "python main.py", "worker": False},
+    ),
+    "a bot of Slack without socket mode": (
+        {"app.py": "from slack_bolt import App\napp = App()\napp.start(port=3000)"},
+        {"worker": False},
+    ),
+    "a bot of Slack in socket mode": (
+        {
+            "app.py": "from slack_bolt import App\nfrom slack_bolt.adapter.socket_mode import "
+            "SocketModeHandler\nSocketModeHandler(App()).start()"
+        },
+        {"run": "python app.py", "worker": True},
+    ),
+    "a bot of Node": (
+        {"package.json": package(dependencies={"discord.js": "14"}), "index.js": "client.login()"},
+        {"run": "node index.js", "worker": True},
+    ),
+    "a bot of Node with a web hook": (
+        {
+            "package.json": package(dependencies={"telegraf": "4"}),
+            "index.js": "http.createServer(bot.webhookCallback()).listen(3000)",
+        },
+        {"run": "node index.js", "worker": False},
+    ),
     "pages": ({"index.html": "<p>"}, {"run": None, "output_dir": "."}),
     "FastAPI in a package": (
         {"app/main.py": "from fastapi import FastAPI\napi = FastAPI()", "requirements.txt": "x"},
