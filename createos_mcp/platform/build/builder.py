@@ -1,5 +1,6 @@
 """Turns uploaded files into a release: copy, install, build, each step told as it happens."""
 
+import json
 import os
 import re
 import shlex
@@ -17,6 +18,14 @@ from anyio import to_thread
 
 from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.contract.values import Json
+from createos_mcp.platform.build.carryovers import (
+    Carryover,
+    Commands,
+    build_script,
+    install_script,
+    key_of,
+    place_of,
+)
 from createos_mcp.platform.build.detection import make_plan
 from createos_mcp.platform.build.frameworks import DOCKERFILE
 from createos_mcp.platform.build.plans import Plan
@@ -60,6 +69,9 @@ CACHES: Mapping[str, str] = {
     "GOCACHE": "go/build",
     "CARGO_HOME": "cargo",
     "BUN_INSTALL_CACHE_DIR": "bun",
+    "YARN_CACHE_FOLDER": "yarn",
+    "npm_config_store_dir": "pnpm",
+    "XDG_CACHE_HOME": "xdg",
 }
 """Where package managers keep what they have fetched, below the cache directory."""
 
@@ -75,7 +87,13 @@ class _Site:
     """Where the build and the app see that folder."""
     toolchain: Toolchain
     environ: Mapping[str, str]
+    places: Mapping[Carryover, Path]
+    """Where in the cache lies what is taken over and kept."""
     log: BuildLog
+
+    def place_of(self, kept: Carryover | None) -> Path | None:
+        """Where something is kept, if it is."""
+        return self.places.get(kept) if kept else None
 
 
 class Builder:
@@ -157,6 +175,7 @@ class Builder:
             place=place,
             toolchain=toolchain,
             environ=environ,
+            places=await to_thread.run_sync(self._places, job, directory, plan, toolchain, place),
             log=log,
         )
         try:
@@ -166,33 +185,31 @@ class Builder:
         return self._release(site, plan)
 
     async def _run_steps(self, site: _Site, plan: Plan) -> None:
-        if site.toolchain.python is not None:
-            await self._make_venv(site, plan)
-        for stage, command in (("install", plan.install), ("build", plan.build)):
-            if command:
-                await site.log(stage, [f"$ {command}"])
-                await self._run(site, stage, ("/bin/sh", "-c", command))
+        commands = Commands(
+            prepare=_venv_command(site.toolchain.python, plan),
+            install=plan.install,
+            reinstall=plan.reinstall,
+        )
+        if commands.install or commands.prepare:
+            script = install_script(commands, plan.dependencies, site.place_of(plan.dependencies))
+            await self._run(site, "install", script, plan.install or str(commands.prepare))
+        if plan.build:
+            script = build_script(plan.build, plan.caches, site.place_of(plan.caches))
+            await self._run(site, "build", script, plan.build)
         if plan.run is None:
             await self._check_pages(site, str(plan.output_dir))
 
     async def _check_pages(self, site: _Site, output_dir: str) -> None:
         """Look for the folder to serve from inside, where no link leads out."""
         try:
-            await self._run(site, "build", ("/usr/bin/test", "-d", output_dir))
+            script = f"test -d {shlex.quote(output_dir)}"
+            await self._run(site, "build", script, script)
         except BuildFailedError as error:
             reason = f"The build left no folder {output_dir!r} to serve."
             raise BuildFailedError(ReasonCode.OUTPUT_MISSING, reason) from error
 
-    async def _make_venv(self, site: _Site, plan: Plan) -> None:
-        """Give a Python app an environment of its own, with pip where its commands name it."""
-        commands = f"{plan.install} {plan.build}"
-        seed = ["--seed"] if re.search(r"\bpip3?\b", commands.replace("uv pip", "")) else []
-        python = str(site.toolchain.python)
-        command = (uv.find_uv_bin(), "venv", "--quiet", *seed, "--python", python, VENV)
-        await self._run(site, "install", command)
-
-    async def _run(self, site: _Site, stage: str, command: Sequence[str]) -> None:
-        """Run one step in the sandbox, with its limits; nothing of it is left when this returns."""
+    async def _run(self, site: _Site, stage: str, script: str, command: str) -> None:
+        """Run one step in the sandbox, with its limits; a failure is told as the command's."""
         limits = ResourceLimits(
             memory_mb=self._config.build_memory_mb,
             cpu_millicores=self._config.build_cpu_millicores,
@@ -202,7 +219,7 @@ class Builder:
             site.job.deployment_id,
             environ=site.environ,
             limits=limits,
-            launch=lambda run_dir, group: self._launch(site, command, run_dir, group),
+            launch=lambda run_dir, group: self._launch(site, script, run_dir, group),
             on_lines=lambda lines: site.log(stage, lines),
         )
         if done.exit_code:
@@ -210,7 +227,7 @@ class Builder:
             raise _failure(stage, command, done.exit_code, exceeded)
 
     def _launch(
-        self, site: _Site, command: Sequence[str], run_dir: Path, group: ControlGroup | None
+        self, site: _Site, script: str, run_dir: Path, group: ControlGroup | None
     ) -> Launch:
         sandbox, job = self._sandbox, site.job
         confinement = Confinement(
@@ -233,13 +250,28 @@ class Builder:
             with_parent=True,
             nice=BUILD_NICE,
         )
-        return sandbox.launch(command, confinement, launch)
+        return sandbox.launch(("/bin/sh", "-c", script), confinement, launch)
 
     def _certificates(self) -> Iterator[Bind]:
         """Files of a company's own authority, which package managers are told of."""
         for value in self._passed_on.values():
             if value.startswith("/") and Path(value).exists() and not is_of_system(Path(value)):
                 yield Bind(path=Path(value))
+
+    def _places(
+        self, job: BuildJob, directory: str, plan: Plan, toolchain: Toolchain, place: Path
+    ) -> dict[Carryover, Path]:
+        """Where things lie that only the same tools at the same place may take over."""
+        variables = {name: job.settings.get(name) for name in ("buildVars", "buildFlags")}
+        told = json.dumps(variables, sort_keys=True)
+        conditions = (toolchain.name, str(place), str(plan.install), told)
+        cache = CACHE if self._sandbox.bwrap is not None else self._cache(job)
+        keys = {
+            kept: key_of(kept, job.source_dir / directory, conditions)
+            for kept in (plan.dependencies, plan.caches)
+            if kept is not None
+        }
+        return {kept: place_of(kept, key, cache) for kept, key in keys.items() if key}
 
     def _cache(self, job: BuildJob) -> Path:
         return self._data_dir.cache / job.project_id
@@ -266,6 +298,7 @@ class Builder:
             "TMPDIR": temporary,
             "CI": "1",
             "UV_LINK_MODE": "copy",
+            "UV_COMPILE_BYTECODE": "1",
             "UV_PYTHON_DOWNLOADS": "never",
             "NO_UPDATE_NOTIFIER": "1",
             **job.settings.get("buildVars", {}),
@@ -294,16 +327,24 @@ class Builder:
         )
 
 
+def _venv_command(python: Path | None, plan: Plan) -> str | None:
+    """Gives a Python app an environment of its own, with pip where its commands name it."""
+    if python is None:
+        return None
+    commands = f"{plan.install} {plan.build}"
+    seed = ["--seed"] if re.search(r"\bpip3?\b", commands.replace("uv pip", "")) else []
+    return shlex.join((uv.find_uv_bin(), "venv", "--quiet", *seed, "--python", str(python), VENV))
+
+
 def _failure(
-    stage: str, command: Sequence[str], exit_code: int, exceeded: ResourceLimits | None
+    stage: str, command: str, exit_code: int, exceeded: ResourceLimits | None
 ) -> BuildFailedError:
-    shown = command[-1] if command[0] == "/bin/sh" else shlex.join(command)
     if exceeded:
         reason = (
-            f"The {stage} command was killed: it used more than {exceeded.memory_mb} MB: {shown}"
+            f"The {stage} command was killed: it used more than {exceeded.memory_mb} MB: {command}"
         )
         return BuildFailedError(ReasonCode.COMMAND_FAILED, reason)
-    reason = f"The {stage} command exited with {exit_code}: {shown}"
+    reason = f"The {stage} command exited with {exit_code}: {command}"
     return BuildFailedError(ReasonCode.COMMAND_FAILED, reason)
 
 

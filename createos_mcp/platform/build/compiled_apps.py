@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from createos_mcp.platform.build.carryovers import Carryover
 from createos_mcp.platform.build.frameworks import DEFAULT_RUNTIMES
 from createos_mcp.platform.build.manifests import (
     matching_directories,
@@ -41,6 +42,7 @@ def suggest_rust(source: Path, framework: str | None) -> Plan:
     return Plan(
         runtime=f"rust:{choice.version}" if choice.version else DEFAULT_RUNTIMES["rust"],
         build="cargo build --release",
+        caches=Carryover(name="build", paths=("target/release",), touches_sources=True),
         run=f"./target/release/{name}" if name else None,
         reason=framework or "",
     )

@@ -87,6 +87,7 @@ def make_plan(source: Path, settings: Mapping[str, Json]) -> Plan:
         found,
         runtime=runtime if runtime and runtime != DETECTED else found.runtime,
         install=settings.get("installCommand") or found.install,
+        reinstall=None if settings.get("installCommand") else found.reinstall,
         build=settings.get("buildCommand") or found.build,
         run=settings.get("runCommand") or found.run,
         output_dir=settings.get("buildDir") or found.output_dir,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.build.bots import is_node_bot
+from createos_mcp.platform.build.carryovers import Carryover
 from createos_mcp.platform.build.manifests import (
     has_file,
     read_package,
@@ -14,6 +15,14 @@ from createos_mcp.platform.build.manifests import (
     read_text,
     section,
     word,
+)
+from createos_mcp.platform.build.node_packages import (
+    NPM_REINSTALL,
+    NodeApp,
+    install_command,
+    installed_directories,
+    manager_of,
+    with_manager,
 )
 from createos_mcp.platform.build.plans import Plan
 from createos_mcp.platform.build.version_pins import NODE_MAJORS, choose_node
@@ -55,7 +64,12 @@ class NodeFramework:
     single_page: bool = False
 
 
-ADAPTERS = ("@astrojs/node", "@sveltejs/adapter-node", "svelte-adapter-bun")
+BUILD_CACHES = (
+    *(".next/cache", "node_modules/.cache", "node_modules/.vite", "node_modules/.astro"),
+    *(".angular/cache", ".turbo/cache", ".nx/cache"),
+)
+"""Where build tools keep what they can use again; each of them checks by itself what still fits."""
+
 NITRO_RUN = "node .output/server/index.mjs"
 
 NODE_FRAMEWORKS: tuple[NodeFramework, ...] = (
@@ -194,29 +208,6 @@ NODE_FRAMEWORKS: tuple[NodeFramework, ...] = (
 """The most special first: a page of Vite is a page of React, and not the other way round."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NodeApp:
-    """What the files of an app say."""
-
-    source: Path
-    package: Mapping[str, Json]
-    is_bun: bool
-
-    @property
-    def dependencies(self) -> Mapping[str, Json]:
-        """All of them."""
-        return section(self.package, "dependencies") | section(self.package, "devDependencies")
-
-    @property
-    def scripts(self) -> Mapping[str, Json]:
-        """Commands by name."""
-        return section(self.package, "scripts")
-
-    def script(self, name: str) -> str | None:
-        """One of them, if it is there."""
-        return word(self.scripts, name)
-
-
 def suggest_node(source: Path, framework: str | None) -> Plan:
     """How an app of Node is built and run."""
     return _suggest(NodeApp(source=source, package=_package(source), is_bun=False), framework)
@@ -274,8 +265,11 @@ def _suggest(app: NodeApp, framework: str | None) -> Plan:
     choice = choose_node(app.source, app.package)
     return Plan(
         runtime=f"node:{choice.version or NODE_MAJORS[0]}",
-        install=_install(app),
-        build=_with_manager(app, build),
+        install=install_command(app),
+        reinstall=NPM_REINSTALL if manager_of(app)[0] == "npm" else None,
+        dependencies=installed_directories(app),
+        caches=Carryover(name="build", paths=BUILD_CACHES) if build else None,
+        build=with_manager(app, build),
         run=None if serves_pages else run,
         output_dir=pages if serves_pages else None,
         single_page=bool(serves_pages and found and found.single_page),
@@ -326,63 +320,6 @@ def _main_file(app: NodeApp) -> str | None:
     named = (name for name in (*mains, *others) if name)
     main = next((name for name in named if has_file(app.source, name)), None)
     return f"node {main}" if main else None
-
-
-LOCKS: tuple[tuple[str, str], ...] = (
-    ("package-lock.json", "npm"),
-    ("npm-shrinkwrap.json", "npm"),
-    ("pnpm-lock.yaml", "pnpm"),
-    ("yarn.lock", "yarn"),
-    ("bun.lock", "bun"),
-    ("bun.lockb", "bun"),
-)
-
-PNPM_OF_LOCK: Mapping[str, str] = {"5": "7", "6": "8", "9": "10"}
-"""https://github.com/pnpm/spec/tree/master/lockfile: the pnpm that writes a lock file's version."""
-
-
-def manager_of(app: NodeApp) -> tuple[str, str | None]:
-    """Package manager and its version: as `packageManager` says, or the lock file."""
-    told = word(app.package, "packageManager") or ""
-    name, _, version = told.partition("+")[0].partition("@")
-    if name in {"npm", "pnpm", "yarn", "bun"}:
-        return name, version or None
-    found = next((name for lock, name in LOCKS if (app.source / lock).is_file()), "npm")
-    if found == "pnpm":
-        lock = re.search(r"lockfileVersion: '?(\d+)", read_text(app.source / "pnpm-lock.yaml"))
-        return found, PNPM_OF_LOCK.get(lock[1] if lock else "9", "10")
-    if found == "yarn":
-        is_berry = "__metadata:" in read_text(app.source / "yarn.lock")
-        return found, "4" if is_berry else "1"
-    return found, None
-
-
-def _install(app: NodeApp) -> str | None:
-    if not app.dependencies and not app.package.get("workspaces"):
-        return None
-    manager, version = manager_of(app)
-    has_lock = any((app.source / lock).is_file() for lock, name in LOCKS if name == manager)
-    if manager == "npm":
-        return "npm ci" if has_lock else "npm install"
-    program = program_of(manager, version)
-    if manager == "yarn" and (version or "1").partition(".")[0] != "1":
-        return f"{program} install --immutable" if has_lock else f"{program} install"
-    return f"{program} install --frozen-lockfile" if has_lock else f"{program} install"
-
-
-def program_of(manager: str, version: str | None) -> str:
-    """How a package manager is run that need not be installed, `npx --yes pnpm@10`."""
-    if manager == "yarn" and version is not None and version.partition(".")[0] != "1":
-        return f"npx --yes @yarnpkg/cli-dist@{version}"
-    return f"npx --yes {manager}{f'@{version}' if version else ''}"
-
-
-def _with_manager(app: NodeApp, build: str | None) -> str | None:
-    """The build by the app's own package manager, whose name its scripts may call."""
-    manager, version = manager_of(app)
-    if build is None or manager == "npm" or not build.startswith("npm run "):
-        return build
-    return build.replace("npm run ", f"{program_of(manager, version)} run ", 1)
 
 
 def _to_bun(found: re.Match[str]) -> str:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from createos_mcp.platform.build.carryovers import Carryover
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
@@ -10,6 +12,12 @@ class Plan:
     runtime: str
     """`node:20`."""
     install: str | None = None
+    reinstall: str | None = None
+    """In its place where the dependencies were taken over from the build before."""
+    dependencies: Carryover | None = None
+    """What the install command leaves."""
+    caches: Carryover | None = None
+    """What the build command leaves for the next time."""
     build: str | None = None
     run: str | None = None
     output_dir: str | None = None

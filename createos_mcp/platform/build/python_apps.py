@@ -9,6 +9,7 @@ from pathlib import Path
 
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.build.bots import PYTHON_BOTS, opens_no_port
+from createos_mcp.platform.build.carryovers import Carryover
 from createos_mcp.platform.build.manifests import (
     read_procfile,
     read_text,
@@ -105,6 +106,9 @@ def suggest_python(source: Path, framework: str | None) -> Plan:
     return Plan(
         runtime=f"python:{choice.version or own}",
         install=_install(source),
+        dependencies=Carryover(name="dependencies", paths=(".venv",), files=DESCRIBING)
+        if _is_locked(source)
+        else None,
         run=procfile or (entry.run if entry else _project_script(source)),
         reason=framework or ("Procfile" if procfile else entry.framework if entry else ""),
         worker=bool(entry and entry.worker and not procfile),
@@ -313,6 +317,26 @@ def _install(source: Path) -> str | None:
 
 POETRY_INSTALL = "uvx poetry install --no-root --only main --no-interaction"
 PIPENV_INSTALL = "uvx pipenv install --system"
+
+
+LOCKS = ("uv.lock", "poetry.lock", "Pipfile.lock", "pdm.lock")
+
+DESCRIBING = (
+    *(*LOCKS, "requirements*.txt", "constraints*.txt", "requirements/*.txt", "pyproject.toml"),
+    *("Pipfile", "setup.py", "setup.cfg", "uv.toml"),
+)
+"""What decides which packages are installed."""
+
+_PINNED = re.compile(r"\s*(#.*|--?(hash|r|c|requirement|constraint)\b.*|[^@]+==[^*]+|)\\?")
+
+
+def _is_locked(source: Path) -> bool:
+    """Whether the same packages are installed each time."""
+    if any((source / lock).is_file() for lock in LOCKS):
+        return True
+    files = [*source.glob("requirements*.txt"), *source.glob("requirements/*.txt")]
+    lines = [line for file in files for line in read_text(file).splitlines()]
+    return bool(lines) and all(_PINNED.fullmatch(line) for line in lines)
 
 
 def _by_uv(pyproject: Mapping[str, Json]) -> str:

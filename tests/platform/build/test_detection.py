@@ -333,6 +333,52 @@ PLANS: dict[str, tuple[Files, Mapping[str, Json]]] = {
 }
 
 
+WORKSPACES: Files = {
+    "package.json": package(workspaces=["apps/*"]),
+    "package-lock.json": "{}",
+    "apps/web/package.json": package(),
+}
+
+
+@pytest.mark.parametrize(
+    ("files", "paths"),
+    [
+        ({"package.json": START, "package-lock.json": "{}"}, {"node_modules"}),
+        (WORKSPACES, {"node_modules", "apps/web/node_modules"}),
+        (
+            {"main.py": "", "requirements.txt": "a==1  # why\nb[x]==2.0 ; os_name == 'nt'"},
+            {".venv"},
+        ),
+        ({"main.py": "", "pyproject.toml": "[project]", "uv.lock": ""}, {".venv"}),
+    ],
+)
+def test_what_a_lock_file_installs_is_carried_over(
+    tmp_path: Path, files: Files, paths: set[str]
+) -> None:
+    dependencies = plan_of(tmp_path, {"server.js": "", **files}).dependencies
+    assert dependencies is not None
+    assert paths <= set(dependencies.paths)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"package.json": START},
+        {
+            "package.json": package(packageManager="npm@10", dependencies={"a": "1"}),
+            "yarn.lock": "",
+        },
+        {"main.py": "", "requirements.txt": "flask"},
+        {"main.py": "", "requirements.txt": "flask>=3"},
+        {"main.py": "", "requirements.txt": "flask==3.*"},
+        {"main.py": "", "requirements.txt": "a==1\n-e ."},
+        {"main.py": "", "requirements.txt": "a @ git+https://example.org/a"},
+    ],
+)
+def test_what_may_change_by_itself_is_installed_each_time(tmp_path: Path, files: Files) -> None:
+    assert plan_of(tmp_path, {"server.js": "", **files}).dependencies is None
+
+
 @pytest.mark.parametrize(("files", "expected"), PLANS.values(), ids=PLANS)
 def test_files_say_how_an_app_is_built_and_run(
     files: Files, expected: Mapping[str, Json], tmp_path: Path

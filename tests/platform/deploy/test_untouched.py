@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from createos_mcp.contract.values import Json
+from createos_mcp.platform.build.carryovers import TAKEN
 from tests.eventually import eventually
 from tests.platform.platforms import ANSWERING, read_page, running_platform
 
@@ -112,3 +113,50 @@ async def test_a_single_page_app_that_was_detected_answers_at_every_path(tmp_pat
         assert deployment["status"] == "deployed", await api.build_log(deployment)
         endpoint = deployment["extra"]["endpoint"]
         assert await read_page(f"{endpoint}/users/7") == "shell"
+
+
+LOCKED = {
+    "package.json": node_app(
+        dependencies={"ms": "2.1.3"}, scripts={"start": "node i.js", "postinstall": "echo x >> ran"}
+    ),
+    "package-lock.json": json.dumps(
+        {
+            "name": "app",
+            "lockfileVersion": 3,
+            "packages": {
+                "": {"name": "app", "dependencies": {"ms": "2.1.3"}},
+                "node_modules/ms": {"version": "2.1.3"},
+            },
+        }
+    ),
+    "i.js": "const ms = require('ms');" + NODE_PAGE.replace("'%s'", "ms(60000)"),
+}
+PINNED = {
+    "requirements.txt": "itsdangerous==2.2.0\n",
+    "main.py": ANSWERING.replace("import http", "import itsdangerous, http", 1),
+}
+
+
+@pytest.mark.parametrize(("files", "page"), [(LOCKED, "1m"), (PINNED, "hello")], ids=["npm", "uv"])
+async def test_locked_dependencies_are_taken_over_by_the_next_build(
+    tmp_path: Path, files: dict[str, str], page: str
+) -> None:
+    async with running_platform(tmp_path) as api:
+        project_id = await api.create_project()
+        logs = []
+        for _ in range(2):
+            deployment = await api.wait(project_id, await api.upload(project_id, files))
+            assert deployment["status"] == "deployed", await api.build_log(deployment)
+            assert await read_page(deployment["extra"]["endpoint"]) == page
+            logs.append(await api.build_log(deployment))
+        assert [TAKEN in log for log in logs] == [False, True]
+
+
+async def test_another_lock_file_is_installed_anew(tmp_path: Path) -> None:
+    async with running_platform(tmp_path) as api:
+        project_id = await api.create_project()
+        for version in ("2.2.0", "2.1.2"):
+            files = {**PINNED, "requirements.txt": f"itsdangerous=={version}\n"}
+            deployment = await api.wait(project_id, await api.upload(project_id, files))
+            log = await api.build_log(deployment)
+            assert f"+ itsdangerous=={version}" in log, log

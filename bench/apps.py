@@ -1,0 +1,135 @@
+"""Deploys directories with a name and nothing else, and tells which go live.
+
+python bench/apps.py examples/*
+python bench/apps.py --json --goal 95 ../railpack/examples/node-* > report.json
+"""
+
+import argparse
+import json
+import os
+import re
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import anyio
+import httpx2
+from mcp import Client, StdioServerParameters
+from mcp_types import TextContent
+
+DEADLINE_S = 600
+PAGE_CHARACTERS = 60
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What became of one directory."""
+
+    directory: str
+    live: bool
+    seconds: float
+    page: str
+    """Status and beginning of what `/` answered; `worker` for an app without an address."""
+    cause: str
+    """Why it is not live."""
+
+
+@asynccontextmanager
+async def connected(data_dir: Path, roots: Sequence[Path]) -> AsyncIterator[Client]:
+    """A client of a server with a platform of its own, stopped at the end."""
+    environ = {
+        **{k: v for k, v in os.environ.items() if not k.startswith("CREATEOS_")},
+        "CREATEOS_DATA_DIR": str(data_dir),
+        "CREATEOS_DEPLOY_ROOTS": os.pathsep.join(map(str, roots)),
+    }
+    server = StdioServerParameters(command=sys.executable, args=["-m", "createos_mcp"], env=environ)
+    try:
+        async with Client(server, read_timeout_seconds=DEADLINE_S + 60) as client:
+            yield client
+    finally:
+        stop = [sys.executable, "-m", "createos_mcp", "platform", "stop"]
+        await anyio.run_process(stop, env=environ)
+
+
+async def deploy(client: Client, directory: Path, number: int) -> Outcome:
+    """Deploy one directory as a new project, read its page, and delete the project."""
+    name = f"{re.sub('[^a-z0-9]+', '-', directory.name.lower())[:24].strip('-')}-{number}"
+    started = time.perf_counter()
+    result = await client.call_tool(
+        "Deploy", {"project_id": name, "directory": str(directory), "timeoutSeconds": DEADLINE_S}
+    )
+    seconds = round(time.perf_counter() - started, 1)
+    verdict = result.structured_content or {}
+    page, cause = "", ""
+    if result.is_error or not verdict.get("live"):
+        said = " ".join(part.text for part in result.content if isinstance(part, TextContent))
+        cause = " ".join(str(verdict.get("cause") or said).split())[:300]
+    elif verdict.get("worker"):
+        page = "worker"
+    else:
+        page = await read_page(verdict["url"])
+    await client.call_tool("DeleteProject", {"project_id": name})
+    return Outcome(
+        directory=directory.name,
+        live=bool(page) and not page.startswith("5"),
+        seconds=seconds,
+        page=page,
+        cause=cause,
+    )
+
+
+async def read_page(url: str) -> str:
+    """Status and beginning of a page."""
+    async with httpx2.AsyncClient(follow_redirects=True, timeout=30) as client:
+        try:
+            answer = await client.get(url)
+        except httpx2.HTTPError as error:
+            return f"599 {error!r}"
+    return f"{answer.status_code} {' '.join(answer.text.split())[:PAGE_CHARACTERS]}"
+
+
+async def measure(directories: Sequence[Path], *, quiet: bool) -> list[Outcome]:
+    """Deploy one after the other."""
+    outcomes = []
+    roots = sorted({directory.parent for directory in directories})
+    with tempfile.TemporaryDirectory() as data_dir:
+        async with connected(Path(data_dir), roots) as client:
+            for number, directory in enumerate(directories):
+                outcome = await deploy(client, directory, number)
+                outcomes.append(outcome)
+                if not quiet:
+                    print(row(outcome), flush=True)
+    return outcomes
+
+
+def row(outcome: Outcome) -> str:
+    """One line of the report."""
+    state = "live" if outcome.live else "NOT LIVE"
+    shown = outcome.page or outcome.cause
+    return f"{outcome.directory:32} {state:9} {outcome.seconds:6.1f} s  {shown}"
+
+
+def main() -> int:
+    """Print what went live and why the rest did not; 1 when the goal is missed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("directories", nargs="+", type=Path)
+    parser.add_argument("--goal", type=float, default=100, help="percent that have to go live")
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    directories = [d.resolve() for d in given.directories if d.is_dir()]
+    outcomes = anyio.run(lambda: measure(directories, quiet=given.json))
+    share = 100 * sum(outcome.live for outcome in outcomes) / max(1, len(outcomes))
+    if given.json:
+        print(json.dumps([asdict(outcome) for outcome in outcomes], indent=2))
+    verdict = "met" if share >= given.goal else "MISSED"
+    summary = f"{share:.0f} % of {len(outcomes)} are live; goal {given.goal:g} %: {verdict}"
+    print(summary, file=sys.stderr if given.json else sys.stdout)
+    return 0 if share >= given.goal else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
