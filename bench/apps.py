@@ -31,6 +31,10 @@ class Outcome:
 
     directory: str
     live: bool
+    """Whether its page answers, it runs as a worker, or it printed what its `test.json` expects.
+
+    Railpack and Nixpacks have such a file in each example; many of those print and end.
+    """
     seconds: float
     page: str
     """Status and beginning of what `/` answered; `worker` for an app without an address."""
@@ -65,7 +69,10 @@ async def deploy(client: Client, directory: Path, number: int) -> Outcome:
     seconds = round(time.perf_counter() - started, 1)
     verdict = result.structured_content or {}
     page, cause = "", ""
-    if result.is_error or not verdict.get("live"):
+    expected = expected_output(directory)
+    if expected and expected in str(verdict.get("log")):
+        page = f"printed {expected[:PAGE_CHARACTERS]!r} and ended"
+    elif result.is_error or not verdict.get("live"):
         said = " ".join(part.text for part in result.content if isinstance(part, TextContent))
         cause = " ".join(str(verdict.get("cause") or said).split())[:300]
     elif verdict.get("worker"):
@@ -80,6 +87,14 @@ async def deploy(client: Client, directory: Path, number: int) -> Outcome:
         page=page,
         cause=cause,
     )
+
+
+def expected_output(directory: Path) -> str | None:
+    """What a program is expected to print before it ends, where its example says so."""
+    file = directory / "test.json"
+    text = file.read_text() if file.is_file() else ""
+    found = re.search(r'"expectedOutput":\s*\[?\s*("(?:[^"\\]|\\.)*")', text)
+    return json.loads(found[1]) if found else None
 
 
 async def read_page(url: str) -> str:

@@ -1,15 +1,20 @@
 """Causes: what most likely lies behind a log, and what to do about it."""
 
+import functools
+import json
 import re
-from collections.abc import Mapping, Sequence
+import tomllib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.resources import files
 
 from createos_mcp.contract.reason_codes import ReasonCode
+from createos_mcp.contract.values import Json
 
-_VARIABLE = r"(?-i:[A-Z][A-Z0-9_]{2,})\b"
+_VARIABLE = r"\b[A-Z][A-Z0-9_]{2,80}\b"
 """A word of a sentence is no variable: `the environment variable before ...`."""
 
-_NAME = r"[\w./@-]{1,400}"
+_NAME = r"(?<![\w./@-])[\w./@-]{1,400}(?::[\w./@-]{1,80})*"
 """What a log may put into our own sentences: a name and nothing that reads like a sentence."""
 
 
@@ -22,6 +27,8 @@ class Cause:
 
     reason: str
     next: str
+    name: str = ""
+    """Of the row in `causes.toml` that a log was known by."""
 
 
 _OUT_OF_MEMORY = Cause(
@@ -77,132 +84,105 @@ _AFTER_LOG: Mapping[str, Cause] = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LogPattern:
+class KnownCause:
     """What a log shows when there is such a cause; `{0}` is the first name that it holds."""
 
-    pattern: re.Pattern[str]
+    name: str
+    """Of the row in `causes.toml`."""
     reason: str
     next: str
+    patterns: tuple[re.Pattern[str], ...]
+    when: str | None
+    """The only state of a deployment in which it can be met."""
+
+    def search(self, log: str) -> Cause | None:
+        """The cause, if the log shows it."""
+        found = next(filter(None, (pattern.search(log) for pattern in self.patterns)), None)
+        if found is None:
+            return None
+        names = [_shorten_line(name) for name in found.groups() if name]
+        reason = self.reason.format(*names, "?")
+        return Cause(reason=reason, next=self.next, name=self.name)
 
 
-def _pattern(pattern: str, reason: str, next_step: str) -> LogPattern:
+@functools.cache
+def known_causes() -> tuple[KnownCause, ...]:
+    """The rows of `causes.toml`, read when the first failure is to be explained."""
+    rows = tomllib.loads(files(__package__).joinpath("causes.toml").read_text())["causes"]
+    return tuple(
+        KnownCause(
+            name=row["name"],
+            reason=row["reason"],
+            next=row["next"],
+            patterns=tuple(map(_compile, row["patterns"])),
+            when=row.get("when"),
+        )
+        for row in rows
+    )
+
+
+def _compile(pattern: str) -> re.Pattern[str]:
     named = pattern.replace("NAME", f"({_NAME})").replace("VARIABLE", f"({_VARIABLE})")
-    compiled = re.compile(named, re.IGNORECASE)
-    return LogPattern(pattern=compiled, reason=reason, next=next_step)
+    return re.compile(named, re.MULTILINE)
 
 
-LOG_PATTERNS: Sequence[LogPattern] = (
-    _pattern(
-        r"EAI_AGAIN|getaddrinfo ENOTFOUND|Temporary failure in name resolution"
-        r"|Could not resolve host|failed to lookup address|no such host",
-        "a host name could not be resolved",
-        "Check the name, and whether the platform's machine reaches the network; deploy again.",
-    ),
-    _pattern(
-        r"ENOSPC|No space left on device",
-        "the disk is full",
-        "Free space on the platform's machine, or write less; deploy again.",
-    ),
-    _pattern(
-        r"UNABLE_TO_VERIFY_LEAF_SIGNATURE|SELF_SIGNED_CERT|CERTIFICATE_VERIFY_FAILED"
-        r"|certificate (?:has expired|verify failed|signed by unknown authority)",
-        "a certificate was not accepted",
-        "Correct the address or its certificate, or add the authority to the app; deploy again.",
-    ),
-    _pattern(
-        r"gyp ERR! (?:find Python|build error)|Python\.h: No such file"
-        r"|(?:command '?gcc'?|linker `cc`) (?:failed|not found)|pg_config executable not found",
-        "a package has to be compiled, and tools or headers for that are missing",
-        "Use a version with a ready-made build, such as psycopg[binary], and deploy again.",
-    ),
-    _pattern(
-        r"ERESOLVE|unable to resolve dependency tree|Conflicting peer dependency"
-        r"|ResolutionImpossible|No solution found when resolving dependencies",
-        "the dependencies contradict each other",
-        "Align their versions so that installing works on your side, and deploy again.",
-    ),
-    _pattern(
-        r"requires a different Python|The engine \"node\" is incompatible"
-        r"|requires (?:Node\.?js|Python) ?(?:version )?[><=^~ ]*\d",
-        "the app needs another version of its language",
-        "Set it in package.json (engines), .python-version or runtime, and deploy again.",
-    ),
-    _pattern(
-        r"Cannot find (?:module|package) ['\"]?NAME",
-        "the module {0} is missing",
-        "Add it to dependencies in package.json, or correct its path, and deploy again.",
-    ),
-    _pattern(
-        r"(?:ModuleNotFoundError|ImportError): No module named ['\"]?NAME",
-        "the Python module {0} is not installed",
-        "Add its package to requirements.txt and deploy again.",
-    ),
-    _pattern(
-        r"No matching distribution found for NAME",
-        "the package {0} does not exist in that version",
-        "Correct it in requirements.txt and deploy again.",
-    ),
-    _pattern(
-        r"(?:E404|404 Not Found)[^\n]*?registry|is not in (?:this|the npm) registry",
-        "a package does not exist in the registry",
-        "Correct its name or version in package.json and deploy again.",
-    ),
-    _pattern(
-        r"npm ci.{0,80}can only install|lock ?file.{0,60}(?:out of date|not up to date)",
-        "the lock file does not match package.json",
-        "Run the install command on your side, and deploy with the new lock file.",
-    ),
-    _pattern(
-        r"Missing script:? ['\"]?NAME",
-        "package.json has no script {0}",
-        "Add that script, or set another command with UpdateProjectSettings; deploy again.",
-    ),
-    _pattern(
-        r"EADDRINUSE|address already in use",
-        "the port is in use, perhaps because the app listens twice",
-        "Listen once, on the port in the variable PORT, and deploy again.",
-    ),
-    _pattern(
-        r"port.{0,40}(?:not open|health check)|health check.{0,40}fail",
-        "nothing listens on the app's port",
-        "Let the app listen on 0.0.0.0 and the port in the variable PORT; deploy again.",
-    ),
-    _pattern(
-        r"heap out of memory|OOMKilled|out of memory|MemoryError|exit(?:ed with)? code 137",
-        _OUT_OF_MEMORY.reason,
-        _OUT_OF_MEMORY.next,
-    ),
-    _pattern(r"build timed? ?out", _BUILD_TIMED_OUT.reason, _BUILD_TIMED_OUT.next),
-    _pattern(
-        r"KeyError: \\?['\"]VARIABLE|environment variables?:? \\?['\"`]?VARIABLE"
-        r"|VARIABLE\\?['\"`]? (?:environment variable )?"
-        r"(?:is|was) (?:not set|not defined|missing|required)"
-        r"|(?:missing|required|undefined) (?:environment |env )?variables?:? \\?['\"`]?VARIABLE",
-        "the variable {0} may be missing",
-        "Set it with SetEnvironmentVariables and redeploy.",
-    ),
-    _pattern(
-        r"SyntaxError|IndentationError|error TS\d+|Failed to compile|Module parse failed",
-        "the code does not compile",
-        "Fix the error at the place in the log and deploy again.",
-    ),
-    _pattern(
-        r"(?:sh|bash): (?:\d+: |line \d+: )?NAME: (?:command )?not found",
-        "the command {0} was not found",
-        "Install it with installCommand, or use another command; deploy again.",
-    ),
-    _pattern(
-        r"ECONNREFUSED|connection refused|could not connect to server",
-        "the app could not connect to something it needs, such as a database",
-        "Check the address in its variables (SetEnvironmentVariables) and redeploy.",
-    ),
-    _pattern(
-        r"No such file or directory:? ['\"]?NAME|ENOENT[^\n]*?open ['\"]NAME",
-        "the file {0} was not deployed",
-        "Deploy it too, or correct its path.",
-    ),
+_WARNING = re.compile(
+    r"^\S*\s*(?:npm (?:warn|WARN|notice)|warning\b|WARN(?:ING)?[:\]]|\[WARN|\(node:\d+\).*Warning:"
+    r"|\w*Warning:|YN0002|deprecated\b)"
 )
-"""From the most telling to the vaguest; the first that is found counts."""
+"""Begins a line that names no cause of a failure."""
+
+_LEVELS = ("level", "severity", "lvl")
+_HARMLESS_LEVELS = frozenset(
+    {"debug", "info", "warn", "warning", "trace", "notice", "10", "20", "30"}
+)
+
+
+MOST_CHARACTERS = 20_000
+"""Of the end of a log that are looked at."""
+
+MOST_OF_A_LINE = 1_000
+
+_ATTEMPT = re.compile(r"\b(?:attempt|retry|try) \(?\d|\bretrying\b", re.IGNORECASE)
+_SUCCESS = re.compile(r"\b(?:connected|recovered|succeeded|established)\b", re.IGNORECASE)
+
+
+def readable_log(log: str) -> str:
+    """A log without what only warns or informs, and with lines of JSON as their texts."""
+    lines = log[-MOST_CHARACTERS:].splitlines()
+    readable = "\n".join(filter(None, (_readable_line(line) for line in lines)))
+    success = max((found.start() for found in _SUCCESS.finditer(readable)), default=0)
+    before, after = readable[:success], readable[success:]
+    failed = (line for line in before.splitlines() if not _ATTEMPT.search(line))
+    return "\n".join((*failed, after))
+
+
+def _readable_line(line: str) -> str:
+    if len(line) > MOST_OF_A_LINE and not line.rstrip().endswith("}"):
+        line = f"{line[: MOST_OF_A_LINE // 2]} {line[-MOST_OF_A_LINE // 2 :]}"
+    if _WARNING.match(line[:MOST_OF_A_LINE]):
+        return ""
+    start = line.find("{")
+    try:
+        record = json.loads(line[start:]) if start >= 0 else None
+    except (ValueError, RecursionError):
+        record = None
+    if not isinstance(record, dict):
+        return line[:MOST_OF_A_LINE]
+    if any(str(record.get(name)).lower() in _HARMLESS_LEVELS for name in _LEVELS):
+        return ""
+    texts = (line[:start], *_texts(record))
+    return "\n".join(text[:MOST_OF_A_LINE] for text in texts)
+
+
+def _texts(value: Json) -> Iterator[str]:
+    """All texts in a record, those of its errors and stacks among them."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for member in value.values() if isinstance(value, dict) else value:
+            yield from _texts(member)
+
 
 _BY_STATUS = {
     "build_error": Cause(
@@ -236,11 +216,11 @@ def find_cause(status: str, reason_code: str, log: str) -> Cause:
     """
     if reason_code in _BY_CODE:
         return _BY_CODE[reason_code]
-    for known in LOG_PATTERNS:
-        found = known.pattern.search(log)
-        if found:
-            names = [_shorten_line(name) for name in found.groups() if name]
-            return Cause(reason=known.reason.format(*names, "?"), next=known.next)
+    readable = readable_log(log)
+    rows = (row for row in known_causes() if row.when in {None, status})
+    found = next(filter(None, (row.search(readable) for row in rows)), None)
+    if found is not None:
+        return found
     return _AFTER_LOG.get(reason_code) or _BY_STATUS.get(status, _UNKNOWN)
 
 

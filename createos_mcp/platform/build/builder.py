@@ -30,7 +30,8 @@ from createos_mcp.platform.build.detection import make_plan
 from createos_mcp.platform.build.frameworks import DOCKERFILE
 from createos_mcp.platform.build.plans import Plan
 from createos_mcp.platform.build.steps import Steps
-from createos_mcp.platform.build.toolchains import Toolchain, Toolchains, python_parts
+from createos_mcp.platform.build.toolchains import Toolchain, Toolchains
+from createos_mcp.platform.build.visible_parts import python_parts
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.errors import BuildFailedError
 from createos_mcp.platform.models import Bind, BuildJob, Release
@@ -156,9 +157,8 @@ class Builder:
             raise BuildFailedError(ReasonCode.FILES_UNUSABLE, reason)
         directory = await to_thread.run_sync(_copy, job)
         # Last read of the files by the platform: nothing of the tenant's has run by now.
-        plan = await to_thread.run_sync(
-            make_plan, job.release_dir / "app" / directory, job.settings
-        )
+        top = job.release_dir / "app"
+        plan = await to_thread.run_sync(make_plan, top / directory, job.settings, top)
         reasons = [f"Building for {plan.runtime} because of {plan.reason}.", *plan.notes]
         await log("prepare", reasons)
 
@@ -166,9 +166,12 @@ class Builder:
             await log("toolchain", lines)
 
         toolchain = await self._toolchains.provide(plan.runtime, log_toolchain)
-        place = self._sandbox.place_of(job.release_dir / "app") / directory
+        for tool in plan.tools:
+            toolchain = toolchain.with_tool(await self._toolchains.provide(tool, log_toolchain))
+        toolchain = toolchain.with_environ(plan.environ)
+        place = self._sandbox.place_of(top) / directory
         await to_thread.run_sync(self._make_directories, job)
-        environ = self._environ(job, place, toolchain)
+        environ = self._environ(job, directory, toolchain)
         site = _Site(
             job=job,
             directory=directory,
@@ -286,14 +289,15 @@ class Builder:
             if job.uid is not None:
                 os.chown(directory, job.uid, job.uid, follow_symlinks=False)
 
-    def _environ(self, job: BuildJob, place: Path, toolchain: Toolchain) -> dict[str, str]:
+    def _environ(self, job: BuildJob, directory: str, toolchain: Toolchain) -> dict[str, str]:
+        top = self._sandbox.place_of(job.release_dir / "app")
         confined = self._sandbox.bwrap is not None
         cache = CACHE if confined else self._cache(job)
         temporary = str(BUILD_TMP if confined else job.release_dir / "tmp")
         return {
             **self._passed_on,
             **{name: str(cache / directory) for name, directory in CACHES.items()},
-            **_running_environ(place, toolchain),
+            **_running_environ(top, directory, toolchain),
             "HOME": temporary,
             "TMPDIR": temporary,
             "CI": "1",
@@ -320,7 +324,7 @@ class Builder:
             place=self._sandbox.place_of(app),
             directory=site.directory,
             command=command,
-            environ=_running_environ(site.place, site.toolchain),
+            environ=_running_environ(self._sandbox.place_of(app), site.directory, site.toolchain),
             toolchain=tuple(visible),
             worker=plan.worker,
             before=_shell(plan.release) if plan.release else (),
@@ -376,10 +380,12 @@ def _copy(job: BuildJob) -> str:
     return root.relative_to(app.resolve()).as_posix()
 
 
-def _running_environ(root: Path, toolchain: Toolchain) -> dict[str, str]:
+def _running_environ(top: Path, directory: str, toolchain: Toolchain) -> dict[str, str]:
+    root = top / directory
     own = [root / VENV / "bin"] if toolchain.python is not None else []
     tools = [Path(uv.find_uv_bin()).parent] if toolchain.python is not None else []
-    local = [root / "node_modules" / ".bin"]
+    above = (place for place in (root, *root.parents) if place.is_relative_to(top))
+    local = [place / "node_modules" / ".bin" for place in above]
     path = [*own, *toolchain.path, *local, *SYSTEM_PATH, *tools]
     environ = {"PATH": ":".join(map(str, path)), **(toolchain.environ or {})}
     if toolchain.python is not None:

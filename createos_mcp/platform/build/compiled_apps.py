@@ -21,7 +21,7 @@ GO_COMMANDS = ("server", "api", "web", "app", "main", "http")
 _GO_MAIN = re.compile(r"^package main\b", re.MULTILINE)
 
 
-def suggest_go(source: Path, framework: str | None) -> Plan:
+def suggest_go(source: Path, _top: Path, framework: str | None) -> Plan:
     """How an app of Go is built and run."""
     choice = choose_go(source)
     place, others = _go_main(source)
@@ -35,7 +35,7 @@ def suggest_go(source: Path, framework: str | None) -> Plan:
     )
 
 
-def suggest_rust(source: Path, framework: str | None) -> Plan:
+def suggest_rust(source: Path, _top: Path, framework: str | None) -> Plan:
     """How an app of Rust is built and run."""
     choice = choose_rust(source)
     name = _rust_program(source)

@@ -13,6 +13,8 @@ from createos_mcp.platform.build.manifests import read_procfile
 from createos_mcp.platform.build.node_apps import (
     NODE_MAINS,
     has_node_server,
+    needs_node,
+    runs_on_bun,
     suggest_bun,
     suggest_node,
 )
@@ -24,6 +26,7 @@ MARKERS: Mapping[str, str] = {
     "bun.lock": "bun",
     "bun.lockb": "bun",
     "package.json": "node",
+    "project.json": "node",
     "requirements.txt": "python",
     "pyproject.toml": "python",
     "Pipfile": "python",
@@ -73,15 +76,20 @@ UNSUPPORTED: Mapping[str, str] = {
 """Files of languages that this platform does not build itself."""
 
 
-def make_plan(source: Path, settings: Mapping[str, Json]) -> Plan:
+def make_plan(source: Path, settings: Mapping[str, Json], top: Path | None = None) -> Plan:
     """Settings first, then the framework's usual way, then what the files say.
+
+    Args:
+        source: The app's own folder.
+        settings: Of the project.
+        top: Of all that was deployed; by default the same folder.
 
     Raises:
         BuildFailedError: There is nothing that tells how to run the app.
     """
     framework = settings.get("framework")
     family, marker = _runtime_family(source, settings)
-    found = _as_preset(_SUGGESTIONS[family](source, framework), framework)
+    found = _as_preset(_SUGGESTIONS[family](source, top or source, framework), framework)
     runtime = settings.get("runtime")
     plan = replace(
         found,
@@ -153,7 +161,8 @@ def _runtime_family(source: Path, settings: Mapping[str, Json]) -> tuple[str, st
     present = {family: name for name, family in _present(source)}
     if present:
         family = _leading(source, list(present))
-        return family, next(name for name, of in _present(source) if of == family)
+        markers = (name for name, of in _present(source) if of == family)
+        return family, next(markers, "package.json")
     program = re.match(r"(?:\w+=\S+ )*([\w.-]+)", _main_process(source))
     if program and program[1] in PROGRAMS:
         return PROGRAMS[program[1]], "Procfile"
@@ -169,6 +178,10 @@ def _leading(source: Path, families: list[str]) -> str:
     procfile = _main_process(source)
     if "python" in families and _PYTHON_PROGRAMS.search(procfile):
         return "python"
+    if families[0] == "node" and runs_on_bun(source):
+        return "bun"
+    if families[0] == "bun" and needs_node(source):
+        return "node"
     is_tooling = families[0] in {"node", "bun"} and not has_node_server(source)
     others = [family for family in families if family not in {"node", "bun", "static"}]
     if is_tooling and others and (others[0] != "python" or find_entry(source, None)):
@@ -225,12 +238,12 @@ def _with_flags(plan: Plan, settings: Mapping[str, Json]) -> Plan:
     )
 
 
-def _suggest_static(source: Path, _framework: str | None) -> Plan:
+def _suggest_static(source: Path, _top: Path, _framework: str | None) -> Plan:
     roots = (root for root in STATIC_ROOTS if (source / root / "index.html").is_file())
     return Plan(runtime=DEFAULT_RUNTIMES["static"], output_dir=next(roots, None))
 
 
-_SUGGESTIONS: Mapping[str, Callable[[Path, str | None], Plan]] = {
+_SUGGESTIONS: Mapping[str, Callable[[Path, Path, str | None], Plan]] = {
     "node": suggest_node,
     "bun": suggest_bun,
     "python": suggest_python,

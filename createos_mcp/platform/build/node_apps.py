@@ -1,11 +1,10 @@
 """Apps of Node and Bun: which framework they use, and how that is built and run."""
 
 import re
-from collections.abc import Mapping
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from createos_mcp.contract.values import Json
 from createos_mcp.platform.build.bots import is_node_bot
 from createos_mcp.platform.build.carryovers import Carryover
 from createos_mcp.platform.build.manifests import (
@@ -19,9 +18,11 @@ from createos_mcp.platform.build.manifests import (
 from createos_mcp.platform.build.node_packages import (
     NPM_REINSTALL,
     NodeApp,
+    environ_of,
     install_command,
     installed_directories,
     manager_of,
+    read_app,
     with_manager,
 )
 from createos_mcp.platform.build.plans import Plan
@@ -208,17 +209,18 @@ NODE_FRAMEWORKS: tuple[NodeFramework, ...] = (
 """The most special first: a page of Vite is a page of React, and not the other way round."""
 
 
-def suggest_node(source: Path, framework: str | None) -> Plan:
+def suggest_node(source: Path, top: Path, framework: str | None) -> Plan:
     """How an app of Node is built and run."""
-    return _suggest(NodeApp(source=source, package=_package(source), is_bun=False), framework)
+    return _suggest(read_app(source, top), framework)
 
 
-def suggest_bun(source: Path, framework: str | None) -> Plan:
+def suggest_bun(source: Path, top: Path, framework: str | None) -> Plan:
     """How an app of Bun is built and run."""
-    plan = _suggest(NodeApp(source=source, package=_package(source), is_bun=True), framework)
+    plan = _suggest(read_app(source, top, is_bun=True), framework)
     return replace(
         plan,
         runtime="bun:1.3",
+        tools=(),
         install="bun install" if plan.install else None,
         build=plan.build and re.sub(r"^npm run ", "bun run ", plan.build),
         run=plan.run and re.sub(r"^(node|npm start)\b", _to_bun, plan.run),
@@ -227,19 +229,32 @@ def suggest_bun(source: Path, framework: str | None) -> Plan:
 
 def has_node_server(source: Path) -> bool:
     """Whether a `package.json` is for an app of its own, and not only for styles and tools."""
-    package = _package(source)
-    app = NodeApp(source=source, package=package, is_bun=False)
+    app = read_app(source, source)
     found = find_framework(app)
-    return bool(start_script(app) or section(package, "dependencies") or (found and found.run))
+    return bool(start_script(app) or section(app.package, "dependencies") or (found and found.run))
+
+
+def runs_on_bun(source: Path) -> bool:
+    """Whether the app says that Bun runs it, and not only that Bun installs its packages."""
+    app = read_app(source, source)
+    start = read_procfile(source).get("web") or app.script("start") or ""
+    return bool(re.match(r"(?:\w+=\S+ )*bunx?\b", start)) or "bun" in section(
+        app.package, "engines"
+    )
+
+
+def needs_node(source: Path) -> bool:
+    """Whether Node runs an app whose packages Bun installs: it says so, or its framework does."""
+    app = read_app(source, source)
+    found = find_framework(app)
+    starts_it = re.match(r"(?:\w+=\S+ )*node\b", app.script("start") or "") is not None
+    has_program = found is not None and bool(found.build)
+    return starts_it or (has_program and not runs_on_bun(source))
 
 
 def find_framework(app: NodeApp) -> NodeFramework | None:
     """The first of the table that the app's files tell."""
     return next((row for row in NODE_FRAMEWORKS if _tells(app, row)), None)
-
-
-def _package(source: Path) -> Mapping[str, Json]:
-    return read_package(source / "package.json")
 
 
 def _tells(app: NodeApp, row: NodeFramework) -> bool:
@@ -262,14 +277,16 @@ def _suggest(app: NodeApp, framework: str | None) -> Plan:
     # What serves itself is no folder of pages, unless the settings say that it is.
     serves_pages = pages is not None and (start is None or framework is not None)
     run = start or (found.run if found else None) or _main_file(app)
-    choice = choose_node(app.source, app.package)
+    choice, manager = choose_node(app.source, app.package), manager_of(app)
     return Plan(
         runtime=f"node:{choice.version or NODE_MAJORS[0]}",
+        tools=(manager.tool,) if manager.tool else (),
+        environ=environ_of(app),
         install=install_command(app),
-        reinstall=NPM_REINSTALL if manager_of(app)[0] == "npm" else None,
+        reinstall=NPM_REINSTALL if manager.name == "npm" and not app.up else None,
         dependencies=installed_directories(app),
         caches=Carryover(name="build", paths=BUILD_CACHES) if build else None,
-        build=with_manager(app, build),
+        build=_build_command(app, build),
         run=None if serves_pages else run,
         output_dir=pages if serves_pages else None,
         single_page=bool(serves_pages and found and found.single_page),
@@ -279,6 +296,21 @@ def _suggest(app: NodeApp, framework: str | None) -> Plan:
     )
 
 
+def _build_command(app: NodeApp, build: str | None) -> str | None:
+    """By the app's own package manager, after what others of its workspace build for it."""
+    if build is None:
+        return None
+    name = word(app.package, "name")
+    if app.up and name and app.script("build") and has_file(app.root, "turbo.json"):
+        return f"cd {app.up} && npx turbo run build --filter={shlex.quote(name)}"
+    command = with_manager(app, build)
+    has_client = not {"prisma", "@prisma/client"}.isdisjoint(app.dependencies)
+    scripts = " ".join(str(script) for script in app.scripts.values())
+    if has_client and has_file(app.source, "prisma/schema.prisma") and "prisma" not in scripts:
+        return f"npx prisma generate && {command}"
+    return command
+
+
 def _pages(app: NodeApp, found: NodeFramework | None, build: str | None) -> str | None:
     if found is None or build is None:
         return None
@@ -286,7 +318,21 @@ def _pages(app: NodeApp, found: NodeFramework | None, build: str | None) -> str 
         return _angular_pages(app)
     if found.name == "nuxtjs" and "generate" in (app.script("build") or ""):
         return ".output/public"
-    return found.output_dir
+    return _configured_output(app) or found.output_dir if found.output_dir else None
+
+
+_OUT_DIR = re.compile(r"""\boutDir\s*:\s*["'](?:\./)?([\w./-]+)["']""")
+
+
+def _configured_output(app: NodeApp) -> str | None:
+    """Where Vite or Astro is told to write, if within the app."""
+    script = re.search(r"--outDir[ =](?:\./)?([\w./-]+)", app.script("build") or "")
+    files = (
+        file for name in ("vite", "astro") for file in sorted(app.source.glob(f"{name}.config.*"))
+    )
+    configured = (_OUT_DIR.search(read_text(file)) for file in files)
+    found = script or next(filter(None, configured), None)
+    return found[1] if found and not found[1].startswith(("/", "..")) else None
 
 
 def _angular_pages(app: NodeApp) -> str | None:
@@ -307,11 +353,18 @@ def start_script(app: NodeApp) -> str | None:
         return procfile
     for name in ("start:prod", "start", "serve:prod"):
         script = app.script(name)
-        if script and not DEV_SERVER.search(script):
+        if script and not DEV_SERVER.search(script) and not _serves_export(app, script):
             if _PLAIN_START.fullmatch(script) and f"pre{name}" not in app.scripts:
                 return script
             return "npm start" if name == "start" else f"npm run {name}"
     return None
+
+
+def _serves_export(app: NodeApp, script: str) -> bool:
+    """Whether a script is for the server of a framework whose pages are exported."""
+    found = find_framework(app)
+    is_export = found is not None and found.name == "nextjs" and found.output_dir is not None
+    return is_export and script.startswith("next start")
 
 
 def _main_file(app: NodeApp) -> str | None:

@@ -3,12 +3,13 @@
 import glob
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.build.carryovers import Carryover
-from createos_mcp.platform.build.manifests import has_file, read_text, section, word
+from createos_mcp.platform.build.manifests import has_file, read_package, read_text, section, word
+from createos_mcp.platform.build.toolchains import YARN_BERRY
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,11 +19,18 @@ class NodeApp:
     source: Path
     package: Mapping[str, Json]
     is_bun: bool
+    root: Path
+    """Of its workspaces; otherwise the same."""
+    up: str = ""
+    """The way there, `../..`."""
 
     @property
     def dependencies(self) -> Mapping[str, Json]:
-        """All of them."""
-        return section(self.package, "dependencies") | section(self.package, "devDependencies")
+        """All of them, and those of the root whose workspaces share them."""
+        kinds = ("devDependencies", "dependencies")
+        shared = read_package(self.root / "package.json") if self.up else {}
+        packages = (shared, self.package)
+        return {k: v for one in packages for kind in kinds for k, v in section(one, kind).items()}
 
     @property
     def scripts(self) -> Mapping[str, Json]:
@@ -34,6 +42,25 @@ class NodeApp:
         return word(self.scripts, name)
 
 
+def read_app(source: Path, top: Path, *, is_bun: bool = False) -> NodeApp:
+    """What an app's manifest says, and the root of its workspaces, which is not above the top."""
+    package = read_package(source / "package.json")
+    own = NodeApp(source=source, package=package, is_bun=is_bun, root=source)
+    if any(has_file(source, lock) for lock, _ in LOCKS):
+        return own
+    above = [parent for parent in source.parents if parent.is_relative_to(top)]
+    for steps, parent in enumerate(above, 1):
+        if _is_workspace_root(parent):
+            return replace(own, root=parent, up="/".join([".."] * steps))
+    return own
+
+
+def _is_workspace_root(directory: Path) -> bool:
+    if any(has_file(directory, name) for name in ("pnpm-workspace.yaml", "nx.json")):
+        return True
+    return bool(read_package(directory / "package.json").get("workspaces"))
+
+
 LOCKS: tuple[tuple[str, str], ...] = (
     ("package-lock.json", "npm"),
     ("npm-shrinkwrap.json", "npm"),
@@ -43,37 +70,91 @@ LOCKS: tuple[tuple[str, str], ...] = (
     ("bun.lockb", "bun"),
 )
 
+BUN = "1.3"
+"""The Bun that installs packages where none is asked for."""
+
 PNPM_OF_LOCK: Mapping[str, str] = {"5": "7", "6": "8", "9": "10"}
 """https://github.com/pnpm/spec/tree/master/lockfile: the pnpm that writes a lock file's version."""
 
 
-def manager_of(app: NodeApp) -> tuple[str, str | None]:
-    """Package manager and its version: as `packageManager` says, or the lock file."""
+YARN_OF_LOCK: Mapping[str, str] = {"4": "2", "5": "3", "6": "3", "7": "4", "8": "4"}
+"""https://github.com/yarnpkg/berry: the Yarn whose lock files have that `LOCKFILE_VERSION`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Manager:
+    """A package manager, and the version that an app asks for."""
+
+    name: str
+    version: str | None
+    """What npm understands, `10`, `9.15.0`, `>=8 <10`; None for the one that comes with Node."""
+
+    @property
+    def is_berry(self) -> bool:
+        """Whether it is Yarn from version 2 on."""
+        return self.name == "yarn" and not re.match(r"[v=^~]?1\b", self.version or "1")
+
+    @property
+    def tool(self) -> str | None:
+        """As toolchains have it, `pnpm:10`."""
+        if self.version is None:
+            return None
+        return f"{YARN_BERRY if self.is_berry else self.name}:{self.version}"
+
+
+_VERSION = re.compile(r"[\w.^~<>=| *+-]{1,60}")
+
+
+def manager_of(app: NodeApp) -> Manager:
+    """As `packageManager` says, or the lock file with `engines` and its own version."""
     told = word(app.package, "packageManager") or ""
     name, _, version = told.partition("+")[0].partition("@")
     if name in {"npm", "pnpm", "yarn", "bun"}:
-        return name, version or None
-    found = next((name for lock, name in LOCKS if (app.source / lock).is_file()), "npm")
-    if found == "pnpm":
-        lock = re.search(r"lockfileVersion: '?(\d+)", read_text(app.source / "pnpm-lock.yaml"))
-        return found, PNPM_OF_LOCK.get(lock[1] if lock else "9", "10")
-    if found == "yarn":
-        is_berry = "__metadata:" in read_text(app.source / "yarn.lock")
-        return found, "4" if is_berry else "1"
-    return found, None
+        return Manager(name=name, version=version if _VERSION.fullmatch(version) else None)
+    engines, volta = section(app.package, "engines"), section(app.package, "volta")
+    lock = next((name for lock, name in LOCKS if has_file(app.root, lock)), None)
+    named = [name for name in ("pnpm", "yarn") if word(volta, name) or word(engines, name)]
+    found = lock or (named[0] if len(named) == 1 else "npm")
+    wanted = word(volta, found) or word(engines, found) or ""
+    if found in {"pnpm", "yarn"} and _VERSION.fullmatch(wanted):
+        return Manager(name=found, version=wanted)
+    return Manager(name=found, version=_version_of_lock(app, found))
+
+
+def _version_of_lock(app: NodeApp, manager: str) -> str | None:
+    if manager == "bun":
+        return BUN
+    if manager == "pnpm":
+        lock = re.search(r"lockfileVersion: '?(\d+)", read_text(app.root / "pnpm-lock.yaml"))
+        return PNPM_OF_LOCK.get(lock[1] if lock else "9", "10")
+    if manager == "yarn":
+        written = re.search(
+            r"^__metadata:\s+version: (\d+)", read_text(app.root / "yarn.lock"), re.MULTILINE
+        )
+        return YARN_OF_LOCK.get(written[1], "4") if written else "1"
+    return None
 
 
 def install_command(app: NodeApp) -> str | None:
-    if not app.dependencies and not app.package.get("workspaces"):
+    """Installs what the lock file says, at the root of the workspaces if there are any."""
+    if not app.dependencies and not app.package.get("workspaces") and not app.up:
         return None
-    manager, version = manager_of(app)
-    has_lock = any((app.source / lock).is_file() for lock, name in LOCKS if name == manager)
-    if manager == "npm":
-        return "npm ci" if has_lock else "npm install"
-    program = program_of(manager, version)
-    if manager == "yarn" and (version or "1").partition(".")[0] != "1":
-        return f"{program} install --immutable" if has_lock else f"{program} install"
-    return f"{program} install --frozen-lockfile" if has_lock else f"{program} install"
+    manager = manager_of(app)
+    has_lock = any(has_file(app.root, lock) for lock, name in LOCKS if name == manager.name)
+    if manager.name == "npm":
+        command = "npm ci" if has_lock else "npm install"
+    else:
+        frozen = "--immutable" if manager.is_berry else "--frozen-lockfile"
+        command = f"{manager.name} install{f' {frozen}' if has_lock else ''}"
+    return f"cd {app.up} && {command}" if app.up else command
+
+
+def environ_of(app: NodeApp) -> Mapping[str, str]:
+    """Variables of the build and the app: Yarn's own way of linking is not known to Node."""
+    settings = read_text(app.root / ".yarnrc.yml")
+    if manager_of(app).is_berry and "nodeLinker" not in settings:
+        return {"YARN_NODE_LINKER": "node-modules"}
+    return {}
 
 
 NPM_REINSTALL = "npm install --prefer-offline --no-audit --no-fund"
@@ -88,9 +169,9 @@ _INSTALLED_BY = (
 
 def installed_directories(app: NodeApp) -> Carryover | None:
     """What its package manager installs; only a lock file makes that the same each time."""
-    manager, _ = manager_of(app)
-    locks = tuple(lock for lock, name in LOCKS if name == manager and has_file(app.source, lock))
-    if not locks:
+    manager = manager_of(app).name
+    locks = tuple(lock for lock, name in LOCKS if name == manager and has_file(app.root, lock))
+    if not locks or app.up:
         return None
     packages = [
         file.parent.relative_to(app.source)
@@ -116,16 +197,9 @@ def _has_workspaces(app: NodeApp) -> bool:
     return bool(app.package.get("workspaces")) or has_file(app.source, "pnpm-workspace.yaml")
 
 
-def program_of(manager: str, version: str | None) -> str:
-    """How a package manager is run that need not be installed, `npx --yes pnpm@10`."""
-    if manager == "yarn" and version is not None and version.partition(".")[0] != "1":
-        return f"npx --yes @yarnpkg/cli-dist@{version}"
-    return f"npx --yes {manager}{f'@{version}' if version else ''}"
-
-
 def with_manager(app: NodeApp, build: str | None) -> str | None:
-    """The build by the app's own package manager, whose name its scripts may call."""
-    manager, version = manager_of(app)
-    if build is None or manager == "npm" or not build.startswith("npm run "):
+    """The build by the app's own package manager."""
+    manager = manager_of(app).name
+    if build is None or not build.startswith("npm run "):
         return build
-    return build.replace("npm run ", f"{program_of(manager, version)} run ", 1)
+    return build.replace("npm run ", f"{manager} run ", 1)

@@ -1,6 +1,7 @@
 """Plans: how an app is built and run, as its files and settings say."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from createos_mcp.platform.build.carryovers import Carryover
 
@@ -11,6 +12,10 @@ class Plan:
 
     runtime: str
     """`node:20`."""
+    tools: tuple[str, ...] = ()
+    """Package managers that its commands call, `pnpm:10`."""
+    environ: Mapping[str, str] = field(default_factory=dict)
+    """Variables of the build and the app."""
     install: str | None = None
     reinstall: str | None = None
     """In its place where the dependencies were taken over from the build before."""

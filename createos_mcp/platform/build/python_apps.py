@@ -97,7 +97,7 @@ class Entry:
     worker: bool = False
 
 
-def suggest_python(source: Path, framework: str | None) -> Plan:
+def suggest_python(source: Path, _top: Path, framework: str | None) -> Plan:
     """How an app of Python is installed and run."""
     entry = find_entry(source, framework)
     choice = choose_python(source)
@@ -315,8 +315,8 @@ def _install(source: Path) -> str | None:
     return next((way() for is_there, way in ways if is_there), None)
 
 
-POETRY_INSTALL = "uvx poetry install --no-root --only main --no-interaction"
-PIPENV_INSTALL = "uvx pipenv install --system"
+POETRY_INSTALL = "uv tool run poetry install --no-root --only main --no-interaction"
+PIPENV_INSTALL = "uv tool run pipenv install --system"
 
 
 LOCKS = ("uv.lock", "poetry.lock", "Pipfile.lock", "pdm.lock")

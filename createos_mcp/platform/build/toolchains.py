@@ -1,5 +1,6 @@
 """Compilers and interpreters: the machine's own where they fit, fetched once where not."""
 
+import json
 import os
 import re
 import shutil
@@ -7,16 +8,17 @@ import stat
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import anyio
 import uv
 
 from createos_mcp.contract.reason_codes import ReasonCode
+from createos_mcp.platform.build.visible_parts import programs_parts, python_parts
 from createos_mcp.platform.errors import BuildFailedError
 from createos_mcp.platform.models import Bind
-from createos_mcp.platform.sandbox.sandbox import is_of_system
 
 LogLines = Callable[[Sequence[str]], Awaitable[None]]
 
@@ -33,6 +35,10 @@ NODE_WHEEL_PROGRAMS: Mapping[str, str] = {
 }
 """The links that Node's own archive has in `bin`; a wheel cannot hold links."""
 
+YARN_BERRY = "yarn-berry"
+"""Yarn from version 2 on, which is another package than the first."""
+
+_UNSAFE = re.compile(r"[^\w.-]+")
 _NUMBERS = re.compile(r"(\d+)\.(\d+)(?:\.\d+)?")
 
 
@@ -49,6 +55,15 @@ class Toolchain:
     environ: Mapping[str, str] | None = None
     python: Path | None = None
     """Interpreter that a virtual environment is made from."""
+
+    def with_tool(self, tool: "Toolchain") -> "Toolchain":
+        """The same with another program on PATH."""
+        path, visible = (*tool.path, *self.path), (*self.visible, *tool.visible)
+        return replace(self, path=path, visible=visible)
+
+    def with_environ(self, environ: Mapping[str, str]) -> "Toolchain":
+        """The same with more variables."""
+        return replace(self, environ={**(self.environ or {}), **environ})
 
 
 _READABLE = 0o005
@@ -103,7 +118,12 @@ class Toolchains:
         version = await self._version([host, "--version"]) if host else ""
         npm = shutil.which("npm", path=self._environ.get("PATH"))
         if host and npm and version.lstrip("v").partition(".")[0] == major:
-            return _of_host(f"node {version.lstrip('v')}", host, npm)
+            directories = tuple(dict.fromkeys((Path(host).parent, Path(npm).parent)))
+            return Toolchain(
+                name=f"node {version.lstrip('v')}",
+                path=directories,
+                visible=programs_parts(host, npm),
+            )
         if npm:
             packages = [f"node@{major}", NPM_FOR_OLD_NODE]
             directory = await self._fetch_npm(npm, f"node-{major}", packages, log)
@@ -116,13 +136,16 @@ class Toolchains:
         version = await self._version_of_fetched(binaries / "node")
         return Toolchain(name=f"node {version}", path=(binaries,), visible=(Bind(path=directory),))
 
-    async def _bun(self, wanted: str, log: LogLines) -> Toolchain:
+    async def of_npm(self, program: str, package: str, wanted: str, log: LogLines) -> Toolchain:
+        """A program that npm installs; a package manager of Node among them."""
         node = await self._node(NODE_FOR_NPM, log) if not self._which("npm") else None
         npm = str(node.path[0] / "npm") if node else str(self._which("npm"))
-        directory = await self._fetch_npm(npm, f"bun-{wanted}", [f"bun@{wanted}"], log)
+        place = f"{program}-{_UNSAFE.sub('_', wanted)}"
+        directory = await self._fetch_npm(npm, place, [f"{package}@{wanted}"], log)
         binaries = directory / "node_modules" / ".bin"
-        version = await self._version_of_fetched(binaries / "bun")
-        return Toolchain(name=f"bun {version}", path=(binaries,), visible=(Bind(path=directory),))
+        manifest = json.loads((directory / "node_modules" / package / "package.json").read_text())
+        name = f"{program} {manifest['version']}"
+        return Toolchain(name=name, path=(binaries,), visible=(Bind(path=directory),))
 
     async def _python(self, wanted: str, log: LogLines) -> Toolchain:
         python = await self._find_python(wanted)
@@ -306,9 +329,21 @@ class Toolchains:
         return shutil.which(program, path=self._environ.get("PATH"))
 
 
+def _from_npm(
+    program: str, package: str, toolchains: Toolchains, wanted: str, log: LogLines
+) -> Awaitable[Toolchain]:
+    return toolchains.of_npm(program, package, wanted, log)
+
+
 _RESOLVERS: Mapping[str, Callable[[Toolchains, str, LogLines], Awaitable[Toolchain]]] = {
     "node": Toolchains._node,  # noqa: SLF001 - the table belongs to the class
-    "bun": Toolchains._bun,  # noqa: SLF001
+    **{
+        program: partial(_from_npm, program, package)
+        for program, package in (
+            *(("bun", "bun"), ("npm", "npm"), ("pnpm", "pnpm"), ("yarn", "yarn")),
+            (YARN_BERRY, "@yarnpkg/cli-dist"),
+        )
+    },
     "python": Toolchains._python,  # noqa: SLF001
     "golang": Toolchains._go,  # noqa: SLF001
     "rust": Toolchains._rust,  # noqa: SLF001
@@ -326,45 +361,6 @@ def _found(root: Path, pattern: str) -> list[Path]:
         return list(root.glob(pattern))
     except PermissionError:
         return []
-
-
-def _of_host(name: str, *programs: str) -> Toolchain:
-    """Programs of this machine, each alone: what lies around them may be the user's own files.
-
-    A link becomes a link again: npm looks for its library next to what its link leads to.
-    """
-    visible: list[Bind] = []
-    for program in map(Path, programs):
-        if is_of_system(program):
-            continue
-        if program.is_symlink():
-            visible.append(Bind(path=program, target=str(program.readlink())))
-            resolved = program.resolve()
-            library = next(
-                (p for p in resolved.parents if p.parent.name == "node_modules"), resolved
-            )
-            visible.append(Bind(path=library))
-        else:
-            visible.append(Bind(path=program))
-    directories = tuple(dict.fromkeys(Path(program).parent for program in programs))
-    return Toolchain(name=name, path=directories, visible=tuple(visible))
-
-
-def python_parts(python: Path, prefix: Path | None = None) -> tuple[Bind, ...]:
-    """What an interpreter consists of: its program and libraries, and nothing else of its prefix.
-
-    Args:
-        python: The program, without links.
-        prefix: Where it is installed; by default the directory above its own.
-    """
-    home = prefix or python.parents[1]
-    if is_of_system(home):
-        return ()
-    version = re.search(r"(\d+\.\d+)", python.name)
-    name = f"python{version[1]}" if version else "python3"
-    libraries = sorted(home.glob("lib/libpython*"))
-    parts = [python, home / "lib" / name, *libraries]
-    return tuple(Bind(path=part) for part in dict.fromkeys(parts) if part.exists())
 
 
 def _let_others_read(directory: Path) -> None:

@@ -64,7 +64,7 @@ PLANS: dict[str, tuple[Files, Mapping[str, Json]]] = {
         {"Cargo.toml": '[package]\nname = "web"'},
         {"build": "cargo build --release", "run": "./target/release/web"},
     ),
-    "bun": ({"bun.lock": "", "package.json": START}, {"runtime": "bun:1.3"}),
+    "bun": ({"bun.lock": "", "package.json": package(), "index.ts": ""}, {"runtime": "bun:1.3"}),
     "a Procfile's worker": (
         {"Procfile": "worker: python w.py", "w.py": "", "requirements.txt": ""},
         {"run": "python w.py", "worker": True},
@@ -114,6 +114,58 @@ PLANS: dict[str, tuple[Files, Mapping[str, Json]]] = {
             "index.js": "http.createServer(bot.webhookCallback()).listen(3000)",
         },
         {"run": "node index.js", "worker": False},
+    ),
+    "pnpm of engines": (
+        {
+            "package.json": package(engines={"pnpm": ">=8 <9"}, dependencies={"a": "1"}),
+            "app.js": "",
+        },
+        {"tools": ("pnpm:>=8 <9",), "install": "pnpm install"},
+    ),
+    "Yarn by the version of its lock file": (
+        {"package.json": START, "yarn.lock": "__metadata:\n  version: 6\n"},
+        {"tools": ("yarn-berry:3",), "environ": {"YARN_NODE_LINKER": "node-modules"}},
+    ),
+    "Yarn with a linker of its own choice": (
+        {
+            "package.json": START,
+            "yarn.lock": "__metadata:\n  version: 8\n",
+            ".yarnrc.yml": "nodeLinker: pnp",
+        },
+        {"tools": ("yarn-berry:4",), "environ": {}},
+    ),
+    "Node with packages that Bun installs": (
+        {"package.json": package(scripts={"start": "node a.js"}), "bun.lock": ""},
+        {"runtime": "node:22", "tools": ("bun:1.3",)},
+    ),
+    "Bun by a start script alone": (
+        {"package.json": package(scripts={"start": "bun a.js"})},
+        {"runtime": "bun:1.3", "run": "bun a.js"},
+    ),
+    "Next.js exported, with a start script for its server": (
+        {
+            "package.json": package(
+                scripts={"build": "next build", "start": "next start"}, dependencies={"next": "1"}
+            ),
+            "next.config.js": "module.exports = { output: 'export' }",
+        },
+        {"run": None, "output_dir": "out"},
+    ),
+    "Vite with an output folder of its own": (
+        {
+            "package.json": package(devDependencies={"vite": "6"}),
+            "vite.config.ts": "export default { build: { outDir: './public_html' } }",
+        },
+        {"output_dir": "public_html"},
+    ),
+    "Prisma without a script that generates its client": (
+        {
+            "package.json": package(
+                scripts={"build": "tsc", "start": "node a.js"}, dependencies={"@prisma/client": "6"}
+            ),
+            "prisma/schema.prisma": "",
+        },
+        {"build": "npx prisma generate && npm run build"},
     ),
     "pages": ({"index.html": "<p>"}, {"run": None, "output_dir": "."}),
     "FastAPI in a package": (
@@ -168,7 +220,7 @@ PLANS: dict[str, tuple[Files, Mapping[str, Json]]] = {
     ),
     "poetry": (
         {"main.py": "", "pyproject.toml": "[tool.poetry]\nname='x'"},
-        {"install": "uvx poetry install --no-root --only main --no-interaction"},
+        {"install": "uv tool run poetry install --no-root --only main --no-interaction"},
     ),
     "Python next to tools of Node": (
         {
@@ -188,7 +240,7 @@ PLANS: dict[str, tuple[Files, Mapping[str, Json]]] = {
     ),
     "pnpm of its lock file": (
         {"package.json": START, "pnpm-lock.yaml": "lockfileVersion: '6.0'"},
-        {"install": "npx --yes pnpm@8 install --frozen-lockfile"},
+        {"install": "pnpm install --frozen-lockfile", "tools": ("pnpm:8",)},
     ),
     "a package manager that is named": (
         {
@@ -198,15 +250,15 @@ PLANS: dict[str, tuple[Files, Mapping[str, Json]]] = {
                 dependencies={"a": "1"},
             )
         },
-        {"install": "npx --yes pnpm@9.1.0 install", "build": "npx --yes pnpm@9.1.0 run build"},
+        {"tools": ("pnpm:9.1.0",), "install": "pnpm install", "build": "pnpm run build"},
     ),
     "yarn of today": (
         {"package.json": START, "yarn.lock": "__metadata:\n  version: 8"},
-        {"install": "npx --yes @yarnpkg/cli-dist@4 install --immutable"},
+        {"install": "yarn install --immutable"},
     ),
     "yarn of old": (
         {"package.json": START, "yarn.lock": ""},
-        {"install": "npx --yes yarn@1 install --frozen-lockfile"},
+        {"install": "yarn install --frozen-lockfile"},
     ),
     "React that is rendered by a server": (
         {
@@ -565,3 +617,32 @@ def test_any_files_make_a_plan_or_a_reason(files: dict[str, str]) -> None:
             assert str(error)
         else:
             assert plan.runtime
+
+
+def test_an_app_in_workspaces_is_installed_at_their_root(tmp_path: Path) -> None:
+    root = {
+        "package.json": package(workspaces=["apps/*"], devDependencies={"turbo": "2"}),
+        "pnpm-workspace.yaml": "packages: ['apps/*']",
+        "pnpm-lock.yaml": "lockfileVersion: '9.0'",
+        "turbo.json": "{}",
+        "apps/web/package.json": package(
+            name="@x/web", scripts={"build": "next build"}, dependencies={"next": "16"}
+        ),
+    }
+    for name, text in root.items():
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    plan = make_plan(tmp_path / "apps/web", {}, tmp_path)
+
+    assert plan.tools == ("pnpm:10",)
+    assert plan.install == "cd ../.. && pnpm install --frozen-lockfile"
+    assert plan.build == "cd ../.. && npx turbo run build --filter=@x/web"
+    assert plan.run == "npx next start -p $PORT"
+
+
+def test_what_lies_above_the_upload_is_no_root_of_workspaces(tmp_path: Path) -> None:
+    (tmp_path / "package.json").write_text(package(workspaces=["*"]))
+    plan = plan_of(tmp_path / "app", {"package.json": START})
+    assert plan.install == "npm install"

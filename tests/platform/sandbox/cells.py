@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from createos_mcp.contract.values import Json
-from createos_mcp.platform.build.toolchains import python_parts
+from createos_mcp.platform.build.visible_parts import python_parts
 from createos_mcp.platform.run.project_users import FIRST_UID
 from createos_mcp.platform.sandbox.addresses import own_addresses
 from createos_mcp.platform.sandbox.launches import Launch, launch_words, write_run_dir
