@@ -26,7 +26,9 @@ def name_of(failure: dict[str, str]) -> str:
     return SAME.get(name, name) or "unknown"
 
 
-@pytest.mark.parametrize("failure", KNOWN, ids=lambda failure: failure["label"])
+@pytest.mark.parametrize(
+    "failure", KNOWN, ids=[f"{one['label']} {n}" for n, one in enumerate(KNOWN)]
+)
 def test_a_known_failure_is_told_by_its_cause(failure: dict[str, str]) -> None:
     assert name_of(failure) == failure["label"], failure["log"]
 

@@ -9,7 +9,7 @@ from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.build.compiled_apps import suggest_go, suggest_rust
 from createos_mcp.platform.build.frameworks import DEFAULT_RUNTIMES, DETECTED, FRAMEWORKS
-from createos_mcp.platform.build.manifests import read_procfile
+from createos_mcp.platform.build.manifests import read_procfile, read_text
 from createos_mcp.platform.build.node_apps import (
     NODE_MAINS,
     has_node_server,
@@ -32,9 +32,11 @@ MARKERS: Mapping[str, str] = {
     "Pipfile": "python",
     "manage.py": "python",
     "go.mod": "golang",
+    "go.work": "golang",
     "Cargo.toml": "rust",
     **dict.fromkeys(NODE_MAINS[:7], "node"),
     **dict.fromkeys(PYTHON_MAINS, "python"),
+    "Staticfile": "static",
     "index.html": "static",
     "public/index.html": "static",
 }
@@ -239,7 +241,10 @@ def _with_flags(plan: Plan, settings: Mapping[str, Json]) -> Plan:
 
 
 def _suggest_static(source: Path, _top: Path, _framework: str | None) -> Plan:
+    told = re.search(r"^root:\s*[\"']?([\w./-]+)", read_text(source / "Staticfile"), re.MULTILINE)
     roots = (root for root in STATIC_ROOTS if (source / root / "index.html").is_file())
+    if told and ".." not in told[1]:
+        return Plan(runtime=DEFAULT_RUNTIMES["static"], output_dir=told[1].strip("/") or ".")
     return Plan(runtime=DEFAULT_RUNTIMES["static"], output_dir=next(roots, None))
 
 

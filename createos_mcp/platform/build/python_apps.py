@@ -307,16 +307,26 @@ def _install(source: Path) -> str | None:
     ways: tuple[tuple[bool, Callable[[], str | None]], ...] = (
         ((source / "uv.lock").is_file(), lambda: _by_uv(pyproject)),
         ((source / "requirements.txt").is_file(), lambda: _by_requirements(source)),
+        ((source / "poetry.lock").is_file(), lambda: POETRY_LOCKED),
         (bool(section(pyproject, "tool", "poetry")), lambda: POETRY_INSTALL),
-        ((source / "Pipfile.lock").is_file(), lambda: f"{PIPENV_INSTALL} --deploy"),
-        ((source / "Pipfile").is_file(), lambda: f"{PIPENV_INSTALL} --skip-lock"),
+        ((source / "Pipfile.lock").is_file(), lambda: PIPENV_LOCKED),
+        ((source / "Pipfile").is_file(), lambda: PIPENV_INSTALL),
         (bool(pyproject), lambda: _by_pyproject(pyproject)),
     )
     return next((way() for is_there, way in ways if is_there), None)
 
 
 POETRY_INSTALL = "uv tool run poetry install --no-root --only main --no-interaction"
-PIPENV_INSTALL = "uv tool run pipenv install --system"
+POETRY_LOCKED = (
+    "uv tool run --with poetry-plugin-export poetry export --only main --format requirements.txt"
+    ' --output "$TMPDIR/requirements.txt" && uv pip install -r "$TMPDIR/requirements.txt"'
+)
+PIPENV_INSTALL = "uv tool run pipenv install --skip-lock"
+PIPENV_LOCKED = (
+    "uv tool run pipenv requirements | grep -v '^-i ' >\"$TMPDIR/requirements.txt\""
+    ' && uv pip install -r "$TMPDIR/requirements.txt"'
+)
+"""What is locked is installed by uv, which takes the registry that builds are told of."""
 
 
 LOCKS = ("uv.lock", "poetry.lock", "Pipfile.lock", "pdm.lock")
@@ -341,7 +351,7 @@ def _is_locked(source: Path) -> bool:
 
 def _by_uv(pyproject: Mapping[str, Json]) -> str:
     project = "" if _is_package(pyproject) else " --no-install-project"
-    return f"uv sync --frozen --no-dev{project}"
+    return f"uv sync --frozen --no-dev{project} --python .venv/bin/python"
 
 
 def _by_requirements(source: Path) -> str | None:

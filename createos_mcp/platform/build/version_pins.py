@@ -69,8 +69,9 @@ def choose_python(source: Path) -> VersionChoice:
 
 def choose_go(source: Path) -> VersionChoice:
     """The version of Go that `go.mod` asks for."""
-    found = re.search(r"^go (\d+\.\d+)", read_text(source / "go.mod"), re.MULTILINE)
-    return VersionChoice(version=found[1] if found else None)
+    files = (source / "go.work", source / "go.mod")
+    found = (re.search(r"^go (\d+\.\d+)", read_text(file), re.MULTILINE) for file in files)
+    return VersionChoice(version=next((version[1] for version in found if version), None))
 
 
 def choose_rust(source: Path) -> VersionChoice:

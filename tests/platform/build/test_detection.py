@@ -216,7 +216,7 @@ PLANS: dict[str, tuple[Files, Mapping[str, Json]]] = {
     ),
     "uv with its lock": (
         {"main.py": "", "uv.lock": "", "pyproject.toml": "[project]\nname='x'"},
-        {"install": "uv sync --frozen --no-dev --no-install-project"},
+        {"install": "uv sync --frozen --no-dev --no-install-project --python .venv/bin/python"},
     ),
     "poetry": (
         {"main.py": "", "pyproject.toml": "[tool.poetry]\nname='x'"},
