@@ -6,6 +6,7 @@ from pathlib import Path
 from createos_mcp.platform.build.carryovers import Carryover
 from createos_mcp.platform.build.frameworks import DEFAULT_RUNTIMES
 from createos_mcp.platform.build.manifests import (
+    has_file,
     matching_directories,
     read_text,
     read_toml_manifest,
@@ -64,7 +65,7 @@ def _go_main(source: Path) -> tuple[str, bool]:
 
 
 def _rust_program(source: Path) -> str | None:
-    """As Cargo names it: `default-run`, the one `[[bin]]`, the package, a member with a main."""
+    """As Cargo names it: `default-run`, `[[bin]]`, the package, `src/bin`, a member with a main."""
     cargo = read_toml_manifest(source / "Cargo.toml")
     package = section(cargo, "package")
     binaries = cargo.get("bin")
@@ -73,7 +74,10 @@ def _rust_program(source: Path) -> str | None:
         for row in (binaries if isinstance(binaries, list) else ())
         if isinstance(row, dict) and (name := word(row, "name"))
     ]
-    own = word(package, "default-run") or (names[0] if names else word(package, "name"))
+    inferred = [file.stem for file in sorted(source.glob("src/bin/*.rs"))]
+    has_main = has_file(source, "src/main.rs") or not inferred
+    named = word(package, "name") if has_main else inferred[0]
+    own = word(package, "default-run") or (names[0] if names else named)
     if own:
         return own
     members = section(cargo, "workspace").get("members")

@@ -11,9 +11,10 @@ from hypothesis import given, strategies as st
 
 from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.contract.values import Json
+from createos_mcp.platform.build.carryovers import Carryover
 from createos_mcp.platform.build.detection import make_plan
 from createos_mcp.platform.build.plans import Plan
-from createos_mcp.platform.build.python_apps import MAX_FILE_BYTES
+from createos_mcp.platform.build.python_apps import DESCRIBING, MAX_FILE_BYTES
 from createos_mcp.platform.errors import BuildFailedError
 from tests.fuzzing import drawn
 
@@ -63,6 +64,19 @@ PLANS: dict[str, tuple[Files, Mapping[str, Json]]] = {
     "Rust": (
         {"Cargo.toml": '[package]\nname = "web"'},
         {"build": "cargo build --release", "run": "./target/release/web"},
+    ),
+    "Rust with a program in src/bin": (
+        {"Cargo.toml": '[package]\nname = "lib"', "src/lib.rs": "", "src/bin/serve.rs": ""},
+        {"run": "./target/release/serve"},
+    ),
+    "Go workspaces": (
+        {"go.work": "go 1.23\nuse ./api", "api/main.go": "package main"},
+        {"runtime": "golang:1.23", "build": "go build -o ./app ./api"},
+    ),
+    "a Staticfile": ({"Staticfile": "root: public", "public/a.html": ""}, {"output_dir": "public"}),
+    "locked Poetry": (
+        {"main.py": "", "pyproject.toml": "[tool.poetry]", "poetry.lock": ""},
+        {"dependencies": Carryover(name="dependencies", paths=(".venv",), files=DESCRIBING)},
     ),
     "bun": ({"bun.lock": "", "package.json": package(), "index.ts": ""}, {"runtime": "bun:1.3"}),
     "a Procfile's worker": (
