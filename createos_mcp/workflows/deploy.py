@@ -20,7 +20,7 @@ async def deploy(call: ToolCall, workspace: Workspace, arguments: Arguments) -> 
     """Deploy a source to a project, which is made when there is none of that name.
 
     Returns:
-        A verdict (see `verdicts.judge`) with `created` and `source`.
+        A verdict (see `verdicts.describe_result`) with `created` and `source`.
 
     Raises:
         CallError: Nothing was deployed.

@@ -1,12 +1,14 @@
 """Verdicts: what became of a deployment, and what to do next."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from createos_mcp.answers.logs import view_log
 from createos_mcp.calls.pipeline import ToolCall
-from createos_mcp.contract.errors import ApiError
+from createos_mcp.contract.errors import ApiError, BackendError
 from createos_mcp.contract.values import Json
 from createos_mcp.workflows.causes import find_cause
 from createos_mcp.workflows.probe import Probe, probe
@@ -23,17 +25,27 @@ _TIME = re.compile(r"^\S+Z ")
 
 _START_STAGE = "start"
 
+_RECENT = 20
+"""Deployments that are looked up for their versions."""
+
+_WAIT_LINES = 3
+_BUILD_MINUTES = 15
+_NOT_FOUND_AT_ROOT = 400
+_SERVER_ERROR = 500
+
 WORKER_STEP = "It runs as a worker, without an address: GetDeploymentLogs shows what it does."
 
 
 async def describe_result(
     call: ToolCall, project: Mapping[str, Json], deployment: Mapping[str, Json]
 ) -> Json:
-    """Say what became of a deployment.
+    """Say what became of a deployment, and what each environment serves now.
 
     Returns:
-        `{"status", "live", "finished", "project", "deployment_id", "version", "next"}`, with `url`
-        and `health` of one that is live, and `stage`, `log` and `cause` of one that failed.
+        `{"status", "live", "finished", "project", "deployment_id", "version", "next"}`, with
+        `environments` of those that serve it, `url` and `health` of one that is live;
+        `supersededBy` of one that another has replaced; `stage`, `log` and `cause` of one that
+        failed, and `stillServing` of what the environments go on with.
     """
     status = str(deployment.get("status", ""))
     facts = {
@@ -45,12 +57,93 @@ async def describe_result(
     }
     if "versionNumber" in deployment:
         facts["version"] = deployment["versionNumber"]
-    if status == "deployed":
-        return {**facts, **await _see_page(call, project, deployment)}
     if status in UNFINISHED:
-        again = f'WaitForDeployment {{"project_id": "{facts["project"]}", '
-        return {**facts, "next": f'Call {again}"deployment_id": "{deployment["id"]}"}}.'}
-    return {**facts, **await explain_failure(call, deployment)}
+        return {**facts, **await _describe_wait(call, project, deployment)}
+    served = await find_served(call, project["id"])
+    if status == "deployed":
+        return {**facts, **await _see_page(deployment, served)}
+    others = [row.shown for row in served if row.deployment_id != deployment["id"]]
+    if status == "sleeping" and others and is_newer(served, deployment):
+        step = "A newer version has replaced it: tell the user the address of that one."
+        return {**facts, "status": "superseded", "supersededBy": others, "next": step}
+    still = {"stillServing": others} if others else {}
+    return {**facts, **await explain_failure(call, deployment), **still}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Served:
+    """What an environment serves."""
+
+    environment: str
+    deployment_id: str
+    version: int | None
+    url: str | None
+
+    @property
+    def shown(self) -> dict[str, Json]:
+        """As results show it."""
+        shown = {"name": self.environment, "version": self.version, "url": self.url}
+        return {name: value for name, value in shown.items() if value is not None}
+
+
+async def find_served(call: ToolCall, project_id: str) -> list[Served]:
+    """What the environments of a project serve, those without a deployment left out.
+
+    Nothing where the environments cannot be read: a verdict is worth something without them.
+    """
+    try:
+        listed = await call.operate("ListProjectEnvironments", project_id=project_id)
+        rows = listed if isinstance(listed, list) else []
+        serving = [row for row in rows if row.get("projectDeploymentId")]
+        if not serving:
+            return []
+        page = await call.operate("ListDeployments", project_id=project_id, limit=_RECENT)
+    except (ApiError, BackendError):
+        return []
+    versions = {row["id"]: row.get("versionNumber") for row in (page or {}).get("data") or []}
+    return [
+        Served(
+            environment=row["uniqueName"],
+            deployment_id=row["projectDeploymentId"],
+            version=versions.get(row["projectDeploymentId"]),
+            url=address_of(row),
+        )
+        for row in serving
+    ]
+
+
+def is_newer(served: Sequence[Served], deployment: Mapping[str, Json]) -> bool:
+    """Whether an environment serves a later version than this deployment's."""
+    own = deployment.get("versionNumber") or 0
+    return any((row.version or 0) > own for row in served)
+
+
+async def _describe_wait(
+    call: ToolCall, project: Mapping[str, Json], deployment: Mapping[str, Json]
+) -> dict[str, Json]:
+    """How far a deployment is, for who waits: stage, last lines, since when nothing was said."""
+    place = {"project_id": project["id"], "deployment_id": deployment["id"]}
+    rows = await call.operate("GetBuildLogs", **place)
+    lines = [row for row in rows or () if isinstance(row, dict)]
+    last = lines[-1] if lines else {}
+    silent_s = _seconds_since(last.get("ts") or deployment.get("updatedAt"))
+    named = f'{{"project_id": "{project["uniqueName"]}", "deployment_id": "{deployment["id"]}"}}'
+    waited = f"Silent for {silent_s} s; " if silent_s is not None else ""
+    return {
+        **({"stage": last["stage"]} if last.get("stage") else {}),
+        "log": "\n".join(str(row.get("log", "")) for row in lines[-_WAIT_LINES:]),
+        **({"silentSeconds": silent_s} if silent_s is not None else {}),
+        "next": f"{waited}a build may take {_BUILD_MINUTES} minutes. Call WaitForDeployment "
+        f"{named}, or stop it: CancelDeployment {named}.",
+    }
+
+
+def _seconds_since(moment: Json) -> int | None:
+    try:
+        then = datetime.fromisoformat(str(moment))
+        return max(0, round((datetime.now(UTC) - then).total_seconds()))
+    except (ValueError, TypeError):
+        return None
 
 
 async def explain_failure(call: ToolCall, deployment: Mapping[str, Json]) -> dict[str, Json]:
@@ -84,24 +177,50 @@ def is_worker(holder: Mapping[str, Json]) -> bool:
     return isinstance(extra, dict) and extra.get("worker") is True
 
 
-async def _see_page(
-    call: ToolCall, project: Mapping[str, Json], deployment: Mapping[str, Json]
-) -> dict[str, Json]:
-    listed = await call.operate("ListProjectEnvironments", project_id=project["id"])
-    serving = [row for row in listed or () if row.get("projectDeploymentId") == deployment["id"]]
+async def _see_page(deployment: Mapping[str, Json], served: Sequence[Served]) -> dict[str, Json]:
+    """What answers where a deployment is served, and what may be said of it."""
+    own = [row for row in served if row.deployment_id == deployment["id"]]
+    others = [row.shown for row in served if row not in own]
+    elsewhere = {"elsewhere": others} if others else {}
     if is_worker(deployment):
-        return {"worker": True, "next": WORKER_STEP}
-    addresses = [address_of(holder) for holder in (*serving, deployment)]
-    url = next((address for address in addresses if address), None)
-    if url is None:
+        return {"worker": True, **elsewhere, "next": WORKER_STEP}
+    addresses = [(row.environment, row.url) for row in own if row.url]
+    if not addresses and (url := address_of(deployment)):
+        addresses = [("no environment", url)]
+    if not addresses:
         return {"next": "It has no address: assign it to an environment to give it one."}
-    health = await probe(url)
-    step = (
-        f"Tell the user that it is live at {url}."
-        if health.is_good
-        else "Its URL does not respond well: read GetDeploymentLogs, or call Diagnose."
-    )
-    return {"url": url, "health": describe_health(health), "next": step}
+    answers = [(name, url, await probe(url)) for name, url in addresses]
+    environments = [
+        {"name": name, "version": deployment.get("versionNumber"), "url": url, **_answer(health)}
+        for name, url, health in answers
+    ]
+    name, url, health = answers[0]
+    return {
+        "url": url,
+        "health": describe_health(health),
+        "environments": environments,
+        **elsewhere,
+        "next": _say(name, url, health),
+    }
+
+
+def _answer(health: Probe) -> dict[str, Json]:
+    return {"answered": health.status} if health.status is not None else {"answered": False}
+
+
+def _say(environment: str, url: str, health: Probe) -> str:
+    """What may be told to the user: no more than was seen."""
+    if health.status is None:
+        return f"{url} does not answer ({health.problem}): call Diagnose."
+    if health.status >= _SERVER_ERROR:
+        return f"{url} answers {health.status}: read GetDeploymentLogs, or call Diagnose."
+    if health.status >= _NOT_FOUND_AT_ROOT:
+        return (
+            f"It runs, but / answers {health.status}: request a path that the app has before "
+            "you tell the user that it works."
+        )
+    place = f"in {environment} " if environment != "no environment" else ""
+    return f"Tell the user that it is live {place}at {url}."
 
 
 async def _failed_stage(call: ToolCall, deployment: Mapping[str, Json]) -> tuple[str, str]:

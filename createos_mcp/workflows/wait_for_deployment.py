@@ -12,7 +12,7 @@ async def wait_for_verdict(call: ToolCall, _: Workspace, arguments: Arguments) -
     """Wait until a deployment is live or has failed, or the time is over.
 
     Returns:
-        A verdict (see `verdicts.judge`).
+        A verdict (see `verdicts.describe_result`).
     """
     project = await find_project(call, arguments["project_id"])
     deployment = await wait_for_deployment(

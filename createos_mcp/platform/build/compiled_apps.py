@@ -26,6 +26,8 @@ def suggest_go(source: Path, _top: Path, framework: str | None) -> Plan:
     """How an app of Go is built and run."""
     choice = choose_go(source)
     place, others = _go_main(source)
+    if not any(has_file(source, name) for name in ("go.mod", "go.work")):
+        place = "main.go"
     notes = (f"Several programs were found; {place} is built.",) if others else ()
     return Plan(
         runtime=f"golang:{choice.version}" if choice.version else DEFAULT_RUNTIMES["golang"],

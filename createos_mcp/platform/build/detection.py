@@ -18,6 +18,7 @@ from createos_mcp.platform.build.node_apps import (
     suggest_bun,
     suggest_node,
 )
+from createos_mcp.platform.build.node_packages import is_workspace_root
 from createos_mcp.platform.build.plans import Plan
 from createos_mcp.platform.build.python_apps import PYTHON_MAINS, find_entry, suggest_python
 from createos_mcp.platform.errors import BuildFailedError
@@ -34,6 +35,7 @@ MARKERS: Mapping[str, str] = {
     "go.mod": "golang",
     "go.work": "golang",
     "Cargo.toml": "rust",
+    "main.go": "golang",
     **dict.fromkeys(NODE_MAINS[:7], "node"),
     **dict.fromkeys(PYTHON_MAINS, "python"),
     "Staticfile": "static",
@@ -107,7 +109,7 @@ def make_plan(source: Path, settings: Mapping[str, Json], top: Path | None = Non
     if plan.run and not settings.get("runCommand") and plan.output_dir:
         plan = replace(plan, run=None)
     if plan.run is None and plan.output_dir is None:
-        raise _no_start(family)
+        raise _no_start(source, family)
     return _with_flags(plan, settings)
 
 
@@ -136,7 +138,12 @@ def _as_preset(plan: Plan, framework: str | None) -> Plan:
     )
 
 
-def _no_start(family: str) -> BuildFailedError:
+def _no_start(source: Path, family: str) -> BuildFailedError:
+    folders = _app_folders(source) if is_workspace_root(source) else []
+    if folders:
+        shown = ", ".join(folders[:10])
+        reason = f"This is the root of several apps. Set directoryPath to one of {shown}."
+        return BuildFailedError(ReasonCode.NO_APP_FOUND, reason)
     looked = ", ".join((*_LOOKED_FOR.get(family, ()), "a Procfile with web: or worker:"))
     return BuildFailedError(
         ReasonCode.NO_START_COMMAND,
@@ -196,6 +203,19 @@ def _main_process(source: Path) -> str:
     return processes.get("web") or processes.get("worker", "")
 
 
+def _app_folders(source: Path) -> list[str]:
+    """Folders below that look like apps of their own."""
+    return sorted(
+        {
+            file.parent.relative_to(source).as_posix()
+            for depth in ("*", "*/*")
+            for name in MARKERS
+            for file in source.glob(f"{depth}/{name}")
+            if "node_modules" not in file.parts and "/" not in name
+        }
+    )
+
+
 def _no_app(source: Path) -> BuildFailedError:
     if any((source / name).is_file() for name in ("Dockerfile", "Containerfile")):
         return BuildFailedError(
@@ -211,15 +231,7 @@ def _no_app(source: Path) -> BuildFailedError:
                 "build. What would run it: an image of it, or a Dockerfile on a platform with "
                 "containers.",
             )
-    folders = sorted(
-        {
-            file.parent.relative_to(source).as_posix()
-            for depth in ("*", "*/*")
-            for name in MARKERS
-            for file in source.glob(f"{depth}/{name}")
-            if "node_modules" not in file.parts and "/" not in name
-        }
-    )
+    folders = _app_folders(source)
     if folders:
         shown = ", ".join(folders[:10])
         reason = f"No app was found at the top, but in {shown}. Set directoryPath to one of them."

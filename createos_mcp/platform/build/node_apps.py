@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -321,17 +322,23 @@ def _pages(app: NodeApp, found: NodeFramework | None, build: str | None) -> str 
     return _configured_output(app) or found.output_dir if found.output_dir else None
 
 
-_OUT_DIR = re.compile(r"""\boutDir\s*:\s*["'](?:\./)?([\w./-]+)["']""")
+_OUT_DIR = r"""\boutDir\s*:\s*["'](?:\./)?([\w./-]+)["']"""
+_CONFIGURED: Mapping[str, re.Pattern[str]] = {
+    "vite.config.*": re.compile(r"\bbuild\s*:\s*\{[^{}]*" + _OUT_DIR),
+    "astro.config.*": re.compile(_OUT_DIR),
+}
+"""Where build tools are told to write: `build.outDir` of Vite, `outDir` of Astro."""
 
 
 def _configured_output(app: NodeApp) -> str | None:
-    """Where Vite or Astro is told to write, if within the app."""
+    """The folder that the app says itself, if within the app."""
     script = re.search(r"--outDir[ =](?:\./)?([\w./-]+)", app.script("build") or "")
-    files = (
-        file for name in ("vite", "astro") for file in sorted(app.source.glob(f"{name}.config.*"))
+    told = (
+        pattern.search(read_text(file))
+        for name, pattern in _CONFIGURED.items()
+        for file in sorted(app.source.glob(name))
     )
-    configured = (_OUT_DIR.search(read_text(file)) for file in files)
-    found = script or next(filter(None, configured), None)
+    found = script or next(filter(None, told), None)
     return found[1] if found and not found[1].startswith(("/", "..")) else None
 
 

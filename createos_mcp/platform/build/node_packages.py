@@ -50,12 +50,13 @@ def read_app(source: Path, top: Path, *, is_bun: bool = False) -> NodeApp:
         return own
     above = [parent for parent in source.parents if parent.is_relative_to(top)]
     for steps, parent in enumerate(above, 1):
-        if _is_workspace_root(parent):
+        if is_workspace_root(parent):
             return replace(own, root=parent, up="/".join([".."] * steps))
     return own
 
 
-def _is_workspace_root(directory: Path) -> bool:
+def is_workspace_root(directory: Path) -> bool:
+    """Whether a directory holds several packages that are installed together."""
     if any(has_file(directory, name) for name in ("pnpm-workspace.yaml", "nx.json")):
         return True
     return bool(read_package(directory / "package.json").get("workspaces"))

@@ -113,6 +113,8 @@ class Sandbox:
     """Whether each app listens in a network of its own, so that no ports collide."""
     filter_file: Path | None = None
     resolver_file: Path | None = None
+    accounts: Path | None = None
+    """Where lists of users are kept, each with one that processes inside find themselves in."""
     no_nested_users: bool = False
     """Whether bubblewrap can forbid further user namespaces by itself."""
     is_root: bool = False
@@ -167,6 +169,7 @@ class Sandbox:
             *_CONSTANT,
             *self._identity(),
             *_system(self.resolver_file),
+            *self._accounts(confinement),
             *_DEVICES,
             *_toolchain(confinement.toolchain),
             *_directories(confinement),
@@ -186,6 +189,17 @@ class Sandbox:
         nested = ("--disable-userns",) if self.no_nested_users else ()
         user = str(INSIDE_USER)
         return ("--unshare-user", *nested, "--uid", user, "--gid", user)
+
+    def _accounts(self, confinement: Confinement) -> Iterator[str]:
+        """A name for the user inside: libpq, `os.userInfo()` and others do not go without."""
+        user = confinement.uid if self.is_root else INSIDE_USER
+        if self.accounts is None or user is None:
+            return
+        passwd, group = self.accounts / f"passwd-{user}", self.accounts / f"group-{user}"
+        others = "root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n"
+        _write_file(passwd, f"{others}app:x:{user}:{user}::{APP}:/bin/sh\n".encode())
+        _write_file(group, f"root:x:0:\nnogroup:x:65534:\napp:x:{user}:\n".encode())
+        yield from ("--ro-bind", str(passwd), "/etc/passwd", "--ro-bind", str(group), "/etc/group")
 
     def _inner(self, confinement: Confinement) -> tuple[str, ...]:
         processes = (PRLIMIT, f"--nproc={MAX_PROCESSES}:{MAX_PROCESSES}")
@@ -276,6 +290,7 @@ def detect_sandbox(isolation: str, directory: Path) -> Sandbox:
         own_network=True,
         filter_file=filter_file if seccomp_filter.is_supported() else None,
         resolver_file=resolver_file,
+        accounts=directory if bwrap else None,
         no_nested_users=bwrap is not None,
         is_root=is_root,
     )

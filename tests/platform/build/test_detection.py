@@ -73,6 +73,17 @@ PLANS: dict[str, tuple[Files, Mapping[str, Json]]] = {
         {"go.work": "go 1.23\nuse ./api", "api/main.go": "package main"},
         {"runtime": "golang:1.23", "build": "go build -o ./app ./api"},
     ),
+    "Go without a module": (
+        {"main.go": "package main"},
+        {"build": "go build -o ./app main.go", "run": "./app"},
+    ),
+    "Vite whose outDir is not one of its build": (
+        {
+            "package.json": package(devDependencies={"vite": "6"}),
+            "vite.config.ts": "export default defineConfig({ plugins: [], outDir: 'x' })",
+        },
+        {"output_dir": "dist"},
+    ),
     "a Staticfile": ({"Staticfile": "root: public", "public/a.html": ""}, {"output_dir": "public"}),
     "locked Poetry": (
         {"main.py": "", "pyproject.toml": "[tool.poetry]", "poetry.lock": ""},
@@ -660,3 +671,13 @@ def test_what_lies_above_the_upload_is_no_root_of_workspaces(tmp_path: Path) -> 
     (tmp_path / "package.json").write_text(package(workspaces=["*"]))
     plan = plan_of(tmp_path / "app", {"package.json": START})
     assert plan.install == "npm install"
+
+
+def test_the_root_of_several_apps_names_them(tmp_path: Path) -> None:
+    files = {
+        "package.json": package(workspaces=["apps/*"], dependencies={"a": "1"}),
+        "apps/api/package.json": START,
+        "apps/web/package.json": START,
+    }
+    with pytest.raises(BuildFailedError, match="directoryPath to one of apps/api, apps/web"):
+        plan_of(tmp_path, files)

@@ -160,3 +160,13 @@ async def test_another_lock_file_is_installed_anew(tmp_path: Path) -> None:
             deployment = await api.wait(project_id, await api.upload(project_id, files))
             log = await api.build_log(deployment)
             assert f"+ itsdangerous=={version}" in log, log
+
+
+async def test_an_app_finds_the_name_and_home_of_its_user(tmp_path: Path) -> None:
+    asking = ANSWERING.replace(
+        'os.environ.get("GREETING", "hello")',
+        "(lambda user: f'{user.pw_name} {user.pw_dir}')(__import__('pwd').getpwuid(os.getuid()))",
+    )
+    async with running_platform(tmp_path) as api:
+        deployment = await api.deploy({"main.py": asking})
+        assert await read_page(deployment["extra"]["endpoint"]) == "app /app"
