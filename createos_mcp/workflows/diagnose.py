@@ -1,13 +1,21 @@
-"""Diagnose: what is wrong with a project, from everything that tells."""
+"""Diagnose: what is wrong with a project, from everything that tells, and what was looked at."""
 
+import re
 from collections.abc import Mapping, Sequence
 
+from createos_mcp.answers.logs import view_log
 from createos_mcp.calls.pipeline import ToolCall
 from createos_mcp.contract.errors import ApiError, BackendError
 from createos_mcp.contract.values import Arguments, Json
 from createos_mcp.workflows.lookups import find_environments, find_project
 from createos_mcp.workflows.probe import Probe, probe
-from createos_mcp.workflows.verdicts import address_of, describe_health, explain_failure
+from createos_mcp.workflows.rollback import GOOD
+from createos_mcp.workflows.verdicts import (
+    address_of,
+    describe_health,
+    explain_failure,
+    is_worker,
+)
 from createos_mcp.workflows.waiting import UNFINISHED
 from createos_mcp.workflows.workspace import Workspace
 
@@ -15,30 +23,48 @@ _DEPLOYMENTS = 5
 _ENVIRONMENTS = 5
 """How many are looked at."""
 
+_MOST_STEPS = 3
+_ERROR_LINES = 3
+_PATHS = 3
+_HOUR_S = 3600
+_MOST_MEMORY_MB = 1024
+
 _WELL = frozenset({"deployed", *UNFINISHED})
+_REPLACED = frozenset({"sleeping"})
+"""States of a newest deployment that say nothing bad of it."""
+
+_ERROR = re.compile(r"\b(?:error|exception|traceback|panic|fatal|critical)\b", re.IGNORECASE)
+_NO_ERROR = re.compile(r"\b(?:0 errors|no errors?|without errors?)\b", re.IGNORECASE)
 
 
 async def diagnose(call: ToolCall, _: Workspace, arguments: Arguments) -> Json:
     """Read a project's state in all places, ask its addresses, and say what to do next.
 
     Returns:
-        `{"project", "environments", "deployments", "failure", "domains", "next", "unread"}`;
-        `failure` is there when the newest deployment is not live.
+        `{"project", "environments", "deployments", "failure", "domains", "lookedAt", "next",
+        "unread"}`; `failure` is there when the newest deployment is not live.
     """
     project = await find_project(call, arguments["project_id"])
-    examination = _Diagnosis(call, project)
-    deployments = await examination.read_deployments()
-    environments = await examination.read_environments()
-    domains = await examination.read_domains()
+    diagnosis = _Diagnosis(call, project)
+    deployments = await diagnosis.read_deployments()
+    environments = await diagnosis.read_environments()
+    domains = await diagnosis.read_domains()
+    cron_jobs = await diagnosis.read_cron_jobs()
     return {
         "project": {name: project.get(name) for name in ("uniqueName", "id", "type", "status")},
         "environments": environments,
         "deployments": deployments,
-        **examination.failure,
+        **diagnosis.failure,
         "domains": domains,
-        "next": examination.steps or ["Nothing is wrong here; GetProjectEnvironmentLogs has more."],
-        **({"unread": examination.unread} if examination.unread else {}),
+        **({"cronJobs": cron_jobs} if cron_jobs else {}),
+        "lookedAt": diagnosis.seen,
+        "next": diagnosis.steps[:_MOST_STEPS] or [_all_well(diagnosis.seen)],
+        **({"unread": diagnosis.unread} if diagnosis.unread else {}),
     }
+
+
+def _all_well(seen: Sequence[str]) -> str:
+    return f"Nothing wrong was seen: {'; '.join(seen)}. Other paths were not requested."
 
 
 class _Diagnosis:
@@ -47,8 +73,11 @@ class _Diagnosis:
     def __init__(self, call: ToolCall, project: Mapping[str, Json]) -> None:
         self._call = call
         self._project = project
+        self._has_former = False
         self.failure: dict[str, Json] = {}
         self.steps: list[str] = []
+        self.seen: list[str] = []
+        """What was looked at, and what was there."""
         self.unread: list[str] = []
         """What could not be read, and why."""
 
@@ -59,10 +88,12 @@ class _Diagnosis:
             self.steps.append("Nothing has been deployed yet: call Deploy.")
             return []
         newest = rows[0]
+        self._has_former = any(row.get("status") in GOOD for row in rows[1:])
         if newest.get("status") in UNFINISHED:
             self.steps.append(f"The newest deployment is {newest['status']}: WaitForDeployment.")
-        if newest.get("status") not in _WELL:
+        if newest.get("status") not in _WELL | _REPLACED:
             await self._explain(newest["id"])
+        self.seen.append(f"the newest deployment is {newest.get('status')}")
         return [_show_deployment(row) for row in rows]
 
     async def read_environments(self) -> Json:
@@ -87,6 +118,20 @@ class _Diagnosis:
             for row in rows
         ]
 
+    async def read_cron_jobs(self) -> Json:
+        """Jobs whose last run failed."""
+        page = await self._read("ListCronjobs")
+        rows = page.get("data") if isinstance(page, dict) else page
+        failed = []
+        for row in rows if isinstance(rows, list) else ():
+            listed = await self._read("ListCronjobActivities", cronjob_id=row["id"])
+            runs = listed.get("data") if isinstance(listed, dict) else listed
+            ended = [run for run in runs or () if run.get("success") is not None]
+            if ended and not ended[0]["success"]:
+                failed.append({"name": row.get("name"), "statusCode": ended[0].get("statusCode")})
+                self.steps.append(f"The last run of the cron job {row.get('name')} failed.")
+        return failed
+
     async def _explain(self, deployment_id: str) -> None:
         deployment = await self._read("GetDeployment", deployment_id=deployment_id)
         if deployment is None:
@@ -96,20 +141,94 @@ class _Diagnosis:
         self.steps.append(f"The newest deployment: {facts['cause']}. {facts['next']}")
 
     async def _show_environment(self, row: Mapping[str, Json]) -> Json:
-        url = address_of(row)
-        shown = {
-            "name": row["uniqueName"],
+        name, url = row["uniqueName"], address_of(row)
+        shown: dict[str, Json] = {
+            "name": name,
             "status": row.get("status"),
             "deployment_id": row.get("projectDeploymentId"),
             "resources": row.get("resources"),
             "variables": sorted((row.get("settings") or {}).get("runEnvs") or ()),
             "url": url,
         }
-        if not url or not row.get("projectDeploymentId"):
+        if not row.get("projectDeploymentId"):
+            return shown
+        # Before its address is requested: that would count among the requests.
+        shown |= await self._read_requests(name, row["id"])
+        shown |= self._read_exits(name, row)
+        shown |= await self._read_errors(name, row["id"])
+        if is_worker(row):
+            self.seen.append(f"{name} runs a worker, which has no address")
+            return {**shown, "worker": True}
+        if not url:
             return shown
         health = await probe(url)
-        self.steps += _steps_after(row["uniqueName"], health)
+        self.seen.append(f"/ of {name} answers {health.status or 'nothing'}")
+        self._advise_on(name, health)
         return {**shown, "health": describe_health(health)}
+
+    async def _read_requests(self, name: str, environment_id: str) -> dict[str, Json]:
+        place = {"environment_id": environment_id}
+        counts = await self._read("GetProjectEnvironmentAnalyticsOverallRequests", **place)
+        if not isinstance(counts, dict):
+            return {}
+        total, failed = int(counts.get("total") or 0), int(counts.get("server") or 0)
+        self.seen.append(f"{failed} of {total} requests to {name} failed in the last hour")
+        shown: dict[str, Json] = {"lastHour": {"requests": total, "failed5xx": failed}}
+        if not failed:
+            return shown
+        rows = await self._read("GetProjectEnvironmentAnalyticsTopErrorPaths", **place) or []
+        paths = [
+            {name: row.get(name) for name in ("path", "status", "count")}
+            for row in rows
+            if isinstance(row, dict) and str(row.get("status", "")).startswith("5")
+        ][:_PATHS]
+        where = f", most at {paths[0]['path']}" if paths else ""
+        self.steps.append(
+            f"{failed} of {total} requests to {name} failed with 5xx in the last hour{where}: "
+            "read GetProjectEnvironmentLogs."
+        )
+        return {"lastHour": {"requests": total, "failed5xx": failed, "paths": paths}}
+
+    def _read_exits(self, name: str, row: Mapping[str, Json]) -> dict[str, Json]:
+        extra = row.get("extra") or {}
+        last = extra.get("lastExit")
+        if not isinstance(last, dict):
+            return {}
+        reason, restarts = str(last.get("reason")), extra.get("restarts")
+        self.seen.append(f"{name} restarted {restarts} times")
+        step = f"{name} restarted {restarts} times, the last time: {reason}."
+        memory_mb = (row.get("resources") or {}).get("memory") or 0
+        if "out of memory" in reason:
+            step += (
+                " Give it more with UpdateProjectEnvironmentResources."
+                if memory_mb < _MOST_MEMORY_MB
+                else " It has the most that there is: let it use less, or run fewer workers."
+            )
+        self.steps.append(step)
+        return {"restarts": restarts, "lastExit": last}
+
+    async def _read_errors(self, name: str, environment_id: str) -> dict[str, Json]:
+        """The last lines of the log that speak of an error."""
+        data = await self._read(
+            "GetProjectEnvironmentLogs",
+            environment_id=environment_id,
+            **{"since-seconds": _HOUR_S},
+        )
+        lines = str(view_log(data, {})).splitlines() if data else []
+        errors = [line for line in lines if _ERROR.search(line) and not _NO_ERROR.search(line)]
+        self.seen.append(f"{len(errors)} lines of {name}'s log of the last hour tell of errors")
+        return {"errors": {"log": "\n".join(errors[-_ERROR_LINES:])}} if errors else {}
+
+    def _advise_on(self, name: str, health: Probe) -> None:
+        if health.is_good and (health.status or 0) < _CLIENT_ERROR:
+            return
+        if health.is_good:
+            step = "the app runs; ask the user for a path that it has"
+        else:
+            step = "read GetProjectEnvironmentLogs"
+            if self._has_former:
+                step += "; Rollback goes back to the last good deployment"
+        self.steps.append(f"/ of {name} answers {health.status or 'nothing'}: {step}.")
 
     async def _read(self, operation: str, **arguments: Json) -> Json:
         """What an operation answers; None, and a note, where it fails."""
@@ -120,11 +239,7 @@ class _Diagnosis:
             return None
 
 
-def _steps_after(environment: str, health: Probe) -> Sequence[str]:
-    if health.is_good:
-        return []
-    step = "read GetProjectEnvironmentLogs; Rollback goes back to the last good deployment."
-    return [f"{environment} answers {health.status or 'nothing'}: {step}"]
+_CLIENT_ERROR = 400
 
 
 def _show_deployment(row: Mapping[str, Json]) -> Json:

@@ -13,6 +13,7 @@ from createos_mcp.workflows.deploy import deploy
 from createos_mcp.workflows.diagnose import diagnose
 from createos_mcp.workflows.rollback import roll_back
 from createos_mcp.workflows.set_environment_variables import set_environment_variables
+from createos_mcp.workflows.status import show_status
 from createos_mcp.workflows.wait_for_deployment import wait_for_verdict
 from createos_mcp.workflows.workspace import Workspace
 
@@ -23,6 +24,7 @@ RUNS: Mapping[str, Run] = {
     "Diagnose": diagnose,
     "Rollback": roll_back,
     "SetEnvironmentVariables": set_environment_variables,
+    "Status": show_status,
     "WaitForDeployment": wait_for_verdict,
 }
 

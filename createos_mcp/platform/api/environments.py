@@ -10,6 +10,7 @@ from createos_mcp.platform.build.build_settings import check_build_settings
 from createos_mcp.platform.errors import InvalidRequestError, NotFoundError, WrongStateError
 from createos_mcp.platform.gateway.addresses import app_url, environment_host
 from createos_mcp.platform.models import Deployment, Environment, Project
+from createos_mcp.platform.run.replicas import Replicas
 from createos_mcp.platform.sandbox.app_logs import files_of
 from createos_mcp.platform.states import ASSIGNABLE, EnvironmentStatus, ProjectType
 from createos_mcp.platform.store.environments import host_label, is_reserved
@@ -64,10 +65,19 @@ def _running(environment: Environment, services: Services) -> dict[str, Json]:
     isolation, limits = next(iter(kinds), (None, None))
     return {
         "runningReplicas": len(instances),
+        **_exits(replicas),
         "isolation": isolation,
         "limits": limits,
         "notEnforced": dict(services.gaps),
     }
+
+
+def _exits(replicas: Replicas | None) -> dict[str, Json]:
+    """How often a replica ended by itself, and how the last time; nothing where none did."""
+    if replicas is None or replicas.last_exit is None:
+        return {}
+    last = replicas.last_exit
+    return {"restarts": replicas.restarts, "lastExit": {"reason": last.text, "at": last.at}}
 
 
 async def check_environment_name(request: ApiRequest) -> Json:

@@ -3,7 +3,8 @@
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import anyio
 
@@ -17,6 +18,7 @@ from createos_mcp.platform.run.instances import to_json
 from createos_mcp.platform.run.runner import BuildLog, Runner
 from createos_mcp.platform.states import DeploymentStatus
 from createos_mcp.platform.store.replica_sets import ReplicaSets
+from createos_mcp.platform.timestamps import format_time
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +30,14 @@ PORT_WATCH_S = 120.0
 
 STEADY_AFTER_S = 60.0
 """A replica that ran this long starts again with the shortest pause."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Exit:
+    """How and when a replica ended by itself."""
+
+    text: str
+    at: str
 
 
 class Replicas:
@@ -70,6 +80,9 @@ class Replicas:
         self._leaving: list[Instance] = []
         self._crashes: dict[int, int] = {}
         self._watchers: dict[int, Work] = {}
+        self.restarts = 0
+        """How often a replica ended by itself since these began to run here."""
+        self.last_exit: Exit | None = None
 
     @property
     def instances(self) -> list[Instance]:
@@ -239,6 +252,9 @@ class Replicas:
             reason = Reason(code=ReasonCode.OUT_OF_MEMORY, text=text)
         self._running.pop(number, None)
         self._down[number] = reason
+        self.restarts += 1
+        text = reason.text.removesuffix("; restarting")
+        self.last_exit = Exit(text=text, at=format_time(datetime.now(UTC)))
         with anyio.CancelScope(shield=True):
             await self._changed(self, instance)
             await self.end(instance)

@@ -1,0 +1,119 @@
+"""Status: what serves where, of all projects or of one app, in one call."""
+
+import time
+from collections.abc import Mapping
+
+import anyio
+
+from createos_mcp.calls.pipeline import ToolCall
+from createos_mcp.contract.errors import ApiError, BackendError
+from createos_mcp.contract.values import Arguments, Json
+from createos_mcp.workflows.verdicts import address_of, is_worker
+from createos_mcp.workflows.workspace import Workspace
+
+_PAGE = 20
+_AT_ONCE = 4
+_WEEK_S = 7 * 24 * 3600 - 60
+"""Within what counts of requests are kept for."""
+
+_RECENT = 20
+_BAD = frozenset({"build_error", "crashing", "error"})
+
+
+async def show_status(call: ToolCall, _: Workspace, arguments: Arguments) -> Json:
+    """State, address, version and requests of everything that serves, and what does not.
+
+    Returns:
+        `{"projects": [{"project", "environment", "state", "version", "url", "requests",
+        "failed5xx", ...}], "next"}`; `unused` marks what had no request for a week.
+    """
+    app = {"app": arguments["app_id"]} if "app_id" in arguments else {}
+    projects = await _list_projects(call, app)
+    found: dict[str, list[Json]] = {}
+    limit = anyio.CapacityLimiter(_AT_ONCE)
+
+    async def look(project: Mapping[str, Json]) -> None:
+        async with limit:
+            found[project["id"]] = await _rows(call, project)
+
+    async with anyio.create_task_group() as looks:
+        for project in projects:
+            looks.start_soon(look, project)
+    rows = [row for project in projects for row in found[project["id"]]]
+    return {"projects": rows, "next": _advise(rows)}
+
+
+async def _list_projects(call: ToolCall, filters: Mapping[str, Json]) -> list[Json]:
+    projects: list[Json] = []
+    while True:
+        page = await call.operate("ListProjects", limit=_PAGE, offset=len(projects), **filters)
+        rows = page.get("data") or []
+        projects += rows
+        if len(rows) < _PAGE:
+            return projects
+
+
+async def _rows(call: ToolCall, project: Mapping[str, Json]) -> list[Json]:
+    """One row for each environment; one that says why for a project that cannot be read."""
+    named = {"project": project["uniqueName"]}
+    try:
+        environments = await call.operate("ListProjectEnvironments", project_id=project["id"])
+        page = await call.operate("ListDeployments", project_id=project["id"], limit=_RECENT)
+        deployments = (page or {}).get("data") or []
+        return [
+            {**named, **await _row(call, project, row, deployments)} for row in environments or ()
+        ]
+    except (ApiError, BackendError) as error:
+        return [{**named, "state": project.get("status"), "unread": str(error)}]
+
+
+async def _row(
+    call: ToolCall,
+    project: Mapping[str, Json],
+    environment: Mapping[str, Json],
+    deployments: list[Json],
+) -> dict[str, Json]:
+    newest = deployments[0] if deployments else None
+    row: dict[str, Json] = {"environment": environment["uniqueName"]}
+    serving_id = environment.get("projectDeploymentId")
+    if not serving_id:
+        return {**row, "state": str(newest["status"]) if newest else "never deployed"}
+    serving: Mapping[str, Json] = next((one for one in deployments if one["id"] == serving_id), {})
+    place = {"project_id": project["id"], "environment_id": environment["id"]}
+    row |= {
+        "state": serving.get("status") or environment.get("status"),
+        "version": serving.get("versionNumber"),
+        "since": serving.get("createdAt"),
+        **({"worker": True} if is_worker(environment) else {"url": address_of(environment)}),
+        **await _requests(call, place),
+    }
+    if newest and newest["id"] != serving_id and newest.get("status") in _BAD:
+        row["newest"] = f"v{newest.get('versionNumber')} {newest['status']}"
+    restarts = (environment.get("extra") or {}).get("restarts")
+    return {**row, "restarts": restarts} if restarts else row
+
+
+async def _requests(call: ToolCall, place: Mapping[str, str]) -> dict[str, Json]:
+    """Of the last hour; whether there were any in the last week where it had none."""
+    operation = "GetProjectEnvironmentAnalyticsOverallRequests"
+    hour = await call.operate(operation, **place)
+    total, failed = int(hour.get("total") or 0), int(hour.get("server") or 0)
+    counts: dict[str, Json] = {"requests": total, "failed5xx": failed}
+    if not total:
+        week = await call.operate(operation, **place, start=int(time.time()) - _WEEK_S)
+        if not week.get("total"):
+            counts["unused"] = True
+    return counts
+
+
+def _advise(rows: list[Json]) -> str:
+    wrong = [
+        row["project"]
+        for row in rows
+        if row.get("state") in _BAD or row.get("failed5xx") or row.get("restarts")
+    ]
+    if not rows:
+        return "There is no project: Deploy makes one."
+    if wrong:
+        return f"Call Diagnose for {', '.join(dict.fromkeys(wrong))}."
+    return "Nothing failed in the last hour; requests are counted for that time."
