@@ -105,8 +105,8 @@ class Confirmations:
         """
         if operation.confirmation is None or client.can_ask:
             return operation.confirmation is not None
-        is_remote = client.context.request is not None
-        if (self._unasked or ("refuse" if is_remote else "proceed")) == "refuse":
+        refuses = client.context.request is not None or operation.confirmation.is_strict
+        if (self._unasked or ("refuse" if refuses else "proceed")) == "refuse":
             raise UnconfirmedError(operation.name)
         return False
 

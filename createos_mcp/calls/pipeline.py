@@ -36,7 +36,7 @@ from createos_mcp.contract.errors import (
     InvalidArgumentsError,
     RootsNeededError,
 )
-from createos_mcp.contract.operations import Operation, Problem, Reference, Tool
+from createos_mcp.contract.operations import Confirmation, Operation, Problem, Reference, Tool
 from createos_mcp.contract.quotation import quote
 from createos_mcp.contract.validation import Validation
 from createos_mcp.contract.values import Arguments, Json
@@ -247,18 +247,39 @@ class ToolCall:
         data = project_fields(self.tool.summary, await self.perform(self.tool, arguments))
         return Sanitized(value=data, is_cut=self._is_cut)
 
-    async def perform(self, operation: Operation, arguments: Arguments) -> Json:
+    async def _confirm(
+        self, operation: Operation, asked: Confirmation, arguments: Arguments
+    ) -> None:
+        """Have a person allow a call, if it is one that takes or shows something."""
+        if asked.if_given and asked.if_given not in arguments:
+            return
+        confirmations = self._calls.confirmations
+        # What costs no request comes first.
+        if asked.removed is None and not confirmations.must_ask(self._client, operation):
+            return
+        question = await self._calls.policy.question(operation, arguments, self._fetch)
+        if question is None or not confirmations.must_ask(self._client, operation):
+            return
+        question = replace(question, text=self.redaction.mask_text(question.text))
+        await confirmations.require(self._client, operation, arguments, question)
+
+    async def perform(
+        self, operation: Operation, arguments: Arguments, *, is_named: bool = False
+    ) -> Json:
         """Make one operation: names become ids, and a person is asked where that is due.
+
+        Args:
+            operation: What is called.
+            arguments: As its schema has them.
+            is_named: Whether the caller named everything that is lost, so that nobody is asked.
 
         Raises:
             CallError: It failed, or a person did not allow it.
         """
         self.current = operation
         ids = await self._calls.references.resolve(arguments, self._fetch)
-        if self._calls.confirmations.must_ask(self._client, operation):
-            question = await self._calls.policy.question(operation, ids, self._fetch)
-            question = replace(question, text=self.redaction.mask_text(question.text))
-            await self._calls.confirmations.require(self._client, operation, ids, question)
+        if operation.confirmation is not None and not is_named:
+            await self._confirm(operation, operation.confirmation, ids)
         if operation.answer == "log":
             await self._learn_variables(ids["project_id"])
         return await self._hand_over(operation, ids)
@@ -267,6 +288,12 @@ class ToolCall:
         """Make the operation of this name, with arguments that are checked like a model's."""
         operation = self._calls.catalog.operations[name]
         return await self.perform(operation, self._calls.check(operation, arguments))
+
+    async def operate_named(self, name: str, **arguments: Json) -> Json:
+        """The same, where the caller has named everything that is lost by it."""
+        operation = self._calls.catalog.operations[name]
+        checked = self._calls.check(operation, arguments)
+        return await self.perform(operation, checked, is_named=True)
 
     async def report(self, message: str) -> None:
         """Tell a client that asked for progress how far this is; secrets are masked."""

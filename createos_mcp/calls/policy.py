@@ -1,7 +1,7 @@
 """Policy: which calls only a person may allow, and what that person is asked."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from createos_mcp.answers.sanitizing import clean_text
 from createos_mcp.contract.catalog import Catalog
@@ -12,6 +12,7 @@ from createos_mcp.contract.operations import (
     Lookup,
     Operation,
     Question,
+    Removal,
     SideEffect,
 )
 from createos_mcp.contract.pages import rows_of, total_of_page
@@ -20,6 +21,7 @@ from createos_mcp.contract.values import Arguments, Json
 
 _NOT_FOUND = 404
 _SHOWN_BYTES = 100
+_MOST_NAMES = 20
 _PLACE = re.compile(r"\{([^{}]+)\}")
 
 _UNREAD = " What would be deleted with it could not be read."
@@ -33,8 +35,8 @@ class Policy:
 
     async def question(
         self, operation: Operation, arguments: Arguments, fetch: FetchOperation
-    ) -> Question:
-        """What a person is asked before a call of an operation that needs it.
+    ) -> Question | None:
+        """What a person is asked before a call that needs it; None if this one needs nothing.
 
         Args:
             operation: What is called.
@@ -58,6 +60,11 @@ class Policy:
             if isinstance(error, ApiError) and error.status == _NOT_FOUND:
                 raise
             subject, ending = {}, _UNREAD
+        if asked.removed is not None and ending != _UNREAD:
+            names = _removed(asked.removed, subject, arguments)
+            if not names:
+                return None
+            ending = f" The {asked.removed.noun} {', '.join(names)} would be lost."
         typed = str(subject.get(asked.typed) or own_id) if asked.typed else ""
         text = _fill_question(asked.question, {**arguments, **subject}, own_id)
         return Question(text=text + ending, typed=typed)
@@ -86,6 +93,17 @@ class Policy:
         operation = self._operations[lookup.operation]
         taken = operation.input_schema["properties"].keys()
         return await fetch(operation, {n: v for n, v in arguments.items() if n in taken})
+
+
+def _removed(removal: Removal, subject: Mapping[str, Json], arguments: Arguments) -> Sequence[str]:
+    """Names that the call does not keep, a few of many."""
+    held: Json = subject
+    for name in removal.member.split("."):
+        held = held.get(name) if isinstance(held, dict) else None
+    given = arguments.get(removal.argument)
+    names = sorted(held.keys() - (given or {}).keys()) if isinstance(held, dict) else []
+    shown = [quote(clean_text(name), limit_bytes=_SHOWN_BYTES) for name in names[:_MOST_NAMES]]
+    return [*shown, *([f"and {len(names) - _MOST_NAMES} more"] if names[_MOST_NAMES:] else [])]
 
 
 def _count(number: int, plural: str) -> str:

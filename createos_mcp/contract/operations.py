@@ -98,6 +98,19 @@ class SideEffect:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Removal:
+    """Names that are in the subject of a call and not in what the call puts in its place."""
+
+    __pydantic_config__ = STRICT
+
+    member: str
+    """Of the subject, `settings.runEnvs`."""
+    argument: str
+    """Of the call, `runEnvs`."""
+    noun: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Confirmation:
     """What a person is asked before a call that cannot be undone."""
 
@@ -110,6 +123,12 @@ class Confirmation:
     typed: str = ""
     """Member of the subject that the user types; empty when yes is enough."""
     losses: tuple[SideEffect, ...] = ()
+    if_given: str = ""
+    """Argument without which nobody is asked."""
+    removed: Removal | None = None
+    """Names that the call would remove; without any, nobody is asked."""
+    is_strict: bool = False
+    """Whether a client that cannot ask is refused over stdio, too."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

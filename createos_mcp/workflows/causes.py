@@ -33,7 +33,8 @@ class Cause:
 
 _OUT_OF_MEMORY = Cause(
     reason="the memory was not enough",
-    next="Give it more with UpdateProjectEnvironmentResources (at most 1024 MB), or use less.",
+    next="Give it more with UpdateProjectEnvironmentResources if it has less than 1024 MB, the "
+    "most that there is; otherwise let it use less.",
 )
 _BUILD_TIMED_OUT = Cause(
     reason="the build took longer than its limit of 15 minutes",

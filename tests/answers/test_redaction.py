@@ -145,7 +145,7 @@ async def test_what_looks_like_a_secret_is_masked_in_a_log(leak: str) -> None:
 async def test_one_variable_is_shown_when_it_is_asked_for_and_no_other(era: Era, tool: str) -> None:
     variables = {"PUBLIC_URL": "canary-wanted", "API_TOKEN": "canary-unwanted"}
     record = {"id": ID, "settings": {"runEnvs": variables}}
-    async with agent(era) as here:
+    async with agent(era, unasked="proceed") as here:
         listed = "items" in CATALOG.operations[tool].output_schema["properties"]
         here.api.answer = {"status": "success", "data": [record] if listed else record}
         masked = await here.call(tool, **ARGUMENTS[tool])

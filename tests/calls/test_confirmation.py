@@ -30,7 +30,9 @@ IRREVERSIBLE = {
     "DeleteProjectTemplate",
     "RevokeAPIKey",
     "TransferProject",
+    "UpdateProjectEnvironmentEnvironmentVariables",
 }
+REVEALING = {"GetDeployment", "GetProject", "ListProjectEnvironments"}
 
 
 def fill(here: Agent) -> None:
@@ -71,7 +73,7 @@ def says(action: str, content: Json = None) -> Person:
 
 def test_what_cannot_be_undone_is_confirmed() -> None:
     confirmed = {name for name, o in CATALOG.operations.items() if o.confirmation}
-    assert confirmed == IRREVERSIBLE
+    assert confirmed == IRREVERSIBLE | REVEALING
 
 
 @pytest.mark.parametrize("name", sorted(CATALOG.operations))
@@ -274,3 +276,52 @@ def test_a_client_is_asked_where_it_shows_forms(
     request = ClientRequest(context=cast("Context", context), params=params)
 
     assert request.can_ask is can_ask
+
+
+VARIABLES = f"{PROJECT}/environments/{ID}/environment-variables"
+
+
+def hold_variables(here: Agent) -> None:
+    fill(here)
+    settings = {"runEnvs": {"DATABASE_URL": "postgres://canary", "KEPT": "1"}}
+    here.api.data[f"{PROJECT}/environments"][0]["settings"] = settings
+
+
+@both_eras
+async def test_replacing_variables_asks_with_the_names_that_would_be_lost(era: Era) -> None:
+    person = says("decline")
+    async with agent(era, person=person) as here:
+        hold_variables(here)
+        arguments = {"project_id": "my-app", "environment_id": "production"}
+        name = "UpdateProjectEnvironmentEnvironmentVariables"
+        refused = await here.call(name, **arguments, runEnvs={"KEPT": "2"})
+        kept = await here.call(name, **arguments, runEnvs={"KEPT": "2", "DATABASE_URL": "x"})
+    assert "declined" in text_of(refused)
+    assert not kept.is_error
+    assert here.api.sent("PUT") == [VARIABLES]
+    (question,) = person.asked
+    assert "The variables DATABASE_URL would be lost." in question.message
+    assert "canary" not in question.message
+
+
+@both_eras
+@pytest.mark.parametrize("person", [says("decline"), None], ids=["declined", "cannot ask"])
+async def test_a_secret_is_shown_only_when_a_person_says_so(
+    era: Era, person: Person | None
+) -> None:
+    async with agent(era, person=person) as here:
+        hold_variables(here)
+        result = await here.call(
+            "ListProjectEnvironments", project_id="my-app", reveal="DATABASE_URL"
+        )
+    assert "canary" not in text_of(result)
+    assert result.is_error
+
+
+async def test_a_person_may_show_one_secret() -> None:
+    async with agent(person=says("accept", {"confirm": True})) as here:
+        hold_variables(here)
+        result = await here.call(
+            "ListProjectEnvironments", project_id="my-app", reveal="DATABASE_URL"
+        )
+    assert "canary" in text_of(result)

@@ -61,6 +61,7 @@ DESTROYING = {
     "RemoveProjectsFromApp",
     "RemoveServicesFromApp",
     "TransferProject",
+    "UpdateProjectEnvironmentEnvironmentVariables",
 }
 
 REPEATABLE = {
@@ -119,5 +120,7 @@ def test_a_deletion_is_confirmed(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [n for n, o in OPERATIONS.items() if o.confirmation])
-def test_what_only_reads_needs_no_confirmation(name: str) -> None:
-    assert not OPERATIONS[name].annotations.read_only
+def test_what_only_reads_is_confirmed_only_where_it_shows_a_secret(name: str) -> None:
+    asked = OPERATIONS[name].confirmation
+    assert asked is not None
+    assert OPERATIONS[name].annotations.read_only == (asked.if_given == "reveal")

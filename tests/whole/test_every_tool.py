@@ -92,7 +92,9 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @asynccontextmanager
 async def launched(era: Era, data_dir: Path, **variables: str) -> AsyncIterator[Agent]:
-    async with connected(era, {"CREATEOS_DATA_DIR": str(data_dir), **variables}) as agent:
+    async with connected(
+        era, {"CREATEOS_DATA_DIR": str(data_dir), "CREATEOS_CONFIRM": "proceed", **variables}
+    ) as agent:
         yield agent
 
 

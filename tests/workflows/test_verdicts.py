@@ -120,3 +120,52 @@ async def test_status_tells_of_every_project_in_one_call(data_dir: Path, tmp_pat
     assert rows["empty-app"]["state"] == "never deployed"
     assert rows["seen-app"]["state"] == "deployed"
     assert (rows["seen-app"]["version"], rows["seen-app"]["url"]) == (1, verdict["url"])
+
+
+async def test_variables_of_the_platform_are_refused_or_left_out_of_a_file(
+    data_dir: Path, tmp_path: Path
+) -> None:
+    write(tmp_path, saying("here"))
+    (tmp_path / "app.env").write_text("PORT=80\nNAME=value\n")
+    async with working_in(tmp_path, "auto", data_dir=data_dir) as agent:
+        await agent.call("Deploy", project_id="own-variables", directory=".")
+        place = {"project_id": "own-variables"}
+        refused = await agent.refusal("SetEnvironmentVariables", **place, set={"PORT": "80"})
+        done = await agent.call(
+            "SetEnvironmentVariables", **place, envFile="app.env", unset=["NOT_THERE"]
+        )
+    assert "the platform sets PORT itself; to change it, set `port`" in refused
+    assert (done["added"], done["leftOut"], done["notSet"]) == (["NAME"], ["PORT"], ["NOT_THERE"])
+
+
+async def test_redeploying_a_version_that_failed_deploys_it_again(
+    data_dir: Path, tmp_path: Path
+) -> None:
+    write(
+        tmp_path, saying("here").replace("import http", "import os\nos.environ['K']\nimport http")
+    )
+    async with working_in(tmp_path, "auto", data_dir=data_dir) as agent:
+        failed = await agent.call("Deploy", project_id="needs-key", directory=".")
+        done = await agent.call(
+            "SetEnvironmentVariables", project_id="needs-key", set={"K": "1"}, redeploy=True
+        )
+    assert not failed["live"]
+    assert (done["live"], done["effective"], done["version"]) == (True, True, 2)
+
+
+async def test_a_wait_that_is_over_tells_how_far_the_build_is(
+    data_dir: Path, tmp_path: Path
+) -> None:
+    write(tmp_path, saying("here"))
+    settings = {"buildCommand": "echo working on it; sleep 30"}
+    async with working_in(tmp_path, "auto", data_dir=data_dir) as agent:
+        verdict = await agent.call(
+            "Deploy", project_id="slow-build", directory=".", settings=settings, timeoutSeconds=5
+        )
+        await agent.call(
+            "CancelDeployment", project_id="slow-build", deployment_id=verdict["deployment_id"]
+        )
+    assert (verdict["stage"], verdict["finished"]) == ("build", False)
+    assert "working on it" in verdict["log"]
+    assert verdict["silentSeconds"] <= 5
+    assert "CancelDeployment" in verdict["next"]

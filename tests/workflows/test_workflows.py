@@ -98,7 +98,7 @@ async def test_variables_are_set_one_by_one_from_all_places_and_named_only(
     (tmp_path / "app.env").write_text(
         "# comment\nGREETING='from the file'\nexport OTHER=canary-a\n"
     )
-    variables = {"FOR_THE_APP": "canary-b"}
+    variables = {"FOR_THE_APP": "canary-b", "CREATEOS_CONFIRM": "proceed"}
     async with working_in(tmp_path, era, data_dir=data_dir, variables=variables) as agent:
         url = (await agent.call("Deploy", project_id=name, directory="."))["url"]
         first = await agent.call(
