@@ -21,13 +21,14 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.,0-9]*(?:Z|[+-]\d\d:?\d\
 """When a line was written; lines that differ in nothing else are equal."""
 
 
-def view_log(data: Json, arguments: Mapping[str, Json]) -> Json:
+def view_log(data: Json, arguments: Mapping[str, Json], *, most: int | None = None) -> Json:
     """Show a log as lines of text, without what the arguments leave out.
 
     Args:
         data: A text, lines, rows `{"stage": "build", "log": "npm ci"}`, or an object with a text.
         arguments: `stage` keeps the rows of one stage, `grep` the lines that hold a text or one
             of several between `|`, whatever their case, and `tail` so many lines of the end.
+        most: Of the end without `tail`; a line says how many are left out.
 
     Returns:
         The text; the data itself when there is no log in it.
@@ -37,8 +38,12 @@ def view_log(data: Json, arguments: Mapping[str, Json]) -> Json:
         return data
     wanted = [line for stage, line in lines if _is_of(stage, arguments.get("stage"))]
     found = list(_fold([line for line in wanted if _holds(line, arguments.get("grep"))]))
-    tail = arguments.get("tail")
-    return "\n".join(found[-tail:] if tail else found)
+    tail: int = arguments.get("tail") or most or len(found)
+    left_out = len(found) - tail
+    if left_out <= 0:
+        return "\n".join(found)
+    note = [] if arguments.get("tail") else [f"[{left_out} earlier lines; tail or grep shows them]"]
+    return "\n".join((*note, *found[-tail:]))
 
 
 def _log_lines(data: Json) -> list[tuple[str, str]] | None:

@@ -34,6 +34,7 @@ def success_result(
     answer: Sanitized,
     *,
     arguments: Mapping[str, Json] | None = None,
+    log_lines: int | None = None,
     budget_bytes: int = 60_000,
     frame: Frame | None = None,
     mask: Callable[[str], str] = str,
@@ -48,6 +49,7 @@ def success_result(
         tool: What answered.
         answer: The data that it answered with, without secrets.
         arguments: Those of the call; a log is shown as they ask.
+        log_lines: How many of a log are shown where they do not say; None for all.
         budget_bytes: Limit for the whole result as it is sent, from 2,000 up.
         frame: Marks text of other people; then `notice` says what the marks mean.
         mask: Takes secrets out of a log, where one may go on in the next line.
@@ -55,7 +57,7 @@ def success_result(
     budget = budget_bytes - _ENVELOPE_BYTES
     data = answer.value
     if tool.answer == "log":
-        log = view_log(data, arguments or {})
+        log = view_log(data, arguments or {}, most=log_lines)
         if isinstance(log, str):
             return _log_result(tool, mask(log), data, budget, frame)
     structured = _structured(tool, data)

@@ -43,6 +43,11 @@ from createos_mcp.contract.values import Arguments, Json
 
 Answer: TypeAlias = mcp_types.CallToolResult | mcp_types.InputRequiredResult
 
+_LOG_LINES = 100
+_SINCE = "since-seconds"
+ANY_TIME_S = 30 * 24 * 3600
+"""The API itself shows the last minute of a log: what went wrong is mostly older."""
+
 _PROGRESS_BYTES = 500
 """How much of a text one notice of progress shows."""
 
@@ -138,6 +143,7 @@ class ToolPipeline:
                 tool,
                 replace(answer, value=call.redaction.mask(answer.value)),
                 arguments=arguments,
+                log_lines=_LOG_LINES,
                 budget_bytes=self._budget_bytes,
                 frame=Frame(),
                 mask=call.redaction.mask_text,
@@ -244,6 +250,8 @@ class ToolCall:
             return Sanitized(value=composed.value, is_cut=composed.is_cut or self._is_cut)
         if not isinstance(self.tool, Operation):
             raise TypeError(f"{self.tool.name} has no implementation")
+        if _SINCE in self.tool.input_schema["properties"]:
+            arguments = {_SINCE: ANY_TIME_S, **arguments}
         data = project_fields(self.tool.summary, await self.perform(self.tool, arguments))
         return Sanitized(value=data, is_cut=self._is_cut)
 

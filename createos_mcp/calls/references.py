@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from difflib import SequenceMatcher
 from typing import TypeAlias
 
 from createos_mcp.contract.catalog import Catalog
@@ -11,7 +12,7 @@ from createos_mcp.contract.pages import rows_of, total_of_page
 from createos_mcp.contract.values import Arguments, Json
 
 LATEST = "latest"
-CANDIDATES_SHOWN = 20
+CANDIDATES_SHOWN = 10
 MAX_PAGES = 500
 """A list that is longer than this many pages is cut, so that a faulty total cannot loop."""
 
@@ -19,6 +20,10 @@ _IDS = {
     "uuid": re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"),
     "integer": re.compile(r"[0-9]+"),
 }
+
+_QUOTED = re.compile(r"""([`"'])(.*)\1""")
+_VERSION = re.compile(r"[vV]?(\d{1,9})")
+_PREFIX = re.compile(r"[0-9a-f]{6,8}(?:-[0-9a-f-]*)?")
 
 Rows: TypeAlias = list[Mapping[str, Json]]
 
@@ -32,7 +37,8 @@ class References:
     async def resolve(self, arguments: Mapping[str, Json], fetch: FetchOperation) -> Arguments:
         """Return the arguments with every name replaced by the id it stands for.
 
-        An id is left alone without a request. Names match exactly, upper and lower case included.
+        An id is left alone without a request. Names match exactly, upper and lower case included;
+        deployments are also known by their version, `v2`, and all by six characters of an id.
 
         Raises:
             UnresolvedNameError: A name stands for nothing or for several things; it lists the
@@ -65,7 +71,10 @@ class _Lookup:
         self, reference: Reference, argument: str, value: Json, arguments: Arguments
     ) -> Json:
         nameless = not reference.match and not reference.latest
-        if not isinstance(value, str) or nameless or _IDS[reference.id_kind].fullmatch(value):
+        if not isinstance(value, str) or nameless:
+            return value
+        value = _unquote(value)
+        if _IDS[reference.id_kind].fullmatch(value):
             return value
         scope = self._scope(reference, arguments)
         if scope is None:
@@ -115,15 +124,50 @@ def _is_last(data: Json, seen: int) -> bool:
     return not isinstance(data, dict) or (total is not None and seen >= total)
 
 
+def _unquote(value: str) -> str:
+    """What stands in the quotes or backticks that a model copied with it."""
+    return _QUOTED.sub(r"\2", value.strip())
+
+
 def _choose_row(reference: Reference, argument: str, value: str, rows: Rows) -> Json:
     if any(row.get("id") == value for row in rows):
         return value
     found = [row for row in rows if value in {row.get(field) for field in reference.match}]
+    found = found or _by_version(reference, value, rows) or _by_prefix(value, rows)
     ids = {_id(row) for row in found}
     if len(ids) == 1:
         return ids.pop()
-    candidates = sorted(_label(reference, row) for row in (found or rows))[:CANDIDATES_SHOWN]
+    candidates = _nearest(reference, value, found or rows)
     raise UnresolvedNameError(argument, value, reference.resource, candidates, found=len(ids))
+
+
+def _by_version(reference: Reference, value: str, rows: Rows) -> Rows:
+    """Deployments of a version, `2` or `v2`."""
+    version = _VERSION.fullmatch(value) if reference.latest else None
+    return [row for row in rows if version and str(row.get("versionNumber")) == version[1]]
+
+
+def _by_prefix(value: str, rows: Rows) -> Rows:
+    prefix = value.lower()
+    is_prefix = _PREFIX.fullmatch(prefix) is not None
+    return [row for row in rows if is_prefix and str(row.get("id", "")).startswith(prefix)]
+
+
+def _nearest(reference: Reference, value: str, rows: Rows) -> list[str]:
+    """The candidates, most like the value or newest first."""
+    if reference.latest:
+        newest = sorted(rows, key=lambda row: str(row.get("createdAt", "")), reverse=True)
+        return [_deployment_label(row) for row in newest[:CANDIDATES_SHOWN]]
+    labels = sorted({_label(reference, row) for row in rows})
+    likeness = {label: SequenceMatcher(None, value, label).ratio() for label in labels}
+    return sorted(labels, key=lambda label: -likeness[label])[:CANDIDATES_SHOWN]
+
+
+def _deployment_label(row: Mapping[str, Json]) -> str:
+    """`v2 ef286497 02:45 sleeping`."""
+    version, made = row.get("versionNumber"), str(row.get("createdAt") or "")
+    parts = (f"v{version}" if version else "", str(row["id"])[:8], made[11:16], row.get("status"))
+    return " ".join(str(part) for part in parts if part)
 
 
 def _id(row: Mapping[str, Json]) -> str:

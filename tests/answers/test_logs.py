@@ -98,3 +98,13 @@ def test_three_equal_lines_are_folded_and_two_are_not(times: int, lines: int) ->
 
     assert len(str(shown).splitlines()) == lines
     assert ("repeated" in str(shown)) is (times >= 3)
+
+
+def test_the_end_of_a_long_log_is_shown_and_the_rest_counted() -> None:
+    log = "\n".join(f"line {number} is its own" for number in range(250))
+
+    shown = view_log(log, {}, most=100).splitlines()
+
+    assert shown[0] == "[150 earlier lines; tail or grep shows them]"
+    assert len(shown) == 101
+    assert len(view_log(log, {"tail": 200}, most=100).splitlines()) == 200

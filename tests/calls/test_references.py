@@ -24,8 +24,8 @@ LISTS: Lists = {
     ],
     "ListProjectEnvironments": [{"id": ENVIRONMENT, "uniqueName": "production"}],
     "ListDeployments": [
-        {"id": OLD, "createdAt": "2026-01-01T00:00:00Z"},
-        {"id": NEW, "createdAt": "2026-01-02T00:00:00Z"},
+        {"id": OLD, "createdAt": "2026-01-01T00:00:00Z", "versionNumber": 1, "status": "sleeping"},
+        {"id": NEW, "createdAt": "2026-01-02T02:45:00Z", "versionNumber": 2, "status": "deployed"},
     ],
     "ListDomains": [{"id": DOMAIN, "name": "api.example.com"}],
     "ListApps": [{"id": OTHER, "name": "shop"}],
@@ -75,6 +75,14 @@ async def resolve(arguments: Arguments, lists: Lists = LISTS) -> tuple[Arguments
             {"project_id": PROJECT, "domain_id": "api.example.com"},
             {"project_id": PROJECT, "domain_id": DOMAIN},
         ),
+        *(
+            (
+                {"project_id": PROJECT, "deployment_id": given},
+                {"project_id": PROJECT, "deployment_id": OLD},
+            )
+            for given in ("1", "v1", "V1", "`v1`", OLD[:-1] + "6", f'"{OLD}"')
+        ),
+        ({"project_id": "`my-app`"}, {"project_id": PROJECT}),
         ({"app_id": "shop"}, {"app_id": OTHER}),
         ({"api_key_id": "bot"}, {"api_key_id": OLD}),
         ({"projectIds": ["my-app", OTHER]}, {"projectIds": [PROJECT, OTHER]}),
@@ -91,7 +99,7 @@ async def test_ids_and_other_arguments_are_left_alone_without_a_request() -> Non
     assert api.asked == []
 
 
-@pytest.mark.parametrize("name", ["MY-APP", "my-ap", "my-app ", "latest", "*", ""])
+@pytest.mark.parametrize("name", ["MY-APP", "my-ap", "latest", "*", ""])
 async def test_only_an_exact_name_matches_and_the_candidates_are_named(name: str) -> None:
     with pytest.raises(UnresolvedNameError) as refusal:
         await resolve({"project_id": name})
@@ -156,3 +164,29 @@ async def test_a_list_is_read_in_the_project_that_the_call_names_in_its_own_spel
     assert [(name, scope["project_id"]) for name, scope in api.asked] == [
         ("ListProjectEnvironments", PROJECT)
     ]
+
+
+async def test_six_characters_of_an_id_are_enough_where_one_begins_with_them() -> None:
+    ids = ("aaaaaa11-0000-4000-8000-000000000001", "aaaaaa22-0000-4000-8000-000000000001")
+    lists: Lists = {**LISTS, "ListDeployments": [{"id": one} for one in ids]}
+    wanted = {"project_id": PROJECT, "deployment_id": "AAAAAA22"}
+    resolved, _ = await resolve(wanted, lists)
+    assert resolved["deployment_id"] == ids[1]
+    with pytest.raises(UnresolvedNameError, match="aaaaaa11"):
+        await resolve({**wanted, "deployment_id": "aaaaaa"}, lists)
+
+
+async def test_deployments_are_told_by_version_time_and_state() -> None:
+    with pytest.raises(UnresolvedNameError, match="v2 3f0c9a52 02:45 deployed, v1 3f0c9a52 00:00"):
+        await resolve({"project_id": PROJECT, "deployment_id": "v7"})
+
+
+async def test_the_nearest_names_come_first_and_few_of_them() -> None:
+    rows = [
+        {"id": f"{n:08}-0000-4000-8000-000000000001", "uniqueName": f"a-{n}"} for n in range(30)
+    ]
+    rows.append({"id": PROJECT, "uniqueName": "web-shop"})
+    with pytest.raises(UnresolvedNameError) as raised:
+        await resolve({"project_id": "webshop"}, {**LISTS, "ListProjects": rows})
+    assert str(raised.value).index("web-shop") < str(raised.value).index("a-1")
+    assert str(raised.value).count("a-") == 9
