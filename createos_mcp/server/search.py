@@ -49,6 +49,17 @@ _COMMON = frozenset(
 """Words that say nothing about a tool."""
 
 
+_DESTRUCTIVE = re.compile(
+    r"\b(?:delet|remov|revok|destroy|drop|cancel|tear|clean|kill|wip|eras|purg|rid|shut|unpublish"
+    r"|unlist|uninstall|unlink|unset|tak\w* down|detach|disconnect|discard|abort|stop|end|transfer|giv"
+    r"|hand|replac|overwrit|reset|invalidat|throw|scrap|expire|leave|clear)"
+)
+"""Words of a request that may mean a tool which takes something away."""
+
+
+_ENDING_VERBS = frozenset({"Delete", "Remove", "Revoke", "Cancel"})
+
+
 class ToolIndex:
     """An index of tools by names, titles, descriptions, keywords and arguments.
 
@@ -60,9 +71,12 @@ class ToolIndex:
     def __init__(self, tools: Iterable[Tool], synonyms: Mapping[str, Sequence[str]]) -> None:
         self._synonyms = synonyms
         self._names: dict[str, str] = {}
+        self._destructive: set[str] = set()
         self._database = sqlite3.connect(":memory:", check_same_thread=False)
         self._database.executescript(_TABLES)
         for tool in tools:
+            if _verb(tool) in _ENDING_VERBS:
+                self._destructive.add(tool.name)
             self._names |= {n.lower(): tool.name for n in (tool.name, *tool.aliases)}
             self._database.execute(_INSERT_LABEL, (tool.name, _verb(tool), tool.title))
             self._database.execute(_INSERT_TEXT, (tool.name, *_tool_texts(tool)))
@@ -82,6 +96,9 @@ class ToolIndex:
         ranked = (name for (name,) in self._database.execute(_RANKED, {"words": expression}))
         named = self._names.get("".join(request[:_MAX_CHARACTERS].split()).lower())
         found = dict.fromkeys(chain([named] if named else [], ranked))
+        if named is None and not _DESTRUCTIVE.search(request.lower()):
+            # Nobody who asks how something is shall be offered to end it.
+            found = dict.fromkeys(sorted(found, key=self._destructive.__contains__))
         return list(islice((name for name in found if name in among), limit))
 
 

@@ -54,6 +54,27 @@ def test_no_more_are_found_than_are_asked_for_nor_any_other_than_allowed() -> No
     assert INDEX.search("delete a project", among={"GetProject"}, limit=5) == ["GetProject"]
 
 
+@pytest.mark.parametrize(
+    "request_text",
+    [
+        "is everything healthy in my app",
+        "alert me when the deployment is down",
+        "how is my project doing",
+        "which API keys are there",
+        "what happened with the cron job last night",
+    ],
+)
+def test_nothing_that_ends_something_comes_first_unless_the_words_mean_it(
+    request_text: str,
+) -> None:
+    assert not found(request_text)[0].startswith(("Delete", "Remove", "Revoke", "Cancel"))
+
+
+@pytest.mark.parametrize("request_text", ["get rid of my project", "kill the deployment"])
+def test_what_ends_something_comes_first_where_the_words_mean_it(request_text: str) -> None:
+    assert any(name.startswith(("Delete", "Cancel")) for name in found(request_text))
+
+
 @pytest.mark.parametrize("request_text", ["", "   ", "?!", "zzzz", '" OR NEAR( *', "x" * 100_000])
 def test_what_means_nothing_finds_nothing(request_text: str) -> None:
     assert found(request_text) == []
