@@ -82,6 +82,7 @@ async def open_server(invocation: Invocation) -> AsyncIterator[Server[Any]]:
             workflows=build_workflows(catalog, workspace(invocation)),
             selection=offered(settings),
             unasked=settings.confirm,
+            is_local=settings.is_local,
             key_directory=settings.platform_dir / "keys",
             result_budget_bytes=settings.result_budget_bytes,
         )

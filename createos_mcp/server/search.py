@@ -51,8 +51,8 @@ _COMMON = frozenset(
 
 _DESTRUCTIVE = re.compile(
     r"\b(?:delet|remov|revok|destroy|drop|cancel|tear|clean|kill|wip|eras|purg|rid|shut|unpublish"
-    r"|unlist|uninstall|unlink|unset|tak\w* down|detach|disconnect|discard|abort|stop|end|transfer|giv"
-    r"|hand|replac|overwrit|reset|invalidat|throw|scrap|expire|leave|clear)"
+    r"|unlist|uninstall|unlink|unset|tak\w* down|detach|disconnect|discard|abort|stop|end|transfer"
+    r"|giv|hand|replac|overwrit|reset|invalidat|throw|scrap|expire|leave|clear)"
 )
 """Words of a request that may mean a tool which takes something away."""
 

@@ -57,6 +57,13 @@ WEBSITE = "https://createos.nodeops.network"
 # Lists change only with a new version or new settings:
 # `ttlMs` is SEP-2549.
 LIST_TTL_MS = 300_000
+HERE = (
+    "The platform is this machine: apps run here, and their addresses can be opened from here "
+    "only. It deploys files; images and GitHub repositories need the cloud (CREATEOS_API_KEY): "
+    "clone a repository and Deploy its directory instead."
+)
+"""What a model is told of the local platform."""
+
 DISCOVER_TTL_MS = 3_600_000
 
 Context: TypeAlias = ServerRequestContext[Any, Any]
@@ -74,6 +81,7 @@ def build_server(
     principal: Callable[[Context], str | None] = fingerprint,
     result_budget_bytes: int = 60_000,
     is_alone: bool = True,
+    is_local: bool = False,
     on_failure: Callable[[Exception], None] = lambda _error: None,
 ) -> Server[Any]:
     """Make a server of the catalog's operations; it serves both protocol eras.
@@ -90,6 +98,7 @@ def build_server(
             process that serves the same clients. Without any, a key of this process.
         principal: Tells whose what is sealed is; nobody else may bring it back.
         result_budget_bytes: Limit for one result.
+        is_local: Whether the platform is this machine; models are told.
         is_alone: Whether no other process serves the same clients; only then are there tasks.
         on_failure: Told why a call failed, while the call is still under way.
 
@@ -114,7 +123,7 @@ def build_server(
         version=version("createos-mcp"),
         title="CreateOS",
         website_url=WEBSITE,
-        instructions=catalog.instructions,
+        instructions=f"{catalog.instructions}\n\n{HERE}" if is_local else catalog.instructions,
         on_list_tools=desk.list_tools,
         on_call_tool=desk.call_tool,
         get_tool_input_schema=desk.input_schema,

@@ -22,6 +22,7 @@ from createos_mcp.platform.build.node_packages import (
     environ_of,
     install_command,
     installed_directories,
+    is_workspace_root,
     manager_of,
     read_app,
     with_manager,
@@ -221,7 +222,7 @@ def suggest_bun(source: Path, top: Path, framework: str | None) -> Plan:
     return replace(
         plan,
         runtime="bun:1.3",
-        tools=(),
+        tools=tuple(tool for tool in plan.tools if not tool.startswith("bun:")),
         install="bun install" if plan.install else None,
         build=plan.build and re.sub(r"^npm run ", "bun run ", plan.build),
         run=plan.run and re.sub(r"^(node|npm start)\b", _to_bun, plan.run),
@@ -273,6 +274,8 @@ def _suggest(app: NodeApp, framework: str | None) -> Plan:
     if framework is not None and (found is None or found.name != framework):
         # The last row of a name is the one for any app of it.
         found = next((row for row in reversed(NODE_FRAMEWORKS) if row.name == framework), None)
+    if framework is None and is_workspace_root(app.source) and not app.script("build"):
+        found = None  # what its packages share is no app
     build = "npm run build" if app.script("build") else found.build if found else None
     pages, start = _pages(app, found, build), start_script(app)
     # What serves itself is no folder of pages, unless the settings say that it is.

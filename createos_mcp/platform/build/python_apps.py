@@ -2,6 +2,7 @@
 
 import ast
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -363,8 +364,17 @@ def _by_requirements(source: Path) -> str | None:
 def _by_pyproject(pyproject: Mapping[str, Json]) -> str | None:
     if _is_package(pyproject):
         return "uv pip install ."
-    wanted = section(pyproject, "project").get("dependencies")
-    return "uv pip install -r pyproject.toml" if wanted else None
+    project = section(pyproject, "project")
+    wanted = project.get("dependencies")
+    if not isinstance(wanted, list) or not wanted:
+        return None
+    if word(project, "name") is None:  # uv reads no project without one
+        return f"uv pip install {shlex.join(filter(_is_word, wanted))}"
+    return "uv pip install -r pyproject.toml"
+
+
+def _is_word(value: Json) -> bool:
+    return isinstance(value, str) and word({"": value}, "") is not None
 
 
 def _is_package(pyproject: Mapping[str, Json]) -> bool:

@@ -63,8 +63,18 @@ def choose_node(source: Path, package: Mapping[str, Json]) -> VersionChoice:
 
 
 def choose_python(source: Path) -> VersionChoice:
-    """The minor version of Python."""
-    return _choose(_python_pins(source), _match_python)
+    """The minor version of Python; a pin that the project itself rules out does not count."""
+    project = section(read_toml_manifest(source / "pyproject.toml"), "project")
+    required = word(project, "requires-python") or ""
+    pins = (pin for pin in _python_pins(source) if _is_allowed(_match_python(pin.wanted), required))
+    return _choose(pins, _match_python)
+
+
+def _is_allowed(version: str | None, required: str) -> bool:
+    try:
+        return version is None or SpecifierSet(required).contains(f"{version}.{ANY_PATCH}")
+    except InvalidSpecifier:
+        return True
 
 
 def choose_go(source: Path) -> VersionChoice:

@@ -84,6 +84,18 @@ PLANS: dict[str, tuple[Files, Mapping[str, Json]]] = {
         },
         {"output_dir": "dist"},
     ),
+    "a pin that the project rules out": (
+        {
+            "main.py": "",
+            ".tool-versions": "python 3.9.1",
+            "pyproject.toml": "[project]\nname = 'x'\nrequires-python = '>=3.11'",
+        },
+        {"runtime": "python:3.12"},
+    ),
+    "a project without a name": (
+        {"main.py": "", "pyproject.toml": "[project]\ndependencies = ['flask>=3', 'b; x > 1']"},
+        {"install": "uv pip install 'flask>=3' 'b; x > 1'"},
+    ),
     "a Staticfile": ({"Staticfile": "root: public", "public/a.html": ""}, {"output_dir": "public"}),
     "locked Poetry": (
         {"main.py": "", "pyproject.toml": "[tool.poetry]", "poetry.lock": ""},
@@ -675,7 +687,7 @@ def test_what_lies_above_the_upload_is_no_root_of_workspaces(tmp_path: Path) -> 
 
 def test_the_root_of_several_apps_names_them(tmp_path: Path) -> None:
     files = {
-        "package.json": package(workspaces=["apps/*"], dependencies={"a": "1"}),
+        "package.json": package(workspaces=["apps/*"], dependencies={"next": "16"}),
         "apps/api/package.json": START,
         "apps/web/package.json": START,
     }
