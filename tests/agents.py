@@ -101,7 +101,8 @@ async def serving(
 async def agent(
     era: Era = "auto", *, person: Person | None = None, **options: Json
 ) -> AsyncIterator[Agent]:
-    """An agent in memory, as over stdio; with a person it can ask."""
+    """An agent in memory, as over stdio; with a person it can ask, otherwise it goes on."""
+    options.setdefault("unasked", "proceed")
     asking = person.answer if person else None
     async with (
         serving(**options) as (server, api),

@@ -14,7 +14,12 @@ from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
 from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from createos_mcp.contract.errors import ConfirmationNeededError, DeclinedError, UnconfirmedError
+from createos_mcp.calls.confirmation_codes import ConfirmationCodes
+from createos_mcp.contract.errors import (
+    ConfirmationNeededError,
+    DeclinedError,
+    UnconfirmedError,
+)
 from createos_mcp.contract.operations import Operation, Question
 from createos_mcp.contract.values import Arguments, Json
 from createos_mcp.settings.settings import ConfirmFallback
@@ -89,12 +94,16 @@ class Confirmations:
     """Asks, and takes each answer for one call only.
 
     Args:
-        unasked: What becomes of calls of clients that cannot ask; by default they proceed over
-            stdio, where the host asks by the tool's hints, and are refused over HTTP.
+        unasked: What becomes of calls of clients that cannot ask; by default a person allows them
+            by a code where there are codes, otherwise they are refused.
+        codes: Where calls wait for a person.
     """
 
-    def __init__(self, unasked: ConfirmFallback | None = None) -> None:
-        self._unasked = unasked
+    def __init__(
+        self, unasked: ConfirmFallback | None = None, codes: ConfirmationCodes | None = None
+    ) -> None:
+        self._unasked: ConfirmFallback = unasked or ("code" if codes else "refuse")
+        self._codes = codes
         self._used: dict[str, float] = {}
 
     def must_ask(self, client: ClientRequest, operation: Operation) -> bool:
@@ -105,10 +114,9 @@ class Confirmations:
         """
         if operation.confirmation is None or client.can_ask:
             return operation.confirmation is not None
-        refuses = client.context.request is not None or operation.confirmation.is_strict
-        if (self._unasked or ("refuse" if refuses else "proceed")) == "refuse":
+        if self._unasked == "refuse" or (self._unasked == "code" and self._codes is None):
             raise UnconfirmedError(operation.name)
-        return False
+        return self._unasked == "code"
 
     async def require(
         self, client: ClientRequest, operation: Operation, arguments: Arguments, question: Question
@@ -117,13 +125,33 @@ class Confirmations:
 
         Raises:
             DeclinedError: The person did not.
-            UnconfirmedError: The client cannot ask after all.
+            UnconfirmedError: The client cannot ask; the person may allow it by a code.
             AnswerNeededError: The client has to call again with an answer.
         """
         call = _digest(operation, arguments)
+        if not client.can_ask:
+            self._require_code(client, operation, call, question)
+            return
         answer = await (self._resume if client.is_modern else _elicit)(client, call, question)
         if answer.action != "accept" or not _allows(answer.content or {}, question):
             raise DeclinedError(operation.name, answer.action, question.typed)
+
+    def _require_code(
+        self, client: ClientRequest, operation: Operation, call: str, question: Question
+    ) -> None:
+        caller = fingerprint(client.context) or ""
+        if self._codes is None:
+            raise UnconfirmedError(operation.name)
+        if self._codes.take(call, caller):
+            return
+        try:
+            code = self._codes.issue(
+                call=call, caller=caller, text=question.text, typed=question.typed
+            )
+        except OSError as error:
+            raise UnconfirmedError(operation.name) from error
+        place = "" if client.context.request is None else " of the server's machine"
+        raise UnconfirmedError(operation.name, code, place)
 
     async def _resume(
         self, client: ClientRequest, call: str, question: Question

@@ -144,6 +144,13 @@ COMMANDS: tuple[Command, ...] = (
         interrupted="Interrupted. Files that were not reported as written are unchanged.",
     ),
     Command(
+        name="confirm",
+        help="let one call of an agent pass whose client cannot ask you",
+        run="createos_mcp.cli.confirm:confirm_command",
+        arguments=(Argument(name="code", help="The code that the agent was told: ABCD-2345."),),
+        reads=("platform",),
+    ),
+    Command(
         name="doctor",
         help="check settings, key, connection and this machine; exits with 1 if a check fails",
         run="createos_mcp.cli.doctor:examine",

@@ -13,6 +13,7 @@ import anyio
 from anyio import to_thread
 from mcp.server import Server
 
+from createos_mcp.calls.confirmation_codes import ConfirmationCodes
 from createos_mcp.cli.commands import Invocation
 from createos_mcp.client.backend import Backend
 from createos_mcp.client.target import ApiTarget, Credentials, Locate, known_target
@@ -82,6 +83,7 @@ async def open_server(invocation: Invocation) -> AsyncIterator[Server[Any]]:
             workflows=build_workflows(catalog, workspace(invocation)),
             selection=offered(settings),
             unasked=settings.confirm,
+            codes=ConfirmationCodes(settings.confirmation_dir),
             is_local=settings.is_local,
             key_directory=settings.platform_dir / "keys",
             result_budget_bytes=settings.result_budget_bytes,

@@ -204,11 +204,16 @@ class UnconfirmedError(CallError):
         "operator of this server can allow it without asking with CREATEOS_CONFIRM=proceed."
     )
 
-    def __init__(self, operation: str) -> None:
+    def __init__(self, operation: str, code: str | None = None, place: str = "") -> None:
         super().__init__(
-            f"{operation} cannot be undone, and this client cannot ask the user (it does not "
+            f"{operation} has to be confirmed by the user, and this client cannot ask (it does not "
             "support elicitation). Nothing was changed"
         )
+        if code is not None:
+            self.remedy = (
+                f"Let the user run `createos-mcp confirm {code}` in a terminal{place} within 10 "
+                "minutes, then make exactly the same call again. No argument confirms it."
+            )
 
 
 class ConfirmationNeededError(CreateosError):

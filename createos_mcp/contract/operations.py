@@ -127,8 +127,6 @@ class Confirmation:
     """Argument without which nobody is asked."""
     removed: Removal | None = None
     """Names that the call would remove; without any, nobody is asked."""
-    is_strict: bool = False
-    """Whether a client that cannot ask is refused over stdio, too."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

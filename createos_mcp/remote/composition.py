@@ -12,6 +12,7 @@ import httpx2
 from mcp.server import Server
 from starlette.applications import Starlette
 
+from createos_mcp.calls.confirmation_codes import ConfirmationCodes
 from createos_mcp.client.target import Locate, is_loopback
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.remote.app import Parts, create_app
@@ -106,6 +107,7 @@ class RemoteServer:
             workflows=build_workflows(self._catalog, NOTHING_LOCAL),
             selection=offered(self._settings),
             unasked=self._settings.confirm,
+            codes=ConfirmationCodes(self._settings.confirmation_dir),
             state_keys=self._keys,
             principal=_principal,
             is_alone=not self._settings.serve_stateless,

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from createos_mcp.answers.results import success_result
 from createos_mcp.answers.sanitizing import sanitize
 from createos_mcp.calls.confirmation import ClientRequest, Confirmations, fingerprint, sealing
+from createos_mcp.calls.confirmation_codes import ConfirmationCodes
 from createos_mcp.calls.pipeline import Answer, ToolPipeline, Workflow
 from createos_mcp.calls.repair import unwrap
 from createos_mcp.client.backend import Backend
@@ -76,6 +77,7 @@ def build_server(
     workflows: Sequence[Workflow] = (),
     selection: Selection | None = None,
     unasked: ConfirmFallback | None = None,
+    codes: ConfirmationCodes | None = None,
     key_directory: Path | None = None,
     state_keys: Sequence[str | bytes] = (),
     principal: Callable[[Context], str | None] = fingerprint,
@@ -92,6 +94,7 @@ def build_server(
         workflows: Further tools.
         selection: What the operator offers; a caller over HTTP may ask for less.
         unasked: What becomes of calls that a person should allow when nobody can be asked.
+        codes: Where such calls wait for a person, who allows them in a terminal.
         key_directory: Where secrets that a local caller makes are kept; by default in the user's
             data directory.
         state_keys: Seal what clients carry between a question and its answer; the same in every
@@ -108,7 +111,7 @@ def build_server(
     calls = ToolPipeline(
         catalog,
         backend,
-        confirmations=Confirmations(unasked),
+        confirmations=Confirmations(unasked, codes),
         key_directory=key_directory,
         result_budget_bytes=result_budget_bytes,
         on_failure=on_failure,

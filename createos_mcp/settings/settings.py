@@ -28,7 +28,7 @@ from createos_mcp.contract.setting_rows import (
 )
 from createos_mcp.settings.remote_settings import RemoteSettings
 
-ConfirmFallback: TypeAlias = Literal["proceed", "refuse"]
+ConfirmFallback: TypeAlias = Literal["code", "proceed", "refuse"]
 """What happens to a call that the user should confirm when the client cannot ask."""
 
 PREFIX = "CREATEOS_"
@@ -157,11 +157,11 @@ class Settings(RemoteSettings):
     confirm: ConfirmFallback | None = field(
         default=None,
         metadata=setting(
-            one_of("proceed", "refuse"),
+            one_of("code", "proceed", "refuse"),
             group="safety",
-            help="If the client cannot prompt the user before a destructive call: "
-            "proceed or refuse.",
-            default_text="proceed over stdio, refuse over HTTP",
+            help="If the client cannot prompt the user before a destructive call: let the user "
+            "allow it by a code (createos-mcp confirm), proceed, or refuse.",
+            default_text="code",
         ),
     )
     deploy_roots: tuple[Path, ...] = field(
@@ -265,6 +265,11 @@ class Settings(RemoteSettings):
     def is_local(self) -> bool:
         """Whether calls go to the local platform."""
         return not (self.api_url or self.api_key or self.access_token or self.unfilled)
+
+    @property
+    def confirmation_dir(self) -> Path:
+        """Where calls wait for a person who confirms them."""
+        return self.platform_dir / "confirmations"
 
     @property
     def platform_dir(self) -> Path:

@@ -169,7 +169,8 @@ async def test_nobody_is_asked_about_what_is_not_there(era: Era) -> None:
 @pytest.mark.parametrize(
     ("place", "unasked", "sent"),
     [
-        (agent, None, [PROJECT]),
+        (agent, None, []),
+        (agent, "proceed", [PROJECT]),
         (agent, "refuse", []),
         (remote_agent, None, []),
         (remote_agent, "proceed", [PROJECT]),
@@ -309,7 +310,7 @@ async def test_replacing_variables_asks_with_the_names_that_would_be_lost(era: E
 async def test_a_secret_is_shown_only_when_a_person_says_so(
     era: Era, person: Person | None
 ) -> None:
-    async with agent(era, person=person) as here:
+    async with agent(era, person=person, unasked="refuse") as here:
         hold_variables(here)
         result = await here.call(
             "ListProjectEnvironments", project_id="my-app", reveal="DATABASE_URL"
