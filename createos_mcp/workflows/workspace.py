@@ -77,18 +77,26 @@ class Workspace:
         except (OSError, RuntimeError, ValueError) as error:
             raise LocalReadError(argument, f"{path[:100]!r} is not a path ({error})") from error
         if not any(found.is_relative_to(root) for root in roots):
-            allowed = ", ".join(map(str, roots)) or "nothing"
-            raise LocalReadError(
-                argument,
-                f"{found} is outside of the allowed directories: {allowed}. "
-                "The operator can allow more with CREATEOS_DEPLOY_ROOTS",
-            )
+            raise LocalReadError(argument, _outside(found, roots))
         return found
 
     def _default_roots(self) -> list[Path]:
         present = self.working_directory.resolve()
         too_much = {Path(present.anchor), self.home.resolve(), self.home.resolve().parent}
         return [] if present in too_much else [present]
+
+
+def _outside(found: Path, roots: list[Path]) -> str:
+    if not roots:
+        return (
+            f"{found} may not be read: the client offers no directory, and this server was started "
+            "in a home directory. Pass `files` instead, or set CREATEOS_DEPLOY_ROOTS"
+        )
+    allowed = ", ".join(map(str, roots))
+    return (
+        f"{found} is outside of the allowed directories: {allowed}. "
+        "The operator can allow more with CREATEOS_DEPLOY_ROOTS"
+    )
 
 
 def _refuse_strangers(call: ToolCall, argument: str) -> None:

@@ -117,6 +117,18 @@ async def test_status_tells_of_every_project_in_one_call(data_dir: Path, tmp_pat
         names = {"uniqueName": "empty-app", "displayName": "empty-app", "type": "upload"}
         await agent.call("CreateProject", **names, settings={})
         rows = {row["project"]: row for row in (await agent.call("Status"))["projects"]}
+        listed = {
+            row["uniqueName"]: row["extra"]
+            for row in (await agent.call("ListProjects", limit=20))["items"]
+        }
+    assert listed["empty-app"] == {"newest": "never deployed", "serving": []}
+    (serving,) = listed["seen-app"]["serving"]
+    assert serving == {
+        "environment": "production",
+        "version": 1,
+        "state": "deployed",
+        "endpoint": verdict["url"],
+    }
     assert rows["empty-app"]["state"] == "never deployed"
     assert rows["seen-app"]["state"] == "deployed"
     assert (rows["seen-app"]["version"], rows["seen-app"]["url"]) == (1, verdict["url"])

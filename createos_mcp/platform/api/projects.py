@@ -6,6 +6,7 @@ from createos_mcp.contract.values import Json
 from createos_mcp.platform.api.api_request import ApiRequest, Handlers, page, page_bounds
 from createos_mcp.platform.build.build_settings import check_build_settings
 from createos_mcp.platform.errors import InvalidRequestError
+from createos_mcp.platform.gateway.addresses import app_url
 from createos_mcp.platform.models import Project
 from createos_mcp.platform.states import ProjectStatus, ProjectType
 
@@ -70,7 +71,28 @@ async def list_projects(request: ApiRequest) -> Json:
     found, total = await request.services.store.projects.page(
         request.user.id, limit=limit, offset=offset, **filters
     )
-    return page(request, [serialize_project(project) for project in found], total)
+    rows = [{**serialize_project(one), "extra": await _serving(request, one)} for one in found]
+    return page(request, rows, total)
+
+
+async def _serving(request: ApiRequest, project: Project) -> Json:
+    """What each environment serves, and the state of the newest deployment."""
+    store = request.services.store
+    newest, _ = await store.deployments.page(project.id, limit=1, offset=0)
+    serving = []
+    for environment in await store.environments.of(project.id):
+        deployment = await store.deployments.get(environment.deployment_id or "")
+        if deployment is not None:
+            url = None if deployment.is_worker else app_url(environment.port)
+            serving.append(
+                {
+                    "environment": environment.unique_name,
+                    "version": deployment.version,
+                    "state": deployment.status,
+                    "endpoint": url,
+                }
+            )
+    return {"newest": newest[0].status if newest else "never deployed", "serving": serving}
 
 
 async def get_project(request: ApiRequest) -> Json:
