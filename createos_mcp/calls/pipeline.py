@@ -75,6 +75,7 @@ class ToolPipeline:
         confirmations: Ask a person before what cannot be undone.
         key_directory: Where new secrets are kept; None for the user's data directory.
         result_budget_bytes: Limit for one result.
+        is_local: Whether the platform is this machine.
         on_failure: Told why a call failed, while the call is still under way.
     """
 
@@ -86,6 +87,7 @@ class ToolPipeline:
         confirmations: Confirmations,
         key_directory: Path | None,
         result_budget_bytes: int,
+        is_local: bool = False,
         on_failure: Callable[[Exception], None],
     ) -> None:
         self.catalog = catalog
@@ -96,6 +98,7 @@ class ToolPipeline:
         self.secrets = SecretTable(catalog.secrets)
         self._backend = backend
         self._budget_bytes = result_budget_bytes
+        self.is_local = is_local
         self._on_failure = on_failure
         self._validation = Validation()
 
@@ -318,6 +321,11 @@ class ToolCall:
     def is_remote(self) -> bool:
         """Whether the caller sits at another machine, where a file of this one is no use."""
         return self._client.context.request is not None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the platform is this machine."""
+        return self._calls.is_local
 
     async def client_roots(self) -> tuple[Path, ...]:
         """Directories that the client lets this server read.

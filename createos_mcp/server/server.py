@@ -114,6 +114,7 @@ def build_server(
         confirmations=Confirmations(unasked, codes),
         key_directory=key_directory,
         result_budget_bytes=result_budget_bytes,
+        is_local=is_local,
         on_failure=on_failure,
     )
     desk = _RequestHandlers(calls, workflows, selection or Selection(), result_budget_bytes)

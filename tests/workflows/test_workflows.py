@@ -141,19 +141,19 @@ async def test_what_the_local_platform_cannot_deploy_is_said_plainly(
     era: Era, data_dir: Path, tmp_path: Path
 ) -> None:
     name = f"image-{era}"
-    settings = {"port": 80}
+    project = {"uniqueName": name, "displayName": name, "type": "image", "settings": {"port": 80}}
     async with working_in(tmp_path, era, data_dir=data_dir) as agent:
-        image = await agent.refusal(
-            "Deploy", project_id=name, image="nginx:latest", settings=settings
-        )
+        image = await agent.refusal("Deploy", project_id=f"new-{name}", image="nginx:latest")
+        branch = await agent.refusal("Deploy", project_id="no-such-app", branch="main")
+        made = await agent.call("ListProjects", name=f"new-{name}")
+        await agent.call("CreateProject", **project)
         other = await agent.refusal(
             "Deploy", project_id=name, files=[{"path": "a", "content": "b"}]
         )
-        branch = await agent.refusal("Deploy", project_id="no-such-app", branch="main")
-    assert "501" in image
-    assert f"the project {name} was created" in image
+    assert "deploys files only; pass directory, files or zip" in image
+    assert "clone the repository and pass its directory" in branch
+    assert made["items"] == []
     assert "project of type image" in other
-    assert "no-such-app does not exist; give owner/repo" in branch
 
 
 @both_eras
