@@ -27,8 +27,7 @@ async def show_status(call: ToolCall, _: Workspace, arguments: Arguments) -> Jso
         `{"projects": [{"project", "environment", "state", "version", "url", "requests",
         "failed5xx", ...}], "next"}`; `unused` marks what had no request for a week.
     """
-    app = {"app": arguments["app_id"]} if "app_id" in arguments else {}
-    projects = await _list_projects(call, app)
+    projects = await _list_projects(call, arguments.get("app_id"))
     found: dict[str, list[Json]] = {}
     limit = anyio.CapacityLimiter(_AT_ONCE)
 
@@ -43,10 +42,12 @@ async def show_status(call: ToolCall, _: Workspace, arguments: Arguments) -> Jso
     return {"projects": rows, "next": _advise(rows)}
 
 
-async def _list_projects(call: ToolCall, filters: Mapping[str, Json]) -> list[Json]:
+async def _list_projects(call: ToolCall, app_id: str | None) -> list[Json]:
+    operation = "ListProjects" if app_id is None else "ListProjectsByApp"
+    place = {} if app_id is None else {"app_id": app_id}
     projects: list[Json] = []
     while True:
-        page = await call.operate("ListProjects", limit=_PAGE, offset=len(projects), **filters)
+        page = await call.operate(operation, **place, limit=_PAGE, offset=len(projects))
         rows = page.get("data") or []
         projects += rows
         if len(rows) < _PAGE:

@@ -117,10 +117,14 @@ async def test_status_tells_of_every_project_in_one_call(data_dir: Path, tmp_pat
         names = {"uniqueName": "empty-app", "displayName": "empty-app", "type": "upload"}
         await agent.call("CreateProject", **names, settings={})
         rows = {row["project"]: row for row in (await agent.call("Status"))["projects"]}
+        await agent.call("CreateApp", name="one-app")
+        await agent.call("AddProjectsToApp", app_id="one-app", projectIds=["empty-app"])
+        of_app = (await agent.call("Status", app_id="one-app"))["projects"]
         listed = {
             row["uniqueName"]: row["extra"]
             for row in (await agent.call("ListProjects", limit=20))["items"]
         }
+    assert [row["project"] for row in of_app] == ["empty-app"]
     assert listed["empty-app"] == {"newest": "never deployed", "serving": []}
     (serving,) = listed["seen-app"]["serving"]
     assert serving == {
