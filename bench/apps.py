@@ -46,6 +46,7 @@ async def connected(data_dir: Path, roots: Sequence[Path]) -> AsyncIterator[Clie
     environ = {
         **{k: v for k, v in os.environ.items() if not k.startswith("CREATEOS_")},
         "CREATEOS_DATA_DIR": str(data_dir),
+        "CREATEOS_CONFIRM": "proceed",
         "CREATEOS_DEPLOY_ROOTS": os.pathsep.join(map(str, roots)),
     }
     server = StdioServerParameters(command=sys.executable, args=["-m", "createos_mcp"], env=environ)

@@ -307,7 +307,11 @@ async def agent_in(root: Path, name: str) -> AsyncIterator[Agent]:
         command=sys.executable,
         args=["-m", "createos_mcp"],
         cwd=directory,
-        env={**os.environ, "CREATEOS_DATA_DIR": str(root / "platform")},
+        env={
+            **os.environ,
+            "CREATEOS_DATA_DIR": str(root / "platform"),
+            "CREATEOS_CONFIRM": "proceed",
+        },
     )
     async with Client(server) as client:
         yield Agent(client=client, directory=directory, project=name)

@@ -92,9 +92,7 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @asynccontextmanager
 async def launched(era: Era, data_dir: Path, **variables: str) -> AsyncIterator[Agent]:
-    async with connected(
-        era, {"CREATEOS_DATA_DIR": str(data_dir), "CREATEOS_CONFIRM": "proceed", **variables}
-    ) as agent:
+    async with connected(era, {"CREATEOS_DATA_DIR": str(data_dir), **variables}) as agent:
         yield agent
 
 
@@ -104,7 +102,7 @@ async def connected(era: Era, settings: Mapping[str, str]) -> AsyncIterator[Agen
     server = StdioServerParameters(
         command=sys.executable,
         args=["-m", "createos_mcp"],
-        env={**others, "CREATEOS_TOOLSETS": "all", **settings},
+        env={**others, "CREATEOS_TOOLSETS": "all", "CREATEOS_CONFIRM": "proceed", **settings},
     )
     async with Client(server, mode=era) as client:
         yield Agent(client=client)
