@@ -107,7 +107,7 @@ class RemoteServer:
             workflows=build_workflows(self._catalog, NOTHING_LOCAL),
             selection=offered(self._settings),
             unasked=self._settings.confirm,
-            codes=ConfirmationCodes(self._settings.confirmation_dir),
+            codes=_confirmation_codes(self._settings),
             state_keys=self._keys,
             principal=_principal,
             is_alone=not self._settings.serve_stateless,
@@ -193,3 +193,11 @@ def _issuer(settings: Settings) -> Issuer | None:
 def _principal(context: Context) -> str | None:
     caller = caller_of(context)
     return caller.principal if caller else None
+
+
+def _confirmation_codes(settings: Settings) -> ConfirmationCodes | None:
+    """Where calls wait for the user; nowhere if the server runs as a user without a home."""
+    try:
+        return ConfirmationCodes(settings.confirmation_dir)
+    except RuntimeError:
+        return None

@@ -138,10 +138,10 @@ async def test_a_name_is_looked_up_before_the_call(era: Era) -> None:
     async with connected(era) as (client, api):
         page = [{"id": ID, "uniqueName": "my-app"}]
         api.answer = {"status": "success", "data": {"data": page, "pagination": {"total": 1}}}
-        await client.call_tool("DeleteProject", {"project_id": "my-app"})
+        await client.call_tool("GetProject", {"project_id": "my-app"})
     assert [(asked.method, asked.path.partition("?")[0]) for asked in api.asked] == [
         ("GET", "/v1/projects"),
-        ("DELETE", f"/v1/projects/{ID}"),
+        ("GET", f"/v1/projects/{ID}"),
     ]
 
 
