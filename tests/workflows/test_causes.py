@@ -13,7 +13,7 @@ from createos_mcp.workflows.causes import (
 
 HERE = Path(__file__).parent
 KNOWN: list[dict[str, str]] = json.loads((HERE / "known_failures.json").read_text())
-"""Logs that the patterns were made with, from public reports, reworded."""
+"""Logs that the patterns were made with: from public reports, or as the tools print them."""
 
 HELD_OUT: list[dict[str, str]] = json.loads((HERE / "held_out_failures.json").read_text())
 """Logs of the same kind that nobody looked at while the patterns were made."""
