@@ -131,7 +131,7 @@ def main() -> int:
     parser.add_argument("--goal", type=float, default=100, help="percent that have to go live")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
-    directories = [d.resolve() for d in given.directories if d.is_dir()]
+    directories = [d.resolve() for d in given.directories if d.is_dir() and d.name[0] not in "._"]
     outcomes = anyio.run(lambda: measure(directories, quiet=given.json))
     share = 100 * sum(outcome.live for outcome in outcomes) / max(1, len(outcomes))
     if given.json:
