@@ -1,7 +1,6 @@
 """The project names no host of a package registry and no home of a machine."""
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -17,11 +16,13 @@ HOSTS = (
 FORBIDDEN = re.compile("|".join([*map(re.escape, HOSTS), r"(?<![\w.}])/roo" + r"t/\w*[.\w]"]))
 
 
+PLACES = ("createos_mcp", "tool_schemas", "tests", "examples", "bench", "docs", "release", ".ci")
+
+
 def texts() -> list[Path]:
-    listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True
-    )
-    return [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
+    below = [file for place in PLACES for file in (ROOT / place).rglob("*")]
+    files = [file for file in (*ROOT.glob("*"), *below) if file.is_file()]
+    return sorted(file for file in files if not {"__pycache__", "node_modules"} & {*file.parts})
 
 
 @pytest.mark.parametrize("file", texts(), ids=lambda file: file.relative_to(ROOT).as_posix())
