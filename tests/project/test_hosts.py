@@ -21,7 +21,7 @@ PLACES = ("createos_mcp", "tool_schemas", "tests", "examples", "bench", "docs", 
 
 def texts() -> list[Path]:
     below = [file for place in PLACES for file in (ROOT / place).rglob("*")]
-    files = [file for file in (*ROOT.glob("*"), *below) if file.is_file()]
+    files = [file for file in (*ROOT.glob("[!.]*"), *below) if file.is_file()]
     return sorted(file for file in files if not {"__pycache__", "node_modules"} & {*file.parts})
 
 
