@@ -5,6 +5,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from tests.eventually import eventually
 from tests.workflows.local_agents import saying, working_in
 
 FAILING = """
