@@ -35,12 +35,16 @@ LOCALLY = "yes"
 
 def tools_by_group(catalog: Catalog) -> Iterator[str]:
     """One row per group of tools, for README.md."""
-    yield "| group | tools | served by the local platform |"
-    yield "|---|---|---|"
+    yield "| group | tools | served by the local platform | there alone |"
+    yield "|---|---|---|---|"
     for group, of_group in _groups(catalog):
-        served = sum(map(_is_served, of_group))
-        yield f"| {group} | {len(of_group)} | {_share(served, len(of_group))} |"
-    yield f"| all | {len(catalog.tools)} | {sum(map(_is_served, catalog.tools))} |"
+        of_all = [tool for tool in of_group if not tool.local]
+        served = sum(map(_is_served, of_all))
+        more = len(of_group) - len(of_all)
+        yield f"| {group} | {len(of_all)} | {_share(served, len(of_all))} | {more or ''} |"
+    of_all = [tool for tool in catalog.tools if not tool.local]
+    more = len(catalog.tools) - len(of_all)
+    yield f"| all | {len(of_all)} | {sum(map(_is_served, of_all))} | {more} |"
 
 
 _REMOTE: Collection[str] = ("server", "oauth")
@@ -98,6 +102,8 @@ def _is_served(tool: Tool) -> bool:
 
 
 def _place(tool: Tool) -> str:
+    if tool.local:
+        return f"{LOCALLY}, and only there"
     if isinstance(tool, Operation) and not _is_served(tool):
         return f"501, needs {requirement_for(tool)}"
     return LOCALLY
@@ -117,7 +123,7 @@ def _fill(text: str, name: str, lines: Iterator[str]) -> str:
 
 
 def _documents() -> dict[Path, str]:
-    catalog = load_catalog()
+    catalog = load_catalog(local=True)
     readme = ROOT / "README.md"
     chosen = ROOT / "docs" / "settings.md"
     installed = ROOT / "docs" / "install.md"

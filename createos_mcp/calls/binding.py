@@ -30,13 +30,14 @@ def bind(operation: Operation, arguments: Arguments) -> Request:
             base64, or an argument has no place.
     """
     http = operation.http
-    placed = {*_PLACEHOLDER.findall(http.path), *http.query, *http.unsent}
+    query = {**http.query, **http.local_query}
+    placed = {*_PLACEHOLDER.findall(http.path), *query, *http.unsent}
     members = {name: value for name, value in arguments.items() if name not in placed}
     document, parts = _BODIES[http.body](http, members)
     return Request(
         method=http.method,
         path=_PLACEHOLDER.sub(lambda match: _segment(match[1], arguments.get(match[1])), http.path),
-        query=_query(http.query, arguments),
+        query=_query(query, arguments),
         json=document,
         parts=parts,
     )

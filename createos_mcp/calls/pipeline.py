@@ -300,6 +300,11 @@ class ToolCall:
         operation = self._calls.catalog.operations[name]
         return await self.perform(operation, self._calls.check(operation, arguments))
 
+    async def operate_with(self, name: str, options: Arguments, **arguments: Json) -> Json:
+        """The same, with options that the local platform alone takes."""
+        operation = self._calls.catalog.operations[name]
+        return await self.perform(operation, {**self._calls.check(operation, arguments), **options})
+
     async def operate_named(self, name: str, **arguments: Json) -> Json:
         """The same, where the caller has named everything that is lost by it."""
         operation = self._calls.catalog.operations[name]

@@ -21,6 +21,9 @@ from createos_mcp.contract.values import Arguments, Json
 
 _NOT_FOUND = 404
 _SHOWN_BYTES = 100
+_SHOWN_ARGUMENT_BYTES = 2000
+"""Of what the call itself says: the user has to see all that is allowed by a yes."""
+
 _MOST_NAMES = 20
 _PLACE = re.compile(r"\{([^{}]+)\}")
 
@@ -66,7 +69,7 @@ class Policy:
                 return None
             ending = f" The {asked.removed.noun} {', '.join(names)} would be lost."
         typed = str(subject.get(asked.typed) or own_id) if asked.typed else ""
-        text = _fill_question(asked.question, {**arguments, **subject}, own_id)
+        text = _fill_question(asked.question, subject, arguments, own_id)
         return Question(text=text + ending, typed=typed)
 
     async def _subject(
@@ -124,12 +127,16 @@ def _once(fetch: FetchOperation) -> FetchOperation:
     return fetch_once
 
 
-def _fill_question(question: str, facts: Mapping[str, Json], unknown: str) -> str:
+def _fill_question(
+    question: str, subject: Mapping[str, Json], arguments: Arguments, unknown: str
+) -> str:
     """Put facts into a question; they are texts of other people and stay on one line."""
 
     def show(place: re.Match[str]) -> str:
-        fact = facts.get(place[1], unknown)
-        return quote(clean_text(" ".join(str(fact).split())), limit_bytes=_SHOWN_BYTES)
+        name = place[1]
+        fact = subject.get(name, arguments.get(name, unknown))
+        limit = _SHOWN_BYTES if name in subject else _SHOWN_ARGUMENT_BYTES
+        return quote(clean_text(" ".join(str(fact).split())), limit_bytes=limit)
 
     return _PLACE.sub(show, question)
 

@@ -85,7 +85,7 @@ def examine_settings(invocation: Invocation) -> Iterator[CheckResult]:
 
 def _selection_problems(settings: Settings) -> Iterator[SettingError]:
     """Toolsets and tools that do not exist: the server would not start with them."""
-    catalog = load_catalog()
+    catalog = load_catalog(local=settings.is_local)
     toolsets = Toolsets(catalog.tools, catalog.on_request, catalog.references)
     try:
         toolsets.check(offered(settings), SETTINGS)

@@ -20,11 +20,11 @@ def print_script(invocation: Invocation) -> int:
 
 def list_tool_names(**_: object) -> Sequence[str]:
     """Every tool that can be called."""
-    return [tool.name for tool in load_catalog().tools]
+    return [tool.name for tool in load_catalog(local=True).tools]
 
 
 def list_tool_arguments(*, parsed_args: Namespace, **_: object) -> Sequence[str]:
     """Arguments of the tool that was typed, `project_id=`."""
-    tools = {tool.name.lower(): tool for tool in load_catalog().tools}
+    tools = {tool.name.lower(): tool for tool in load_catalog(local=True).tools}
     tool = tools.get((parsed_args.tool or "").lower())
     return [f"{name}=" for name in tool.input_schema["properties"]] if tool else []

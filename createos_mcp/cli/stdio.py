@@ -76,7 +76,7 @@ async def open_server(invocation: Invocation) -> AsyncIterator[Server[Any]]:
         attempts=settings.attempts,
         max_answer_bytes=settings.max_answer_bytes,
     ) as backend:
-        catalog = load_catalog()
+        catalog = load_catalog(local=settings.is_local)
         yield build_server(
             catalog,
             backend,

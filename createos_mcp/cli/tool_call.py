@@ -38,7 +38,7 @@ def call(invocation: Invocation) -> int:
         ToolRefusedError: There is no such tool, or the settings do not offer it.
     """
     name = _spelled(invocation.given["tool"])
-    tool = next((tool for tool in load_catalog().tools if tool.name == name), None)
+    tool = next((tool for tool in load_catalog(local=True).tools if tool.name == name), None)
     if invocation.given["help"] and tool is not None:
         print_tool_help(tool)
         return 0
@@ -55,7 +55,7 @@ def call(invocation: Invocation) -> int:
 
 def _spelled(name: str) -> str:
     """The name of the tool that is meant, whatever its case: `listprojects`."""
-    known = {tool.name.lower(): tool.name for tool in load_catalog().tools}
+    known = {tool.name.lower(): tool.name for tool in load_catalog(local=True).tools}
     return known.get(name.lower(), name)
 
 

@@ -41,7 +41,7 @@ async def _print_list(invocation: Invocation) -> list[mcp_types.Tool]:
 
 
 def _rows(tools: list[mcp_types.Tool]) -> Iterator[dict[str, Json]]:
-    catalog = load_catalog()
+    catalog = load_catalog(local=True)
     for tool in tools:
         yield {
             "group": _group_tools(catalog, tool.name).replace("_", " "),

@@ -163,7 +163,9 @@ class Backend:
             document=document,
             endpoint=endpoint,
             credentials=credentials,
-            limits=self._upload_limits if size_bytes > _LARGE_BODY_BYTES else self._limits,
+            limits=self._upload_limits
+            if endpoint.slow or size_bytes > _LARGE_BODY_BYTES
+            else self._limits,
         )
         await self._find(stale=None)
         with anyio.move_on_after(call.limits.total_timeout_s) as time_left:

@@ -83,18 +83,19 @@ class Catalog:
         return {argument: r for r in self.references for argument in r.arguments}
 
 
-def load_catalog(root: Path | None = None) -> Catalog:
+def load_catalog(root: Path | None = None, *, local: bool = False) -> Catalog:
     """Read every schema file.
 
     Args:
         root: A `tool_schemas` directory; by default the one that belongs to this package.
+        local: Whether the catalog has what the local platform alone serves, too.
 
     Raises:
         CatalogError: A file is wrong; it names the file and the reason.
     """
     if root is None:
         root = BESIDE_THE_MODULE if BESIDE_THE_MODULE.is_dir() else BESIDE_THE_PACKAGE
-    tools = {tool.name: tool for tool in _read_tools(root)}
+    tools = {tool.name: tool for tool in _read_tools(root) if local or not tool.local}
     operations = {name: tool for name, tool in tools.items() if isinstance(tool, Operation)}
     _refuse_unknown_lookups(operations)
     return Catalog(

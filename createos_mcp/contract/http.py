@@ -40,6 +40,10 @@ class Endpoint:
     """Whether the API answers without credentials."""
     unsent: tuple[str, ...] = ()
     """Arguments that are meant for this side and are not part of the request."""
+    slow: bool = False
+    """Whether the answer may take minutes."""
+    local_query: Mapping[str, str] = field(default_factory=dict)
+    """Options that only the local platform takes and no tool offers, to their wire names."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

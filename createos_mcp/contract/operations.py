@@ -65,6 +65,8 @@ class Tool:
     """Members of the answer, at any depth, that hold text of other people. A log always does."""
     keywords: str = ""
     """Words that people use for it and its description does not; for searching alone."""
+    local: bool = False
+    """Whether the local platform alone has it, so that it is not offered for the cloud."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

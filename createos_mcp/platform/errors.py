@@ -25,6 +25,7 @@
     - AppExitedError
       . AppOutOfMemoryError
     - AppNeverListenedError
+    - AppUnhealthyError
   x InstanceUnreachableError    no connection to an app: nothing was sent to it
   x AnswerLostError             the connection to an app ended before its answer did
 """
@@ -256,6 +257,18 @@ class AppNeverListenedError(StartFailedError):
     def __init__(self, port: int, waited_s: float) -> None:
         super().__init__(
             f"The app did not listen on any port within {waited_s:g} s (PORT is {port})"
+        )
+
+
+class AppUnhealthyError(StartFailedError):
+    """The app listens, and its health path did not answer without an error in time."""
+
+    code = ReasonCode.UNHEALTHY
+
+    def __init__(self, path: str, seen: str, waited_s: float) -> None:
+        super().__init__(
+            f"The app's health path {path} {seen} for {waited_s:g} s; it has to answer with a "
+            "status below 400"
         )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.contract.values import Json
@@ -15,6 +16,9 @@ from createos_mcp.platform.states import (
     ProjectStatus,
     ProjectType,
 )
+
+NO_ENVIRONMENT = "none"
+"""The promotion of a deployment that no environment takes by itself."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,6 +144,8 @@ class Deployment:
     """The same for programs, a `ReasonCode`."""
     source: str
     """Kind of upload: `files`, `base64`, `zip`."""
+    promote: str | None
+    """The one environment that it goes to, or NO_ENVIRONMENT; None: those that take each."""
     settings: Mapping[str, Json]
     """The project's settings when the deployment was made."""
     live_at: str | None
@@ -302,6 +308,23 @@ def release_from_json(written: Mapping[str, Json]) -> Release:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class StartCheck:
+    """When an app counts as started, as its settings say."""
+
+    health_path: str | None
+    """What has to answer without an error; None for the port alone."""
+    timeout_s: float | None
+    """How long it may take; None for the platform's own limit."""
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Json]) -> Self:
+        """As the settings of a deployment have it."""
+        return cls(
+            health_path=settings.get("healthPath"), timeout_s=settings.get("startTimeoutSeconds")
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ReplicaSet:
     """What shall run of one deployment at one route, with the variables it was started with."""
 
@@ -352,6 +375,10 @@ class LaunchSpec:
     log_file: Path
     uid: int | None = None
     """The kernel's user of the project, where each project has one."""
+    health_path: str | None = None
+    """What has to answer without an error before requests go there; None for the port alone."""
+    start_timeout_s: float | None = None
+    """How long it may take to answer; None for the platform's own limit."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -39,10 +39,12 @@ from createos_mcp.platform.gateway.listeners import Listeners, bind_loopback
 from createos_mcp.platform.gateway.traffic import open_traffic
 from createos_mcp.platform.processes import ProcessId
 from createos_mcp.platform.run.address_watch import AddressWatch
+from createos_mcp.platform.run.commands import Commands
 from createos_mcp.platform.run.project_users import ProjectUsers
 from createos_mcp.platform.run.runner import Runner
 from createos_mcp.platform.run.sleeper import Sleeper
 from createos_mcp.platform.run.supervisor import Supervisor
+from createos_mcp.platform.run.usage import UsageMeter
 from createos_mcp.platform.sandbox.addresses import own_addresses
 from createos_mcp.platform.sandbox.cgroups import ControlGroup
 from createos_mcp.platform.sandbox.sandbox import Sandbox, detect_sandbox, gaps_of
@@ -165,6 +167,13 @@ async def open_platform(
                 addresses=addresses,
                 reconciler=reconciler,
                 supervisor=supervisor,
+                commands=Commands(
+                    runner=runner,
+                    users=users,
+                    data_dir=data_dir,
+                    at_once=config.builds_at_once,
+                ),
+                usage=UsageMeter(),
                 downloads=downloads,
                 transfer_tokens=tokens,
                 traffic=traffic,
@@ -176,7 +185,7 @@ async def open_platform(
                 routing=routing,
                 gateway_port=gateway.port,
             )
-            app = create_api(catalog=load_catalog(), services=services)
+            app = create_api(catalog=load_catalog(local=True), services=services)
             yield app, gateway, sandbox
             tasks.cancel_scope.cancel()
 

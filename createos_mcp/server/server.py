@@ -23,7 +23,7 @@ from createos_mcp.calls.repair import unwrap
 from createos_mcp.client.backend import Backend
 from createos_mcp.contract.catalog import Catalog
 from createos_mcp.contract.errors import CallError, SelectionError
-from createos_mcp.contract.operations import Tool
+from createos_mcp.contract.operations import Operation, Tool
 from createos_mcp.contract.values import Json
 from createos_mcp.server.completions import Completions
 from createos_mcp.server.discovery import (
@@ -198,7 +198,9 @@ class _RequestHandlers:
 
     def lasts(self, name: str) -> bool:
         tool = self._named.get(name)
-        return isinstance(tool, Workflow) and tool.lasts
+        if isinstance(tool, Workflow):
+            return tool.lasts
+        return isinstance(tool, Operation) and tool.http.slow
 
     async def call_tool(self, context: Context, params: mcp_types.CallToolRequestParams) -> Answer:
         choice = self._choose(context)

@@ -76,6 +76,11 @@ _AFTER_LOG: Mapping[str, Cause] = {
         reason="nothing listens on the app's port",
         next="Let the app listen on 0.0.0.0 and the port in the variable PORT; deploy again.",
     ),
+    ReasonCode.UNHEALTHY: Cause(
+        reason="the app listens, but its health path answers with an error",
+        next="Let the path answer below 400 once the app is ready, or change healthPath with "
+        "UpdateRuntimeSettings; deploy again.",
+    ),
     ReasonCode.PLATFORM_FAILED: Cause(
         reason="the platform itself failed",
         next="Deploy again; if it fails again, read `createos-mcp platform logs`.",

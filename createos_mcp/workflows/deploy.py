@@ -7,8 +7,10 @@ from createos_mcp.contract.errors import InvalidArgumentsError, UnresolvedNameEr
 from createos_mcp.contract.operations import Problem
 from createos_mcp.contract.values import Arguments, Json
 from createos_mcp.workflows.lookups import find_project
+from createos_mcp.workflows.placement import find_placement
 from createos_mcp.workflows.repositories import find_repository
 from createos_mcp.workflows.source import DeploymentSource, new_settings, prepare
+from createos_mcp.workflows.switching import assign_and_wait
 from createos_mcp.workflows.verdicts import describe_result
 from createos_mcp.workflows.waiting import wait_for_deployment
 from createos_mcp.workflows.workspace import Workspace
@@ -27,35 +29,43 @@ async def deploy(call: ToolCall, workspace: Workspace, arguments: Arguments) -> 
     """
     shipment = await prepare(call, workspace, arguments)
     settings = arguments.get("settings", {})
-    project, created = await _find_or_create(call, arguments, shipment, settings)
-    if not created:
+    found = await _find(call, arguments, shipment)
+    placement = await find_placement(call, found, arguments)
+    project = found or await _create(call, arguments, shipment, settings)
+    if found is not None:
         await _change_settings(call, project, settings)
-    answer = await call.operate(shipment.operation, project_id=project["id"], **shipment.arguments)
+    answer = await call.operate_with(
+        shipment.operation, placement.options, project_id=project["id"], **shipment.arguments
+    )
     call.done.append("the deployment was started")
     started = str(answer.get("id") or _LATEST) if isinstance(answer, dict) else _LATEST
     deployment = await wait_for_deployment(
         call, project["id"], started, arguments.get("timeoutSeconds")
     )
+    if placement.assigned is not None and deployment.get("status") == "deployed":
+        await assign_and_wait(call, project, placement.assigned, deployment["id"])
     verdict = await describe_result(call, project, deployment)
-    return {**verdict, "created": created, "source": dict(shipment.facts)}
+    return {**verdict, "created": found is None, "source": dict(shipment.facts)}
 
 
-async def _find_or_create(
-    call: ToolCall, arguments: Arguments, shipment: DeploymentSource, settings: Mapping[str, Json]
-) -> tuple[Json, bool]:
+async def _find(call: ToolCall, arguments: Arguments, shipment: DeploymentSource) -> Json | None:
+    """The project, or None when it has to be made.
+
+    Raises:
+        InvalidArgumentsError: It does not take such a source.
+    """
     name = arguments["project_id"]
     try:
         project = await find_project(call, name)
     except UnresolvedNameError:
-        source = await _source(call, arguments) if shipment.project_type == "vcs" else {}
-        return await _create_project(call, name, shipment, source, settings), True
+        return None
     if project["type"] != shipment.project_type:
         raise _invalid_source(
             "project_id",
             f"{name} is a project of type {project['type']}, but this source needs one of type "
             f"{shipment.project_type}; use another name or another source",
         )
-    return project, False
+    return project
 
 
 async def _source(call: ToolCall, arguments: Arguments) -> dict[str, str]:
@@ -67,13 +77,11 @@ async def _source(call: ToolCall, arguments: Arguments) -> dict[str, str]:
     return await find_repository(call, arguments["repository"])
 
 
-async def _create_project(
-    call: ToolCall,
-    name: str,
-    shipment: DeploymentSource,
-    source: Mapping[str, str],
-    settings: Mapping[str, Json],
+async def _create(
+    call: ToolCall, arguments: Arguments, shipment: DeploymentSource, settings: Mapping[str, Json]
 ) -> Json:
+    name = arguments["project_id"]
+    source = await _source(call, arguments) if shipment.project_type == "vcs" else {}
     created = await call.operate(
         "CreateProject",
         uniqueName=name,

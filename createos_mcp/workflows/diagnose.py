@@ -28,6 +28,8 @@ _ERROR_LINES = 3
 _PATHS = 3
 _HOUR_S = 3600
 _MOST_MEMORY_MB = 1024
+_NEARLY_ALL = 0.9
+_SLOW_MS = 2000
 
 _WELL = frozenset({"deployed", *UNFINISHED})
 _REPLACED = frozenset({"sleeping"})
@@ -155,6 +157,7 @@ class _Diagnosis:
         # Before its address is requested: that would count among the requests.
         shown |= await self._read_requests(name, row["id"])
         shown |= self._read_exits(name, row)
+        shown |= self._read_measures(name, row)
         shown |= await self._read_errors(name, row["id"])
         if is_worker(row):
             self.seen.append(f"{name} runs a worker, which has no address")
@@ -164,7 +167,47 @@ class _Diagnosis:
         health = await probe(url)
         self.seen.append(f"/ of {name} answers {health.status or 'nothing'}")
         self._advise_on(name, health)
-        return {**shown, "health": describe_health(health)}
+        return {
+            **shown,
+            "health": describe_health(health),
+            **await self._ask_health_path(name, url),
+        }
+
+    async def _ask_health_path(self, name: str, url: str) -> dict[str, Json]:
+        """What answers at the path that the project's settings name, where they name one."""
+        path = (self._project.get("settings") or {}).get("healthPath")
+        if not isinstance(path, str):
+            return {}
+        health = await probe(f"{url.rstrip('/')}{path}")
+        self.seen.append(f"{path} of {name} answers {health.status or 'nothing'}")
+        if health.status is None or health.status >= _CLIENT_ERROR:
+            self.steps.append(
+                f"The health path {path} of {name} answers {health.status or 'nothing'}: read "
+                "GetProjectEnvironmentLogs."
+            )
+        return {"healthPath": {"path": path, **describe_health(health)}}
+
+    def _read_measures(self, name: str, row: Mapping[str, Json]) -> dict[str, Json]:
+        """Memory against its limit, and how long requests took, where the platform says it."""
+        extra = row.get("extra") or {}
+        usage, latency = extra.get("usage"), extra.get("latency")
+        shown: dict[str, Json] = {}
+        if isinstance(usage, dict):
+            used, limit = usage.get("memoryMb") or 0, usage.get("memoryLimitMb") or 1
+            self.seen.append(f"{name} uses {used} of {limit} MB of memory")
+            shown["usage"] = usage
+            if used >= _NEARLY_ALL * limit:
+                self.steps.append(f"{name} uses {used} of {limit} MB. {_more_memory(limit)}")
+        if isinstance(latency, dict):
+            slow_ms = latency.get("p95Ms") or 0
+            self.seen.append(f"95% of the requests to {name} took at most {slow_ms} ms")
+            shown["latency"] = latency
+            if slow_ms >= _SLOW_MS:
+                self.steps.append(
+                    f"One request in 20 to {name} takes {slow_ms} ms or more: see what it waits "
+                    "for in GetProjectEnvironmentLogs, or add replicas."
+                )
+        return shown
 
     async def _read_requests(self, name: str, environment_id: str) -> dict[str, Json]:
         place = {"environment_id": environment_id}
@@ -199,11 +242,7 @@ class _Diagnosis:
         step = f"{name} restarted {restarts} times, the last time: {reason}."
         memory_mb = (row.get("resources") or {}).get("memory") or 0
         if "out of memory" in reason:
-            step += (
-                " Give it more with UpdateProjectEnvironmentResources."
-                if memory_mb < _MOST_MEMORY_MB
-                else " It has the most that there is: let it use less, or run fewer workers."
-            )
+            step += f" {_more_memory(memory_mb)}"
         self.steps.append(step)
         return {"restarts": restarts, "lastExit": last}
 
@@ -240,6 +279,12 @@ class _Diagnosis:
 
 
 _CLIENT_ERROR = 400
+
+
+def _more_memory(limit_mb: int) -> str:
+    if limit_mb < _MOST_MEMORY_MB:
+        return "Give it more with UpdateProjectEnvironmentResources."
+    return "It has the most that there is: let it use less, or run fewer workers."
 
 
 def _show_deployment(row: Mapping[str, Json]) -> Json:

@@ -11,6 +11,7 @@ from createos_mcp.contract.operations import Tool
 from createos_mcp.contract.values import Arguments, Json
 from createos_mcp.workflows.deploy import deploy
 from createos_mcp.workflows.diagnose import diagnose
+from createos_mcp.workflows.follow_logs import follow_logs
 from createos_mcp.workflows.rollback import roll_back
 from createos_mcp.workflows.set_environment_variables import set_environment_variables
 from createos_mcp.workflows.status import show_status
@@ -22,13 +23,14 @@ Run: TypeAlias = Callable[[ToolCall, Workspace, Arguments], Awaitable[Json]]
 RUNS: Mapping[str, Run] = {
     "Deploy": deploy,
     "Diagnose": diagnose,
+    "FollowLogs": follow_logs,
     "Rollback": roll_back,
     "SetEnvironmentVariables": set_environment_variables,
     "Status": show_status,
     "WaitForDeployment": wait_for_verdict,
 }
 
-LASTING = frozenset({"Deploy", "WaitForDeployment"})
+LASTING = frozenset({"Deploy", "FollowLogs", "WaitForDeployment"})
 """Workflows that may take minutes."""
 
 

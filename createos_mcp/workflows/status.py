@@ -17,6 +17,9 @@ _WEEK_S = 7 * 24 * 3600 - 60
 """Within what counts of requests are kept for."""
 
 _RECENT = 20
+_MEASURED = ("usage", "latency")
+"""What the local platform says of memory, processor and time to answer."""
+
 _BAD = frozenset({"build_error", "crashing", "error"})
 
 
@@ -25,7 +28,8 @@ async def show_status(call: ToolCall, _: Workspace, arguments: Arguments) -> Jso
 
     Returns:
         `{"projects": [{"project", "environment", "state", "version", "url", "requests",
-        "failed5xx", ...}], "next"}`; `unused` marks what had no request for a week.
+        "failed5xx", "usage", "latency", ...}], "next"}`; `unused` marks what had no request for
+        a week.
     """
     projects = await _list_projects(call, arguments.get("app_id"))
     found: dict[str, list[Json]] = {}
@@ -90,8 +94,13 @@ async def _row(
     }
     if newest and newest["id"] != serving_id and newest.get("status") in _BAD:
         row["newest"] = f"v{newest.get('versionNumber')} {newest['status']}"
-    restarts = (environment.get("extra") or {}).get("restarts")
-    return {**row, "restarts": restarts} if restarts else row
+    extra = environment.get("extra") or {}
+    restarts = extra.get("restarts")
+    return {
+        **row,
+        **({"restarts": restarts} if restarts else {}),
+        **{name: extra[name] for name in _MEASURED if isinstance(extra.get(name), dict)},
+    }
 
 
 async def _requests(call: ToolCall, place: Mapping[str, str]) -> dict[str, Json]:

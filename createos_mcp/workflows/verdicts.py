@@ -185,10 +185,8 @@ async def _see_page(deployment: Mapping[str, Json], served: Sequence[Served]) ->
     if is_worker(deployment):
         return {"worker": True, **elsewhere, "next": WORKER_STEP}
     addresses = [(row.environment, row.url) for row in own if row.url]
-    if not addresses and (url := address_of(deployment)):
-        addresses = [("no environment", url)]
     if not addresses:
-        return {"next": "It has no address: assign it to an environment to give it one."}
+        return {**elsewhere, **await _see_own_page(deployment)}
     answers = [(name, url, await probe(url)) for name, url in addresses]
     environments = [
         {"name": name, "version": deployment.get("versionNumber"), "url": url, **_answer(health)}
@@ -202,6 +200,23 @@ async def _see_page(deployment: Mapping[str, Json], served: Sequence[Served]) ->
         **elsewhere,
         "next": _say(name, url, health),
     }
+
+
+async def _see_own_page(deployment: Mapping[str, Json]) -> dict[str, Json]:
+    """What answers at the address of a deployment that no environment serves."""
+    assign = (
+        f'AssignDeploymentToProjectEnvironment {{"deploymentId": "{deployment["id"]}"}} with an '
+        "environment_id lets that one serve it."
+    )
+    url = address_of(deployment)
+    if url is None:
+        return {"environments": [], "next": f"It has no address: {assign}"}
+    health = await probe(url)
+    if health.status is not None and health.status < _NOT_FOUND_AT_ROOT:
+        step = f"It answers at {url}, and no environment serves it. {assign}"
+    else:
+        step = f"No environment serves it. {_say('', url, health)}"
+    return {"url": url, "health": describe_health(health), "environments": [], "next": step}
 
 
 def _answer(health: Probe) -> dict[str, Json]:
@@ -219,8 +234,7 @@ def _say(environment: str, url: str, health: Probe) -> str:
             f"It runs, but / answers {health.status}: request a path that the app has before "
             "you tell the user that it works."
         )
-    place = f"in {environment} " if environment != "no environment" else ""
-    return f"Tell the user that it is live {place}at {url}."
+    return f"Tell the user that it is live in {environment} at {url}."
 
 
 async def _failed_stage(call: ToolCall, deployment: Mapping[str, Json]) -> tuple[str, str]:

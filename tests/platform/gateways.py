@@ -103,7 +103,7 @@ async def entrance(
     """A gateway whose one site leads nowhere yet."""
     recorded: list[tuple[str, int, str]] = []
 
-    def record(owner: str, status: int, path: str) -> None:
+    def record(owner: str, status: int, path: str, _seconds: float) -> None:
         recorded.append((owner, status, path))
 
     async with Gateway(

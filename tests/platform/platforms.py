@@ -72,10 +72,13 @@ class Api:
         project_id: str = data["id"]
         return project_id
 
-    async def upload(self, project_id: str, files: Mapping[str, str]) -> str:
+    async def upload(
+        self, project_id: str, files: Mapping[str, str], *, promote: str | None = None
+    ) -> str:
         body = {"files": [{"path": path, "content": text} for path, text in files.items()]}
+        query = f"?promote={promote}" if promote else ""
         status, data = await self.request(
-            "PUT", f"/v1/projects/{project_id}/deployments/files", json=body
+            "PUT", f"/v1/projects/{project_id}/deployments/files{query}", json=body
         )
         assert status == 200, data
         deployment_id: str = data["id"]

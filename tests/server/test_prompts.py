@@ -18,6 +18,7 @@ CALL = re.compile(r"\b([A-Z]\w+) (?=\{)")
 
 PATTERNS = {
     "blue-green",
+    "canary",
     "debug-failed-deployment",
     "deploy-ai-agent",
     "deploy-bot",

@@ -91,7 +91,10 @@ async def test_diagnose_tells_of_failed_requests_and_restarts(
         async with httpx2.AsyncClient(timeout=30) as client:
             for _ in range(3):
                 await client.get(f"{verdict['url']}{path}")
-        found = await agent.call("Diagnose", project_id=name)
+        found = await eventually(
+            lambda: agent.call("Diagnose", project_id=name),
+            lambda seen: path == "/broken" or "restarts" in seen["environments"][0],
+        )  # an exit is seen a moment after the request that ended with it
         status = await agent.call("Status")
     assert calm["next"][0].startswith("Nothing wrong was seen: ")
     assert "/ of production answers 200" in calm["next"][0]

@@ -18,8 +18,10 @@ from createos_mcp.platform.gateway.addresses import Addresses
 from createos_mcp.platform.gateway.domain_routing import DomainRouting
 from createos_mcp.platform.gateway.traffic import Traffic
 from createos_mcp.platform.models import Deployment, Environment, Project, User
+from createos_mcp.platform.run.commands import Commands
 from createos_mcp.platform.run.project_users import ProjectUsers
 from createos_mcp.platform.run.supervisor import Supervisor
+from createos_mcp.platform.run.usage import UsageMeter
 from createos_mcp.platform.sandbox.app_logs import last_moment, tail
 from createos_mcp.platform.states import ProjectStatus
 from createos_mcp.platform.store.store import Store
@@ -36,6 +38,8 @@ class Services:
     reconciler: EnvironmentReconciler
     supervisor: Supervisor
     downloads: Downloads
+    commands: Commands
+    usage: UsageMeter
     transfer_tokens: TransferTokens
     traffic: Traffic
     config: PlatformConfig

@@ -116,7 +116,7 @@ def _serve_operation(operation: Operation, services: Services, validation: Valid
         arguments = await read_request_arguments(operation, request)
         call = ApiRequest(operation=operation, arguments=arguments, user=user, services=services)
         facts = await _facts(call)
-        problems = validation.check(operation, _checkable(arguments), facts=facts)
+        problems = validation.check(operation, _checkable(operation, arguments), facts=facts)
         if problems:
             raise InvalidRequestError(
                 "; ".join(f"{p.path}: {p.message}" if p.path else p.message for p in problems)
@@ -134,9 +134,13 @@ async def _facts(call: ApiRequest) -> Mapping[str, str]:
     return {"type": (await call.project()).type}
 
 
-def _checkable(arguments: Mapping[str, Json]) -> Mapping[str, Json]:
-    """Arguments as JSON values: the bytes of a part stand for the string that the tool takes."""
-    return {k: "" if isinstance(v, bytes) else v for k, v in arguments.items()}
+def _checkable(operation: Operation, arguments: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Arguments as the tool takes them: without options, and text in place of a part's bytes."""
+    return {
+        name: "" if isinstance(value, bytes) else value
+        for name, value in arguments.items()
+        if name not in operation.http.local_query
+    }
 
 
 def _answer_operation(document: Json) -> Endpoint:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from anyio import to_thread
 
+from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.api.api_request import (
     ApiRequest,
@@ -20,9 +21,11 @@ from createos_mcp.platform.build.archive import unpack_zip, write_base64_files, 
 from createos_mcp.platform.errors import NotFoundError, Refusal, StorageError, WrongStateError
 from createos_mcp.platform.gateway.addresses import app_url, deployment_host
 from createos_mcp.platform.ids import new_id
-from createos_mcp.platform.models import Deployment
+from createos_mcp.platform.models import NO_ENVIRONMENT, Deployment, Project, Reason
 from createos_mcp.platform.sandbox.app_logs import files_of
 from createos_mcp.platform.states import LIVE, DeploymentStatus, ProjectType
+
+COMMAND_TIMEOUT_S = 60
 
 
 def serialize_deployment(deployment: Deployment, services: Services) -> dict[str, Json]:
@@ -82,6 +85,7 @@ def _submit_upload(kind: str, argument: str, write: Callable[[Json, Path], None]
                 f"The project's type is {project.type}; "
                 "files can only be deployed to an upload project."
             )
+        promote = await _promotion(request, project)
         deployment_id = new_id()
         source = request.services.config.data_dir.source(deployment_id)
         try:
@@ -94,6 +98,7 @@ def _submit_upload(kind: str, argument: str, write: Callable[[Json, Path], None]
                 project_id=project.id,
                 source=kind,
                 settings=project.settings,
+                promote=promote,
                 max_pending=request.services.config.max_uploads_pending,
             )
         except Refusal:
@@ -103,6 +108,18 @@ def _submit_upload(kind: str, argument: str, write: Callable[[Json, Path], None]
         return {"id": deployment.id}
 
     return upload
+
+
+async def _promotion(request: ApiRequest, project: Project) -> str | None:
+    """Where the deployment goes: `?promote=` names an environment's id, or `none`.
+
+    Raises:
+        NotFoundError: The project has no such environment.
+    """
+    wanted: str | None = request.arguments.get("promote")
+    if wanted is not None and wanted != NO_ENVIRONMENT:
+        await request.environment_of(project, wanted)
+    return wanted
 
 
 async def list_deployments(request: ApiRequest) -> Json:
@@ -176,6 +193,33 @@ async def wake_deployment(request: ApiRequest) -> Json:
     return "The deployment is being woken."
 
 
+async def put_to_sleep(request: ApiRequest) -> Json:
+    """Give back what a deployment uses, until the next request wakes it."""
+    deployment = await request.deployment()
+    sets = request.services.supervisor.sets_of(deployment.id)
+    if not sets:
+        raise WrongStateError(f"The deployment is {deployment.status}; nothing of it runs.")
+    reason = Reason(code=ReasonCode.ASKED_TO_SLEEP, text="It was put to sleep on request")
+    for replicas in sets:
+        await request.services.supervisor.sleep(replicas.set.route_id, reason)
+    return "The deployment sleeps. The next request wakes it."
+
+
+async def run_command(request: ApiRequest) -> Json:
+    """Run a command once in the release of a deployment, with the variables of where it serves."""
+    deployment = await request.deployment()
+    await request.services.users.check(request.user.id)
+    deployment = await request.services.deployer.ensure_release(deployment)
+    environments = await request.services.store.environments.of(deployment.project_id)
+    serving = [one for one in environments if one.deployment_id == deployment.id]
+    return await request.services.commands.run(
+        deployment,
+        serving[0] if serving else None,
+        request.arguments["command"],
+        timeout_s=request.arguments.get("timeoutSeconds", COMMAND_TIMEOUT_S),
+    )
+
+
 async def delete_deployment(request: ApiRequest) -> Json:
     """Take a deployment down and delete it."""
     await request.services.deployer.delete(await request.deployment())
@@ -202,6 +246,8 @@ HANDLERS: Handlers = {
     "RetriggerDeployment": retrigger_deployment,
     "CancelDeployment": cancel_deployment,
     "WakeupDeployment": wake_deployment,
+    "SleepDeployment": put_to_sleep,
+    "RunCommand": run_command,
     "DeleteDeployment": delete_deployment,
     "DownloadDeployment": download,
 }

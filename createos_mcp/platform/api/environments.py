@@ -11,6 +11,7 @@ from createos_mcp.platform.errors import InvalidRequestError, NotFoundError, Wro
 from createos_mcp.platform.gateway.addresses import app_url, environment_host
 from createos_mcp.platform.models import Deployment, Environment, Project
 from createos_mcp.platform.run.replicas import Replicas
+from createos_mcp.platform.run.usage import Usage
 from createos_mcp.platform.sandbox.app_logs import files_of
 from createos_mcp.platform.states import ASSIGNABLE, EnvironmentStatus, ProjectType
 from createos_mcp.platform.store.environments import host_label, is_reserved
@@ -21,6 +22,7 @@ def serialize_environment(
     serving: Deployment | None,
     services: Services,
     custom_domains: Sequence[str],
+    usage: Usage | None,
 ) -> dict[str, Json]:
     """An environment as the API shows it; `extra.endpoint` is its address, if it has one."""
     return {
@@ -40,6 +42,8 @@ def serialize_environment(
             "customDomains": list(custom_domains),
             "message": environment.message,
             **_running(environment, services),
+            **(_usage(environment, usage) if usage else {}),
+            **_latency(environment, services),
         },
         "createdAt": environment.created_at,
         "updatedAt": environment.updated_at,
@@ -70,6 +74,35 @@ def _running(environment: Environment, services: Services) -> dict[str, Json]:
         "limits": limits,
         "notEnforced": dict(services.gaps),
     }
+
+
+async def _read_usage(environment: Environment, services: Services) -> Usage | None:
+    replicas = services.supervisor.active_at(environment.id)
+    instances = replicas.instances if replicas is not None else []
+    return await to_thread.run_sync(services.usage.read, instances) if instances else None
+
+
+def _usage(environment: Environment, usage: Usage) -> dict[str, Json]:
+    """What the busiest replica uses, next to what one may use."""
+    return {
+        "usage": {
+            "memoryMb": usage.memory_mb,
+            "memoryLimitMb": environment.resources["memory"],
+            "cpuMillicores": usage.cpu_millicores,
+            "cpuLimitMillicores": environment.resources["cpu"],
+        }
+    }
+
+
+def _latency(environment: Environment, services: Services) -> dict[str, Json]:
+    """How long the last hour's requests took; nothing where there were none."""
+    shares = {"p50Ms": 0.5, "p95Ms": 0.95}
+    found = {
+        name: services.traffic.latencies.quantile(environment.id, share)
+        for name, share in shares.items()
+    }
+    shown = {name: round(s * 1000) for name, s in found.items() if s is not None}
+    return {"latency": shown} if shown else {}
 
 
 def _exits(replicas: Replicas | None) -> dict[str, Json]:
@@ -125,6 +158,7 @@ async def list_environments(request: ApiRequest) -> Json:
             await store.deployments.get(environment.deployment_id or ""),
             request.services,
             await store.domains.routed_to(environment.id),
+            await _read_usage(environment, request.services),
         )
         for environment in environments
     ]
@@ -197,6 +231,19 @@ async def assign_deployment(request: ApiRequest) -> Json:
     )
 
 
+async def restart_environment(request: ApiRequest) -> Json:
+    """Start what the environment serves once more; the one before answers until it does."""
+    environment = await changeable(request)
+    await request.services.users.check(request.user.id)
+    if environment.deployment_id is None:
+        raise WrongStateError("Nothing is deployed to this environment, so nothing can restart.")
+    await request.services.store.environments.set_next_deployment(
+        environment.id, environment.deployment_id
+    )
+    request.services.reconciler.start_reconciling(environment)
+    return "The app is being restarted; the environment is active again when it answers."
+
+
 async def delete_environment(request: ApiRequest) -> Json:
     """Mark an environment for deletion; what runs in it goes in the background."""
     environment = await changeable(request)
@@ -242,6 +289,7 @@ HANDLERS: Handlers = {
     "UpdateProjectEnvironmentEnvironmentVariables": replace_variables,
     "UpdateProjectEnvironmentResources": update_resources,
     "AssignDeploymentToProjectEnvironment": assign_deployment,
+    "RestartEnvironment": restart_environment,
     "DeleteProjectEnvironment": delete_environment,
     "GetProjectEnvironmentLogs": get_environment_logs,
 }

@@ -87,7 +87,11 @@ def _parameters(operation: Operation) -> list[Json]:
         {"name": wire, "in": "query", "required": name in required, "schema": properties[name]}
         for name, wire in operation.http.query.items()
     ]
-    return [*path, *query]
+    options = [
+        {"name": wire, "in": "query", "required": False, "schema": {"type": "string"}}
+        for wire in operation.http.local_query.values()
+    ]
+    return [*path, *query, *options]
 
 
 def _body(operation: Operation) -> Json:

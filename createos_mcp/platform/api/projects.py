@@ -124,6 +124,16 @@ async def update_settings(request: ApiRequest) -> Json:
     return "Settings updated. They take effect with the next deployment."
 
 
+async def update_runtime_settings(request: ApiRequest) -> Json:
+    """Lay how an app is started and checked over the stored settings."""
+    project = await request.active_project()
+    given: Mapping[str, Json] = {k: v for k, v in request.arguments.items() if k != "project_id"}
+    if not given:
+        raise InvalidRequestError("Send at least one of healthPath, startTimeoutSeconds, worker.")
+    await request.services.store.projects.set_settings(project.id, {**project.settings, **given})
+    return "Settings updated. They take effect with the next deployment."
+
+
 async def delete_project(request: ApiRequest) -> Json:
     """Mark a project for deletion; what belongs to it goes in the background."""
     project = await request.project()
@@ -140,5 +150,6 @@ HANDLERS: Handlers = {
     "GetProject": get_project,
     "UpdateProject": update_project,
     "UpdateProjectSettings": update_settings,
+    "UpdateRuntimeSettings": update_runtime_settings,
     "DeleteProject": delete_project,
 }

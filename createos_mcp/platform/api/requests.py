@@ -42,6 +42,9 @@ async def read_request_arguments(operation: Operation, request: Request) -> Argu
         if wire_name in request.query_params:
             value = request.query_params[wire_name]
             arguments[argument] = _read_text(argument, properties[argument], value)
+    for argument, wire_name in operation.http.local_query.items():
+        if wire_name in request.query_params:
+            arguments[argument] = request.query_params[wire_name]
     if operation.http.body == "json":
         arguments.update(_without_nulls(operation.input_schema, await _read_json_body(request)))
     if operation.http.body == "multipart":

@@ -106,6 +106,8 @@ def make_plan(source: Path, settings: Mapping[str, Json], top: Path | None = Non
         reason=" and ".join(dict.fromkeys(filter(None, (marker, found.reason)))),
     )
     plan = _with_processes(plan, read_procfile(source), settings)
+    if "worker" in settings:
+        plan = replace(plan, worker=settings["worker"])
     if plan.run and not settings.get("runCommand") and plan.output_dir:
         plan = replace(plan, run=None)
     if plan.run is None and plan.output_dir is None:

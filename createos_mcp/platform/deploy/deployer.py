@@ -129,6 +129,7 @@ class Deployer:
                 project_id=deployment.project_id,
                 source=deployment.source,
                 settings=chosen,
+                promote=deployment.promote,
                 max_pending=self._config.max_uploads_pending,
             )
         except Refusal:
@@ -136,6 +137,23 @@ class Deployer:
             raise
         await self.submit(again)
         return again
+
+    async def ensure_release(self, deployment: Deployment) -> Deployment:
+        """The deployment with its release on disk, which is built again if it was collected.
+
+        Raises:
+            WrongStateError: It was never built, or cannot be built any more.
+        """
+        if deployment.release is None and deployment.live_at is None:
+            raise WrongStateError(
+                f"The deployment is {deployment.status} and was not built, so there is nothing "
+                "to run a command in."
+            )
+        try:
+            await self._releases.ensure(deployment)
+        except BuildFailedError as error:
+            raise WrongStateError(f"It cannot be built again: {error}.") from error
+        return await self._store.deployments.get(deployment.id) or deployment
 
     async def delete(self, deployment: Deployment) -> None:
         """Mark a deployment for deletion; its app, files and address go in the background.
@@ -232,7 +250,7 @@ class Deployer:
         if deployment is None:
             return
         environments = await self._store.environments.of(deployment.project_id)
-        taking = [environment.id for environment in environments if _takes_by_itself(environment)]
+        taking = [environment.id for environment in environments if _takes(environment, deployment)]
         errors = []
         for route_id in taking or [deployment.id]:
             async with self._supervisor.lock(route_id):
@@ -255,7 +273,7 @@ class Deployer:
                 await self._supervisor.replace(deployment, None)
             return
         held = await self._store.deployments.get(environment.deployment_id or "")
-        if _takes_by_itself(environment) and (held is None or held.version <= deployment.version):
+        if _takes(environment, deployment) and (held is None or held.version <= deployment.version):
             await self._supervisor.replace(deployment, environment)
 
     async def _fail(self, deployment_id: str, error: BuildFailedError | StartFailedError) -> None:
@@ -313,7 +331,10 @@ def _reason_of(error: BuildFailedError | StartFailedError) -> Reason:
     return Reason(code=error.code, text=str(error))
 
 
-def _takes_by_itself(environment: Environment) -> bool:
-    return environment.is_auto_promote_enabled and (
-        environment.status is not EnvironmentStatus.DELETING
-    )
+def _takes(environment: Environment, deployment: Deployment) -> bool:
+    """Whether a deployment goes to an environment by itself."""
+    if environment.status is EnvironmentStatus.DELETING:
+        return False
+    if deployment.promote is None:
+        return environment.is_auto_promote_enabled
+    return deployment.promote == environment.id

@@ -44,8 +44,8 @@ class Gateway:
 
     Args:
         open_socket: Makes a TCP socket inside an instance's network.
-        record: Called with route ID, status and raw path (no query) of each request that is over,
-            on sites that are counted. The status is the one that the client got: also the
+        record: Called with route ID, status, raw path (no query) and seconds of each request that
+            is over, on sites that are counted. The status is the one that the client got: also the
             gateway's own, 101 for a WebSocket, 499 where the client left before the answer began.
         port: Port shared by all host names; 0 takes a free one.
         trusted_proxies: Addresses and networks whose word on who asked is passed on.

@@ -33,8 +33,8 @@ SLOW = "The app was asleep and did not wake up in time. Retry."
 FAILED = "The app was asleep and could not be started. See its log."
 
 Wake = Callable[[], Awaitable[None]]
-Record = Callable[[str, int, str], None]
-"""Called with route ID, status and raw path of each request that is over."""
+Record = Callable[[str, int, str, float], None]
+"""Called with route ID, status, raw path and seconds of each request that is over."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,14 +94,15 @@ class Route:
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See one request or WebSocket to its end."""
         self._in_flight += 1
-        status = FAULT
+        started, status = self._clock(), FAULT
         try:
             status = await self.target.serve(exchange_of(scope, receive, send))
         finally:
             self._in_flight -= 1
             self._quiet_since = self._clock()
             if self.site.is_counted:
-                self._record(self.site.route_id, status, scope["raw_path"].decode("latin-1"))
+                path = scope["raw_path"].decode("latin-1")
+                self._record(self.site.route_id, status, path, self._quiet_since - started)
 
 
 def exchange_of(scope: Scope, receive: Receive, send: Send) -> Exchange:

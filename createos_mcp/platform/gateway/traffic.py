@@ -13,6 +13,7 @@ from typing import TypeAlias
 import anyio
 
 from createos_mcp.platform.errors import StartupError
+from createos_mcp.platform.gateway.latencies import Latencies
 from createos_mcp.platform.gateway.path_patterns import SECONDS_PER_HOUR, PatternLimit, pattern_of
 from createos_mcp.platform.store.database import Database, Transaction, open_database
 
@@ -27,6 +28,7 @@ SECONDS_KEPT_S = 2 * 3600
 SECONDS_PER_MINUTE = 60
 SECONDS_PER_DAY = 86_400
 TOP_ROWS = 10
+SWITCHED = 101
 
 Key: TypeAlias = tuple[str, int, int, str]
 """Environment, Unix second, status, path pattern."""
@@ -53,6 +55,7 @@ class Traffic:
         self, database: Database, *, now: Callable[[], datetime], retention_s: int
     ) -> None:
         self.retention_s = retention_s
+        self.latencies = Latencies(lambda: now().timestamp())
         self._database = database
         self._now = now
         self._counts: Counter[Key] = Counter()
@@ -64,17 +67,20 @@ class Traffic:
         """The present Unix second."""
         return int(self._now().timestamp())
 
-    def record(self, environment_id: str, status: int, path: str) -> None:
+    def record(self, environment_id: str, status: int, path: str, seconds: float) -> None:
         """Count one request that is over.
 
         Args:
             environment_id: Whose it was.
             status: What the client got.
             path: As the client wrote it.
+            seconds: How long it took; that of a WebSocket says nothing of the app.
         """
         at = self.now_s()
         pattern = self._patterns.admit(environment_id, at, pattern_of(path))
         self._counts[environment_id, at, status, pattern] += 1
+        if status != SWITCHED:
+            self.latencies.record(environment_id, seconds)
 
     async def run(self) -> None:
         """Write what was counted, and let go of what is old, for as long as the platform runs."""

@@ -12,7 +12,14 @@ from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.platform.background import Background, Work
 from createos_mcp.platform.errors import StartFailedError, StorageError
 from createos_mcp.platform.ids import new_id
-from createos_mcp.platform.models import Instance, LaunchSpec, Reason, Release, ReplicaSet
+from createos_mcp.platform.models import (
+    Instance,
+    LaunchSpec,
+    Reason,
+    Release,
+    ReplicaSet,
+    StartCheck,
+)
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.run.instances import to_json
 from createos_mcp.platform.run.runner import BuildLog, Runner
@@ -46,6 +53,7 @@ class Replicas:
     Args:
         replica_set: What shall run.
         release: What was built of its deployment.
+        start: When a replica counts as started.
         uid: The kernel's user of its project, where each project has one.
         log: Where the last words of a replica go that does not start.
         changed: Told whenever a replica comes or goes by itself, and which one has gone.
@@ -56,6 +64,7 @@ class Replicas:
         replica_set: ReplicaSet,
         release: Release,
         *,
+        start: StartCheck,
         rows: ReplicaSets,
         runner: Runner,
         data_dir: DataDir,
@@ -66,6 +75,7 @@ class Replicas:
     ) -> None:
         self.set = replica_set
         self._release = release
+        self._check = start
         self._rows = rows
         self._runner = runner
         self._data_dir = data_dir
@@ -228,6 +238,8 @@ class Replicas:
             cpu_millicores=self.set.resources["cpu"],
             log_file=self._data_dir.app_log(self.set.deployment_id, self.set.route_id, number),
             uid=self._uid,
+            health_path=self._check.health_path,
+            start_timeout_s=self._check.timeout_s,
         )
 
     def _watch(self, number: int, instance: Instance) -> None:

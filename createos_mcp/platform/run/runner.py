@@ -16,17 +16,20 @@ import anyio
 from anyio import to_thread
 
 from createos_mcp.contract.values import Json
-from createos_mcp.platform.build.steps import Steps
+from createos_mcp.platform.build.build_command import OnLines
+from createos_mcp.platform.build.steps import Finished, Steps
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.errors import (
     AppExitedError,
     AppNeverListenedError,
     AppOutOfMemoryError,
+    AppUnhealthyError,
     ReleaseCommandError,
     StartFailedError,
 )
 from createos_mcp.platform.models import Instance, LaunchSpec
 from createos_mcp.platform.processes import ProcessId, kill_trees, pids_by_environ
+from createos_mcp.platform.run.health import FIRST_ERROR, request_status
 from createos_mcp.platform.run.instances import (
     exit_code_of,
     from_json,
@@ -60,6 +63,7 @@ SHARED_PORTS = (
 )
 
 PORT_POLL_S = 0.5
+LOOPBACK = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 APP_NICE = 5
 """The platform itself goes before apps, and apps before builds."""
 
@@ -99,7 +103,7 @@ class Runner:
         try:
             if spec.release.worker:
                 return await self._until_it_is_steady(instance)
-            return await self._until_it_answers(instance)
+            return await self._until_it_answers(instance, spec)
         except BaseException as error:
             with anyio.CancelScope(shield=True):
                 try:
@@ -119,20 +123,10 @@ class Runner:
         """
         command = spec.release.before[-1].removeprefix("exec ")
         await log(RELEASE_STAGE, [f"$ {command}"])
-        release = replace(spec.release, command=spec.release.before)
-        limits = ResourceLimits(memory_mb=spec.memory_mb, cpu_millicores=spec.cpu_millicores)
         try:
             with anyio.fail_after(self._release_timeout_s):
-                done = await self._steps.run(
-                    f"release-{spec.replica_id}",
-                    environ=self._environ(spec),
-                    limits=limits,
-                    launch=lambda run_dir, group: replace(
-                        self._launch(replace(spec, release=release), run_dir, group),
-                        log=TO_STARTER,
-                        with_parent=True,
-                    ),
-                    on_lines=lambda lines: log(RELEASE_STAGE, lines),
+                done = await self.run_once(
+                    spec, spec.release.before, on_lines=lambda lines: log(RELEASE_STAGE, lines)
                 )
         except TimeoutError as error:
             minutes = self._release_timeout_s / 60
@@ -144,6 +138,30 @@ class Runner:
             raise ReleaseCommandError(command, f"used more than {spec.memory_mb} MB of memory")
         if done.exit_code:
             raise ReleaseCommandError(command, f"exited with {done.exit_code}")
+
+    async def run_once(
+        self, spec: LaunchSpec, command: tuple[str, ...], *, on_lines: OnLines
+    ) -> Finished:
+        """Run a command to its end where an app runs: its files, variables, limits and network.
+
+        Args:
+            spec: The app's; its `replica_id` is not in use.
+            command: Program and arguments.
+            on_lines: Told what it prints.
+
+        Raises:
+            OSError: It could not be started.
+        """
+        own = replace(spec, release=replace(spec.release, command=command))
+        return await self._steps.run(
+            f"release-{spec.replica_id}",
+            environ=self._environ(own),
+            limits=ResourceLimits(memory_mb=spec.memory_mb, cpu_millicores=spec.cpu_millicores),
+            launch=lambda run_dir, group: replace(
+                self._launch(own, run_dir, group), log=TO_STARTER, with_parent=True
+            ),
+            on_lines=on_lines,
+        )
 
     async def _begin(self, spec: LaunchSpec) -> Instance:
         group = self._group(spec.replica_id)
@@ -290,19 +308,40 @@ class Runner:
             raise AppExitedError(exit_code_of(instance), when)
         return instance
 
-    async def _until_it_answers(self, instance: Instance) -> Instance:
+    async def _until_it_answers(self, instance: Instance, spec: LaunchSpec) -> Instance:
         poll_s = FIRST_POLL_S
         started = anyio.current_time()
-        while anyio.current_time() - started < self._start_timeout_s:
+        timeout_s = spec.start_timeout_s or self._start_timeout_s
+        seen = ""
+        while anyio.current_time() - started < timeout_s:
             if not is_instance_running(instance):
                 raise AppExitedError(exit_code_of(instance))
             patient = anyio.current_time() - started > OTHER_PORT_AFTER_S
             port = await self._answering_port(instance, any_port=patient)
             if port is not None:
-                return replace(instance, port=port)
+                found = replace(instance, port=port)
+                seen = await self._is_unhealthy(found, spec.health_path)
+                if not seen:
+                    return found
             await anyio.sleep(poll_s)
             poll_s = min(poll_s * 1.5, LAST_POLL_S)
-        raise AppNeverListenedError(instance.port, self._start_timeout_s)
+        if seen:
+            raise AppUnhealthyError(str(spec.health_path), seen, timeout_s)
+        raise AppNeverListenedError(instance.port, timeout_s)
+
+    async def _is_unhealthy(self, instance: Instance, path: str | None) -> str:
+        """What the health path did that is not healthy, `answered 503`; empty when it is."""
+        if path is None:
+            return ""
+        for family, address in LOOPBACK:
+            with contextlib.suppress(OSError):
+                async with asyncio.timeout(PROBE_TIMEOUT_S):
+                    probe = await self.open_socket(instance, family)
+                    probe.settimeout(0)
+                    await asyncio.get_running_loop().sock_connect(probe, (address, instance.port))
+                status = await to_thread.run_sync(request_status, probe, path)
+                return "" if status < FIRST_ERROR else f"answered {status}"
+        return "did not answer"
 
     async def _answering_port(self, instance: Instance, *, any_port: bool) -> int | None:
         try:
@@ -317,7 +356,7 @@ class Runner:
         return None
 
     async def _connects(self, instance: Instance, port: int) -> bool:
-        for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        for family, address in LOOPBACK:
             with contextlib.suppress(OSError), await self.open_socket(instance, family) as probe:
                 probe.settimeout(0)
                 async with asyncio.timeout(PROBE_TIMEOUT_S):

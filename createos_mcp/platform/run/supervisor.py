@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 
@@ -21,6 +22,7 @@ from createos_mcp.platform.models import (
     Reason,
     Replica,
     ReplicaSet,
+    StartCheck,
     release_from_json,
 )
 from createos_mcp.platform.run.project_users import ProjectUsers
@@ -50,6 +52,26 @@ def build_log(store: Store, deployment_id: str) -> BuildLog:
         await store.deployments.append_build_log(deployment_id, stage, lines)
 
     return append
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Conditions:
+    """What a deployment runs with: variables, port and resources."""
+
+    run_envs: Mapping[str, str] = field(repr=False)
+    port: int
+    resources: Mapping[str, int]
+
+
+def conditions_of(deployment: Deployment, environment: Environment | None) -> Conditions:
+    """What a deployment runs with in an environment, or by itself."""
+    own = environment.settings if environment is not None else {}
+    settings = deployment.settings
+    return Conditions(
+        run_envs={**settings.get("runEnvs", {}), **own.get("runEnvs", {})},
+        port=own.get("port") or settings.get("port") or DEFAULT_PORT,
+        resources=environment.resources if environment is not None else DEFAULT_RESOURCES,
+    )
 
 
 class Supervisor:
@@ -91,16 +113,19 @@ class Supervisor:
 
     def runs(self, deployment_id: str) -> bool:
         """Whether a deployment has replicas anywhere."""
-        return any(r.set.deployment_id == deployment_id for r in self._at.values())
+        return bool(self.sets_of(deployment_id))
 
     def running(self) -> list[Replicas]:
         """Every set that answers somewhere, in the order in which they began to."""
         return list(self._at.values())
 
+    def sets_of(self, deployment_id: str) -> list[Replicas]:
+        """What answers of a deployment, at any route."""
+        return [r for r in self._at.values() if r.set.deployment_id == deployment_id]
+
     def instances_of(self, deployment_id: str) -> list[Instance]:
         """The replicas of a deployment that answer now, at any route."""
-        sets = (r for r in self._at.values() if r.set.deployment_id == deployment_id)
-        return [instance for replicas in sets for instance in replicas.instances]
+        return [one for replicas in self.sets_of(deployment_id) for one in replicas.instances]
 
     async def replace(self, deployment: Deployment, environment: Environment | None) -> None:
         """Start a deployment at a route, lead its address there, and let go what was there.
@@ -254,14 +279,13 @@ class Supervisor:
             )
 
     async def _add(self, deployment: Deployment, environment: Environment | None) -> Replicas:
-        own = environment.settings if environment is not None else {}
-        settings = deployment.settings
+        conditions = conditions_of(deployment, environment)
         replica_set = await self._store.replica_sets.add(
             deployment_id=deployment.id,
             environment_id=environment.id if environment is not None else None,
-            run_envs={**settings.get("runEnvs", {}), **own.get("runEnvs", {})},
-            port=own.get("port") or settings.get("port") or DEFAULT_PORT,
-            resources=environment.resources if environment is not None else DEFAULT_RESOURCES,
+            run_envs=conditions.run_envs,
+            port=conditions.port,
+            resources=conditions.resources,
             created_at=format_time(datetime.now(UTC)),
         )
         return await self._run(replica_set, deployment)
@@ -270,6 +294,7 @@ class Supervisor:
         replicas = self._sets[replica_set.id] = Replicas(
             replica_set,
             release_from_json(deployment.release or {}),
+            start=StartCheck.of(deployment.settings),
             rows=self._store.replica_sets,
             runner=self._runner,
             data_dir=self._config.data_dir,

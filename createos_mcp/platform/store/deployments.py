@@ -27,6 +27,7 @@ class Deployments:
         project_id: str,
         source: str,
         settings: Mapping[str, Json],
+        promote: str | None,
         max_pending: int,
     ) -> Deployment:
         """Store a deployment in `queue`, as the project's next version.
@@ -47,6 +48,7 @@ class Deployments:
                 status=DeploymentStatus.QUEUE,
                 source=source,
                 settings=json.dumps(settings),
+                promote=promote,
                 created_at=now,
             )
             return deployment_of(transaction.run("deployment", id=deployment_id)[0])

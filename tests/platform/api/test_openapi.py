@@ -20,7 +20,7 @@ from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.paths import DataDir
 from tests.eventually import eventually_now
 
-OPERATIONS = load_catalog().operations
+OPERATIONS = load_catalog(local=True).operations
 
 EXAMPLES = 14
 """Requests per operation."""

@@ -36,11 +36,11 @@ async def counting(path: Path, clock: Clock) -> AsyncIterator[Traffic]:
 async def test_what_is_counted_is_seen_at_once_and_after_a_restart(tmp_path: Path) -> None:
     clock = Clock()
     async with counting(tmp_path, clock) as traffic:
-        traffic.record("one", 200, "/a")
-        traffic.record("one", 404, "/a")
-        traffic.record("two", 200, "/a")
+        traffic.record("one", 200, "/a", 0.01)
+        traffic.record("one", 404, "/a", 0.01)
+        traffic.record("two", 200, "/a", 0.01)
         assert await traffic.statuses("one", EVER) == {200: 1, 404: 1}
-        traffic.record("one", 404, "/b")
+        traffic.record("one", 404, "/b", 0.01)
     async with counting(tmp_path, clock) as traffic:
         assert await traffic.statuses("one", EVER) == {404: 2, 200: 1}
 
@@ -49,7 +49,7 @@ async def test_a_window_includes_its_first_and_last_second(tmp_path: Path) -> No
     clock = Clock()
     async with counting(tmp_path, clock) as traffic:
         for _ in range(4):
-            traffic.record("one", 200, "/")
+            traffic.record("one", 200, "/", 0.01)
             clock.advance(1)
         window = Window(start=START + 1, end=START + 2)
         assert await traffic.statuses("one", window) == {200: 2}
@@ -59,7 +59,7 @@ async def test_old_seconds_become_minutes_and_the_sums_stay(tmp_path: Path) -> N
     clock = Clock()
     async with counting(tmp_path, clock) as traffic:
         for _ in range(60):
-            traffic.record("one", 200, "/")
+            traffic.record("one", 200, "/", 0.01)
             clock.advance(1)
         await traffic.flush()
         clock.advance(SECONDS_KEPT_S + 60)
@@ -67,7 +67,7 @@ async def test_old_seconds_become_minutes_and_the_sums_stay(tmp_path: Path) -> N
         points = await traffic.points("one", EVER, width_s=1)
         assert points == {START - 30: {2: 30}, START + 30: {2: 30}}
         clock.advance(60)
-        traffic.record("one", 200, "/")
+        traffic.record("one", 200, "/", 0.01)
         await traffic.flush()
         await traffic.roll()
         assert await traffic.statuses("one", EVER) == {200: 61}
@@ -77,7 +77,7 @@ async def test_old_seconds_become_minutes_and_the_sums_stay(tmp_path: Path) -> N
 async def test_minutes_are_forgotten_after_the_retention(tmp_path: Path) -> None:
     clock = Clock()
     async with counting(tmp_path, clock) as traffic:
-        traffic.record("one", 200, "/")
+        traffic.record("one", 200, "/", 0.01)
         await traffic.flush()
         clock.advance(timedelta(days=6).total_seconds())
         await traffic.roll()
@@ -93,10 +93,10 @@ async def test_paths_beyond_the_limit_are_counted_as_one_also_after_a_restart(
     clock = Clock()
     async with counting(tmp_path, clock) as traffic:
         for number in range(PATTERNS_PER_HOUR):
-            traffic.record("one", 200, f"/page-{number}")
+            traffic.record("one", 200, f"/page-{number}", 0.01)
     async with counting(tmp_path, clock) as traffic:
         for number in range(7):
-            traffic.record("one", 200, f"/more-{number}")
+            traffic.record("one", 200, f"/more-{number}", 0.01)
         top, *_ = await traffic.top_paths("one", EVER)
         assert tuple(top) == (OTHER, 7)
         assert sum((await traffic.statuses("one", EVER)).values()) == PATTERNS_PER_HOUR + 7
@@ -109,13 +109,13 @@ async def test_a_damaged_file_is_set_aside_and_counting_goes_on(
     clock = Clock()
     async with counting(tmp_path, clock) as traffic:
         for number in range(400):
-            traffic.record("one", 200, f"/page-{number}")
+            traffic.record("one", 200, f"/page-{number}", 0.01)
     file = tmp_path / "traffic.db"
     intact = file.read_bytes()
     file.write_bytes(intact[:kept_bytes] + b"damage" * ((len(intact) - kept_bytes) // 6))
     with caplog.at_level(logging.WARNING):
         async with counting(tmp_path, clock) as traffic:
-            traffic.record("one", 200, "/")
+            traffic.record("one", 200, "/", 0.01)
             assert await traffic.statuses("one", EVER) == {200: 1}
 
     assert "moved aside" in caplog.text
@@ -126,7 +126,7 @@ async def test_a_kill_loses_nothing_that_was_written(tmp_path: Path) -> None:
     """The file is read by another connection while the first one never closes it."""
     clock = Clock()
     async with counting(tmp_path, clock) as traffic:
-        traffic.record("one", 200, "/")
+        traffic.record("one", 200, "/", 0.01)
         await traffic.flush()
         with closing(sqlite3.connect(tmp_path / "traffic.db")) as connection:
             assert connection.execute("SELECT sum(count) FROM traffic").fetchone() == (1,)
