@@ -86,7 +86,8 @@ async def serving(
     *, workspace: Workspace = NOWHERE, **options: Json
 ) -> AsyncIterator[tuple[Server[Any], FakeApi]]:
     """A server whose calls reach an API on a real socket."""
-    options.setdefault("workflows", build_workflows(CATALOG, workspace))
+    catalog = load_catalog(local=bool(options.get("is_local")))
+    options.setdefault("workflows", build_workflows(catalog, workspace))
     with fake_api() as api:
         target = ApiTarget(base_url=api.url, credentials=Credentials(api_key=KEY))
 
@@ -94,7 +95,7 @@ async def serving(
             return target
 
         async with Backend(locate, attempts=1) as backend:
-            yield build_server(CATALOG, backend, **options), api
+            yield build_server(catalog, backend, **options), api
 
 
 @asynccontextmanager

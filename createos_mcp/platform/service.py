@@ -39,7 +39,7 @@ from createos_mcp.platform.gateway.listeners import Listeners, bind_loopback
 from createos_mcp.platform.gateway.traffic import open_traffic
 from createos_mcp.platform.processes import ProcessId
 from createos_mcp.platform.run.address_watch import AddressWatch
-from createos_mcp.platform.run.commands import Commands
+from createos_mcp.platform.run.commands import AppCommands
 from createos_mcp.platform.run.project_users import ProjectUsers
 from createos_mcp.platform.run.runner import Runner
 from createos_mcp.platform.run.sleeper import Sleeper
@@ -167,7 +167,7 @@ async def open_platform(
                 addresses=addresses,
                 reconciler=reconciler,
                 supervisor=supervisor,
-                commands=Commands(
+                commands=AppCommands(
                     runner=runner,
                     users=users,
                     data_dir=data_dir,

@@ -36,7 +36,7 @@ SEARCH = Tool(
     annotations=_READING,
     input_schema=_object_schema_of(
         {
-            "query": {"type": "string", "description": "What to do, such as roll back production"},
+            "query": {"type": "string", "description": "Such as roll back production"},
             "limit": {"type": "integer", "default": _FOUND, "minimum": 1, "maximum": _MOST},
         },
         "query",
@@ -58,7 +58,7 @@ CALL = Tool(
     name="CallTool",
     title="Call a tool",
     group=GROUP,
-    description="Call a tool that SearchTools found. Listed tools are better called directly.",
+    description="Call a tool that SearchTools found.",
     annotations=_ANYTHING,
     input_schema=_object_schema_of(
         {

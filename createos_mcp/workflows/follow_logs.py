@@ -37,12 +37,12 @@ async def follow_logs(call: ToolCall, _: Workspace, arguments: Arguments) -> Jso
     seconds = arguments.get("seconds", DEFAULT_S)
     if not call.shows_progress:
         seconds = min(seconds, LONGEST_WITHOUT_PROGRESS_S)
-    tail = _Tail(await _read(call, project, environment, arguments))
+    tail = _Tail(await _read(call, project, environment))
     end = anyio.current_time() + seconds
     came: list[str] = []
     while anyio.current_time() < end:
         await anyio.sleep(min(_PAUSE_S, max(0.0, end - anyio.current_time())))
-        new = tail.advance(await _read(call, project, environment, arguments))
+        new = tail.advance(await _read(call, project, environment))
         if new:
             came += new
             await call.report("\n".join(new[-_LINES_SHOWN:]))
@@ -56,10 +56,7 @@ async def follow_logs(call: ToolCall, _: Workspace, arguments: Arguments) -> Jso
 
 
 async def _read(
-    call: ToolCall,
-    project: Mapping[str, Json],
-    environment: Mapping[str, Json],
-    arguments: Arguments,
+    call: ToolCall, project: Mapping[str, Json], environment: Mapping[str, Json]
 ) -> list[str]:
     data = await call.operate(
         "GetProjectEnvironmentLogs",
@@ -67,8 +64,7 @@ async def _read(
         environment_id=environment["id"],
         **{"since-seconds": _OVERLAP_S},
     )
-    chosen = {name: arguments[name] for name in ("grep",) if name in arguments}
-    return [line for line in str(view_log(data, chosen) or "").splitlines() if line]
+    return [line for line in str(view_log(data, {}) or "").splitlines() if line]
 
 
 class _Tail:

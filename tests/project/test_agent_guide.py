@@ -2,11 +2,12 @@ import json
 import re
 from pathlib import Path
 
+from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.validation import Validation
 from tests.agents import CATALOG
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "agent-guide.md").read_text()
-TOOLS = {tool.name: tool for tool in CATALOG.tools}
+TOOLS = {tool.name: tool for tool in load_catalog(local=True).tools}
 SEARCH = {"SearchTools", "DescribeTool", "CallTool"}
 
 QUOTED = re.compile(r"`([^`]+)`")

@@ -188,8 +188,7 @@ async def uploads(stage: Stage) -> None:
 
 async def deploy(agent: Agent, name: str) -> None:
     """A project that answers `as text`."""
-    project = {"uniqueName": name, "displayName": name, "type": "upload", "source": {}}
-    await agent.call("CreateProject", **project, settings={"useBuildAI": True})
+    await new_project(agent, name)
     text = [{"path": "main.py", "content": saying("as text")}]
     await agent.call("UploadDeploymentFiles", project_id=name, files=text)
     assert await agent.page(name) == "as text"
@@ -400,6 +399,8 @@ async def transfers(stage: Stage) -> None:
     async with another_agent(stage.era, stage.data_dir, agent) as other:
         for giver, receiver in ((agent, other), (other, agent)):
             link = await giver.call("GetProjectTransferUri", project_id=name)
+            assert str(link).count(link["token"]) == 1
+            assert f"TransferProject project_id={project_id} token=TOKEN" in link["next"]
             given = {"project_id": project_id, "token": link["token"]}
             await receiver.call("TransferProject", **given)
             assert name in await giver.refusal("GetProject", project_id=name)
@@ -408,6 +409,32 @@ async def transfers(stage: Stage) -> None:
     last, first = [(row["fromUserId"], row["toUserId"]) for row in listed]
     assert last == first[::-1]
     assert await agent.page(name) == "as text"
+
+
+async def local_operations(stage: Stage) -> None:
+    """What the local platform alone has."""
+    agent, name = stage.agent, stage.name
+    await agent.call("UpdateRuntimeSettings", **await new_project(agent, name), healthPath="/")
+    text = [{"path": "main.py", "content": saying("as text")}]
+    await agent.call("UploadDeploymentFiles", project_id=name, files=text)
+    assert await agent.page(name) == "as text"
+    newest = {"project_id": name, "deployment_id": "latest"}
+    done = await agent.call("RunCommand", **newest, command="ls; exit 4")
+    assert (done["exitCode"], "main.py" in done["output"]) == (4, True)
+    await agent.call("RestartEnvironment", project_id=name, environment_id="production")
+    await eventually(
+        lambda: agent.call("ListProjectEnvironments", project_id=name),
+        lambda listed: listed["items"][0]["status"] == "active",
+    )
+    await agent.call("SleepDeployment", **newest)
+    assert (await agent.settled(name))["status"] == "sleeping"
+
+
+async def new_project(agent: Agent, name: str) -> dict[str, str]:
+    """A project without a deployment, as an argument names it."""
+    project = {"uniqueName": name, "displayName": name, "type": "upload", "source": {}}
+    await agent.call("CreateProject", **project, settings={"useBuildAI": True})
+    return {"project_id": name}
 
 
 async def endings(stage: Stage) -> None:
@@ -437,6 +464,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "domains": domains,
     "cronjobs": cronjobs,
     "transfers": transfers,
+    "local": local_operations,
     "endings": endings,
 }
 

@@ -18,7 +18,7 @@ from createos_mcp.platform.gateway.addresses import Addresses
 from createos_mcp.platform.gateway.domain_routing import DomainRouting
 from createos_mcp.platform.gateway.traffic import Traffic
 from createos_mcp.platform.models import Deployment, Environment, Project, User
-from createos_mcp.platform.run.commands import Commands
+from createos_mcp.platform.run.commands import AppCommands
 from createos_mcp.platform.run.project_users import ProjectUsers
 from createos_mcp.platform.run.supervisor import Supervisor
 from createos_mcp.platform.run.usage import UsageMeter
@@ -38,7 +38,7 @@ class Services:
     reconciler: EnvironmentReconciler
     supervisor: Supervisor
     downloads: Downloads
-    commands: Commands
+    commands: AppCommands
     usage: UsageMeter
     transfer_tokens: TransferTokens
     traffic: Traffic

@@ -205,7 +205,7 @@ async def put_to_sleep(request: ApiRequest) -> Json:
     return "The deployment sleeps. The next request wakes it."
 
 
-async def run_command(request: ApiRequest) -> Json:
+async def run_app_command(request: ApiRequest) -> Json:
     """Run a command once in the release of a deployment, with the variables of where it serves."""
     deployment = await request.deployment()
     await request.services.users.check(request.user.id)
@@ -247,7 +247,7 @@ HANDLERS: Handlers = {
     "CancelDeployment": cancel_deployment,
     "WakeupDeployment": wake_deployment,
     "SleepDeployment": put_to_sleep,
-    "RunCommand": run_command,
+    "RunCommand": run_app_command,
     "DeleteDeployment": delete_deployment,
     "DownloadDeployment": download,
 }

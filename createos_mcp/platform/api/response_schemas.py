@@ -19,6 +19,11 @@ _LISTED_AS: Mapping[str, str] = {
 _WRAPPED: Mapping[str, str] = {"ListProjectTemplateRejections": "rejections"}
 """Lists that are no pages, and stand in an object all the same."""
 
+_CLOUD_ONLY: Mapping[str, frozenset[str]] = {
+    "GetProjectTransferUri": frozenset({"frontendUri"}),
+}
+"""Members that only the cloud sends: here is no page that takes a project over."""
+
 _ANSWERS_AS: Mapping[str, str] = {"RetriggerDeployment": "GetDeployment"}
 """Operations that answer with a resource where the contract has a sentence or a resource."""
 
@@ -57,7 +62,9 @@ def response_data_schema(operation: Operation, operations: Mapping[str, Operatio
         return _list_schema(operation.name, members)
     if members.keys() == {"message"}:
         return _TEXT
-    return _complete(named.output_schema)
+    absent = _CLOUD_ONLY.get(operation.name, frozenset())
+    shown = {name: schema for name, schema in members.items() if name not in absent}
+    return _complete({**named.output_schema, "properties": shown})
 
 
 def _list_schema(name: str, members: Mapping[str, Json]) -> Schema:

@@ -21,16 +21,16 @@ def serialize_transfer(transfer: Transfer) -> dict[str, Json]:
 
 
 async def make_link(request: ApiRequest) -> Json:
-    """A token for one transfer, and the address that takes it."""
+    """A token for one transfer, and how the next owner uses it."""
     project = await request.project()
     if project.status is not ProjectStatus.ACTIVE:
         raise InvalidRequestError(f"The project is {project.status}, not active.")
     token, expires_at = request.services.transfer_tokens.issue(project.id, request.user.id)
-    base_url = f"http://127.0.0.1:{request.services.config.api_port}"
+    call = f"createos-mcp call TransferProject project_id={project.id} token=TOKEN"
     return {
         "token": token,
-        "frontendUri": f"{base_url}/v1/projects/{project.id}/transfer?token={token}",
         "expiresAt": format_time(expires_at),
+        "next": f"Give the token to the next owner, another user of this platform, to run: {call}",
     }
 
 

@@ -9,15 +9,15 @@ from createos_mcp.platform.errors import StorageError
 from createos_mcp.platform.ids import new_id
 from createos_mcp.platform.models import Deployment, Environment, LaunchSpec, release_from_json
 from createos_mcp.platform.paths import DataDir
+from createos_mcp.platform.run.conditions import conditions_of
 from createos_mcp.platform.run.project_users import ProjectUsers
 from createos_mcp.platform.run.runner import Runner
-from createos_mcp.platform.run.supervisor import conditions_of
 
 OUTPUT_CHARACTERS = 64_000
 """Of the end of what a command printed; the rest is cut."""
 
 
-class Commands:
+class AppCommands:
     """Runs commands next to the apps, with the files, variables, limits and network of one.
 
     Args:

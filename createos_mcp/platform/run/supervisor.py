@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 
@@ -25,16 +24,13 @@ from createos_mcp.platform.models import (
     StartCheck,
     release_from_json,
 )
+from createos_mcp.platform.run.conditions import conditions_of
 from createos_mcp.platform.run.project_users import ProjectUsers
 from createos_mcp.platform.run.replicas import Replicas
 from createos_mcp.platform.run.runner import BuildLog, Runner
 from createos_mcp.platform.states import LIVE, DeploymentStatus
-from createos_mcp.platform.store.environments import DEFAULT_RESOURCES
 from createos_mcp.platform.store.store import Store
 from createos_mcp.platform.timestamps import format_time
-
-# What most frameworks listen on if nobody says otherwise.
-DEFAULT_PORT = 3000
 
 SUPERSEDED = Reason(code=ReasonCode.SUPERSEDED, text="Another deployment has replaced it")
 ASLEEP = "The deployment is asleep. WakeupDeployment starts it."
@@ -52,26 +48,6 @@ def build_log(store: Store, deployment_id: str) -> BuildLog:
         await store.deployments.append_build_log(deployment_id, stage, lines)
 
     return append
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Conditions:
-    """What a deployment runs with: variables, port and resources."""
-
-    run_envs: Mapping[str, str] = field(repr=False)
-    port: int
-    resources: Mapping[str, int]
-
-
-def conditions_of(deployment: Deployment, environment: Environment | None) -> Conditions:
-    """What a deployment runs with in an environment, or by itself."""
-    own = environment.settings if environment is not None else {}
-    settings = deployment.settings
-    return Conditions(
-        run_envs={**settings.get("runEnvs", {}), **own.get("runEnvs", {})},
-        port=own.get("port") or settings.get("port") or DEFAULT_PORT,
-        resources=environment.resources if environment is not None else DEFAULT_RESOURCES,
-    )
 
 
 class Supervisor:
