@@ -266,7 +266,7 @@ class ToolCall:
             return
         confirmations = self._calls.confirmations
         # What costs no request comes first.
-        if asked.removed is None and not confirmations.must_ask(self._client, operation):
+        if not asked.removed and not confirmations.must_ask(self._client, operation):
             return
         question = await self._calls.policy.question(operation, arguments, self._fetch)
         if question is None or not confirmations.must_ask(self._client, operation):

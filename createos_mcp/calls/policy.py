@@ -63,11 +63,11 @@ class Policy:
             if isinstance(error, ApiError) and error.status == _NOT_FOUND:
                 raise
             subject, ending = {}, _UNREAD
-        if asked.removed is not None and ending != _UNREAD:
-            names = _removed(asked.removed, subject, arguments)
-            if not names:
+        if asked.removed and ending != _UNREAD:
+            lost = [_lost(removal, subject, arguments) for removal in asked.removed]
+            if not any(lost):
                 return None
-            ending = f" The {asked.removed.noun} {', '.join(names)} would be lost."
+            ending = "".join(lost)
         typed = str(subject.get(asked.typed) or own_id) if asked.typed else ""
         text = _fill_question(asked.question, subject, arguments, own_id)
         return Question(text=text + ending, typed=typed)
@@ -96,6 +96,12 @@ class Policy:
         operation = self._operations[lookup.operation]
         taken = operation.input_schema["properties"].keys()
         return await fetch(operation, {n: v for n, v in arguments.items() if n in taken})
+
+
+def _lost(removal: Removal, subject: Mapping[str, Json], arguments: Arguments) -> str:
+    """A sentence with the names that the call does not keep; empty where it keeps all."""
+    names = _removed(removal, subject, arguments) if removal.argument in arguments else ()
+    return f" The {removal.noun} {', '.join(names)} would be lost." if names else ""
 
 
 def _removed(removal: Removal, subject: Mapping[str, Json], arguments: Arguments) -> Sequence[str]:

@@ -127,7 +127,7 @@ class Confirmation:
     losses: tuple[SideEffect, ...] = ()
     if_given: str = ""
     """Argument without which nobody is asked."""
-    removed: Removal | None = None
+    removed: tuple[Removal, ...] = ()
     """Names that the call would remove; without any, nobody is asked."""
 
 

@@ -31,6 +31,7 @@ IRREVERSIBLE = {
     "RevokeAPIKey",
     "TransferProject",
     "UpdateProjectEnvironmentEnvironmentVariables",
+    "UpdateProjectSettings",
 }
 REVEALING = {"GetDeployment", "GetProject", "ListProjectEnvironments"}
 

@@ -169,3 +169,19 @@ async def test_a_few_of_many_variables_are_named() -> None:
     names = [f"V{number:02}" for number in range(25)]
     question = await ask(REPLACE, arguments, fetcher(holding(*names)))
     assert "V19, and 5 more would be lost" in question.text
+
+
+SETTINGS = CATALOG.operations["UpdateProjectSettings"]
+HELD = {"GetProject": {"uniqueName": "my-app", "settings": {"runEnvs": {"TOKEN": "********"}}}}
+
+
+async def test_settings_that_leave_out_variables_name_them() -> None:
+    question = await ask(SETTINGS, {**PROJECT, "runEnvs": {}, "port": 80}, fetcher(HELD))
+    assert question.text == (
+        "Change the settings of the project my-app? The variables TOKEN would be lost."
+    )
+
+
+@pytest.mark.parametrize("given", [{"port": 80}, {"runEnvs": {"TOKEN": "new"}}, {"buildVars": {}}])
+async def test_nobody_is_asked_about_settings_that_lose_nothing(given: Json) -> None:
+    assert await POLICY.question(SETTINGS, {**PROJECT, **given}, fetcher(HELD)) is None

@@ -62,6 +62,7 @@ DESTROYING = {
     "RemoveServicesFromApp",
     "TransferProject",
     "UpdateProjectEnvironmentEnvironmentVariables",
+    "UpdateProjectSettings",
 }
 
 REPEATABLE = {

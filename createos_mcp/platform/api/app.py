@@ -26,6 +26,7 @@ from createos_mcp.platform.api import (
     not_implemented,
     projects,
     transfers,
+    variables,
 )
 from createos_mcp.platform.api.api_request import ApiRequest, Handlers, Services
 from createos_mcp.platform.api.auth import authenticate
@@ -56,6 +57,7 @@ HANDLERS: Handlers = {
     **analytics.HANDLERS,
     **account.HANDLERS,
     **transfers.HANDLERS,
+    **variables.HANDLERS,
 }
 
 SERVED = frozenset(HANDLERS)

@@ -6,6 +6,7 @@ from anyio import to_thread
 
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.api.api_request import ApiRequest, Handlers, Services, log_text
+from createos_mcp.platform.api.variables import keep_replaced, restoring
 from createos_mcp.platform.build.build_settings import check_build_settings
 from createos_mcp.platform.errors import InvalidRequestError, NotFoundError, WrongStateError
 from createos_mcp.platform.gateway.addresses import app_url, environment_host
@@ -193,12 +194,14 @@ async def replace_variables(request: ApiRequest) -> Json:
             )
         settings["port"] = request.arguments["port"]
     check_build_settings(settings)
+    were_kept = await keep_replaced(request, project, environment, settings)
     await request.services.store.environments.set_settings(
         environment.id, {**environment.settings, **settings}
     )
     return (
-        "Variables replaced. They take effect with the next deployment or start. "
-        "To restart with them now, assign the current deployment again."
+        "Variables replaced. They take effect with the next deployment or start; "
+        "RestartEnvironment restarts with them now."
+        + (f" {restoring(environment)}" if were_kept else "")
     )
 
 

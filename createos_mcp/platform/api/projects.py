@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.api.api_request import ApiRequest, Handlers, page, page_bounds
+from createos_mcp.platform.api.variables import keep_replaced, restoring
 from createos_mcp.platform.build.build_settings import check_build_settings
 from createos_mcp.platform.errors import InvalidRequestError
 from createos_mcp.platform.gateway.addresses import app_url
@@ -120,8 +121,11 @@ async def update_settings(request: ApiRequest) -> Json:
         raise InvalidRequestError(f"The project is {project.status}, not active.")
     given: Mapping[str, Json] = {k: v for k, v in request.arguments.items() if k != "project_id"}
     check_build_settings(given)
+    were_kept = await keep_replaced(request, project, None, given)
     await request.services.store.projects.set_settings(project.id, {**project.settings, **given})
-    return "Settings updated. They take effect with the next deployment."
+    return "Settings updated. They take effect with the next deployment." + (
+        f" {restoring(None)}" if were_kept else ""
+    )
 
 
 async def update_runtime_settings(request: ApiRequest) -> Json:

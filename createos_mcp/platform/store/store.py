@@ -14,6 +14,7 @@ from createos_mcp.platform.store.environments import Environments
 from createos_mcp.platform.store.groups import Groups
 from createos_mcp.platform.store.ports import Ports
 from createos_mcp.platform.store.projects import Projects
+from createos_mcp.platform.store.replaced_variables import ReplacedVariables
 from createos_mcp.platform.store.replica_sets import ReplicaSets
 from createos_mcp.platform.store.transfers import Transfers
 
@@ -46,6 +47,7 @@ class Store:
         self.environments = Environments(database, ports=self.ports, now=now)
         self.projects = Projects(database, environments=self.environments, now=now)
         self.deployments = Deployments(database, now=now)
+        self.replaced_variables = ReplacedVariables(database, now=now)
         self.replica_sets = ReplicaSets(database)
         self.domains = Domains(database, now=now)
         self.cronjobs = Cronjobs(database, now=now)
