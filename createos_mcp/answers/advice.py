@@ -69,8 +69,11 @@ def _ask_owner(operation: Operation, _: ApiError, references: Sequence[Reference
     return f"Use the key of the owner, or ask the owner to do it.{reach}"
 
 
-def _check_id(operation: Operation, _: ApiError, references: Sequence[Reference]) -> str:
-    nearest = _nearest(operation, references)
+def _check_id(operation: Operation, error: ApiError, references: Sequence[Reference]) -> str:
+    said = error.message.lower()
+    listed = list(_listed_arguments(operation, references))
+    named = [(argument, one) for argument, one in listed if one.resource.lower() in said]
+    nearest = next(iter(named or listed), None)
     if nearest is None:
         return "Check the IDs and names in the arguments; one of them does not exist."
     argument, reference = nearest

@@ -24,6 +24,21 @@ def project_fields(members: Sequence[str], data: Json) -> Json:
     return data
 
 
+def omit_repeats(members: Sequence[str], data: Json) -> Json:
+    """Leave out what a row of a list repeats of the row before, which shows it."""
+    if not members or not isinstance(data, list):
+        return data
+    shown: list[Json] = []
+    last: Mapping[str, Json] = {}
+    for row in data:
+        if not isinstance(row, dict):
+            return data
+        same = {name for name in members if row.get(name) and row[name] == last.get(name)}
+        shown.append({name: value for name, value in row.items() if name not in same})
+        last = row
+    return shown
+
+
 def _project_row(members: Sequence[str], row: Json) -> Json:
     """A row of a form that nobody knows stays as it is."""
     if not isinstance(row, dict):

@@ -16,7 +16,7 @@ from createos_mcp.answers.framing import Frame
 from createos_mcp.answers.redaction import Redaction, SecretTable, find_masks
 from createos_mcp.answers.results import error_result, failure_result, success_result
 from createos_mcp.answers.sanitizing import Sanitized, clean_text, sanitize
-from createos_mcp.answers.summaries import project_fields
+from createos_mcp.answers.summaries import omit_repeats, project_fields
 from createos_mcp.calls.binding import bind
 from createos_mcp.calls.confirmation import ClientRequest, Confirmations, input_required
 from createos_mcp.calls.key_files import key_file
@@ -256,6 +256,7 @@ class ToolCall:
         if _SINCE in self.tool.input_schema["properties"]:
             arguments = {_SINCE: ANY_TIME_S, **arguments}
         data = project_fields(self.tool.summary, await self.perform(self.tool, arguments))
+        data = omit_repeats(self.tool.repeats, data)
         return Sanitized(value=data, is_cut=self._is_cut)
 
     async def _confirm(
@@ -263,6 +264,8 @@ class ToolCall:
     ) -> None:
         """Have a person allow a call, if it is one that takes or shows something."""
         if asked.if_given and asked.if_given not in arguments:
+            return
+        if asked.removed and not any(one.argument in arguments for one in asked.removed):
             return
         confirmations = self._calls.confirmations
         # What costs no request comes first.

@@ -1,6 +1,7 @@
 """Turns names into ids: `my-app`, `production`, `api.example.com`, `latest`."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from difflib import SequenceMatcher
 from typing import TypeAlias
@@ -158,7 +159,8 @@ def _nearest(reference: Reference, value: str, rows: Rows) -> list[str]:
     if reference.latest:
         newest = sorted(rows, key=lambda row: str(row.get("createdAt", "")), reverse=True)
         return [_deployment_label(row) for row in newest[:CANDIDATES_SHOWN]]
-    labels = sorted({_label(reference, row) for row in rows})
+    shared = Counter(_name(reference, row) for row in rows)
+    labels = sorted({_label(reference, row, shared) for row in rows})
     likeness = {label: SequenceMatcher(None, value, label).ratio() for label in labels}
     return sorted(labels, key=lambda label: -likeness[label])[:CANDIDATES_SHOWN]
 
@@ -174,7 +176,13 @@ def _id(row: Mapping[str, Json]) -> str:
     return str(row["id"] if "id" in row else row["installationId"])
 
 
-def _label(reference: Reference, row: Mapping[str, Json]) -> str:
+def _label(reference: Reference, row: Mapping[str, Json], shared: Counter[str]) -> str:
     """How a candidate is shown: its name, with the id only where the name is not its own."""
-    names = [str(row[field]) for field in reference.match if row.get(field)]
-    return f"{names[0]} ({_id(row)})" if names else _id(row)
+    name = _name(reference, row)
+    if not name:
+        return _id(row)
+    return f"{name} ({_id(row)})" if shared[name] > 1 else name
+
+
+def _name(reference: Reference, row: Mapping[str, Json]) -> str:
+    return next((str(row[field]) for field in reference.match if row.get(field)), "")

@@ -151,6 +151,8 @@ class Operation(Tool):
     http: Endpoint
     summary: tuple[str, ...] = ()
     """Members of a list's rows that are shown, `extra.endpoint`; empty for all."""
+    repeats: tuple[str, ...] = ()
+    """Members of rows that are left out where they equal those of the row before."""
     issues: Mapping[str, SecretDelivery] = field(default_factory=dict)
     """Members of the answer that hold a secret made by this call."""
     confirmation: Confirmation | None = None

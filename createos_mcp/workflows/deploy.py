@@ -1,6 +1,7 @@
 """Deploy: from a source to a URL that was requested, or to the reason why there is none."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from createos_mcp.calls.pipeline import ToolCall
 from createos_mcp.contract.errors import InvalidArgumentsError, UnresolvedNameError
@@ -82,14 +83,17 @@ async def _create(
 ) -> Json:
     name = arguments["project_id"]
     source = await _source(call, arguments) if shipment.project_type == "vcs" else {}
-    created = await call.operate(
-        "CreateProject",
-        uniqueName=name,
-        displayName=name,
-        type=shipment.project_type,
-        source=source,
-        settings=new_settings(shipment, settings),
-    )
+    try:
+        created = await call.operate(
+            "CreateProject",
+            uniqueName=name,
+            displayName=name,
+            type=shipment.project_type,
+            source=source,
+            settings=new_settings(shipment, settings),
+        )
+    except InvalidArgumentsError as error:
+        raise InvalidArgumentsError(_as_given(error.problems)) from error
     call.done.append(f"the project {name} was created")
     return await find_project(call, created["id"])
 
@@ -103,6 +107,15 @@ async def _change_settings(
     if changed:
         await call.operate("UpdateProjectSettings", project_id=project["id"], **changed)
         call.done.append(f"the settings {', '.join(changed)} were changed")
+
+
+def _as_given(problems: Iterable[Problem]) -> list[Problem]:
+    """Problems of a new project by the arguments of the call: its name is given once."""
+    return [
+        replace(problem, path="project_id") if problem.path == "uniqueName" else problem
+        for problem in problems
+        if problem.path != "displayName"
+    ]
 
 
 def _invalid_source(argument: str, message: str) -> InvalidArgumentsError:

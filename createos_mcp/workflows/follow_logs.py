@@ -45,12 +45,12 @@ async def follow_logs(call: ToolCall, _: Workspace, arguments: Arguments) -> Jso
         new = tail.advance(await _read(call, project, environment))
         if new:
             came += new
-            await call.report("\n".join(new[-_LINES_SHOWN:]))
+            await call.report(str(view_log("\n".join(new), {}, most=_LINES_SHOWN)))
     return {
         "environment": environment["uniqueName"],
         "seconds": seconds,
         "lines": len(came),
-        "log": "\n".join(came[-_LINES_KEPT:]),
+        "log": view_log("\n".join(came), {}, most=_LINES_KEPT),
         "next": "Call FollowLogs again to go on; GetProjectEnvironmentLogs shows what came before.",
     }
 
@@ -64,7 +64,7 @@ async def _read(
         environment_id=environment["id"],
         **{"since-seconds": _OVERLAP_S},
     )
-    return [line for line in str(view_log(data, {}) or "").splitlines() if line]
+    return [line for line in str(data or "").split("\n") if line.strip()]
 
 
 class _Tail:

@@ -49,4 +49,4 @@ def _invalid_reference(project: Mapping[str, Json], listed: Sequence[Mapping[str
     names = ", ".join(row["uniqueName"] for row in listed)
     if not names:
         return f"{project['uniqueName']} has no environment; CreateProjectEnvironment creates one"
-    return f"expected one of {names}"
+    return f"expected one of {names}; CreateProjectEnvironment adds another"

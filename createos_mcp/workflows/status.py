@@ -8,6 +8,7 @@ import anyio
 from createos_mcp.calls.pipeline import ToolCall
 from createos_mcp.contract.errors import ApiError, BackendError
 from createos_mcp.contract.values import Arguments, Json
+from createos_mcp.workflows.rollback import GOOD
 from createos_mcp.workflows.verdicts import address_of, is_worker
 from createos_mcp.workflows.workspace import Workspace
 
@@ -82,7 +83,7 @@ async def _row(
     row: dict[str, Json] = {"environment": environment["uniqueName"]}
     serving_id = environment.get("projectDeploymentId")
     if not serving_id:
-        return {**row, "state": str(newest["status"]) if newest else "never deployed"}
+        return {**row, "state": _unserved(newest)}
     serving: Mapping[str, Json] = next((one for one in deployments if one["id"] == serving_id), {})
     place = {"project_id": project["id"], "environment_id": environment["id"]}
     row |= {
@@ -101,6 +102,13 @@ async def _row(
         **({"restarts": restarts} if restarts else {}),
         **{name: extra[name] for name in _MEASURED if isinstance(extra.get(name), dict)},
     }
+
+
+def _unserved(newest: Mapping[str, Json] | None) -> str:
+    """The state of an environment that serves nothing: a deployment that is good went elsewhere."""
+    if newest is None:
+        return "never deployed"
+    return "empty" if newest["status"] in GOOD else str(newest["status"])
 
 
 async def _requests(call: ToolCall, place: Mapping[str, str]) -> dict[str, Json]:

@@ -9,7 +9,7 @@ from tests.agents import CATALOG, agent, text_of
 from tests.eras import Era, both_eras
 
 ID = "3f0c9a52-0000-4000-8000-000000000001"
-MARKS = re.compile(r"<untrusted ([0-9a-f]{12})>(.*?)</untrusted \1>", re.DOTALL)
+MARKS = re.compile(r"<untrusted ([0-9a-f]{6})>(.*?)</untrusted \1>", re.DOTALL)
 
 
 def structured(result: mcp_types.CallToolResult) -> Json:

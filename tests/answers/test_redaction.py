@@ -102,7 +102,7 @@ async def test_a_secret_among_the_arguments_is_masked_in_what_comes_back(era: Er
         here.api.status = 400
         here.api.answer = {"status": "fail", "data": "DATABASE_URL canary-given-value is bad"}
         result = await here.call("UpdateProjectSettings", **arguments)
-    (asked,) = here.api.asked
+    *_, asked = here.api.asked
     assert asked.body["runEnvs"] == {"DATABASE_URL": "canary-given-value"}
     assert f"DATABASE_URL {MASK} is bad" in text_of(result)
 
@@ -177,9 +177,9 @@ async def test_names_addresses_and_ordinary_values_are_not_masked() -> None:
 async def test_what_can_be_set_is_described_and_not_masked() -> None:
     editables = {"runEnvs": {"type": "object", "default": "", "required": False}}
     async with agent() as here:
-        here.api.answer = {"status": "success", "data": [{"name": "node", "editables": editables}]}
-        data = data_of(await here.call("GetSupportedProjectTypes"))
-    assert data["items"][0]["editables"] == editables
+        here.api.answer = {"status": "success", "data": {"id": ID, "editables": editables}}
+        data = data_of(await here.call("GetProject", project_id=ID))
+    assert data["editables"] == editables
 
 
 @both_eras

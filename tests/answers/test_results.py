@@ -305,6 +305,16 @@ STEPS = [
     ("DeleteDomain", ApiError(404, ""), "Call ListDomains and check domain_id"),
     ("GetDeployment", ApiError(404, ""), "Call ListDeployments and check deployment_id"),
     ("ListDomains", ApiError(404, ""), "Call ListProjects and check project_id"),
+    (
+        "AssignDeploymentToProjectEnvironment",
+        ApiError(404, "No deployment with the ID 'x'."),
+        "Call ListDeployments and check deploymentId",
+    ),
+    (
+        "AssignDeploymentToProjectEnvironment",
+        ApiError(404, "No environment with the ID 'x'."),
+        "Call ListProjectEnvironments and check environment_id",
+    ),
     ("RevokeAPIKey", ApiError(404, ""), "Call ListAPIKeys and check api_key_id"),
     ("ListGithubRepositories", ApiError(404, ""), "ListConnectedGithubAccounts"),
     ("CreateProject", ApiError(409, ""), "another uniqueName"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from createos_mcp.answers.summaries import project_fields
+from createos_mcp.answers.summaries import omit_repeats, project_fields
 from createos_mcp.contract.values import Json
 
 MEMBERS = ("id", "extra.endpoint")
@@ -30,3 +30,15 @@ def test_rows_keep_only_what_tells_them_apart(data: Json, shown: Json) -> None:
 
 def test_without_members_everything_stays() -> None:
     assert project_fields((), [{"a": 1}]) == [{"a": 1}]
+
+
+RUNS = [{"at": 3, "log": "x"}, {"at": 2, "log": "x"}, {"at": 1, "log": "y"}, {"at": 0, "log": "x"}]
+
+
+def test_what_a_row_repeats_of_the_row_before_is_left_out() -> None:
+    assert omit_repeats(("log",), RUNS) == [RUNS[0], {"at": 2}, RUNS[2], RUNS[3]]
+
+
+@pytest.mark.parametrize("data", [None, "text", {"log": "x"}, ["x"], []])
+def test_what_is_no_list_of_rows_stays(data: Json) -> None:
+    assert omit_repeats(("log",), data) == data

@@ -426,6 +426,12 @@ async def local_operations(stage: Stage) -> None:
         lambda: agent.call("ListProjectEnvironments", project_id=name),
         lambda listed: listed["items"][0]["status"] == "active",
     )
+    place = {"project_id": name, "environment_id": "production"}
+    for variables in ({"KEPT": "yes"}, {}):
+        await agent.call("UpdateProjectEnvironmentEnvironmentVariables", **place, runEnvs=variables)
+    await agent.call("RestoreVariables", project_id=name, environmentId="production")
+    (environment,) = (await agent.call("ListProjectEnvironments", project_id=name))["items"]
+    assert list(environment["settings"]["runEnvs"]) == ["KEPT"]
     await agent.call("SleepDeployment", **newest)
     assert (await agent.settled(name))["status"] == "sleeping"
 

@@ -9,6 +9,7 @@ from createos_mcp.platform.cron.schedules import Schedule
 from createos_mcp.platform.errors import InvalidRequestError, WrongStateError
 from createos_mcp.platform.models import Activity, Cronjob, Environment, Project
 from createos_mcp.platform.states import EnvironmentStatus
+from createos_mcp.platform.timestamps import format_time
 
 HTTP = "http"
 
@@ -69,7 +70,8 @@ async def create_cronjob(request: ApiRequest) -> Json:
         schedule=schedule,
         settings=settings,
     )
-    return {"id": job_id}
+    due = Schedule(schedule).after(request.services.now())
+    return {"id": job_id, "nextRunAt": format_time(due)}
 
 
 async def list_cronjobs(request: ApiRequest) -> Json:

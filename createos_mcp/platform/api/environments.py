@@ -140,7 +140,7 @@ async def create_environment(request: ApiRequest) -> Json:
         limit=request.services.config.max_environments,
     )
     await request.services.addresses.open_environment(environment)
-    return {"id": environment.id}
+    return {"id": environment.id, "endpoint": app_url(environment.port)}
 
 
 def _check_branch(project: Project, arguments: Mapping[str, Json]) -> None:

@@ -62,7 +62,7 @@ async def create_project(request: ApiRequest) -> Json:
         limit=request.services.config.max_projects,
     )
     await request.services.addresses.open_environment(environment)
-    return {"id": project.id}
+    return {"id": project.id, "endpoint": app_url(environment.port)}
 
 
 async def list_projects(request: ApiRequest) -> Json:
