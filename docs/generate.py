@@ -15,6 +15,7 @@ from createos_mcp.cli.install.client_configs import CLIENTS, locate_config
 from createos_mcp.contract.catalog import Catalog, load_catalog
 from createos_mcp.contract.operations import Operation, Tool
 from createos_mcp.contract.schema_files import (
+    ABSENCES,
     COMPLETIONS,
     ON_REQUEST,
     OPERATION,
@@ -147,6 +148,7 @@ _SCHEMAS: Mapping[str, tuple[TypeAdapter[Any], str | None]] = {
     "completions": (COMPLETIONS, "completions"),
     "secrets": (SECRETS, None),
     "synonyms": (SYNONYMS, "synonyms"),
+    "absences": (ABSENCES, "absences"),
     "on_request": (ON_REQUEST, "groups"),
 }
 """The kinds of schema files: what declares their shape, and their only member if it has one."""

@@ -1,12 +1,13 @@
 """The catalog: every operation of `tool_schemas/`; a wrong file is refused by name and reason."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from createos_mcp.contract.errors import CatalogError
 from createos_mcp.contract.operations import (
+    Absence,
     CompletionSource,
     Operation,
     PromptRow,
@@ -28,6 +29,7 @@ WORKFLOWS = "workflows"
 """The folder of tools that are no operations."""
 
 SECRETS_FILE = "secrets.json"
+ABSENCES_FILE = "absences.json"
 SYNONYMS_FILE = "synonyms.json"
 ON_REQUEST_FILE = "on_request.json"
 RESOURCES_FILE = "resources.json"
@@ -50,6 +52,8 @@ class Catalog:
     """Which members of answers hold secrets."""
     synonyms: Mapping[str, tuple[str, ...]]
     """Words that people use to those of the catalog, for searching."""
+    absences: tuple[Absence, ...]
+    """What people ask for and no tool does."""
     on_request: frozenset[str]
     """Groups whose tools are listed only where they are asked for."""
     resources: tuple[ResourceRow, ...]
@@ -104,11 +108,21 @@ def load_catalog(root: Path | None = None, *, local: bool = False) -> Catalog:
         references=SchemaFile(root, root / REFERENCES_FILE).read_references(operations),
         secrets=SchemaFile(root, root / SECRETS_FILE).read_secret_members(operations),
         synonyms=SchemaFile(root, root / SYNONYMS_FILE).read_synonyms(),
+        absences=_read_absences(root, tools.keys()),
         on_request=SchemaFile(root, root / ON_REQUEST_FILE).read_groups(),
         resources=SchemaFile(root, root / RESOURCES_FILE).read_resources(operations),
         prompts={file.stem: read_prompt(root, file) for file in sorted(root.glob(PROMPTS))},
         completions=SchemaFile(root, root / COMPLETIONS_FILE).read_completions(operations),
         instructions=(root / INSTRUCTIONS_FILE).read_text(encoding="utf-8").strip(),
+    )
+
+
+def _read_absences(root: Path, tools: Collection[str]) -> tuple[Absence, ...]:
+    """What no tool does; a way that takes a tool which this catalog leaves out is still a way."""
+    every = {file.stem for file in root.glob("*/*.json")}
+    rows = SchemaFile(root, root / ABSENCES_FILE).read_absences(every)
+    return tuple(
+        replace(row, nearest=tuple(name for name in row.nearest if name in tools)) for row in rows
     )
 
 

@@ -251,6 +251,22 @@ class CompletionSource:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Absence:
+    """Something that people ask for and no tool does."""
+
+    __pydantic_config__ = STRICT
+
+    topic: str
+    """What it is, `notifications`."""
+    words: tuple[str, ...]
+    """Beginnings of words, phrases of them, that a request for it holds; regular expressions."""
+    instead: str
+    """The nearest honest way."""
+    nearest: tuple[str, ...] = ()
+    """Tools that this way takes."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SecretPattern:
     """One well-known kind of secret."""
 

@@ -6,7 +6,7 @@ Schema that follows from its noun in `$schema`, so that editors complete and che
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, NoReturn, TypeAlias, TypeVar
 
@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 
 from createos_mcp.contract.errors import CatalogError
 from createos_mcp.contract.operations import (
+    Absence,
     CompletionSource,
     Lookup,
     Operation,
@@ -46,6 +47,7 @@ REFERENCES: TypeAdapter[tuple[Reference, ...]] = TypeAdapter(tuple[Reference, ..
 RESOURCES: TypeAdapter[tuple[ResourceRow, ...]] = TypeAdapter(tuple[ResourceRow, ...])
 COMPLETIONS: TypeAdapter[tuple[CompletionSource, ...]] = TypeAdapter(tuple[CompletionSource, ...])
 SECRETS: TypeAdapter[SecretMembers] = TypeAdapter(SecretMembers)
+ABSENCES: TypeAdapter[tuple[Absence, ...]] = TypeAdapter(tuple[Absence, ...])
 SYNONYMS: TypeAdapter[Synonyms] = TypeAdapter(Synonyms)
 ON_REQUEST: TypeAdapter[Groups] = TypeAdapter(Annotated[Groups, Field(strict=False)])
 
@@ -135,6 +137,20 @@ class SchemaFile:
     def read_synonyms(self) -> Synonyms:
         """Words that people use, for searching."""
         return self._read(SYNONYMS, self._member("synonyms"))
+
+    def read_absences(self, tools: Collection[str]) -> tuple[Absence, ...]:
+        """What no tool does."""
+        absences = self._read(ABSENCES, self._member("absences"))
+        for row in absences:
+            for name in row.nearest:
+                if name not in tools:
+                    self.refuse(f"{row.topic}: there is no tool {name!r}")
+            for words in row.words:
+                try:
+                    re.compile(words)
+                except re.error as error:
+                    self.refuse(f"{words!r} is not a regular expression: {error}")
+        return absences
 
     def read_groups(self) -> Groups:
         """The groups that are listed only on request."""

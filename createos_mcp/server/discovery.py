@@ -1,9 +1,10 @@
 """Discovery: three tools by which a model finds and calls those that it has not been shown."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from createos_mcp.contract.operations import Annotations, Tool
+from createos_mcp.contract.operations import Absence, Annotations, Tool
 from createos_mcp.contract.values import Json, Schema
+from createos_mcp.server.absences import find_absence
 from createos_mcp.server.search import ToolIndex
 from createos_mcp.server.toolsets import Choice
 
@@ -26,6 +27,8 @@ def _object_schema_of(properties: Mapping[str, Schema], *required: str) -> Schem
     }
 
 
+NOT_FOUND = "No tool was found by these words; say what to do in other ones."
+
 _NAME: Schema = {"type": "string", "description": "A tool's name"}
 
 SEARCH = Tool(
@@ -41,7 +44,10 @@ SEARCH = Tool(
         },
         "query",
     ),
-    output_schema={"type": "object", "properties": {"items": {"type": "array"}}},
+    output_schema={
+        "type": "object",
+        "properties": {"note": {"type": "string"}, "items": {"type": "array"}},
+    },
 )
 
 DESCRIBE = Tool(
@@ -89,11 +95,20 @@ def discovery_tools(choice: Choice) -> list[Tool]:
     return [CALL_READING if choice.read_only else CALL, DESCRIBE, SEARCH]
 
 
-def find_tools(index: ToolIndex, choice: Choice, arguments: Mapping[str, Json]) -> Json:
-    """Answer a search: `[{"name", "title", "description", "arguments"}]`, the best one first."""
-    limit = arguments.get("limit", _FOUND)
-    names = index.search(arguments["query"], among=choice.shown.keys(), limit=limit)
-    return [_tool_summary(choice.shown[name]) for name in names]
+def find_tools(
+    index: ToolIndex, choice: Choice, absences: Sequence[Absence], arguments: Mapping[str, Json]
+) -> Json:
+    """Answer a search: `[{"name", "title", "description", "arguments"}]`, the best one first.
+
+    What no tool does is said in `note`, with the tools of the nearest way.
+    """
+    query, limit = arguments["query"], arguments.get("limit", _FOUND)
+    absence = find_absence(query, absences)
+    if absence is not None:
+        near = [_tool_summary(choice.shown[one]) for one in absence.nearest if one in choice.shown]
+        return {"note": f"No tool does that ({absence.topic}). {absence.instead}", "items": near}
+    names = index.search(query, among=choice.shown.keys(), limit=limit)
+    return [_tool_summary(choice.shown[name]) for name in names] or {"note": NOT_FOUND, "items": []}
 
 
 def describe_tool(tool: Tool) -> Json:

@@ -33,8 +33,23 @@ _THINGS = (
     (re.compile(r"\S+/\S+:[\w.-]+|\b\w+:\d[\w.-]*"), " image "),
     (re.compile(r"\b(?:[a-z0-9-]+\.)+(?:com|org|net|io|dev|app|co|eu|de|uk)\b"), " domain "),
     (re.compile(r"\b(\d+)s\b"), r"\1"),
+    (re.compile(r"\btake\b(.*)\bout of\b"), r" remove \1 from "),
+    (
+        re.compile(
+            r"\b(?:node(?:js)?|python|go(?:lang)?|bun|deno|rust|ruby|php|java) ?v?\d[\d.]*\b"
+        ),
+        " runtime version settings ",
+    ),
 )
 """Names that say only what kind of thing they name, and that kind."""
+
+_VARIABLE_NAME = re.compile(r"\b(?=[A-Z0-9_]*[A-Z])[A-Z][A-Z0-9_]{2,}\b")
+_ACRONYMS = frozenset(
+    """API APIS AWS CDN CLI CPU CSS CVE CVES DNS FTP GPU HTML HTTP HTTPS IPS JSON MCP NPM PDF PHP
+    RAM REST SDK SLA SMS SQL SSH SSL SSO TCP TLS TTL UDP URI URL URLS USB VPN VPS WAF XML YAML
+    YML ZIP NOT ALL THE AND WHY HOW OR NEAR""".split()  # noqa: SIM905 - read as a text
+)
+"""Words in capitals that are no names of variables."""
 
 _MAX_CHARACTERS, _MAX_WORDS = 1000, 40
 """How much of a request is read."""
@@ -56,6 +71,14 @@ _DESTRUCTIVE = re.compile(
 )
 """Words of a request that may mean a tool which takes something away."""
 
+
+_ENDING = re.compile(
+    r"\b(?:delet|remov|revok|destroy|nuke|wip|eras|trash|get rid|take\b.*\bout of\b|scrap\b)"
+)
+"""Words of a request that hardly mean anything else."""
+
+_LOOKED_AT = 8
+"""Of what was found: behind that a tool has too little to do with the request."""
 
 _ENDING_VERBS = frozenset({"Delete", "Remove", "Revoke", "Cancel"})
 
@@ -96,14 +119,18 @@ class ToolIndex:
         ranked = (name for (name,) in self._database.execute(_RANKED, {"words": expression}))
         named = self._names.get("".join(request[:_MAX_CHARACTERS].split()).lower())
         found = dict.fromkeys(chain([named] if named else [], ranked))
-        if named is None and not _DESTRUCTIVE.search(request.lower()):
+        if named is None and _ENDING.search(request.lower()):
+            best = islice(found, _LOOKED_AT)
+            found = dict.fromkeys([*(one for one in best if one in self._destructive), *found])
+        elif named is None and not _DESTRUCTIVE.search(request.lower()):
             # Nobody who asks how something is shall be offered to end it.
             found = dict.fromkeys(sorted(found, key=self._destructive.__contains__))
         return list(islice((name for name in found if name in among), limit))
 
 
 def _search_words(request: str, synonyms: Mapping[str, Sequence[str]]) -> list[str]:
-    text = _HUMP.sub(" ", request[:_MAX_CHARACTERS]).lower()
+    named = _VARIABLE_NAME.sub(_name_kind, request[:_MAX_CHARACTERS])
+    text = _HUMP.sub(" ", named).lower()
     for name, kind in _THINGS:
         text = name.sub(kind, text)
     said = _WORD.findall(text)[:_MAX_WORDS]
@@ -114,6 +141,11 @@ def _search_words(request: str, synonyms: Mapping[str, Sequence[str]]) -> list[s
     meant = [word for key in (*phrases, *single) for word in synonyms.get(key, ())]
     telling = [word for word in single if word not in _COMMON]
     return list(dict.fromkeys([*telling, *meant])) or said
+
+
+def _name_kind(word: re.Match[str]) -> str:
+    """`DATABASE_URL` says no more than that it is a variable."""
+    return word[0] if word[0] in _ACRONYMS else " variables "
 
 
 def _verb(tool: Tool) -> str:

@@ -176,6 +176,7 @@ class _RequestHandlers:
         self._toolsets = Toolsets(tools, catalog.on_request, catalog.references)
         self._toolsets.check(bound, SETTINGS)
         self._synonyms = catalog.synonyms
+        self._absences = catalog.absences
         named = {name: tool for tool in tools for name in (*tool.aliases, tool.name)}
         self._named = {**named, **{tool.name: tool for tool in (SEARCH, DESCRIBE, CALL)}}
 
@@ -218,7 +219,7 @@ class _RequestHandlers:
                 choice, client, arguments["name"], arguments.get("arguments", {})
             )
         data = (
-            find_tools(self._index, choice, arguments)
+            find_tools(self._index, choice, self._absences, arguments)
             if tool.name == SEARCH.name
             else describe_tool(choice.shown[self._find(choice, arguments["name"]).name])
         )

@@ -44,7 +44,8 @@ async def diagnose(call: ToolCall, _: Workspace, arguments: Arguments) -> Json:
 
     Returns:
         `{"project", "environments", "deployments", "failure", "domains", "lookedAt", "next",
-        "unread"}`; `failure` is there when the newest deployment is not live.
+        "unread"}`; `failure` is there when the newest deployment is not live, and without a step
+        to take `next` says what was looked at.
     """
     project = await find_project(call, arguments["project_id"])
     diagnosis = _Diagnosis(call, project)
@@ -59,8 +60,11 @@ async def diagnose(call: ToolCall, _: Workspace, arguments: Arguments) -> Json:
         **diagnosis.failure,
         "domains": domains,
         **({"cronJobs": cron_jobs} if cron_jobs else {}),
-        "lookedAt": diagnosis.seen,
-        "next": diagnosis.steps[:_MOST_STEPS] or [_all_well(diagnosis.seen)],
+        **(
+            {"lookedAt": diagnosis.seen, "next": diagnosis.steps[:_MOST_STEPS]}
+            if diagnosis.steps
+            else {"next": [_all_well(diagnosis.seen)]}
+        ),
         **({"unread": diagnosis.unread} if diagnosis.unread else {}),
     }
 
@@ -157,7 +161,7 @@ class _Diagnosis:
         # Before its address is requested: that would count among the requests.
         shown |= await self._read_requests(name, row["id"])
         shown |= self._read_exits(name, row)
-        shown |= self._read_measures(name, row)
+        self._read_measures(name, row)
         shown |= await self._read_errors(name, row["id"])
         if is_worker(row):
             self.seen.append(f"{name} runs a worker, which has no address")
@@ -187,27 +191,23 @@ class _Diagnosis:
             )
         return {"healthPath": {"path": path, **describe_health(health)}}
 
-    def _read_measures(self, name: str, row: Mapping[str, Json]) -> dict[str, Json]:
+    def _read_measures(self, name: str, row: Mapping[str, Json]) -> None:
         """Memory against its limit, and how long requests took, where the platform says it."""
         extra = row.get("extra") or {}
         usage, latency = extra.get("usage"), extra.get("latency")
-        shown: dict[str, Json] = {}
         if isinstance(usage, dict):
             used, limit = usage.get("memoryMb") or 0, usage.get("memoryLimitMb") or 1
             self.seen.append(f"{name} uses {used} of {limit} MB of memory")
-            shown["usage"] = usage
             if used >= _NEARLY_ALL * limit:
                 self.steps.append(f"{name} uses {used} of {limit} MB. {_more_memory(limit)}")
         if isinstance(latency, dict):
             slow_ms = latency.get("p95Ms") or 0
             self.seen.append(f"95% of the requests to {name} took at most {slow_ms} ms")
-            shown["latency"] = latency
             if slow_ms >= _SLOW_MS:
                 self.steps.append(
                     f"One request in 20 to {name} takes {slow_ms} ms or more: see what it waits "
                     "for in GetProjectEnvironmentLogs, or add replicas."
                 )
-        return shown
 
     async def _read_requests(self, name: str, environment_id: str) -> dict[str, Json]:
         place = {"environment_id": environment_id}
@@ -279,6 +279,7 @@ class _Diagnosis:
 
 
 _CLIENT_ERROR = 400
+_TO_THE_MINUTE = len("2026-11-26T03:56")
 
 
 def _more_memory(limit_mb: int) -> str:
@@ -288,10 +289,11 @@ def _more_memory(limit_mb: int) -> str:
 
 
 def _show_deployment(row: Mapping[str, Json]) -> Json:
+    reason = row.get("cancelReason")
     return {
         "id": row["id"],
         "version": row.get("versionNumber"),
         "status": row.get("status"),
-        "reason": row.get("cancelReason"),
-        "createdAt": row.get("createdAt"),
+        **({"reason": reason} if reason else {}),
+        "createdAt": str(row.get("createdAt") or "")[:_TO_THE_MINUTE],
     }

@@ -82,12 +82,8 @@ class Pack:
         return entry
 
     def describe(self) -> Json:
-        """Count and size, and what stayed behind."""
-        facts: dict[str, Json] = {
-            "files": len(self.files),
-            "bytes": sum(map(len, self.files.values())),
-            "sentAs": self.form,
-        }
+        """How many files there are, and what stayed behind."""
+        facts: dict[str, Json] = {"files": len(self.files)}
         if self.excluded_secrets:
             facts["withheld"] = list(self.excluded_secrets[:SHOWN_WITHHELD])
             facts["withheldHint"] = WITHHELD_HINT

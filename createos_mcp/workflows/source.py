@@ -106,7 +106,7 @@ async def _from_zip(_: ToolCall, __: Workspace, file: Json) -> DeploymentSource:
         project_type="upload",
         operation="UploadDeploymentZip",
         arguments={"file": file},
-        facts={"sentAs": "zip"},
+        facts={"form": "zip"},
         settings={"useBuildAI": True},
     )
 

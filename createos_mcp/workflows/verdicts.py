@@ -195,7 +195,7 @@ async def _see_page(deployment: Mapping[str, Json], served: Sequence[Served]) ->
     name, url, health = answers[0]
     return {
         "url": url,
-        "health": describe_health(health),
+        "health": {"page": health.page} if health.status is not None else describe_health(health),
         "environments": environments,
         **elsewhere,
         "next": _say(name, url, health),
@@ -234,7 +234,7 @@ def _say(environment: str, url: str, health: Probe) -> str:
             f"It runs, but / answers {health.status}: request a path that the app has before "
             "you tell the user that it works."
         )
-    return f"Tell the user that it is live in {environment} at {url}."
+    return f"Tell the user that it is live in {environment}, with the url."
 
 
 async def _failed_stage(call: ToolCall, deployment: Mapping[str, Json]) -> tuple[str, str]:

@@ -101,5 +101,7 @@ def test_a_workflow_that_nothing_does_is_refused(root: Path) -> None:
         build_workflows(load_catalog(root), NOWHERE)
     file.with_stem("Guess").unlink()
     file.unlink()
+    absences = root / "absences.json"
+    absences.write_text('{"absences": []}')
     with pytest.raises(CatalogError, match=r"workflows/Diagnose.json: .* is missing"):
         build_workflows(load_catalog(root), NOWHERE)

@@ -1,4 +1,4 @@
-"""Where Deploy sends a deployment on the cloud, whose environments promote by a rule of their own."""
+"""Where Deploy sends a deployment on the cloud, whose environments promote by their own rule."""
 
 import pytest
 

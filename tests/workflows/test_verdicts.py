@@ -38,7 +38,7 @@ async def test_a_verdict_names_the_environment_its_version_and_its_answer(
         verdict = await agent.call("Deploy", project_id="names-it", directory=".")
     (served,) = verdict["environments"]
     assert served == {"name": "production", "version": 1, "url": verdict["url"], "answered": 200}
-    assert verdict["next"] == f"Tell the user that it is live in production at {verdict['url']}."
+    assert verdict["next"] == "Tell the user that it is live in production, with the url."
 
 
 async def test_a_page_that_is_not_there_is_not_told_to_the_user(

@@ -1,0 +1,23 @@
+"""Absences: requests for what no tool does, known by their words."""
+
+import re
+from collections.abc import Sequence
+from functools import cache
+
+from createos_mcp.contract.operations import Absence
+
+_MAX_CHARACTERS = 1000
+
+_NAME = re.compile(r"\b[A-Z0-9]+_[A-Z0-9_]+\b|(?<!\w)(['\"`])[^'\"`]{1,60}\1")
+"""`REDIS_URL` asks for no Redis, nor does a key that is called 'redis'."""
+
+
+def find_absence(request: str, absences: Sequence[Absence]) -> Absence | None:
+    """What a request asks for in vain; None where it may mean a tool."""
+    text = _NAME.sub(" ", request[:_MAX_CHARACTERS]).lower()
+    return next((absence for absence in absences if _pattern(absence.words).search(text)), None)
+
+
+@cache
+def _pattern(words: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile(rf"\b(?:{'|'.join(words)})")
