@@ -73,7 +73,7 @@ _DESTRUCTIVE = re.compile(
 
 
 _ENDING = re.compile(
-    r"\b(?:delet|remov|revok|destroy|nuke|wip|eras|trash|get rid|take\b.*\bout of\b|scrap\b)"
+    r"\b(?:delet|remov|revok|destroy|nuke|wip|erase|trash|get rid|take\b.*\bout of\b|scrap\b)"
 )
 """Words of a request that hardly mean anything else."""
 

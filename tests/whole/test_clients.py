@@ -20,7 +20,7 @@ from tests.programs import needs
 
 HELLO_NODE = Path(__file__).parents[2] / "examples" / "hello-node"
 
-NAMES = sorted(tool.name for tool in load_catalog().tools)
+NAMES = sorted(tool.name for tool in load_catalog(local=True).tools)
 
 pytestmark = needs("npx")
 
@@ -55,7 +55,7 @@ def call(config_file: Path, tool: str, arguments: Mapping[str, Json]) -> Json:
 def test_the_inspector_finds_nothing_wrong_with_the_tools(config_file: Path) -> None:
     listed = inspect(config_file, "--method", "tools/list", "--strict")
     assert [tool["name"] for tool in listed["tools"]] == sorted(
-        tool.name for tool in load_catalog().tools
+        tool.name for tool in load_catalog(local=True).tools
     )
 
 
@@ -83,7 +83,7 @@ def test_mcporter_lists_and_calls(config_file: Path) -> None:
     server = ("--config", str(config_file))
     listed = run(MCPORTER, *server, "list", "createos", "--json")
     assert [tool["name"] for tool in listed["tools"]] == sorted(
-        tool.name for tool in load_catalog().tools
+        tool.name for tool in load_catalog(local=True).tools
     )
     name = ("--args", json.dumps({"uniqueName": "nobody-has-this"}))
     answer = run(

@@ -52,12 +52,17 @@ def test_a_directory_can_be_taken_back(text: str, tmp_path: Path) -> None:
     assert rules.judge("out") == "ignore"
 
 
-NAMES = st.sampled_from(["a", "b", "ab", "a b", "a.log", "B", "a\\b", "[a]", "#a", "!a", "a "])
+NAMES = st.sampled_from(
+    ["a", "b", "ab", "a b", "a.log", "B", "a\\b", "[a]", "#a", "!a", "a ", "é", "1", "_"]
+)
 PATHS = st.lists(NAMES, min_size=1, max_size=3).map("/".join)
-# Left out: what git matches by bytes (`?` for a letter of several), classes like [[:alpha:]], and a
-# lone slash, which git takes for every directory or for none.
+# Left out: a lone slash, which git takes for every directory or for none, and brackets and
+# backslashes as members of [:punct:].
 PIECES = st.sampled_from(
-    ["a", "b", "ab", "B", ".log", "*", "**", "?", "/", "/", "[ab]", "[a-c]", "\\ ", "#", "!"]
+    [
+        *("a", "b", "ab", "B", ".log", "*", "**", "?", "??", "/", "/", "[ab]", "[a-c]", "\\ ", "#"),
+        *("!", "é", "[[:alpha:]]", "[![:digit:]]", "[[:upper:]_]", "[[:xdigit:]]", "[:alpha:]"),
+    ]
 )
 PATTERNS = (
     st.tuples(
