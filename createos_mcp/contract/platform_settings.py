@@ -9,6 +9,7 @@ from createos_mcp.contract.setting_rows import (
     network,
     number,
     setting,
+    text,
     whole_number,
 )
 
@@ -33,6 +34,15 @@ class PlatformSettings:
             group="platform",
             help="Port on which apps are routed by host name.",
             default_text="a free port, kept across restarts",
+        ),
+    )
+    docker_host: str = field(
+        default="",
+        metadata=setting(
+            text,
+            group="platform",
+            help="Address of the container engine that runs images.",
+            default_text="DOCKER_HOST, or the socket of Docker or Podman",
         ),
     )
     dns_servers: tuple[str, ...] = field(

@@ -16,7 +16,10 @@
     + ProjectFullError          422
     + LimitReachedError         429
     + StorageError              500
+    + EngineMissingError        422
     + NotServedError            501
+  x EngineRefusedError          a container engine said no
+  x EngineAwayError             a container engine does not answer
   x UserNameError               a user cannot be called that
   x StartupError                the platform itself cannot start
   x IllegalTransitionError      a change of state that the table does not allow: a fault of ours
@@ -177,6 +180,18 @@ class StorageError(Refusal):
         )
 
 
+class EngineMissingError(Refusal):
+    """Images were asked for, and no container engine answers."""
+
+    status = 422
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"Images need a container engine on this machine: {reason}. Install Docker or Podman "
+            "(on Debian: apt-get install docker.io) and start it, or deploy files instead."
+        )
+
+
 class NotServedError(Refusal):
     """The operation exists on the cloud and not yet here."""
 
@@ -184,6 +199,21 @@ class NotServedError(Refusal):
 
     def __init__(self, operation: str, needs: str) -> None:
         super().__init__(f"{operation} is not supported by the local platform: it needs {needs}.")
+
+
+class EngineRefusedError(PlatformError):
+    """A container engine answered with a failure."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class EngineAwayError(PlatformError):
+    """No container engine answers; that says nothing of the containers it has started."""
+
+    def __init__(self, host: str, reason: str) -> None:
+        super().__init__(f"the container engine at {host} does not answer ({reason})")
 
 
 class UserNameError(PlatformError):

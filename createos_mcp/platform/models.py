@@ -17,6 +17,9 @@ from createos_mcp.platform.states import (
     ProjectType,
 )
 
+IMAGE_SOURCE = "image"
+"""The source of a deployment that has no files; its settings name the image."""
+
 NO_ENVIRONMENT = "none"
 """The promotion of a deployment that no environment takes by itself."""
 
@@ -279,8 +282,30 @@ class Release:
     """What runs once before it takes over, program and arguments; empty for nothing."""
 
 
-def release_to_json(release: Release) -> dict[str, Json]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageRelease:
+    """An image that is here and runs with its own command: kept as JSON with the deployment."""
+
+    image: str
+    """By digest, `docker.io/library/nginx@sha256:...`."""
+    exposed: tuple[int, ...]
+    """TCP ports that it says it listens on."""
+    size_bytes: int = 0
+    worker: bool = False
+    """Whether it opens no port and has no address."""
+    before: tuple[str, ...] = ()
+    """An image has no command that runs before it takes over."""
+
+
+def release_to_json(release: Release | ImageRelease) -> dict[str, Json]:
     """Write a release so that `release_from_json` reads it back."""
+    if isinstance(release, ImageRelease):
+        return {
+            "image": release.image,
+            "exposed": list(release.exposed),
+            "sizeBytes": release.size_bytes,
+            "worker": release.worker,
+        }
     return {
         "app": str(release.app),
         "place": str(release.place),
@@ -293,8 +318,15 @@ def release_to_json(release: Release) -> dict[str, Json]:
     }
 
 
-def release_from_json(written: Mapping[str, Json]) -> Release:
+def release_from_json(written: Mapping[str, Json]) -> Release | ImageRelease:
     """Read a release that `release_to_json` wrote."""
+    if "image" in written:
+        return ImageRelease(
+            image=written["image"],
+            exposed=tuple(written["exposed"]),
+            size_bytes=written["sizeBytes"],
+            worker=written["worker"],
+        )
     return Release(
         app=Path(written["app"]),
         place=Path(written["place"]),
@@ -365,7 +397,7 @@ class LaunchSpec:
     """A release and the conditions that one replica of it runs under."""
 
     replica_id: str
-    release: Release
+    release: Release | ImageRelease
     run_envs: Mapping[str, str] = field(repr=False)
     """The user's variables."""
     port: int
@@ -387,12 +419,16 @@ class Instance:
 
     replica_id: str
     process: ProcessId
-    """The launcher, leader of the app's session."""
+    """The launcher, leader of the app's session, or the first process of a container."""
     run_dir: Path
     """Holds the launcher's socket and, once the app ended, its exit code."""
     port: int
     """Port that the app really listens on, inside its own network when it has one."""
     isolation: str
-    """`bubblewrap` or `none`."""
+    """`bubblewrap`, `landlock`, `container` or `none`."""
     limits: str
     """`cgroup` or `watched`."""
+    container_id: str = ""
+    """Of an engine; empty where a launcher runs the app."""
+    started_at: str = ""
+    """As the engine tells it: a container that was started again is another instance."""

@@ -31,6 +31,10 @@ from createos_mcp.platform.deploy.reconciler import EnvironmentReconciler
 from createos_mcp.platform.deploy.releases import Releases
 from createos_mcp.platform.domains.dns_checks import DnsCheck
 from createos_mcp.platform.domains.reverification import Reverification
+from createos_mcp.platform.engines.containers import Containers
+from createos_mcp.platform.engines.docker_api import DockerApi, find_socket
+from createos_mcp.platform.engines.images import Images
+from createos_mcp.platform.engines.processes import Processes
 from createos_mcp.platform.errors import StartupError
 from createos_mcp.platform.gateway.addresses import Addresses
 from createos_mcp.platform.gateway.domain_routing import DomainRouting
@@ -86,8 +90,19 @@ async def open_platform(
         await ensure_first_key(store.accounts, data_dir.key_file)
         downloads = Downloads(secret=await _secret(store, "downloads"), now=now)
         tokens = TransferTokens(secret=await _secret(store, "transfers"), now=now)
-        runner = Runner(config=config, sandbox=sandbox)
+        docker = DockerApi(find_socket(config.docker_host, environ))
+        images = Images(docker)
+        containers = Containers(
+            api=docker,
+            images=images,
+            platform_id=await _secret(store, "platform-id"),
+            data_dir=data_dir,
+        )
+        processes = Processes(config=config, sandbox=sandbox)
+        runner = Runner(config=config, processes=processes, containers=containers)
         async with (
+            docker,
+            containers,
             Gateway(
                 open_socket=runner.open_socket,
                 record=traffic.record,
@@ -114,7 +129,9 @@ async def open_platform(
             # When this runs, every task that could start an app has ended.
             at_end.push_async_callback(supervisor.stop_all)
             builder = Builder(config=config, environ=environ, sandbox=sandbox)
-            releases = Releases(store=store, builder=builder, users=users, config=config)
+            releases = Releases(
+                store=store, builder=builder, images=images, users=users, config=config
+            )
             reconciler = EnvironmentReconciler(
                 store=store,
                 releases=releases,
@@ -157,7 +174,12 @@ async def open_platform(
             if sandbox.own_network:
                 watch = AddressWatch(
                     own_addresses=own_addresses,
-                    instances=lambda: [i for r in supervisor.running() for i in r.instances],
+                    instances=lambda: [
+                        one
+                        for replicas in supervisor.running()
+                        for one in replicas.instances
+                        if not one.container_id
+                    ],
                     interval_s=config.address_check_interval_s,
                 )
                 background.start(watch.run)
@@ -167,6 +189,7 @@ async def open_platform(
                 addresses=addresses,
                 reconciler=reconciler,
                 supervisor=supervisor,
+                docker=docker,
                 commands=AppCommands(
                     runner=runner,
                     users=users,

@@ -56,10 +56,9 @@ async def prepare(call: ToolCall, workspace: Workspace, arguments: Arguments) ->
     return await _SOURCES[named[0]](call, workspace, arguments[named[0]])
 
 
-_HERE = "the platform is this machine, which deploys files only"
 CLOUD_ONLY: Mapping[str, str] = {
-    "image": f"{_HERE}; pass directory, files or zip with the app, or set CREATEOS_API_KEY",
-    "branch": f"{_HERE}; clone the repository and pass its directory, or set CREATEOS_API_KEY",
+    "branch": "the platform is this machine, which deploys no branches; clone the repository and "
+    "pass its directory, or set CREATEOS_API_KEY",
 }
 """Sources that the local platform does not take, and what does instead."""
 

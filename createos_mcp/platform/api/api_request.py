@@ -13,6 +13,7 @@ from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.deploy.deployer import Deployer
 from createos_mcp.platform.deploy.reconciler import EnvironmentReconciler
 from createos_mcp.platform.domains.dns_checks import DnsCheck
+from createos_mcp.platform.engines.docker_api import DockerApi
 from createos_mcp.platform.errors import NotFoundError, WrongStateError
 from createos_mcp.platform.gateway.addresses import Addresses
 from createos_mcp.platform.gateway.domain_routing import DomainRouting
@@ -38,6 +39,7 @@ class Services:
     reconciler: EnvironmentReconciler
     supervisor: Supervisor
     downloads: Downloads
+    docker: DockerApi
     commands: AppCommands
     usage: UsageMeter
     transfer_tokens: TransferTokens

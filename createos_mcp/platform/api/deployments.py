@@ -18,10 +18,12 @@ from createos_mcp.platform.api.api_request import (
     page_bounds,
 )
 from createos_mcp.platform.build.archive import unpack_zip, write_base64_files, write_text_files
+from createos_mcp.platform.engines.engine_health import check_engine
+from createos_mcp.platform.engines.image_references import ImageReference
 from createos_mcp.platform.errors import NotFoundError, Refusal, StorageError, WrongStateError
 from createos_mcp.platform.gateway.addresses import app_url, deployment_host
 from createos_mcp.platform.ids import new_id
-from createos_mcp.platform.models import NO_ENVIRONMENT, Deployment, Project, Reason
+from createos_mcp.platform.models import IMAGE_SOURCE, NO_ENVIRONMENT, Deployment, Project, Reason
 from createos_mcp.platform.sandbox.app_logs import files_of
 from createos_mcp.platform.states import LIVE, DeploymentStatus, ProjectType
 
@@ -38,15 +40,20 @@ def serialize_deployment(deployment: Deployment, services: Services) -> dict[str
         "status": deployment.status,
         "reason": deployment.reason,
         "reasonCode": deployment.reason_code,
-        "source": {"kind": deployment.source},
+        "source": _source(deployment),
         "settings": deployment.settings,
-        "artifactImage": None,
+        "artifactImage": (deployment.release or {}).get("image"),
         "extra": _extra(deployment, services),
         "cancelReason": deployment.reason if cancelled else None,
         "cancelledAt": deployment.updated_at if cancelled else None,
         "createdAt": deployment.created_at,
         "updatedAt": deployment.updated_at,
     }
+
+
+def _source(deployment: Deployment) -> dict[str, Json]:
+    image = deployment.settings.get("image")
+    return {"kind": deployment.source, **({"image": image} if image else {})}
 
 
 def _extra(deployment: Deployment, services: Services) -> dict[str, Json]:
@@ -108,6 +115,31 @@ def _submit_upload(kind: str, argument: str, write: Callable[[Json, Path], None]
         return {"id": deployment.id}
 
     return upload
+
+
+async def deploy_image(request: ApiRequest) -> Json:
+    """Store a deployment of an image and queue it; it is pulled in the background."""
+    project = await request.active_project()
+    services = request.services
+    await services.users.check(request.user.id)
+    if project.type is not ProjectType.IMAGE:
+        raise WrongStateError(
+            f"The project's type is {project.type}; "
+            "images can only be deployed to an image project."
+        )
+    image = request.arguments["image"]
+    ImageReference.parse(image)
+    await check_engine(services.docker)
+    deployment = await services.store.deployments.add(
+        deployment_id=new_id(),
+        project_id=project.id,
+        source=IMAGE_SOURCE,
+        settings={**project.settings, "image": image},
+        promote=await _promotion(request, project),
+        max_pending=services.config.max_uploads_pending,
+    )
+    await services.deployer.submit(deployment)
+    return {"id": deployment.id}
 
 
 async def _promotion(request: ApiRequest, project: Project) -> str | None:
@@ -239,6 +271,7 @@ HANDLERS: Handlers = {
     "UploadDeploymentFiles": _submit_upload("files", "files", write_text_files),
     "UploadDeploymentBase64Files": _submit_upload("base64", "files", write_base64_files),
     "UploadDeploymentZip": _submit_upload("zip", "file", unpack_zip),
+    "CreateDeployment": deploy_image,
     "ListDeployments": list_deployments,
     "GetDeployment": get_deployment,
     "GetBuildLogs": build_logs,

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from createos_mcp.contract.operations import Operation
 
 _BY_OPERATION: Mapping[str, str] = {
-    "CreateDeployment": "a container engine to run images",
     "TriggerLatestDeployment": "a connection to GitHub or a git host",
 }
 

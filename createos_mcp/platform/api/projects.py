@@ -6,6 +6,7 @@ from createos_mcp.contract.values import Json
 from createos_mcp.platform.api.api_request import ApiRequest, Handlers, page, page_bounds
 from createos_mcp.platform.api.variables import keep_replaced, restoring
 from createos_mcp.platform.build.build_settings import check_build_settings
+from createos_mcp.platform.engines.engine_health import check_engine
 from createos_mcp.platform.errors import InvalidRequestError
 from createos_mcp.platform.gateway.addresses import app_url
 from createos_mcp.platform.models import Project
@@ -47,6 +48,8 @@ async def create_project(request: ApiRequest) -> Json:
     """Store a project; its `production` environment listens when this returns."""
     arguments = request.arguments
     check_build_settings(arguments["settings"])
+    if arguments["type"] == ProjectType.IMAGE:
+        await check_engine(request.services.docker)
     if "appId" in arguments:
         await request.services.store.groups.get(request.user.id, arguments["appId"])
     project, environment = await request.services.store.projects.add(

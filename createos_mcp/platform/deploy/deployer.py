@@ -23,7 +23,7 @@ from createos_mcp.platform.errors import (
 from createos_mcp.platform.gateway.addresses import Addresses
 from createos_mcp.platform.gateway.gateway import Gateway
 from createos_mcp.platform.ids import new_id
-from createos_mcp.platform.models import Deployment, Environment, Project, Reason
+from createos_mcp.platform.models import IMAGE_SOURCE, Deployment, Environment, Project, Reason
 from createos_mcp.platform.run.supervisor import Supervisor
 from createos_mcp.platform.states import (
     UNFINISHED,
@@ -116,11 +116,13 @@ class Deployer:
         chosen = deployment.settings
         if settings == "project":
             project = await self._store.projects.by_id(deployment.project_id)
-            chosen = project.settings if project is not None else chosen
+            own = {"image": chosen["image"]} if deployment.source == IMAGE_SOURCE else {}
+            chosen = {**project.settings, **own} if project is not None else chosen
         again_id = new_id()
         source, copy = self._data_dir.source(deployment.id), self._data_dir.source(again_id)
         try:
-            await to_thread.run_sync(shutil.copytree, source, copy)
+            if deployment.source != IMAGE_SOURCE:
+                await to_thread.run_sync(shutil.copytree, source, copy)
         except OSError as error:
             raise StorageError(copy, str(error)) from error
         try:
@@ -133,7 +135,7 @@ class Deployer:
                 max_pending=self._config.max_uploads_pending,
             )
         except Refusal:
-            await to_thread.run_sync(shutil.rmtree, copy)
+            await to_thread.run_sync(partial(shutil.rmtree, copy, ignore_errors=True))
             raise
         await self.submit(again)
         return again

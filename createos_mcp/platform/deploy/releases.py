@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from anyio import to_thread
 
 from createos_mcp.platform.build.builder import Builder
 from createos_mcp.platform.config import PlatformConfig
-from createos_mcp.platform.models import BuildJob, Deployment, release_to_json
+from createos_mcp.platform.engines.images import Images
+from createos_mcp.platform.models import IMAGE_SOURCE, BuildJob, Deployment, release_to_json
 from createos_mcp.platform.run.project_users import ProjectUsers
 from createos_mcp.platform.run.supervisor import build_log
 from createos_mcp.platform.sandbox.app_logs import remove_old
@@ -29,9 +31,16 @@ class Releases:
     """
 
     def __init__(
-        self, *, store: Store, builder: Builder, users: ProjectUsers, config: PlatformConfig
+        self,
+        *,
+        store: Store,
+        builder: Builder,
+        images: Images,
+        users: ProjectUsers,
+        config: PlatformConfig,
     ) -> None:
         self._store = store
+        self._images = images
         self._builder = builder
         self._users = users
         self._config = config
@@ -49,6 +58,16 @@ class Releases:
         Raises:
             BuildFailedError: The sentence is the deployment's reason.
         """
+        if deployment.source == IMAGE_SOURCE:
+            pulled = await self._images.pull(
+                deployment.settings["image"],
+                lambda lines: self._store.deployments.append_build_log(
+                    deployment.id, "pull", lines
+                ),
+            )
+            own = replace(pulled, worker=bool(deployment.settings.get("worker")))
+            await self._store.deployments.set_release(deployment.id, release_to_json(own))
+            return
         job = BuildJob(
             deployment_id=deployment.id,
             project_id=deployment.project_id,
@@ -69,6 +88,8 @@ class Releases:
         """
         async with self._collecting:
             is_there = self._config.data_dir.release(deployment.id).is_dir()
+            if deployment.source == IMAGE_SOURCE and deployment.release:
+                return
             if is_there and deployment.release and self._builder.built_here(deployment.release):
                 return
         await self._store.deployments.append_build_log(deployment.id, "prepare", [REBUILT])

@@ -25,6 +25,12 @@ def conditions_of(deployment: Deployment, environment: Environment | None) -> Co
     settings = deployment.settings
     return Conditions(
         run_envs={**settings.get("runEnvs", {}), **own.get("runEnvs", {})},
-        port=own.get("port") or settings.get("port") or DEFAULT_PORT,
+        port=own.get("port") or settings.get("port") or _exposed_port(deployment) or DEFAULT_PORT,
         resources=environment.resources if environment is not None else DEFAULT_RESOURCES,
     )
+
+
+def _exposed_port(deployment: Deployment) -> int | None:
+    """The one port that an image says it listens on; among several nobody knows which."""
+    exposed: list[int] = (deployment.release or {}).get("exposed") or []
+    return exposed[0] if len(exposed) == 1 else None

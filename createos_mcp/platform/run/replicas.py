@@ -10,9 +10,11 @@ import anyio
 
 from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.platform.background import Background, Work
+from createos_mcp.platform.engines.instances import to_json
 from createos_mcp.platform.errors import StartFailedError, StorageError
 from createos_mcp.platform.ids import new_id
 from createos_mcp.platform.models import (
+    ImageRelease,
     Instance,
     LaunchSpec,
     Reason,
@@ -21,7 +23,6 @@ from createos_mcp.platform.models import (
     StartCheck,
 )
 from createos_mcp.platform.paths import DataDir
-from createos_mcp.platform.run.instances import to_json
 from createos_mcp.platform.run.runner import BuildLog, Runner
 from createos_mcp.platform.states import DeploymentStatus
 from createos_mcp.platform.store.replica_sets import ReplicaSets
@@ -62,7 +63,7 @@ class Replicas:
     def __init__(
         self,
         replica_set: ReplicaSet,
-        release: Release,
+        release: Release | ImageRelease,
         *,
         start: StartCheck,
         rows: ReplicaSets,

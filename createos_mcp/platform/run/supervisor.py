@@ -202,7 +202,7 @@ class Supervisor:
         kept = {i.replica_id for found in living.values() for i in found.values()}
         strays = [replica.id for replica in written if replica.id not in kept]
         unwanted = [s.id for s in sets if s not in wanted.values()]
-        await self._runner.kill_orphans(strays)
+        await self._runner.end_strays(strays)
         await self._store.replica_sets.clear_away(unwanted, strays)
         for deployment in deployments.values():
             if deployment.live_at is not None or self.runs(deployment.id):

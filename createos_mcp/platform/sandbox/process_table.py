@@ -24,9 +24,14 @@ def ports_of(pids: Sequence[int]) -> list[int]:
     return sorted({port for port, inode in _listeners() if inode in inodes})
 
 
-def _listeners() -> Iterator[tuple[int, str]]:
+def listening_ports_of(pid: int) -> list[int]:
+    """TCP ports that anything in the network of a process listens on."""
+    return sorted({port for port, _ in _listeners(str(pid))})
+
+
+def _listeners(whose: str = "self") -> Iterator[tuple[int, str]]:
     """Port and inode of each listening TCP socket, as proc_net(5) has them."""
-    for table in ("/proc/self/net/tcp", "/proc/self/net/tcp6"):
+    for table in (f"/proc/{whose}/net/tcp", f"/proc/{whose}/net/tcp6"):
         with contextlib.suppress(FileNotFoundError), open(table) as rows:
             next(rows)
             for row in rows:

@@ -1,0 +1,1 @@
+"""Container engines: what runs images next to the processes that run files."""

@@ -1,0 +1,361 @@
+"""Containers: replicas of images, run by Docker or Podman and looked after by the platform."""
+
+import contextlib
+import socket
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import anyio
+from anyio import to_thread
+from anyio.abc import TaskGroup
+
+from createos_mcp.contract.values import Json
+from createos_mcp.platform.build.build_command import OnLines
+from createos_mcp.platform.build.steps import Finished
+from createos_mcp.platform.engines.container_logs import FollowedLog
+from createos_mcp.platform.engines.docker_api import DockerApi
+from createos_mcp.platform.engines.images import Images
+from createos_mcp.platform.engines.instances import KILLED
+from createos_mcp.platform.engines.netns import open_socket_in
+from createos_mcp.platform.errors import (
+    EngineAwayError,
+    EngineRefusedError,
+    StartFailedError,
+)
+from createos_mcp.platform.models import ImageRelease, Instance, LaunchSpec
+from createos_mcp.platform.paths import DataDir
+from createos_mcp.platform.processes import ProcessId
+from createos_mcp.platform.sandbox.app_logs import last_lines
+from createos_mcp.platform.sandbox.process_table import listening_ports_of
+
+NAME = "container"
+NETWORK = "createos"
+PLATFORM, REPLICA, DEPLOYMENT = "createos.platform", "createos.replica", "createos.deployment"
+"""Labels by which containers are found again."""
+
+REPLICA_ID = "REPLICA_ID"
+MAX_PROCESSES = 512
+
+ROOT_DROPS_TO_ITS_USER = (
+    "CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID",
+)  # fmt: skip
+"""What images need that begin as root and go on as a user of their own, as nginx does."""
+
+_NOT_FOUND = 404
+_AWAY_PAUSE_S = 1.0
+_DRAIN_S = 5.0
+_ANY_TIME_S = 24 * 3600
+_MOST_LINES = 2000
+_STOP_MARGIN_S = 30
+
+
+class Containers:
+    """Runs image releases, each replica in a container of its own; an async context manager.
+
+    Args:
+        api: The engine.
+        images: What pulls an image again that is gone.
+        platform_id: Tells this platform's containers from those of others.
+    """
+
+    def __init__(
+        self,
+        *,
+        api: DockerApi,
+        images: Images,
+        platform_id: str,
+        data_dir: DataDir,
+    ) -> None:
+        self._api = api
+        self._images = images
+        self._platform_id = platform_id
+        self._data_dir = data_dir
+        self._logs: dict[str, FollowedLog] = {}
+        self._out_of_memory: set[str] = set()
+        self._has_network = False
+        self._tasks: TaskGroup
+
+    async def __aenter__(self) -> Self:
+        self._tasks = await anyio.create_task_group().__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        self._tasks.cancel_scope.cancel()
+        ended = await self._tasks.__aexit__(kind, error, traceback)
+        for followed in self._logs.values():
+            followed.close()
+        return ended
+
+    @property
+    def own_network(self) -> bool:
+        """Each container listens in a network of its own."""
+        return True
+
+    async def begin(self, spec: LaunchSpec) -> Instance:
+        """Start a container; whether it serves is found out by asking it.
+
+        Raises:
+            StartFailedError: The engine does not start it, or does not answer.
+        """
+        try:
+            await self._ensure_network()
+            return await self._start(spec, command=None)
+        except (EngineRefusedError, EngineAwayError) as error:
+            raise StartFailedError(f"The container could not be started: {error}") from error
+
+    async def _start(self, spec: LaunchSpec, *, command: Sequence[str] | None) -> Instance:
+        release = _image_of(spec)
+        created = await self._create(spec, release, command=command)
+        try:
+            await self._api.call("POST", f"containers/{created}/start")
+            state = (await self._api.call("GET", f"containers/{created}/json"))["State"]
+        except EngineRefusedError:
+            await self._remove(created)
+            raise
+        return self._instance(spec, created, state)
+
+    def _instance(self, spec: LaunchSpec, container_id: str, state: Mapping[str, Json]) -> Instance:
+        try:
+            process = ProcessId.of(int(state["Pid"]))
+        except ProcessLookupError:
+            process = ProcessId(pid=0, started=0, boot_id="")
+        instance = Instance(
+            replica_id=spec.replica_id,
+            process=process,
+            run_dir=self._data_dir.run(spec.replica_id),
+            port=spec.port,
+            isolation=NAME,
+            limits="cgroup",
+            container_id=container_id,
+            started_at=str(state["StartedAt"]),
+        )
+        self._follow(instance, spec.log_file)
+        return instance
+
+    def _follow(self, instance: Instance, log_file: Path) -> None:
+        instance.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (instance.run_dir / "log").write_text(str(log_file))
+        followed = FollowedLog(
+            self._api,
+            instance.container_id,
+            log_file=log_file,
+            mark=instance.run_dir / "followed",
+        )
+        self._logs[instance.replica_id] = followed
+        self._tasks.start_soon(followed.follow)
+
+    async def adopt(self, instance: Instance) -> Instance | None:
+        """The same container, if it is the one that was started and runs."""
+        try:
+            shown = await self._api.call("GET", f"containers/{instance.container_id}/json")
+            state = shown["State"]
+            if not state["Running"] or state["StartedAt"] != instance.started_at:
+                return None
+        except EngineRefusedError:
+            return None
+        except EngineAwayError:
+            # Containers outlive their engine: what counts is whether the process runs.
+            if not instance.process.is_running():
+                return None
+        log = instance.run_dir / "log"
+        if log.exists():
+            self._follow(instance, Path(log.read_text()))
+        return instance
+
+    async def end_strays(self, replica_ids: Collection[str]) -> None:
+        """Remove what is left of replicas that nobody looks after any more."""
+        with contextlib.suppress(EngineAwayError, EngineRefusedError):
+            label = f"{PLATFORM}={self._platform_id}"
+            rows = await self._api.call(
+                "GET", "containers/json", all="1", filters={"label": [label]}
+            )
+            for row in rows:
+                if row["Labels"].get(REPLICA) in replica_ids:
+                    await self._remove(row["Id"])
+
+    async def wait(self, instance: Instance) -> int:
+        """The exit code, once the container has ended; an engine that is away ends nothing."""
+        while True:
+            try:
+                path = f"containers/{instance.container_id}"
+                await self._api.call("POST", f"{path}/wait", lasts=True)
+                state = (await self._api.call("GET", f"{path}/json"))["State"]
+            except EngineRefusedError:
+                return KILLED
+            except EngineAwayError:
+                await anyio.sleep(_AWAY_PAUSE_S)
+                continue
+            if state["Running"] and state["StartedAt"] == instance.started_at:
+                continue
+            if state.get("OOMKilled"):
+                self._out_of_memory.add(instance.replica_id)
+            return int(state["ExitCode"])
+
+    async def is_running(self, instance: Instance) -> bool:
+        """Whether it runs, as far as the engine says."""
+        try:
+            shown = await self._api.call("GET", f"containers/{instance.container_id}/json")
+        except EngineRefusedError:
+            return False
+        except EngineAwayError:
+            return True
+        return bool(shown["State"]["Running"])
+
+    async def end(self, instance: Instance, *, grace_s: float) -> None:
+        """End a container and remove it, once all that it printed is kept."""
+        with (
+            contextlib.suppress(EngineRefusedError, EngineAwayError),
+            anyio.move_on_after(grace_s + _STOP_MARGIN_S),
+        ):
+            path = f"containers/{instance.container_id}/stop"
+            await self._api.call("POST", path, lasts=True, t=str(int(grace_s)))
+        await self._drain(instance)
+        followed = self._logs.pop(instance.replica_id, None)
+        if followed is not None:
+            followed.close()
+        await self._remove(instance.container_id)
+        self._out_of_memory.discard(instance.replica_id)
+        await to_thread.run_sync(_remove_files, instance.run_dir)
+
+    async def open_socket(self, instance: Instance, family: int) -> socket.socket:
+        """A TCP socket, not yet connected, that belongs to the container's network.
+
+        Raises:
+            OSError: The container has ended.
+        """
+        if not instance.process.is_running():
+            raise ConnectionError("the container has ended")
+        return await to_thread.run_sync(open_socket_in, instance.process.pid, family)
+
+    async def ports(self, instance: Instance) -> Sequence[int]:
+        """TCP ports that it listens on."""
+        return await to_thread.run_sync(listening_ports_of, instance.process.pid)
+
+    async def last_words(self, instance: Instance) -> list[str]:
+        """All that a container has to say is in its log."""
+        await self._drain(instance)
+        return []
+
+    async def _drain(self, instance: Instance) -> None:
+        followed = self._logs.get(instance.replica_id)
+        if followed is not None:
+            with anyio.move_on_after(_DRAIN_S):
+                await followed.drain()
+
+    def was_out_of_memory(self, instance: Instance) -> bool:
+        """Whether it was ended because it used more than its memory."""
+        return instance.replica_id in self._out_of_memory
+
+    async def run_once(
+        self, spec: LaunchSpec, command: tuple[str, ...], *, on_lines: OnLines
+    ) -> Finished:
+        """Run a command to its end in a container of its own.
+
+        Raises:
+            OSError: It could not be started.
+        """
+        instance = None
+        try:
+            await self._ensure_network()
+            instance = await self._start(spec, command=command)
+            code = await self.wait(instance)
+            return Finished(exit_code=code, was_out_of_memory=self.was_out_of_memory(instance))
+        except (EngineRefusedError, EngineAwayError) as error:
+            raise ConnectionError(str(error)) from error
+        finally:
+            if instance is not None:
+                with anyio.CancelScope(shield=True):
+                    await self.end(instance, grace_s=0)
+                lines = last_lines(spec.log_file, _ANY_TIME_S, _MOST_LINES)
+                await on_lines(lines)
+                spec.log_file.unlink(missing_ok=True)
+
+    async def _create(
+        self, spec: LaunchSpec, release: ImageRelease, *, command: Sequence[str] | None
+    ) -> str:
+        body = _container(spec, release, self._platform_id, command)
+        name = f"createos-{spec.replica_id}"
+        try:
+            made = await self._api.call("POST", "containers/create", body=body, name=name)
+        except EngineRefusedError as error:
+            if error.status != _NOT_FOUND:
+                raise
+            await self._images.ensure(release.image)
+            made = await self._api.call("POST", "containers/create", body=body, name=name)
+        return str(made["Id"])
+
+    async def _ensure_network(self) -> None:
+        """One bridge on which containers do not reach one another."""
+        if self._has_network:
+            return
+        body = {
+            "Name": NETWORK,
+            "Driver": "bridge",
+            "CheckDuplicate": True,
+            "Options": {"com.docker.network.bridge.enable_icc": "false"},
+        }
+        try:
+            await self._api.call("GET", f"networks/{NETWORK}")
+        except EngineRefusedError as error:
+            if error.status != _NOT_FOUND:
+                raise
+            with contextlib.suppress(EngineRefusedError):
+                await self._api.call("POST", "networks/create", body=body)
+        self._has_network = True
+
+    async def _remove(self, container_id: str) -> None:
+        with contextlib.suppress(EngineRefusedError, EngineAwayError):
+            await self._api.call("DELETE", f"containers/{container_id}", force="1", v="1")
+
+
+def _container(
+    spec: LaunchSpec, release: ImageRelease, platform_id: str, command: Sequence[str] | None
+) -> Json:
+    """What the engine is asked to make: no right that an app does not need."""
+    memory = spec.memory_mb * 2**20
+    variables = {**spec.run_envs, "PORT": str(spec.port), REPLICA_ID: spec.replica_id}
+    return {
+        "Image": release.image,
+        "Env": [f"{name}={value}" for name, value in variables.items()],
+        "Labels": {
+            PLATFORM: platform_id,
+            REPLICA: spec.replica_id,
+            DEPLOYMENT: spec.log_file.parent.parent.name,
+        },
+        # Restarts and health are the platform's own, by one rule for everything that runs.
+        "Healthcheck": {"Test": ["NONE"]},
+        **({"Entrypoint": list(command[:1]), "Cmd": list(command[1:])} if command else {}),
+        "HostConfig": {
+            "NetworkMode": NETWORK,
+            "RestartPolicy": {"Name": "no"},
+            "CapDrop": ["ALL"],
+            "CapAdd": list(ROOT_DROPS_TO_ITS_USER),
+            "SecurityOpt": ["no-new-privileges"],
+            "PidsLimit": MAX_PROCESSES,
+            "Memory": memory,
+            "MemorySwap": memory,
+            "NanoCpus": spec.cpu_millicores * 1_000_000,
+            "Init": True,
+            "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}},
+        },
+    }
+
+
+def _remove_files(run_dir: Path) -> None:
+    for name in ("log", "followed"):
+        (run_dir / name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        run_dir.rmdir()
+
+
+def _image_of(spec: LaunchSpec) -> ImageRelease:
+    if not isinstance(spec.release, ImageRelease):
+        raise TypeError("files are not run in a container")
+    return spec.release

@@ -1,0 +1,126 @@
+"""Images of a container engine: found out by digest, pulled, and told about."""
+
+from collections.abc import Mapping, Sequence
+
+from createos_mcp.contract.reason_codes import ReasonCode
+from createos_mcp.contract.values import Json
+from createos_mcp.platform.build.build_command import OnLines
+from createos_mcp.platform.engines.docker_api import DockerApi
+from createos_mcp.platform.engines.image_references import ImageReference
+from createos_mcp.platform.errors import BuildFailedError, EngineAwayError, EngineRefusedError
+from createos_mcp.platform.models import ImageRelease
+
+_NOT_FOUND = 404
+_UNKNOWN = ("manifest unknown", "not found", "name unknown", "does not exist")
+_NO_ACCESS = ("no basic auth", "unauthorized", "denied", "authentication required")
+_WRONG_MACHINE = ("no matching manifest", "no match for platform", "does not match the specified")
+_UNREACHABLE = (
+    "connection refused", "no such host", "i/o timeout", "deadline exceeded", "dial tcp",
+    "server gave http response to https client", "tls", "certificate", "network is unreachable",
+)  # fmt: skip
+"""What engines say, in lower case, of what goes wrong with a registry."""
+
+_SHOWN_STATES = frozenset({"Pull complete", "Already exists", "Download complete"})
+
+
+class Images:
+    """The images that image projects run."""
+
+    def __init__(self, api: DockerApi) -> None:
+        self._api = api
+
+    async def pull(self, text: str, on_lines: OnLines) -> ImageRelease:
+        """Find out what a reference stands for now, pull it, and say how it runs.
+
+        Args:
+            text: The reference as the user gave it.
+            on_lines: Told how far the pull is.
+
+        Raises:
+            BuildFailedError: The sentence says what is wrong with name, access or registry.
+        """
+        reference = ImageReference.parse(text)
+        try:
+            pinned = await self._resolve(reference)
+            await on_lines([f"{text} is {pinned}"])
+            if not await self._is_here(pinned):
+                await self._pull(pinned, on_lines)
+            return await self.describe(pinned)
+        except EngineRefusedError as error:
+            raise BuildFailedError(*explain_refusal(reference, str(error))) from error
+        except EngineAwayError as error:
+            raise BuildFailedError(ReasonCode.RUNTIME_UNAVAILABLE, str(error)) from error
+
+    async def ensure(self, image: str) -> None:
+        """Pull an image again that was removed behind the platform's back.
+
+        Raises:
+            EngineRefusedError: It cannot be had any more.
+            EngineAwayError: The engine does not answer.
+        """
+        if not await self._is_here(image):
+            await self._pull(image, _unheard)
+
+    async def describe(self, image: str) -> ImageRelease:
+        """How an image runs that is here."""
+        shown = await self._api.call("GET", f"images/{image}/json")
+        config: Mapping[str, Json] = shown.get("Config") or {}
+        ports = [
+            int(port.partition("/")[0])
+            for port in config.get("ExposedPorts") or ()
+            if port.endswith("/tcp")
+        ]
+        return ImageRelease(
+            image=image, exposed=tuple(sorted(ports)), size_bytes=int(shown.get("Size") or 0)
+        )
+
+    async def _resolve(self, reference: ImageReference) -> str:
+        """The reference with the digest that it stands for now."""
+        if reference.digest:
+            return reference.at(reference.digest)
+        told = await self._api.call("GET", f"distribution/{reference.text}/json")
+        return reference.at(told["Descriptor"]["digest"])
+
+    async def _is_here(self, image: str) -> bool:
+        try:
+            await self._api.call("GET", f"images/{image}/json")
+        except EngineRefusedError as error:
+            if error.status == _NOT_FOUND:
+                return False
+            raise
+        return True
+
+    async def _pull(self, image: str, on_lines: OnLines) -> None:
+        name, _, digest = image.partition("@")
+        async for told in self._api.stream("POST", "images/create", fromImage=name, tag=digest):
+            if "error" in told:
+                raise EngineRefusedError(500, str(told["error"]))
+            if told.get("status") in _SHOWN_STATES:
+                await on_lines([f"{told.get('id', '')}: {told['status']}".removeprefix(": ")])
+
+
+async def _unheard(_: Sequence[str]) -> None:
+    return
+
+
+def explain_refusal(reference: ImageReference, said: str) -> tuple[ReasonCode, str]:
+    """Which of the things it is that go wrong with a registry, in one sentence."""
+    text = said.lower()
+    if any(part in text for part in _WRONG_MACHINE):
+        sentence = f"{reference.text} has no image for this machine's architecture"
+        return ReasonCode.IMAGE_UNUSABLE, sentence
+    if any(part in text for part in _NO_ACCESS):
+        return ReasonCode.IMAGE_UNAVAILABLE, (
+            f"{reference.registry} gives no access to {reference.repository}: the name is wrong, "
+            "or it is private and needs credentials"
+        )
+    if any(part in text for part in _UNREACHABLE):
+        return ReasonCode.IMAGE_UNAVAILABLE, (
+            f"The registry {reference.registry} cannot be reached: {said}"
+        )
+    if any(part in text for part in _UNKNOWN):
+        what = f"tag {reference.tag}" if reference.tag else "digest"
+        return ReasonCode.IMAGE_UNAVAILABLE, (
+            f"{reference.registry} has no {reference.repository} with this {what}"
+        )
+    return ReasonCode.IMAGE_UNAVAILABLE, f"{reference.text} cannot be pulled: {said}"

@@ -1,0 +1,151 @@
+"""A container engine and a registry of the tests' own, and images made of busybox."""
+
+import io
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tarfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.eventually import eventually_now
+
+BUSYBOX = Path("/usr/bin/busybox")
+"""Of Debian's `busybox-static`: one file that is a whole system."""
+
+_TOOLS = (
+    "sh", "httpd", "sleep", "cat", "ls", "env", "kill", "id", "echo", "wget", "nc", "touch",
+    "dd", "head", "yes", "mkdir", "ps", "grep", "seq", "test", "printf", "date", "chmod", "tail",
+)  # fmt: skip
+
+SERVE = 'exec httpd -f -p "$PORT" -h /www'
+
+
+class DockerDaemon:
+    """A Docker daemon that only these tests use.
+
+    Args:
+        directory: Holds its data, its socket and its log; the path has to be short.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.host = f"unix://{directory / 'd.sock'}"
+        self._directory = directory
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it; it answers when this returns."""
+        config = self._directory / "daemon.json"
+        # Else a daemon that was killed would end its containers with its next start.
+        config.write_text(json.dumps({"live-restore": True}))
+        places = {"data-root": "data", "exec-root": "exec", "pidfile": "pid"}
+        flags = [f"--{flag}={self._directory / name}" for flag, name in places.items()]
+        command = ["dockerd", f"--config-file={config}", f"--host={self.host}", *flags]
+        (self._directory / "pid").unlink(missing_ok=True)
+        with (self._directory / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*command, "--bridge=none"], stdout=log, stderr=log, start_new_session=True
+            )
+        eventually_now(self._answers, pause_s=0.2)
+
+    def stop(self, how: int = signal.SIGTERM) -> None:
+        """End the daemon, and wait until it has."""
+        assert self._process is not None
+        self._process.send_signal(how)
+        self._process.wait(timeout=60)
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        if self._process.poll() is not None:
+            # A start right after a kill may meet the old containerd; the next one works.
+            self.start()
+        done = subprocess.run(self._command("version"), capture_output=True, check=False)
+        return done.returncode == 0
+
+    def _command(self, *words: str) -> list[str]:
+        return ["docker", "--host", self.host, *words]
+
+    def docker(self, *words: str, stdin: bytes | None = None) -> str:
+        """What `docker` prints; it has to succeed."""
+        client = {**os.environ, "DOCKER_CONFIG": str(self._directory / "client")}
+        done = subprocess.run(
+            self._command(*words), input=stdin, capture_output=True, check=False, env=client
+        )
+        assert done.returncode == 0, done.stderr.decode()
+        return done.stdout.decode().strip()
+
+    def make_image(
+        self, name: str, files: Mapping[str, str], *changes: str, command: str = SERVE
+    ) -> None:
+        """An image of busybox with these files, which runs a line of the shell."""
+        words = [f"CMD {json.dumps(['/bin/sh', '-c', command])}", *changes]
+        flags = [part for change in words for part in ("--change", change)]
+        self.docker("import", *flags, "-", name, stdin=_root(files))
+
+
+def _root(files: Mapping[str, str]) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for directory in ("bin", "www", "www/cgi-bin", "etc", "tmp"):
+            entry = tarfile.TarInfo(directory)
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o1777 if directory == "tmp" else 0o755
+            archive.addfile(entry)
+        archive.add(BUSYBOX, "bin/busybox")
+        for tool in _TOOLS:
+            link = tarfile.TarInfo(f"bin/{tool}")
+            link.type, link.linkname = tarfile.SYMTYPE, "busybox"
+            archive.addfile(link)
+        for path, text in {"etc/passwd": "root:x:0:0::/:/bin/sh\n", **files}.items():
+            entry = tarfile.TarInfo(path)
+            entry.size, entry.mode = len(text.encode()), 0o755
+            archive.addfile(entry, io.BytesIO(text.encode()))
+    return packed.getvalue()
+
+
+@contextmanager
+def docker_daemon(directory: Path) -> Iterator[DockerDaemon]:
+    """A daemon of its own, which is stopped with all its containers."""
+    directory.mkdir(parents=True)
+    engine = DockerDaemon(directory)
+    engine.start()
+    try:
+        yield engine
+    finally:
+        left = engine.docker("ps", "--all", "--quiet").split()
+        if left:
+            engine.docker("rm", "--force", *left)
+        engine.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def image_registry(directory: Path) -> Iterator[str]:
+    """A registry on loopback, `127.0.0.1:5000`, which Docker uses without TLS."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    config = directory / "registry.yml"
+    directory.mkdir(parents=True, exist_ok=True)
+    config.write_text(
+        f"version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {directory / 'images'}\n"
+        f"  delete:\n    enabled: true\nhttp:\n  addr: 127.0.0.1:{port}\n"
+    )
+    with (directory / "registry.log").open("ab") as log:
+        process = subprocess.Popen(
+            ["docker-registry", "serve", str(config)], stdout=log, stderr=log
+        )
+    try:
+        eventually_now(lambda: _is_open(port))
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def _is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,105 @@
+"""Engines that are not there, go away, and come back; platforms that are killed."""
+
+import os
+import signal
+from pathlib import Path
+
+import anyio
+import httpx2
+import pytest
+
+from createos_mcp.platform import daemon
+from createos_mcp.platform.config import PlatformConfig
+from createos_mcp.platform.paths import DataDir
+from createos_mcp.platform.state import read_state
+from tests.eventually import eventually
+from tests.platform.engines.daemons import DockerDaemon, docker_daemon, image_registry
+from tests.platform.engines.test_images import (
+    LASTING,
+    PAGES,
+    address_of,
+    deploy,
+    image_project,
+    replica_at,
+)
+from tests.platform.platforms import Api, read_page, running_platform
+
+
+async def test_without_an_engine_nothing_is_made_and_the_answer_says_what_to_install(
+    tmp_path: Path,
+) -> None:
+    nowhere = f"unix://{tmp_path / 'nothing.sock'}"
+    async with running_platform(tmp_path / "data", docker_host=nowhere) as api:
+        project = {"uniqueName": "image-app", "displayName": "image-app", "type": "image"}
+        status, sentence = await api.request(
+            "POST", "/v1/projects", json={**project, "settings": {"port": 80}}
+        )
+        listed = await api.client.get("/v1/projects")
+    assert status == 422
+    assert "Install Docker or Podman" in sentence
+    assert listed.json()["data"]["data"] == []
+
+
+async def test_an_upload_project_takes_no_image(tmp_path: Path) -> None:
+    async with running_platform(tmp_path) as api:
+        project_id = await api.create_project()
+        path = f"/v1/projects/{project_id}/deployments"
+        status, sentence = await api.request("POST", path, json={"image": "nginx"})
+    assert (status, "only be deployed to an image project" in sentence) == (422, True)
+
+
+@pytest.mark.engines
+async def test_an_engine_that_is_killed_ends_nothing_and_is_found_again(tmp_path: Path) -> None:
+    directory = Path(f"/tmp/createos-away-{os.getpid()}")
+    with image_registry(tmp_path / "registry") as registry, docker_daemon(directory) as engine:
+        reference = f"{registry}/pages:1"
+        engine.make_image(reference, PAGES, "EXPOSE 8080", command=LASTING)
+        engine.docker("push", reference)
+        async with running_platform(tmp_path / "data", docker_host=engine.host) as api:
+            project_id = await image_project(api)
+            deployment = await deploy(api, project_id, reference)
+            address = await address_of(api, project_id)
+            before = await replica_at(address)
+            await anyio.to_thread.run_sync(engine.stop, signal.SIGKILL)
+            for _ in range(10):
+                assert await read_page(address) == "one"
+                await anyio.sleep(0.2)
+            path = f"/v1/projects/{project_id}/deployments/{deployment['id']}"
+            assert (await api.get(path))["status"] == "deployed"
+            await anyio.to_thread.run_sync(engine.start)
+            assert await replica_at(address) == before
+            await read_page(f"{address}/cgi-bin/exit?3")
+            row = await eventually(
+                lambda: api.environment(project_id), lambda row: row["extra"].get("restarts")
+            )
+            assert "exited with code 3" in row["extra"]["lastExit"]["reason"]
+
+
+@pytest.mark.engines
+async def test_a_platform_that_is_killed_finds_its_containers_again(
+    engine: DockerDaemon, registry: str, tmp_path: Path
+) -> None:
+    reference = f"{registry}/lasting:1"
+    engine.make_image(reference, PAGES, "EXPOSE 8080", command=LASTING)
+    engine.docker("push", reference)
+    config = PlatformConfig(data_dir=DataDir(tmp_path), docker_host=engine.host)
+    try:
+        state = await anyio.to_thread.run_sync(daemon.start_platform, config, os.environ)
+        key = config.data_dir.key_file.read_text().strip()
+        async with httpx2.AsyncClient(
+            base_url=f"http://127.0.0.1:{state.api_port}", headers={"X-Api-Key": key}, timeout=60
+        ) as client:
+            api = Api(client=client, data_dir=tmp_path, gateway_port=state.gateway_port)
+            project_id = await image_project(api)
+            await deploy(api, project_id, reference)
+            address = await address_of(api, project_id)
+            before = await replica_at(address)
+            os.kill(state.pid, signal.SIGKILL)
+            running = read_state(config.data_dir.state_file)
+            assert running is not None
+            await anyio.to_thread.run_sync(daemon.start_platform, config, os.environ)
+            after = await eventually(lambda: replica_at(address))
+    finally:
+        await anyio.to_thread.run_sync(daemon.stop_platform, config)
+    assert after == before
+    assert engine.docker("ps", "--all", "--quiet") == ""
