@@ -89,6 +89,8 @@ def _choose_name(operation: Operation, _: ApiError, __: Sequence[Reference]) -> 
 
 
 def _await_state(operation: Operation, _: ApiError, references: Sequence[Reference]) -> str:
+    if not _PLACEHOLDER.search(operation.http.path):
+        return "Do what the message says, then call again."
     place = _list_of(operation, references)
     look = f"Call {place} to see" if place else "Check"
     return f"{look} its type and state; call again once they allow this."

@@ -51,6 +51,7 @@ from createos_mcp.platform.run.supervisor import Supervisor
 from createos_mcp.platform.run.usage import UsageMeter
 from createos_mcp.platform.sandbox.addresses import own_addresses
 from createos_mcp.platform.sandbox.cgroups import ControlGroup
+from createos_mcp.platform.sandbox.network import FORBIDDEN
 from createos_mcp.platform.sandbox.sandbox import Sandbox, detect_sandbox, gaps_of
 from createos_mcp.platform.state import PlatformState, read_state, write_state
 from createos_mcp.platform.store.store import Store, open_store
@@ -97,6 +98,8 @@ async def open_platform(
             images=images,
             platform_id=await _secret(store, "platform-id"),
             data_dir=data_dir,
+            forbidden=[network for network in FORBIDDEN if ":" not in network],
+            permitted=config.permitted_addresses,
         )
         processes = Processes(config=config, sandbox=sandbox)
         runner = Runner(config=config, processes=processes, containers=containers)

@@ -66,6 +66,14 @@ _BY_CODE: Mapping[str, Cause] = {
         reason="the runtime is not available on this machine",
         next="Set another runtime with UpdateProjectSettings, or install it as the log says.",
     ),
+    ReasonCode.IMAGE_UNAVAILABLE: Cause(
+        reason="the image could not be pulled",
+        next="Correct its name and tag, or push it to a registry that gives access; deploy again.",
+    ),
+    ReasonCode.IMAGE_UNUSABLE: Cause(
+        reason="the image is for another kind of processor",
+        next="Build it for this machine's architecture too, and deploy again.",
+    ),
     ReasonCode.BUILD_TIMED_OUT: _BUILD_TIMED_OUT,
     ReasonCode.OUT_OF_MEMORY: _OUT_OF_MEMORY,
 }

@@ -184,6 +184,8 @@ async def uploads(stage: Stage) -> None:
     packed = as_base64(zip_of({"main.py": saying("as zip")}))
     await agent.call("UploadDeploymentZip", project_id=name, file=packed)
     assert await agent.page(name) == "as zip"
+    image = await agent.refusal("CreateDeployment", project_id=name, image="nginx:latest")
+    assert "images can only be deployed to an image project" in image
 
 
 async def deploy(agent: Agent, name: str) -> None:

@@ -94,6 +94,8 @@ DECISIVE = {
     ReasonCode.FOLDER_MISSING: "directoryPath",
     ReasonCode.OUTPUT_MISSING: "no folder to serve",
     ReasonCode.RUNTIME_UNAVAILABLE: "runtime is not available",
+    ReasonCode.IMAGE_UNAVAILABLE: "could not be pulled",
+    ReasonCode.IMAGE_UNUSABLE: "another kind of processor",
     ReasonCode.BUILD_TIMED_OUT: "took longer",
     ReasonCode.OUT_OF_MEMORY: "memory was not enough",
 }

@@ -34,7 +34,8 @@ from createos_mcp.platform.build.toolchains import Toolchain, Toolchains
 from createos_mcp.platform.build.visible_parts import python_parts
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.errors import BuildFailedError
-from createos_mcp.platform.models import Bind, BuildJob, Release
+from createos_mcp.platform.models import BuildJob
+from createos_mcp.platform.release_records import Bind, Release
 from createos_mcp.platform.sandbox import static_server
 from createos_mcp.platform.sandbox.addresses import own_addresses
 from createos_mcp.platform.sandbox.cgroups import ControlGroup, ResourceLimits

@@ -18,7 +18,7 @@ import uv
 from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.platform.build.visible_parts import programs_parts, python_parts
 from createos_mcp.platform.errors import BuildFailedError
-from createos_mcp.platform.models import Bind
+from createos_mcp.platform.release_records import Bind
 
 LogLines = Callable[[Sequence[str]], Awaitable[None]]
 

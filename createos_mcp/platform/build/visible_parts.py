@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from createos_mcp.platform.models import Bind
+from createos_mcp.platform.release_records import Bind
 from createos_mcp.platform.sandbox.sandbox import is_of_system
 
 

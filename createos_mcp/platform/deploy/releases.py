@@ -12,7 +12,8 @@ from anyio import to_thread
 from createos_mcp.platform.build.builder import Builder
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.engines.images import Images
-from createos_mcp.platform.models import IMAGE_SOURCE, BuildJob, Deployment, release_to_json
+from createos_mcp.platform.models import IMAGE_SOURCE, BuildJob, Deployment
+from createos_mcp.platform.release_records import release_to_json
 from createos_mcp.platform.run.project_users import ProjectUsers
 from createos_mcp.platform.run.supervisor import build_log
 from createos_mcp.platform.sandbox.app_logs import remove_old

@@ -1,6 +1,7 @@
 """Containers: replicas of images, run by Docker or Podman and looked after by the platform."""
 
 import contextlib
+import logging
 import socket
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from createos_mcp.platform.build.build_command import OnLines
 from createos_mcp.platform.build.steps import Finished
 from createos_mcp.platform.engines.container_logs import FollowedLog
 from createos_mcp.platform.engines.docker_api import DockerApi
+from createos_mcp.platform.engines.firewall import BRIDGE, close_to
 from createos_mcp.platform.engines.images import Images
 from createos_mcp.platform.engines.instances import KILLED
 from createos_mcp.platform.engines.netns import open_socket_in
@@ -24,11 +26,14 @@ from createos_mcp.platform.errors import (
     EngineRefusedError,
     StartFailedError,
 )
-from createos_mcp.platform.models import ImageRelease, Instance, LaunchSpec
+from createos_mcp.platform.models import Instance, LaunchSpec
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.processes import ProcessId
+from createos_mcp.platform.release_records import ImageRelease
 from createos_mcp.platform.sandbox.app_logs import last_lines
 from createos_mcp.platform.sandbox.process_table import listening_ports_of
+
+logger = logging.getLogger(__name__)
 
 NAME = "container"
 NETWORK = "createos"
@@ -58,6 +63,8 @@ class Containers:
         api: The engine.
         images: What pulls an image again that is gone.
         platform_id: Tells this platform's containers from those of others.
+        forbidden: Networks that containers have no way to.
+        permitted: What of them they may reach all the same.
     """
 
     def __init__(
@@ -67,6 +74,8 @@ class Containers:
         images: Images,
         platform_id: str,
         data_dir: DataDir,
+        forbidden: Sequence[str],
+        permitted: Sequence[str],
     ) -> None:
         self._api = api
         self._images = images
@@ -75,6 +84,10 @@ class Containers:
         self._logs: dict[str, FollowedLog] = {}
         self._out_of_memory: set[str] = set()
         self._has_network = False
+        self._forbidden = forbidden
+        self._permitted = permitted
+        self.is_closed = False
+        """Whether containers are kept from this machine and its private networks."""
         self._tasks: TaskGroup
 
     async def __aenter__(self) -> Self:
@@ -299,7 +312,10 @@ class Containers:
             "Name": NETWORK,
             "Driver": "bridge",
             "CheckDuplicate": True,
-            "Options": {"com.docker.network.bridge.enable_icc": "false"},
+            "Options": {
+                "com.docker.network.bridge.enable_icc": "false",
+                "com.docker.network.bridge.name": BRIDGE,
+            },
         }
         try:
             await self._api.call("GET", f"networks/{NETWORK}")
@@ -308,6 +324,9 @@ class Containers:
                 raise
             with contextlib.suppress(EngineRefusedError):
                 await self._api.call("POST", "networks/create", body=body)
+        self.is_closed = await to_thread.run_sync(close_to, self._forbidden, self._permitted)
+        if not self.is_closed:
+            logger.warning("containers reach this machine's services: iptables cannot be used")
         self._has_network = True
 
     async def _remove(self, container_id: str) -> None:

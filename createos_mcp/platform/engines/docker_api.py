@@ -98,7 +98,7 @@ class DockerApi:
             ) as answer:
                 content = await answer.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise EngineAwayError(self.host, str(error) or type(error).__name__) from error
+            raise EngineAwayError(self.host, _describe(error)) from error
         return _checked(answer, content)
 
     async def stream(
@@ -125,7 +125,7 @@ class DockerApi:
                 async for line in _lines(answer.content):
                     yield json.loads(line)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise EngineAwayError(self.host, str(error) or type(error).__name__) from error
+            raise EngineAwayError(self.host, _describe(error)) from error
 
     async def frames(self, path: str, **query: Json) -> AsyncIterator[bytes]:
         """What a container without a terminal prints, in pieces.
@@ -144,7 +144,7 @@ class DockerApi:
         except asyncio.IncompleteReadError:
             return
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise EngineAwayError(self.host, str(error) or type(error).__name__) from error
+            raise EngineAwayError(self.host, _describe(error)) from error
 
     async def version(self) -> Mapping[str, Json]:
         """What the engine says of itself, the newest version of the API that both know in it.
@@ -156,7 +156,7 @@ class DockerApi:
             async with self._open().get("http://engine/version", timeout=_TIMEOUT) as answer:
                 told: dict[str, Json] = await answer.json(content_type=None)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise EngineAwayError(self.host, str(error) or type(error).__name__) from error
+            raise EngineAwayError(self.host, _describe(error)) from error
         theirs = _read_version(told.get("ApiVersion"))
         if theirs < LEAST_VERSION:
             raise EngineAwayError(self.host, "it is older than Docker 20.10")
@@ -197,6 +197,12 @@ class DockerApi:
                 connector = aiohttp.TCPConnector(limit=0)
             self._session = aiohttp.ClientSession(connector=connector)
         return self._session
+
+
+def _describe(error: Exception) -> str:
+    """What the system says of a socket, where it is that; otherwise the error's own words."""
+    told = error.os_error.strerror if isinstance(error, aiohttp.ClientConnectorError) else None
+    return told or str(error) or type(error).__name__
 
 
 def _read_version(text: Json) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from createos_mcp.platform.build.build_command import OnLines
 from createos_mcp.platform.engines.docker_api import DockerApi
 from createos_mcp.platform.engines.image_references import ImageReference
 from createos_mcp.platform.errors import BuildFailedError, EngineAwayError, EngineRefusedError
-from createos_mcp.platform.models import ImageRelease
+from createos_mcp.platform.release_records import ImageRelease
 
 _NOT_FOUND = 404
 _UNKNOWN = ("manifest unknown", "not found", "name unknown", "does not exist")

@@ -21,8 +21,9 @@ from createos_mcp.platform.engines.instances import (
     wait_for_exit,
 )
 from createos_mcp.platform.errors import StartFailedError
-from createos_mcp.platform.models import Instance, LaunchSpec, Release
+from createos_mcp.platform.models import Instance, LaunchSpec
 from createos_mcp.platform.processes import ProcessId, kill_trees, pids_by_environ
+from createos_mcp.platform.release_records import Release
 from createos_mcp.platform.sandbox import control
 from createos_mcp.platform.sandbox.addresses import own_addresses
 from createos_mcp.platform.sandbox.cgroups import ControlGroup, ResourceLimits

@@ -7,8 +7,9 @@ import anyio
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.errors import StorageError
 from createos_mcp.platform.ids import new_id
-from createos_mcp.platform.models import Deployment, Environment, LaunchSpec, release_from_json
+from createos_mcp.platform.models import Deployment, Environment, LaunchSpec
 from createos_mcp.platform.paths import DataDir
+from createos_mcp.platform.release_records import release_from_json
 from createos_mcp.platform.run.conditions import conditions_of
 from createos_mcp.platform.run.project_users import ProjectUsers
 from createos_mcp.platform.run.runner import Runner

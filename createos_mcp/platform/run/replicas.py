@@ -13,16 +13,9 @@ from createos_mcp.platform.background import Background, Work
 from createos_mcp.platform.engines.instances import to_json
 from createos_mcp.platform.errors import StartFailedError, StorageError
 from createos_mcp.platform.ids import new_id
-from createos_mcp.platform.models import (
-    ImageRelease,
-    Instance,
-    LaunchSpec,
-    Reason,
-    Release,
-    ReplicaSet,
-    StartCheck,
-)
+from createos_mcp.platform.models import Instance, LaunchSpec, Reason, ReplicaSet, StartCheck
 from createos_mcp.platform.paths import DataDir
+from createos_mcp.platform.release_records import ImageRelease, Release
 from createos_mcp.platform.run.runner import BuildLog, Runner
 from createos_mcp.platform.states import DeploymentStatus
 from createos_mcp.platform.store.replica_sets import ReplicaSets

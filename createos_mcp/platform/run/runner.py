@@ -24,7 +24,8 @@ from createos_mcp.platform.errors import (
     AppUnhealthyError,
     ReleaseCommandError,
 )
-from createos_mcp.platform.models import ImageRelease, Instance, LaunchSpec
+from createos_mcp.platform.models import Instance, LaunchSpec
+from createos_mcp.platform.release_records import ImageRelease
 from createos_mcp.platform.run.health import FIRST_ERROR, request_status
 from createos_mcp.platform.sandbox.app_logs import last_lines
 

@@ -22,8 +22,8 @@ from createos_mcp.platform.models import (
     Replica,
     ReplicaSet,
     StartCheck,
-    release_from_json,
 )
+from createos_mcp.platform.release_records import release_from_json
 from createos_mcp.platform.run.conditions import conditions_of
 from createos_mcp.platform.run.project_users import ProjectUsers
 from createos_mcp.platform.run.replicas import Replicas

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from createos_mcp.platform.models import Bind
+from createos_mcp.platform.release_records import Bind
 from createos_mcp.platform.sandbox import landlock, seccomp_filter
 from createos_mcp.platform.sandbox.launches import Launch, launch_words, write_run_dir
 from createos_mcp.platform.sandbox.network import RESOLVER

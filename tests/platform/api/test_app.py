@@ -7,6 +7,7 @@ import pytest
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.api.app import SERVED
+from tests.platform.answering_engines import answering_engine
 from tests.platform.platforms import ANSWERING, Api, running_platform
 
 PROJECT = {
@@ -63,7 +64,7 @@ async def test_the_openapi_document_describes_every_route_and_needs_no_key(
     assert described.keys() == catalog.operations.keys()
     body = described["CreateProject"]["requestBody"]["content"]["application/json"]["schema"]
     assert body["required"] == catalog.operations["CreateProject"].input_schema["required"]
-    assert "501" in described["CreateDeployment"]["responses"]
+    assert "501" in described["TriggerLatestDeployment"]["responses"]
     assert "501" not in described["CreateProject"]["responses"]
     assert answer_schema(described["ListProjects"])["properties"]["data"]["type"] == "array"
     assert answer_schema(described["ListApps"])["type"] == "array"
@@ -182,7 +183,10 @@ async def test_the_number_of_projects_is_limited_and_shown_as_a_quota(tmp_path: 
 async def test_settings_that_do_not_fit_the_projects_type_are_400_and_say_which_do(
     tmp_path: Path,
 ) -> None:
-    async with running_platform(tmp_path) as api:
+    async with (
+        answering_engine(tmp_path) as engine,
+        running_platform(tmp_path, docker_host=engine) as api,
+    ):
         image = {**PROJECT, "type": "image", "source": {}, "settings": {"port": 80}}
         _, created = await api.request("POST", "/v1/projects", json=image)
         status, message = await api.request(
@@ -194,7 +198,10 @@ async def test_settings_that_do_not_fit_the_projects_type_are_400_and_say_which_
 
 
 async def test_files_go_only_to_upload_projects(tmp_path: Path) -> None:
-    async with running_platform(tmp_path) as api:
+    async with (
+        answering_engine(tmp_path) as engine,
+        running_platform(tmp_path, docker_host=engine) as api,
+    ):
         image = {**PROJECT, "type": "image", "settings": {"port": 80}}
         _, created = await api.request("POST", "/v1/projects", json=image)
         status, message = await api.request(

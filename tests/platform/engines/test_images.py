@@ -1,6 +1,12 @@
 """Image projects on a real container engine, with a registry of the tests' own."""
 
 import re
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from operator import eq
 from pathlib import Path
 
 import anyio
@@ -9,6 +15,7 @@ import pytest
 
 from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.contract.values import Json
+from createos_mcp.platform.engines.firewall import BRIDGE
 from tests.eventually import eventually
 from tests.platform.engines.daemons import DockerDaemon
 from tests.platform.platforms import Api, read_page, running_platform
@@ -49,6 +56,11 @@ async def replica_at(address: str) -> str:
     """The variable by which replicas are told apart, of the one that answers."""
     page = await read_page(f"{address}/cgi-bin/env")
     return next((line for line in page.splitlines() if line.startswith("REPLICA_ID=")), "")
+
+
+async def count_names(address: str) -> int:
+    """How many replicas answer."""
+    return len({await replica_at(address) for _ in range(8)})
 
 
 async def address_of(api: Api, project_id: str) -> str:
@@ -139,7 +151,7 @@ async def test_lines_are_kept_once_and_in_order_also_of_what_is_gone(
     engine: DockerDaemon, registry: str, tmp_path: Path
 ) -> None:
     reference = f"{registry}/talking:1"
-    command = 'for n in $(seq 2000); do echo "line $n"; done; echo failed >&2; exit 1'
+    command = 'for n in $(seq 2000); do echo "line $n"; done; sleep 0.3; echo failed >&2; exit 1'
     engine.make_image(reference, {}, command=command)
     engine.docker("push", reference)
     async with running_platform(tmp_path, docker_host=engine.host) as api:
@@ -162,15 +174,11 @@ async def test_replicas_share_the_requests_and_are_given_up_again(
         production = await api.environment(project_id)
         address = production["extra"]["endpoint"]
 
-        async def names() -> set[str]:
-            pages = [await read_page(f"{address}/cgi-bin/env") for _ in range(8)]
-            return {line for page in pages for line in page.splitlines() if "REPLICA_ID" in line}
-
         path = f"/v1/projects/{project_id}/environments/{production['id']}/resources"
         for count in (2, 1):
             wanted = {"cpu": 500, "memory": 1024, "replicas": count}
             assert (await api.request("PUT", path, json=wanted))[0] == 200
-            await eventually(names, lambda seen, count=count: len(seen) == count)
+            await eventually(lambda: count_names(address), partial(eq, count))
 
 
 async def test_a_switch_under_load_loses_no_request(
@@ -268,17 +276,43 @@ async def test_a_container_has(
     assert shown in done["output"]
 
 
-async def test_containers_do_not_reach_one_another(
+async def reaches(api: Api, deployment: Json, address: str) -> bool:
+    """Whether a connection is made from the network of a deployment's container."""
+    path = f"/v1/projects/{deployment['projectId']}/deployments/{deployment['id']}/commands"
+    command = f"nc -w 3 {address.replace(':', ' ')} -e /bin/echo 2> /dev/null && echo reached || echo failed"
+    status, done = await api.request("POST", path, json={"command": command})
+    assert status == 200, done
+    said: str = done["output"].strip()
+    assert said in {"reached", "failed"}, done
+    return said == "reached"
+
+
+async def test_containers_reach_neither_one_another_nor_this_machine_nor_private_networks(
     engine: DockerDaemon, image: str, tmp_path: Path
 ) -> None:
     async with running_platform(tmp_path, docker_host=engine.host) as api:
         await deploy(api, await image_project(api), image)
         other = await deploy(api, await image_project(api, "other-app"), image)
-        address = engine.docker(
-            "inspect", "--format", "{{.NetworkSettings.Networks.createos.IPAddress}}",
-            engine.docker("ps", "--quiet").split()[-1],
-        )  # fmt: skip
-        path = f"/v1/projects/{other['projectId']}/deployments/{other['id']}/commands"
-        command = f"wget -T 2 -q -O - http://{address}:8080/ || echo refused"
-        _, done = await api.request("POST", path, json={"command": command})
-    assert "refused" in done["output"]
+        ids = engine.docker("ps", "--quiet").split()
+        at = "{{.NetworkSettings.Networks.createos.IPAddress}}"
+        neighbor = [f"{engine.docker('inspect', '--format', at, one)}:8080" for one in ids]
+        gateway = engine.docker(
+            "network", "inspect", "--format", "{{(index .IPAM.Config 0).Gateway}}", "createos"
+        )
+        with socket.create_server((gateway, 0)) as service:
+            own = f"{gateway}:{service.getsockname()[1]}"
+            for address in (*neighbor, own, "10.1.2.3:80", "169.254.169.254:80"):
+                assert not await reaches(api, other, address), address
+            with without_rules():
+                assert await reaches(api, other, own)
+
+
+@contextmanager
+def without_rules() -> Iterator[None]:
+    """The machine as it is without the rules for containers, so that a test can fail."""
+    rule = ["INPUT", "-i", BRIDGE, "-j", "ACCEPT"]
+    subprocess.run(["iptables", "-I", *rule], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["iptables", "-D", *rule], check=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from createos_mcp.contract.values import Json
-from createos_mcp.platform.models import Bind
+from createos_mcp.platform.release_records import Bind
 from createos_mcp.platform.sandbox.addresses import own_addresses
 from createos_mcp.platform.sandbox.launches import launch_words
 from createos_mcp.platform.sandbox.sandbox import Confinement, Sandbox, detect_sandbox
