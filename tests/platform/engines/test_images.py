@@ -279,7 +279,8 @@ async def test_a_container_has(
 async def reaches(api: Api, deployment: Json, address: str) -> bool:
     """Whether a connection is made from the network of a deployment's container."""
     path = f"/v1/projects/{deployment['projectId']}/deployments/{deployment['id']}/commands"
-    command = f"nc -w 3 {address.replace(':', ' ')} -e /bin/echo 2> /dev/null && echo reached || echo failed"
+    connect = f"nc -w 3 {address.replace(':', ' ')} -e /bin/echo 2> /dev/null"
+    command = f"{connect} && echo reached || echo failed"
     status, done = await api.request("POST", path, json={"command": command})
     assert status == 200, done
     said: str = done["output"].strip()
