@@ -33,6 +33,7 @@ from createos_mcp.platform.domains.dns_checks import DnsCheck
 from createos_mcp.platform.domains.reverification import Reverification
 from createos_mcp.platform.engines.containers import Containers
 from createos_mcp.platform.engines.docker_api import DockerApi, find_socket
+from createos_mcp.platform.engines.dockerfiles import Dockerfiles
 from createos_mcp.platform.engines.images import Images
 from createos_mcp.platform.engines.processes import Processes
 from createos_mcp.platform.errors import StartupError
@@ -133,7 +134,12 @@ async def open_platform(
             at_end.push_async_callback(supervisor.stop_all)
             builder = Builder(config=config, environ=environ, sandbox=sandbox)
             releases = Releases(
-                store=store, builder=builder, images=images, users=users, config=config
+                store=store,
+                builder=builder,
+                images=images,
+                dockerfiles=Dockerfiles(docker, images, await _secret(store, "platform-id")),
+                users=users,
+                config=config,
             )
             reconciler = EnvironmentReconciler(
                 store=store,

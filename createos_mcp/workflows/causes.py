@@ -51,8 +51,9 @@ _BY_CODE: Mapping[str, Cause] = {
         next="Set runCommand with UpdateProjectSettings, or add a start script; deploy again.",
     ),
     ReasonCode.NEEDS_DOCKER: Cause(
-        reason="the local platform builds without Docker",
-        next="Set hasDockerfile to false and a runtime with UpdateProjectSettings; deploy again.",
+        reason="a Dockerfile needs a container engine, and none answers",
+        next="Install Docker or Podman, or set hasDockerfile to false and a runtime with "
+        "UpdateProjectSettings; deploy again.",
     ),
     ReasonCode.FOLDER_MISSING: Cause(
         reason="the folder in directoryPath was not uploaded",

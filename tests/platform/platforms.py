@@ -25,6 +25,9 @@ PATIENCE_S = 60.0
 OWN_PORTS = range(20_000 + os.getpid() % 97 * 100, 30_000)
 """Where this process looks for addresses first; several may test on one machine at once."""
 
+NO_ENGINE = "unix:///nonexistent/engine.sock"
+"""Nothing depends on what else runs on the machine."""
+
 ANSWERING = """
 import http.server, os
 class Page(http.server.BaseHTTPRequestHandler):
@@ -169,7 +172,8 @@ async def running_platform(
     **changes: Json,
 ) -> AsyncIterator[Api]:
     """A platform over a directory; its apps are gone when this ends."""
-    config = replace(PlatformConfig(data_dir=DataDir(root), app_ports=OWN_PORTS), **changes)
+    config = PlatformConfig(data_dir=DataDir(root), app_ports=OWN_PORTS, docker_host=NO_ENGINE)
+    config = replace(config, **changes)
     config.data_dir.create()
     async with open_platform(config, dict(variables), now=now) as (app, gateway, _sandbox):
         transport = httpx2.ASGITransport(app=app)

@@ -15,7 +15,7 @@ from pydantic import FileUrl
 from createos_mcp.contract.values import Json
 from tests.agents import data_of, text_of
 from tests.eras import Era
-from tests.platform.platforms import ANSWERING
+from tests.platform.platforms import ANSWERING, NO_ENGINE
 
 CRASHING = "import os\nprint(os.environ['NEEDED_VARIABLE'])\n"
 
@@ -65,7 +65,12 @@ async def working_in(
         command=sys.executable,
         args=["-m", "createos_mcp"],
         cwd=directory,
-        env={**others, "CREATEOS_DATA_DIR": str(data_dir), **(variables or {})},
+        env={
+            **others,
+            "CREATEOS_DATA_DIR": str(data_dir),
+            "CREATEOS_PLATFORM_DOCKER_HOST": NO_ENGINE,
+            **(variables or {}),
+        },
     )
 
     async def list_roots(context: ClientRequestContext) -> mcp_types.ListRootsResult:

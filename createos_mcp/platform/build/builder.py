@@ -27,7 +27,6 @@ from createos_mcp.platform.build.carryovers import (
     place_of,
 )
 from createos_mcp.platform.build.detection import make_plan
-from createos_mcp.platform.build.frameworks import DOCKERFILE
 from createos_mcp.platform.build.plans import Plan
 from createos_mcp.platform.build.steps import Steps
 from createos_mcp.platform.build.toolchains import Toolchain, Toolchains
@@ -146,13 +145,6 @@ class Builder:
             raise BuildFailedError(ReasonCode.FILES_UNUSABLE, reason) from error
 
     async def _build(self, job: BuildJob, log: BuildLog) -> Release:
-        if job.settings.get("hasDockerfile") or job.settings.get("runtime") == DOCKERFILE:
-            raise BuildFailedError(
-                ReasonCode.NEEDS_DOCKER,
-                "hasDockerfile or the runtime dockerfile is set, and the local platform builds "
-                "without Docker for now: "
-                "set hasDockerfile to false and a runtime such as node:20.",
-            )
         if shutil.disk_usage(self._data_dir.root).free < self._config.disk_floor_mb * MB:
             reason = f"Less than {self._config.disk_floor_mb} MB of disk are free on this machine."
             raise BuildFailedError(ReasonCode.FILES_UNUSABLE, reason)

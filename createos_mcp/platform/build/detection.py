@@ -222,8 +222,8 @@ def _no_app(source: Path) -> BuildFailedError:
     if any((source / name).is_file() for name in ("Dockerfile", "Containerfile")):
         return BuildFailedError(
             ReasonCode.NEEDS_DOCKER,
-            "The app is described by a Dockerfile alone, and the local platform builds without "
-            "Docker for now: add the files of a language, or set runtime and runCommand.",
+            "The app is described by a Dockerfile alone, and no container engine answers here: "
+            "install Docker or Podman, add the files of a language, or set runtime and runCommand.",
         )
     for pattern, language in UNSUPPORTED.items():
         if next(source.glob(pattern), None) is not None:

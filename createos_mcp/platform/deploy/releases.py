@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -9,9 +10,19 @@ from pathlib import Path
 import anyio
 from anyio import to_thread
 
+from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.platform.build.builder import Builder
+from createos_mcp.platform.build.frameworks import DOCKERFILE
 from createos_mcp.platform.config import PlatformConfig
+from createos_mcp.platform.engines.contexts import find_dockerfile
+from createos_mcp.platform.engines.dockerfiles import Dockerfiles
 from createos_mcp.platform.engines.images import Images
+from createos_mcp.platform.errors import (
+    BuildFailedError,
+    EngineAwayError,
+    EngineMissingError,
+    EngineRefusedError,
+)
 from createos_mcp.platform.models import IMAGE_SOURCE, BuildJob, Deployment
 from createos_mcp.platform.release_records import release_to_json
 from createos_mcp.platform.run.project_users import ProjectUsers
@@ -20,6 +31,9 @@ from createos_mcp.platform.sandbox.app_logs import remove_old
 from createos_mcp.platform.store.store import Store
 
 COLLECT_EVERY_S = 600.0
+
+_SAYING_HOW = ("runtime", "framework", "installCommand", "buildCommand", "runCommand", "buildDir")
+"""Settings that say how an app is built, so that its Dockerfile does not."""
 
 REBUILT = "The release was removed to save space; rebuilding it from the same files."
 
@@ -37,11 +51,13 @@ class Releases:
         store: Store,
         builder: Builder,
         images: Images,
+        dockerfiles: Dockerfiles,
         users: ProjectUsers,
         config: PlatformConfig,
     ) -> None:
         self._store = store
         self._images = images
+        self._dockerfiles = dockerfiles
         self._builder = builder
         self._users = users
         self._config = config
@@ -69,7 +85,45 @@ class Releases:
             own = replace(pulled, worker=bool(deployment.settings.get("worker")))
             await self._store.deployments.set_release(deployment.id, release_to_json(own))
             return
-        job = BuildJob(
+        if await self._is_dockerfile(deployment):
+            built = await self._dockerfiles.build(
+                await self._job(deployment),
+                lambda lines: self._store.deployments.append_build_log(
+                    deployment.id, "build", lines
+                ),
+            )
+            own = replace(built, worker=bool(deployment.settings.get("worker")))
+            await self._store.deployments.set_release(deployment.id, release_to_json(own))
+            return
+        job = await self._job(deployment)
+        release = await self._builder.build(job, build_log(self._store, deployment.id))
+        await self._store.deployments.set_release(deployment.id, release_to_json(release))
+
+    async def _is_dockerfile(self, deployment: Deployment) -> bool:
+        """Whether a Dockerfile decides: one that is asked for, or there, where an engine builds it.
+
+        Raises:
+            BuildFailedError: It is asked for, and there is no engine.
+        """
+        settings = deployment.settings
+        is_asked_for = settings.get("hasDockerfile") or settings.get("runtime") == DOCKERFILE
+        if not is_asked_for:
+            said = {name for name in _SAYING_HOW if settings.get(name)}
+            source = self._config.data_dir.source(deployment.id)
+            place = source / str(settings.get("directoryPath") or ".").strip("/")
+            if said or settings.get("hasDockerfile") is False or find_dockerfile(place) is None:
+                return False
+        try:
+            await self._dockerfiles.check()
+        except EngineMissingError as error:
+            if not is_asked_for:
+                return False
+            reason = f"{error} Or set hasDockerfile to false and a runtime such as node:20."
+            raise BuildFailedError(ReasonCode.NEEDS_DOCKER, reason) from error
+        return True
+
+    async def _job(self, deployment: Deployment) -> BuildJob:
+        return BuildJob(
             deployment_id=deployment.id,
             project_id=deployment.project_id,
             source_dir=self._config.data_dir.source(deployment.id),
@@ -78,8 +132,6 @@ class Releases:
             uid=await self._users.uid_of(deployment.project_id),
             timeout_s=self._config.build_timeout_s,
         )
-        release = await self._builder.build(job, build_log(self._store, deployment.id))
-        await self._store.deployments.set_release(deployment.id, release_to_json(release))
 
     async def ensure(self, deployment: Deployment) -> None:
         """Build a release again that was collected.
@@ -89,13 +141,21 @@ class Releases:
         """
         async with self._collecting:
             is_there = self._config.data_dir.release(deployment.id).is_dir()
-            if deployment.source == IMAGE_SOURCE and deployment.release:
+            if "image" in (deployment.release or {}) and await self._has_image(deployment):
                 return
             if is_there and deployment.release and self._builder.built_here(deployment.release):
                 return
         await self._store.deployments.append_build_log(deployment.id, "prepare", [REBUILT])
         async with self._slots:
             await self.build(deployment)
+
+    async def _has_image(self, deployment: Deployment) -> bool:
+        """Whether its image is here or can be pulled again; one that was built cannot."""
+        image = str((deployment.release or {})["image"])
+        try:
+            return deployment.source == IMAGE_SOURCE or await self._images.is_here(image)
+        except (EngineAwayError, EngineRefusedError):
+            return True
 
     async def keep_collecting(self) -> None:
         """Collect now and then, for as long as the platform lives."""
@@ -111,11 +171,16 @@ class Releases:
             for release in present:
                 if release.name not in kept:
                     await to_thread.run_sync(partial(shutil.rmtree, release, ignore_errors=True))
+            await self._dockerfiles.collect(await self._images_of(kept))
         await self._clear_cache()
         known = await self._store.deployments.all_ids()
         await to_thread.run_sync(
             remove_old, self._config.data_dir.logs, self._config.logs_kept_days, known
         )
+
+    async def _images_of(self, deployment_ids: Collection[str]) -> set[str]:
+        found = [await self._store.deployments.get(one) for one in deployment_ids]
+        return {str((one.release or {}).get("image")) for one in found if one is not None}
 
     async def _clear_cache(self) -> None:
         """Remove projects' caches, the longest unused first, until all of them fit."""

@@ -1,5 +1,6 @@
 """Whether a container engine answers, and what it is."""
 
+import os
 from dataclasses import dataclass
 
 from createos_mcp.platform.engines.docker_api import DockerApi
@@ -21,6 +22,8 @@ async def check_engine(api: DockerApi) -> EngineHealth:
     Raises:
         EngineMissingError: None answers that can be used; it says what to install.
     """
+    if os.geteuid() != 0:
+        raise EngineMissingError("the platform has to run as root to enter a container's network")
     try:
         told = await api.version()
     except EngineAwayError as error:

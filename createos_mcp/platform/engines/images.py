@@ -43,7 +43,7 @@ class Images:
         try:
             pinned = await self._resolve(reference)
             await on_lines([f"{text} is {pinned}"])
-            if not await self._is_here(pinned):
+            if not await self.is_here(pinned):
                 await self._pull(pinned, on_lines)
             return await self.describe(pinned)
         except EngineRefusedError as error:
@@ -58,7 +58,7 @@ class Images:
             EngineRefusedError: It cannot be had any more.
             EngineAwayError: The engine does not answer.
         """
-        if not await self._is_here(image):
+        if not await self.is_here(image):
             await self._pull(image, _unheard)
 
     async def describe(self, image: str) -> ImageRelease:
@@ -81,7 +81,8 @@ class Images:
         told = await self._api.call("GET", f"distribution/{reference.text}/json")
         return reference.at(told["Descriptor"]["digest"])
 
-    async def _is_here(self, image: str) -> bool:
+    async def is_here(self, image: str) -> bool:
+        """Whether the engine has an image."""
         try:
             await self._api.call("GET", f"images/{image}/json")
         except EngineRefusedError as error:

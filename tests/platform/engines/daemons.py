@@ -48,7 +48,7 @@ class DockerDaemon:
         (self._directory / "pid").unlink(missing_ok=True)
         with (self._directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*command, "--bridge=none"], stdout=log, stderr=log, start_new_session=True
+                command, stdout=log, stderr=log, start_new_session=True
             )
         eventually_now(self._answers, pause_s=0.2)
 
@@ -118,6 +118,8 @@ def docker_daemon(directory: Path) -> Iterator[DockerDaemon]:
         left = engine.docker("ps", "--all", "--quiet").split()
         if left:
             engine.docker("rm", "--force", *left)
+        if engine.docker("network", "ls", "--quiet", "--filter", "name=createos"):
+            engine.docker("network", "rm", "createos")  # and with it the bridge
         engine.stop()
         shutil.rmtree(directory, ignore_errors=True)
 

@@ -1,0 +1,87 @@
+"""Build contexts: the files of an app as a tar, without what `.dockerignore` leaves out."""
+
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from pathspec import PathSpec
+from pathspec.pattern import Pattern
+
+_IGNORE_FILE = ".dockerignore"
+_DOCKERFILES = ("Dockerfile", "Containerfile")
+_IN_MEMORY_BYTES = 8 * 2**20
+
+
+def find_dockerfile(directory: Path) -> str | None:
+    """The name of a directory's Dockerfile; a link is none."""
+    found = (name for name in _DOCKERFILES if (directory / name).is_file())
+    return next((name for name in found if not (directory / name).is_symlink()), None)
+
+
+def pack_context(directory: Path, dockerfile: str) -> IO[bytes]:
+    """The files as a tar at its beginning, which is closed by who reads it.
+
+    Links stay links; nothing outside the directory is read.
+    """
+    ignored = _read_patterns(directory, dockerfile)
+    kept = {dockerfile, _IGNORE_FILE, f"{dockerfile}{_IGNORE_FILE}"}
+    packed = tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES)  # noqa: SIM115 - the reader closes it
+    # BuildKit takes the extended headers of the default format for a Dockerfile.
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as archive:
+        for path in _walk(directory):
+            name = path.relative_to(directory).as_posix()
+            if name not in kept and _is_ignored(ignored, name):
+                continue
+            entry = archive.gettarinfo(path, name)
+            entry.uid = entry.gid = entry.mtime = 0
+            entry.uname = entry.gname = ""
+            if entry.isreg():
+                with path.open("rb") as content:
+                    archive.addfile(entry, content)
+            elif entry.isdir() or entry.issym():
+                archive.addfile(entry)
+    packed.seek(0)
+    return packed
+
+
+def _walk(directory: Path) -> Iterator[Path]:
+    for path in sorted(directory.iterdir()):
+        yield path
+        if path.is_dir() and not path.is_symlink():
+            yield from _walk(path)
+
+
+def _read_patterns(directory: Path, dockerfile: str) -> "PathSpec[Pattern]":
+    """What is left out: rooted patterns, of which the last that matches counts.
+
+    https://docs.docker.com/build/concepts/context/#dockerignore-files
+    """
+    for name in (f"{dockerfile}{_IGNORE_FILE}", _IGNORE_FILE):
+        file = directory / name
+        if file.is_file() and not file.is_symlink():
+            text = file.read_bytes().decode("utf-8-sig", errors="replace")
+            return PathSpec.from_lines("gitignore", filter(None, map(_rooted, text.split("\n"))))
+    return PathSpec([])
+
+
+def _is_ignored(spec: "PathSpec[Pattern]", name: str) -> bool:
+    """Whether the last pattern that matches a path, or a directory above it, leaves it out."""
+    parts = PurePosixPath(name).parts
+    above = ["/".join(parts[: count + 1]) for count in range(len(parts))]
+    for pattern in reversed(spec.patterns):
+        if any(pattern.match_file(place) for place in above):
+            return bool(pattern.include)
+    return False
+
+
+def _rooted(line: str) -> str:
+    """A pattern of Docker's as one of git's that begins at the top; empty for none."""
+    text = line.strip()
+    if not text or text.startswith("#"):
+        return ""
+    again = "!" if text.startswith("!") else ""
+    path = PurePosixPath("/", text.removeprefix("!").strip())
+    parts = [part for part in path.parts[1:] if part != "."]
+    return f"{again}/{'/'.join(parts)}" if parts and ".." not in parts else ""

@@ -1,0 +1,137 @@
+"""Dockerfiles: built by the engine into an image that only this platform's deployment has."""
+
+import json
+from collections.abc import AsyncIterator, Collection
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+import anyio
+from anyio import to_thread
+
+from createos_mcp.contract.reason_codes import ReasonCode
+from createos_mcp.platform.build.build_command import OnLines
+from createos_mcp.platform.engines.build_traces import BuildTrace
+from createos_mcp.platform.engines.contexts import find_dockerfile, pack_context
+from createos_mcp.platform.engines.docker_api import DockerApi
+from createos_mcp.platform.engines.engine_health import check_engine
+from createos_mcp.platform.engines.images import Images
+from createos_mcp.platform.errors import BuildFailedError, EngineAwayError, EngineRefusedError
+from createos_mcp.platform.models import BuildJob
+from createos_mcp.platform.release_records import ImageRelease
+
+_CHUNK_BYTES = 2**20
+_TRACE, _IMAGE = "moby.buildkit.trace", "moby.image.id"
+PLATFORM_LABEL = "createos.platform"
+
+
+class Dockerfiles:
+    """Builds apps by their own Dockerfiles.
+
+    Args:
+        api: The engine.
+        images: Tells how what was built runs.
+        platform_id: Marks what was built here, so that it can be collected.
+    """
+
+    def __init__(self, api: DockerApi, images: Images, platform_id: str) -> None:
+        self._api = api
+        self._images = images
+        self._platform_id = platform_id
+
+    async def check(self) -> None:
+        """Return if an engine can build.
+
+        Raises:
+            EngineMissingError: None answers.
+        """
+        await check_engine(self._api)
+
+    async def build(self, job: BuildJob, on_lines: OnLines) -> ImageRelease:
+        """Build an upload's Dockerfile; a caller that is cancelled ends the build.
+
+        Raises:
+            BuildFailedError: A step failed, the time was over, or the engine does not answer.
+        """
+        directory = _app_directory(job)
+        dockerfile = await to_thread.run_sync(find_dockerfile, directory)
+        if dockerfile is None:
+            reason = "The upload has no Dockerfile; set hasDockerfile to false or add one."
+            raise BuildFailedError(ReasonCode.NO_APP_FOUND, reason)
+        context = await to_thread.run_sync(pack_context, directory, dockerfile)
+        try:
+            with context, anyio.fail_after(job.timeout_s):
+                image = await self._build(job, dockerfile, context, on_lines)
+                return await self._images.describe(image)
+        except TimeoutError as error:
+            minutes = job.timeout_s / 60
+            reason = f"The build did not finish within {minutes:g} minutes."
+            raise BuildFailedError(ReasonCode.BUILD_TIMED_OUT, reason) from error
+        except EngineAwayError as error:
+            raise BuildFailedError(ReasonCode.RUNTIME_UNAVAILABLE, str(error)) from error
+        except EngineRefusedError as error:
+            reason = f"The Dockerfile could not be built: {error}"
+            raise BuildFailedError(ReasonCode.COMMAND_FAILED, reason) from error
+
+    async def collect(self, kept: Collection[str]) -> None:
+        """Remove what was built here and no release needs; images of others are not asked about."""
+        label = f"{PLATFORM_LABEL}={self._platform_id}"
+        try:
+            rows = await self._api.call("GET", "images/json", filters={"label": [label]})
+        except (EngineAwayError, EngineRefusedError):
+            return
+        for row in rows:
+            if row["Id"] not in kept:
+                # One that a container still uses is refused, and collected another time.
+                with suppress(EngineAwayError, EngineRefusedError):
+                    await self._api.call("DELETE", f"images/{row['Id']}")
+
+    async def _build(
+        self, job: BuildJob, dockerfile: str, context: IO[bytes], on_lines: OnLines
+    ) -> str:
+        arguments = {**job.settings.get("buildVars", {}), **job.settings.get("buildFlags", {})}
+        trace, image = BuildTrace(), ""
+        told = self._api.stream(
+            "POST",
+            "build",
+            data=_chunks(context),
+            headers={"Content-Type": "application/x-tar"},
+            version="2",
+            dockerfile=dockerfile,
+            rm="1",
+            forcerm="1",
+            labels=json.dumps({PLATFORM_LABEL: self._platform_id}),
+            buildargs=json.dumps(arguments),
+        )
+        async for row in told:
+            if "error" in row:
+                raise EngineRefusedError(500, str(row["error"]))
+            if row.get("id") == _TRACE:
+                lines = [line for line in trace.lines(row["aux"]) if line.strip()]
+                if lines:
+                    await on_lines(lines)
+            elif row.get("id") == _IMAGE:
+                image = str(row["aux"]["ID"])
+        if not image:
+            raise EngineRefusedError(500, "the engine named no image")
+        return image
+
+
+def _app_directory(job: BuildJob) -> Path:
+    """The folder that `directoryPath` names, inside the upload.
+
+    Raises:
+        BuildFailedError: There is none.
+    """
+    given = str(job.settings.get("directoryPath") or ".").strip("/") or "."
+    root = job.source_dir.resolve()
+    directory = (root / given).resolve()
+    if not directory.is_relative_to(root) or not directory.is_dir():
+        reason = f"directoryPath: the upload has no folder {given!r}."
+        raise BuildFailedError(ReasonCode.FOLDER_MISSING, reason)
+    return directory
+
+
+async def _chunks(content: IO[bytes]) -> AsyncIterator[bytes]:
+    while chunk := await to_thread.run_sync(content.read, _CHUNK_BYTES):
+        yield chunk

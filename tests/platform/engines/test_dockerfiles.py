@@ -1,0 +1,136 @@
+"""Apps that are built by their own Dockerfile, on a real engine."""
+
+from pathlib import Path
+
+import pytest
+from anyio import to_thread
+
+from createos_mcp.contract.reason_codes import ReasonCode
+from tests.eventually import eventually
+from tests.platform.engines.daemons import SERVE, DockerDaemon
+from tests.platform.platforms import read_page, running_platform
+
+pytestmark = pytest.mark.engines
+
+
+@pytest.fixture(scope="module")
+def base(engine: DockerDaemon, registry: str) -> str:
+    """An image that Dockerfiles begin with."""
+    reference = f"{registry}/base:1"
+    engine.make_image(reference, {})
+    engine.docker("push", reference)
+    return reference
+
+
+def dockerfile(base: str, *lines: str) -> str:
+    return "\n".join((f"FROM {base}", *lines, f"CMD {SERVE}", "EXPOSE 8080", ""))
+
+
+async def test_a_dockerfile_is_built_and_run(
+    engine: DockerDaemon, base: str, tmp_path: Path
+) -> None:
+    files = {
+        "Dockerfile": dockerfile(
+            base, "ARG WHO", "COPY . /www", "RUN echo hello $WHO > /www/index.html; ls /www"
+        ),
+        ".dockerignore": "secret.env\n",
+        "secret.env": "TOKEN=x",
+        "page.html": "a page",
+    }
+    async with running_platform(tmp_path, docker_host=engine.host) as api:
+        deployment = await api.deploy(files, buildVars={"WHO": "world"})
+        log = await api.build_log(deployment)
+        assert deployment["status"] == "deployed", log
+        production = await api.environment(deployment["projectId"])
+        address = production["extra"]["endpoint"]
+        assert await read_page(address) == "hello world\n"
+        assert await read_page(f"{address}/page.html") == "a page"
+        assert "404" in await read_page(f"{address}/secret.env")
+    assert "RUN echo hello" in log
+    assert "page.html" in log
+    assert deployment["artifactImage"].startswith("sha256:")
+
+
+async def test_a_dockerfile_decides_unless_the_settings_say_how_to_build(
+    engine: DockerDaemon, base: str, tmp_path: Path
+) -> None:
+    files = {
+        "Dockerfile": dockerfile(base, "RUN echo by docker > /www/index.html"),
+        "index.html": "by files",
+    }
+    async with running_platform(tmp_path, docker_host=engine.host) as api:
+        by_docker = await api.deploy(files)
+        by_files = await api.deploy(files, name="by-files", hasDockerfile=False)
+        pages = [
+            await read_page((await api.environment(one["projectId"]))["extra"]["endpoint"])
+            for one in (by_docker, by_files)
+        ]
+    assert pages == ["by docker\n", "by files"]
+
+
+async def test_a_step_that_fails_is_told_with_its_output(
+    engine: DockerDaemon, base: str, tmp_path: Path
+) -> None:
+    files = {"Dockerfile": dockerfile(base, "RUN echo before the end; exit 3")}
+    async with running_platform(tmp_path, docker_host=engine.host) as api:
+        failed = await api.deploy(files, hasDockerfile=True)
+        log = await api.build_log(failed)
+    assert (failed["status"], failed["reasonCode"]) == ("build_error", ReasonCode.COMMAND_FAILED)
+    assert "exit code: 3" in failed["reason"]
+    assert "before the end" in log
+
+
+async def test_a_build_that_is_cancelled_or_takes_too_long_leaves_nothing(
+    engine: DockerDaemon, base: str, tmp_path: Path
+) -> None:
+    files = {"Dockerfile": dockerfile(base, "RUN echo began; sleep 98765")}
+
+    async with running_platform(tmp_path, docker_host=engine.host, build_timeout_s=4) as api:
+        project_id = await api.create_project(hasDockerfile=True)
+        deployment_id = await api.upload(project_id, files)
+        path = f"/v1/projects/{project_id}/deployments/{deployment_id}"
+        await eventually(lambda: api.get(f"{path}/build-logs"), lambda rows: "began" in str(rows))
+        assert (await api.request("POST", f"{path}/cancel"))[0] == 200
+        await eventually(sleepers, lambda left: not left)
+        slow = await api.wait(project_id, await api.upload(project_id, files))
+        await eventually(sleepers, lambda left: not left)
+    assert slow["reasonCode"] == ReasonCode.BUILD_TIMED_OUT
+
+
+async def test_what_was_built_is_removed_when_no_release_needs_it(
+    engine: DockerDaemon, base: str, tmp_path: Path
+) -> None:
+    async with running_platform(tmp_path, docker_host=engine.host) as api:
+        deployment = await api.deploy({"Dockerfile": dockerfile(base, "RUN echo 1 > /www/a")})
+        image = deployment["artifactImage"]
+        assert image in engine.docker("images", "--no-trunc", "--quiet", "--all")
+        path = f"/v1/projects/{deployment['projectId']}"
+        await api.client.delete(path)
+        await api.until_gone(path)
+    async with running_platform(tmp_path, docker_host=engine.host):
+        await eventually(
+            lambda: to_thread.run_sync(engine.docker, "images", "--no-trunc", "--quiet", "--all"),
+            lambda left: image not in left,
+        )
+    assert base.partition(":")[0] in engine.docker("images")
+
+
+async def test_without_an_engine_a_dockerfile_says_what_to_install(tmp_path: Path) -> None:
+    async with running_platform(tmp_path) as api:
+        failed = await api.deploy({"Dockerfile": "FROM scratch\n"}, hasDockerfile=True)
+    assert failed["reasonCode"] == ReasonCode.NEEDS_DOCKER
+    assert "Install Docker or Podman" in failed["reason"]
+    assert "set hasDockerfile to false" in failed["reason"]
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:
+        return b""
+
+
+async def sleepers() -> list[str]:
+    """Processes that sleep as long as the build's."""
+    found = Path("/proc").glob("[0-9]*/cmdline")
+    return [file.parent.name for file in found if b"98765" in _read(file)]
