@@ -42,7 +42,7 @@ class PlatformSettings:
             text,
             group="platform",
             help="Address of the container engine that runs images.",
-            default_text="DOCKER_HOST, or the socket of Docker or Podman",
+            default_text="DOCKER_HOST, or the usual sockets",
         ),
     )
     dns_servers: tuple[str, ...] = field(

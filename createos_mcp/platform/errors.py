@@ -187,7 +187,7 @@ class EngineMissingError(Refusal):
 
     def __init__(self, reason: str) -> None:
         super().__init__(
-            f"Images need a container engine on this machine: {reason}. Install Docker or Podman "
+            f"Images need a container engine on this machine: {reason}. Install Docker "
             "(on Debian: apt-get install docker.io) and start it, or deploy files instead."
         )
 

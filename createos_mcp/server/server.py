@@ -60,7 +60,7 @@ WEBSITE = "https://createos.nodeops.network"
 LIST_TTL_MS = 300_000
 HERE = (
     "The platform is this machine: apps run here, and their addresses can be opened from here "
-    "only. It deploys files, and images where Docker or Podman runs; GitHub repositories need the "
+    "only. It deploys files, and images where Docker runs; GitHub repositories need the "
     "cloud (CREATEOS_API_KEY): clone a repository and Deploy its directory instead."
 )
 """What a model is told of the local platform."""

@@ -52,7 +52,7 @@ _BY_CODE: Mapping[str, Cause] = {
     ),
     ReasonCode.NEEDS_DOCKER: Cause(
         reason="a Dockerfile needs a container engine, and none answers",
-        next="Install Docker or Podman, or set hasDockerfile to false and a runtime with "
+        next="Install Docker, or set hasDockerfile to false and a runtime with "
         "UpdateProjectSettings; deploy again.",
     ),
     ReasonCode.FOLDER_MISSING: Cause(

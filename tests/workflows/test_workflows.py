@@ -146,7 +146,7 @@ async def test_what_the_local_platform_cannot_deploy_is_said_plainly(
         )
         branch = await agent.refusal("Deploy", project_id="no-such-app", branch="main")
         made = await agent.call("ListProjects", name=f"new-{name}")
-    assert "Install Docker or Podman" in image
+    assert "Install Docker" in image
     assert "clone the repository and pass its directory" in branch
     assert made["items"] == []
 

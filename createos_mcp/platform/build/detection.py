@@ -223,7 +223,7 @@ def _no_app(source: Path) -> BuildFailedError:
         return BuildFailedError(
             ReasonCode.NEEDS_DOCKER,
             "The app is described by a Dockerfile alone, and no container engine answers here: "
-            "install Docker or Podman, add the files of a language, or set runtime and runCommand.",
+            "install Docker, add the files of a language, or set runtime and runCommand.",
         )
     for pattern, language in UNSUPPORTED.items():
         if next(source.glob(pattern), None) is not None:

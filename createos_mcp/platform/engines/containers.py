@@ -1,4 +1,4 @@
-"""Containers: replicas of images, run by Docker or Podman and looked after by the platform."""
+"""Containers: replicas of images, run by Docker and looked after by the platform."""
 
 import contextlib
 import logging
@@ -17,7 +17,7 @@ from createos_mcp.platform.build.build_command import OnLines
 from createos_mcp.platform.build.steps import Finished
 from createos_mcp.platform.engines.container_logs import FollowedLog
 from createos_mcp.platform.engines.docker_api import DockerApi
-from createos_mcp.platform.engines.firewall import BRIDGE, close_to
+from createos_mcp.platform.engines.firewall import bridge_of, close_to
 from createos_mcp.platform.engines.images import Images
 from createos_mcp.platform.engines.instances import KILLED
 from createos_mcp.platform.engines.netns import open_socket_in
@@ -312,19 +312,20 @@ class Containers:
             "Name": NETWORK,
             "Driver": "bridge",
             "CheckDuplicate": True,
-            "Options": {
-                "com.docker.network.bridge.enable_icc": "false",
-                "com.docker.network.bridge.name": BRIDGE,
-            },
+            "Options": {"com.docker.network.bridge.enable_icc": "false"},
         }
         try:
-            await self._api.call("GET", f"networks/{NETWORK}")
+            network = await self._api.call("GET", f"networks/{NETWORK}")
         except EngineRefusedError as error:
             if error.status != _NOT_FOUND:
                 raise
             with contextlib.suppress(EngineRefusedError):
                 await self._api.call("POST", "networks/create", body=body)
-        self.is_closed = await to_thread.run_sync(close_to, self._forbidden, self._permitted)
+            network = await self._api.call("GET", f"networks/{NETWORK}")
+        bridge = bridge_of(network["Id"])
+        self.is_closed = await to_thread.run_sync(
+            close_to, bridge, self._forbidden, self._permitted
+        )
         if not self.is_closed:
             logger.warning("containers reach this machine's services: iptables cannot be used")
         self._has_network = True

@@ -1,4 +1,4 @@
-"""The API of Docker and Podman over its socket: https://docs.docker.com/reference/api/engine/."""
+"""The API of Docker over its socket, which Podman speaks, too: https://docs.docker.com/reference/api/engine/."""
 
 import asyncio
 import json

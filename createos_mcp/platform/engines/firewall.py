@@ -3,20 +3,24 @@
 import shutil
 import subprocess
 from collections.abc import Sequence
-
-BRIDGE = "createos0"
-"""The bridge that all containers of the platform are on, as the kernel calls it."""
+from pathlib import Path
 
 _INPUT, _FORWARD = "INPUT", "DOCKER-USER"
 """The second is Docker's own chain for rules of others, which it asks before its own."""
 
 
-def close_to(networks: Sequence[str], permitted: Sequence[str]) -> bool:
+def bridge_of(network_id: str) -> str:
+    """The bridge of an engine's network, as the kernel calls it."""
+    return f"br-{network_id[:12]}"
+
+
+def close_to(bridge: str, networks: Sequence[str], permitted: Sequence[str]) -> bool:
     """Refuse new connections of containers to this machine and to these networks.
 
     Answers to the gateway pass: it was the one that began. Rules that are there stay as they are.
 
     Args:
+        bridge: What the containers are on.
         networks: `10.0.0.0/8`.
         permitted: What of them may be reached all the same.
 
@@ -24,11 +28,11 @@ def close_to(networks: Sequence[str], permitted: Sequence[str]) -> bool:
         Whether it could be done: it takes root and `iptables`.
     """
     program = shutil.which("iptables")
-    if program is None:
+    if program is None or not Path("/sys/class/net", bridge).exists():
         return False
     new = ("-m", "conntrack", "--ctstate", "NEW", "-j", "REJECT")
-    outside = ("-i", BRIDGE, "-d")
-    rules: list[tuple[str, tuple[str, ...]]] = [(_INPUT, ("-i", BRIDGE, *new))]
+    outside = ("-i", bridge, "-d")
+    rules: list[tuple[str, tuple[str, ...]]] = [(_INPUT, ("-i", bridge, *new))]
     rules += [(_FORWARD, (*outside, network, *new)) for network in networks]
     rules += [(_FORWARD, (*outside, network, "-j", "RETURN")) for network in permitted]
     return all(_ensure(program, chain, rule) for chain, rule in rules)

@@ -40,6 +40,7 @@ class Images:
             BuildFailedError: The sentence says what is wrong with name, access or registry.
         """
         reference = ImageReference.parse(text)
+        await on_lines([f"Looking up {reference.text}"])
         try:
             pinned = await self._resolve(reference)
             await on_lines([f"{text} is {pinned}"])

@@ -119,7 +119,7 @@ async def test_without_an_engine_a_dockerfile_says_what_to_install(tmp_path: Pat
     async with running_platform(tmp_path) as api:
         failed = await api.deploy({"Dockerfile": "FROM scratch\n"}, hasDockerfile=True)
     assert failed["reasonCode"] == ReasonCode.NEEDS_DOCKER
-    assert "Install Docker or Podman" in failed["reason"]
+    assert "Install Docker" in failed["reason"]
     assert "set hasDockerfile to false" in failed["reason"]
 
 

@@ -36,7 +36,7 @@ async def test_without_an_engine_nothing_is_made_and_the_answer_says_what_to_ins
         )
         listed = await api.client.get("/v1/projects")
     assert status == 422
-    assert "Install Docker or Podman" in sentence
+    assert "Install Docker" in sentence
     assert listed.json()["data"]["data"] == []
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.contract.values import Json
-from createos_mcp.platform.engines.firewall import BRIDGE
+from createos_mcp.platform.engines.firewall import bridge_of
 from tests.eventually import eventually
 from tests.platform.engines.daemons import DockerDaemon
 from tests.platform.platforms import Api, read_page, running_platform
@@ -304,14 +304,15 @@ async def test_containers_reach_neither_one_another_nor_this_machine_nor_private
             own = f"{gateway}:{service.getsockname()[1]}"
             for address in (*neighbor, own, "10.1.2.3:80", "169.254.169.254:80"):
                 assert not await reaches(api, other, address), address
-            with without_rules():
+            network = engine.docker("network", "inspect", "--format", "{{.Id}}", "createos")
+            with without_rules(bridge_of(network)):
                 assert await reaches(api, other, own)
 
 
 @contextmanager
-def without_rules() -> Iterator[None]:
+def without_rules(bridge: str) -> Iterator[None]:
     """The machine as it is without the rules for containers, so that a test can fail."""
-    rule = ["INPUT", "-i", BRIDGE, "-j", "ACCEPT"]
+    rule = ["INPUT", "-i", bridge, "-j", "ACCEPT"]
     subprocess.run(["iptables", "-I", *rule], check=True)
     try:
         yield
