@@ -66,6 +66,7 @@ def _document(state: PlatformState | None, data_dir: DataDir) -> dict[str, Json]
     """All of it for programs; the members of `apps` are those of the API's `/status`."""
     if state is None:
         return {"running": False, "dataDir": str(data_dir.root)}
+    page = _read_page(state, data_dir)
     return {
         "running": True,
         "dataDir": str(data_dir.root),
@@ -78,7 +79,8 @@ def _document(state: PlatformState | None, data_dir: DataDir) -> dict[str, Json]
         "isolation": state.isolation,
         "outbound": state.outbound,
         "notEnforced": dict(state.gaps),
-        "apps": read_apps(state, data_dir),
+        "engine": page["engine"],
+        "apps": page["apps"],
     }
 
 
@@ -94,10 +96,14 @@ def _write_status(state: PlatformState | None, data_dir: DataDir) -> None:
     say(f"apps      run {_ISOLATION[state.isolation]}, {network} network access")
     for measure, reason in state.gaps.items():
         say(f"          not enforced: {measure} ({reason})", style="yellow")
-    apps = read_apps(state, data_dir)
-    if apps:
+    page = _read_page(state, data_dir)
+    engine = page["engine"]
+    say(f"images    run on {engine['name']}" if "name" in engine else "images    not run")
+    if "missing" in engine:
+        say(f"          {engine['missing']}")
+    if page["apps"]:
         say("")
-        write_table(_COLUMNS, [_app_row(app) for app in apps])
+        write_table(_COLUMNS, [_app_row(app) for app in page["apps"]])
 
 
 def _openapi_url(state: PlatformState) -> str:
@@ -119,13 +125,19 @@ def _app_row(app: Mapping[str, Json]) -> tuple[str, ...]:
 
 
 def read_apps(state: PlatformState, data_dir: DataDir) -> Sequence[Mapping[str, Json]]:
-    """Every user's apps; the key in the data directory is that of the machine's owner."""
+    """Every user's apps."""
+    apps: Sequence[Mapping[str, Json]] = _read_page(state, data_dir)["apps"]
+    return apps
+
+
+def _read_page(state: PlatformState, data_dir: DataDir) -> Mapping[str, Json]:
+    """What runs; the key in the data directory is that of the machine's owner."""
     key = data_dir.key_file.read_text().strip()
     try:
         # A proxy of the environment cannot reach this machine's own platform.
         with httpx2.Client(trust_env=False, timeout=REQUEST_TIMEOUT_S) as client:
             answer = client.get(f"{state.api_url}/status", headers={"X-Api-Key": key})
-            apps: Sequence[Mapping[str, Json]] = answer.raise_for_status().json()["data"]["apps"]
+            page: Mapping[str, Json] = answer.raise_for_status().json()["data"]
     except httpx2.HTTPError as error:
         raise ConnectionLostError(state.api_url, str(error)) from error
-    return apps
+    return page

@@ -8,14 +8,18 @@ from anyio import to_thread
 
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.api.api_request import Services
-from createos_mcp.platform.errors import ForbiddenError
+from createos_mcp.platform.engines.engine_health import check_engine
+from createos_mcp.platform.errors import EngineMissingError, ForbiddenError
 from createos_mcp.platform.gateway.addresses import app_url, environment_host
 from createos_mcp.platform.models import Deployment, Environment, Instance, Project, User
 from createos_mcp.platform.store.store import Store
 
 
 async def build_status_page(user: User, services: Services) -> Json:
-    """Every environment of every user, and what serves it: `{"apps": [{...}]}`.
+    """Every environment of every user, and what serves it: `{"apps": [{...}], "engine": {...}}`.
+
+    `engine` has the `name` and `host` of the container engine that runs images, or as `missing`
+    why none does.
 
     Members of an app: `user`, `project`, `environment` and their ids, `status` of its deployment
     or null, `worker`, `endpoint` and `hostEndpoint` unless it is one, `replicas` (running and
@@ -35,7 +39,15 @@ async def build_status_page(user: User, services: Services) -> Json:
         if project is not None:
             owner = names[project.user_id]
             apps.append(await _app(environment, project, owner, services))
-    return {"apps": apps}
+    return {"apps": apps, "engine": await _engine(services)}
+
+
+async def _engine(services: Services) -> Json:
+    try:
+        health = await check_engine(services.docker)
+    except EngineMissingError as error:
+        return {"missing": str(error)}
+    return {"name": health.name, "host": health.host}
 
 
 async def _app(environment: Environment, project: Project, owner: str, services: Services) -> Json:

@@ -22,6 +22,7 @@ _CONNECT_TIMEOUT_S = 5
 _CALL_TIMEOUT_S = 60
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT_S)
 _TIMEOUT = aiohttp.ClientTimeout(total=_CALL_TIMEOUT_S, sock_connect=_CONNECT_TIMEOUT_S)
+_SHORT = aiohttp.ClientTimeout(total=_CONNECT_TIMEOUT_S)
 _FIRST_ERROR = 400
 _FRAME_HEAD = 8
 _VERSION = re.compile(r"(\d+)\.(\d+)")
@@ -153,7 +154,7 @@ class DockerApi:
             EngineAwayError: There is none, or one that is too old.
         """
         try:
-            async with self._open().get("http://engine/version", timeout=_TIMEOUT) as answer:
+            async with self._open().get("http://engine/version", timeout=_SHORT) as answer:
                 told: dict[str, Json] = await answer.json(content_type=None)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise EngineAwayError(self.host, _describe(error)) from error

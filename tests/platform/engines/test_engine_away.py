@@ -35,7 +35,9 @@ async def test_without_an_engine_nothing_is_made_and_the_answer_says_what_to_ins
             "POST", "/v1/projects", json={**project, "settings": {"port": 80}}
         )
         listed = await api.client.get("/v1/projects")
+        told = (await api.get("/status"))["engine"]
     assert status == 422
+    assert "Install Docker" in told["missing"]
     assert "Install Docker" in sentence
     assert listed.json()["data"]["data"] == []
 

@@ -94,6 +94,8 @@ async def test_an_image_runs_with_its_own_command_and_leaves_nothing(
         assert "GREETING=good day" in variables
         assert "PORT=8080" in variables
         log = await api.build_log(deployment)
+        told = (await api.get("/status"))["engine"]
+    assert told["name"].startswith("Docker 2")
     assert f"{image} is {deployment['artifactImage']}" in log
     assert engine.docker("ps", "--all", "--quiet") == ""
 
