@@ -8,8 +8,11 @@ from createos_mcp.contract.operations import Absence
 
 _MAX_CHARACTERS = 1000
 
-_NAME = re.compile(r"\b[A-Z0-9]+_[A-Z0-9_]+\b|(?<!\w)(['\"`])[^'\"`]{1,60}\1")
-"""`REDIS_URL` asks for no Redis, nor does a key that is called 'redis'."""
+_NAME = re.compile(
+    r"\b[A-Z0-9]+_[A-Z0-9_]+\b|(?<!\w)(['\"`])[^'\"`]{1,60}\1"
+    r"|\b\w+(?:-\w+)+(?= (?:project|app|service|environment|deployment)\b)"
+)
+"""`REDIS_URL` asks for no Redis, nor does a key that is called 'redis', nor redis-proxy's app."""
 
 
 def find_absence(request: str, absences: Sequence[Absence]) -> Absence | None:

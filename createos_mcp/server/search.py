@@ -34,6 +34,7 @@ _THINGS = (
     (re.compile(r"\b(?:[a-z0-9-]+\.)+(?:com|org|net|io|dev|app|co|eu|de|uk)\b"), " domain "),
     (re.compile(r"\b(\d+)s\b"), r"\1"),
     (re.compile(r"\btake\b(.*)\bout of\b"), r" remove \1 from "),
+    (re.compile(r"\b(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{4,36}\b"), " deployment "),
     (
         re.compile(
             r"\b(?:node(?:js)?|python|go(?:lang)?|bun|deno|rust|ruby|php|java) ?v?\d[\d.]*\b"

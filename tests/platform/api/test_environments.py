@@ -170,6 +170,11 @@ async def test_a_replica_that_crashes_is_shown_and_started_again_while_others_an
             assert len({(await client.get(address)).text for _ in range(8)}) == 2
 
 
+async def asked_lines(api: Api, path: str) -> list[str]:
+    """The lines of a log that tell of requests."""
+    return [line for line in (await api.get(path)).splitlines() if "page-" in line]
+
+
 async def test_logs_of_an_environment_are_those_of_all_replicas_in_order(tmp_path: Path) -> None:
     async with running_platform(tmp_path) as api:
         deployment = await api.deploy({"main.py": ANSWERING})
@@ -180,8 +185,9 @@ async def test_logs_of_an_environment_are_those_of_all_replicas_in_order(tmp_pat
         for number in range(6):
             await read_page(f"{production['extra']['endpoint']}/page-{number}")
         path = f"/v1/projects/{project_id}/environments/{production['id']}/logs"
-        log = await api.get(f"{path}?since-seconds=3600")
-        lines = [line for line in log.splitlines() if "page-" in line]
+        lines = await eventually(
+            lambda: asked_lines(api, f"{path}?since-seconds=3600"), lambda found: len(found) == 6
+        )
         assert [line.split()[-1] for line in lines] == [f"/page-{n}" for n in range(6)]
         assert {line.split()[1] for line in lines} == {"[1]", "[2]"}
         empty = await add(api, project_id)
