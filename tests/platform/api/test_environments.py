@@ -8,7 +8,7 @@ import pytest
 from createos_mcp.contract.values import Json
 from tests.eventually import eventually
 from tests.platform.api.environments import RESOURCES, STAGING, WHO, add, assign, resize, settled
-from tests.platform.platforms import ANSWERING, read_page, running_platform
+from tests.platform.platforms import ANSWERING, Api, read_page, running_platform
 
 
 async def test_two_environments_run_one_deployment_with_variables_of_their_own(
