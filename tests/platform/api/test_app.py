@@ -1,4 +1,5 @@
 import io
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +18,8 @@ PROJECT = {
     "source": {},
     "settings": {"runtime": "node:20", "port": 3000},
 }
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs images")
+
 NOWHERE = "00000000-0000-4000-8000-000000000000"
 
 
@@ -180,6 +183,7 @@ async def test_the_number_of_projects_is_limited_and_shown_as_a_quota(tmp_path: 
         assert "1" in message
 
 
+@AS_ROOT
 async def test_settings_that_do_not_fit_the_projects_type_are_400_and_say_which_do(
     tmp_path: Path,
 ) -> None:
@@ -197,6 +201,7 @@ async def test_settings_that_do_not_fit_the_projects_type_are_400_and_say_which_
     assert "image" in message
 
 
+@AS_ROOT
 async def test_files_go_only_to_upload_projects(tmp_path: Path) -> None:
     async with (
         answering_engine(tmp_path) as engine,
