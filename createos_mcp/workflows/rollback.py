@@ -19,7 +19,8 @@ async def roll_back(call: ToolCall, _: Workspace, arguments: Arguments) -> Json:
     """Let an environment serve what it can go back to, and ask its address.
 
     Returns:
-        `{"environment", "was", "now", "status", "url", "health", "next"}`.
+        `{"was", "now", "status", "url", "health", "environments", "next"}`; `environment` where
+        none answers yet.
 
     Raises:
         NoEarlierDeploymentError: There is nothing to go back to.
@@ -35,8 +36,9 @@ async def roll_back(call: ToolCall, _: Workspace, arguments: Arguments) -> Json:
     if target is None:
         raise NoEarlierDeploymentError(environment["uniqueName"])
     outcome = await assign_and_wait(call, project, environment, target["id"])
+    named = {} if "environments" in outcome else {"environment": environment["uniqueName"]}
     return {
-        "environment": environment["uniqueName"],
+        **named,
         "was": _label_deployment(present),
         "now": _label_deployment(target),
         **outcome,

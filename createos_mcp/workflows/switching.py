@@ -9,7 +9,7 @@ from createos_mcp.contract.errors import SwitchFailedError
 from createos_mcp.contract.values import Json
 from createos_mcp.workflows.lookups import find_environment
 from createos_mcp.workflows.probe import probe
-from createos_mcp.workflows.verdicts import address_of, describe_health
+from createos_mcp.workflows.verdicts import address_of, answer_of, describe_health
 
 TIMEOUT_S = 45
 """Below the 60 s after which clients give up."""
@@ -24,7 +24,8 @@ async def assign_and_wait(
     """Assign a deployment and wait for the environment to serve it.
 
     Returns:
-        `{"status", "url", "health"}`; `status` is a busy one when the time is over.
+        `{"status", "url", "health", "environments"}`, the last as in a verdict; `status` is a busy
+        one, and nothing else is there, when the time is over.
 
     Raises:
         SwitchFailedError: The environment serves another one.
@@ -39,7 +40,20 @@ async def assign_and_wait(
         reason = str((present.get("extra") or {}).get("message") or "it serves another deployment")
         raise SwitchFailedError(present["uniqueName"], reason)
     url = address_of(present)
-    return {**facts, "url": url, "health": describe_health(await probe(url))} if url else facts
+    if url is None:
+        return facts
+    health = await probe(url)
+    served: Json = await call.operate(
+        "GetDeployment", project_id=project["id"], deployment_id=deployment_id
+    )
+    row = {
+        "name": present["uniqueName"],
+        "version": served.get("versionNumber"),
+        "url": url,
+        **answer_of(health),
+    }
+    page = {"page": health.page} if health.status is not None else describe_health(health)
+    return {**facts, "url": url, "health": page, "environments": [row]}
 
 
 async def _settle(call: ToolCall, project: Mapping[str, Json], environment_id: str) -> Json:

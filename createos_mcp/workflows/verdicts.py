@@ -189,7 +189,7 @@ async def _see_page(deployment: Mapping[str, Json], served: Sequence[Served]) ->
         return {**elsewhere, **await _see_own_page(deployment)}
     answers = [(name, url, await probe(url)) for name, url in addresses]
     environments = [
-        {"name": name, "version": deployment.get("versionNumber"), "url": url, **_answer(health)}
+        {"name": name, "version": deployment.get("versionNumber"), "url": url, **answer_of(health)}
         for name, url, health in answers
     ]
     name, url, health = answers[0]
@@ -219,7 +219,8 @@ async def _see_own_page(deployment: Mapping[str, Json]) -> dict[str, Json]:
     return {"url": url, "health": describe_health(health), "environments": [], "next": step}
 
 
-def _answer(health: Probe) -> dict[str, Json]:
+def answer_of(health: Probe) -> dict[str, Json]:
+    """The status that an address answered with, or that it did not."""
     return {"answered": health.status} if health.status is not None else {"answered": False}
 
 

@@ -71,7 +71,8 @@ async def test_a_failure_is_diagnosed_corrected_and_rolled_back(
     assert "NEEDED_VARIABLE" in found["next"][0]
     assert back["was"]["deployment_id"] == second["deployment_id"]
     assert back["now"]["deployment_id"] == first["deployment_id"]
-    assert back["health"]["answered"] == 200
+    (row,) = back["environments"]
+    assert (row["name"], row["version"], row["answered"]) == ("production", 1, 200)
     assert page == "first"
 
 
@@ -128,6 +129,9 @@ async def test_variables_are_set_one_by_one_from_all_places_and_named_only(
     assert (second["changed"], second["removed"]) == (["PLAIN"], ["OTHER"])
     assert second["names"] == ["GREETING", "KEY", "PLAIN"]
     assert second["effective"]
+    assert second["environments"] == [
+        {"name": "production", "version": 1, "url": url, "answered": 200}
+    ]
     assert "canary" not in str([first, second])
     assert (before, after) == ("unset", "from the file")
     assert shown["items"][0]["settings"]["runEnvs"]["KEY"] == "canary-b"
