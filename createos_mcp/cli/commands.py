@@ -80,6 +80,7 @@ def load_function(path: str) -> Callable[..., Any]:
 GROUPS: Mapping[str, str] = {
     "platform": "run the local platform",
     "platform user": "manage the users of the local platform",
+    "platform registry": "manage credentials for registries of images",
 }
 """Words that commands share, and what those commands have in common."""
 
@@ -102,6 +103,12 @@ def _switch(name: str, text: str, short: str = "") -> Argument:
 
 
 _AS_JSON = _switch("--json", "Print JSON.")
+
+_REGISTRY = Argument(name="registry", help="Host name, such as ghcr.io or docker.io.")
+_WHOSE = (
+    Argument(name="--for-project", help="Only for this project.", options={"metavar": "NAME"}),
+    Argument(name="--for-user", help="Whose. Default: the owner's.", options={"metavar": "NAME"}),
+)
 
 COMMANDS: tuple[Command, ...] = (
     Command(
@@ -255,6 +262,35 @@ COMMANDS: tuple[Command, ...] = (
         name="platform user list",
         help="list the users of the local platform",
         run="createos_mcp.cli.local_users:list_users_command",
+        arguments=(_AS_JSON,),
+        needs_platform=True,
+    ),
+    Command(
+        name="platform registry login",
+        help="store credentials for a registry; the password is typed or comes over stdin",
+        run="createos_mcp.cli.local_registries:log_in_command",
+        arguments=(
+            _REGISTRY,
+            Argument(
+                name="--username",
+                help="The name there.",
+                options={"metavar": "NAME", "required": True},
+            ),
+            *_WHOSE,
+        ),
+        needs_platform=True,
+    ),
+    Command(
+        name="platform registry logout",
+        help="remove credentials for a registry",
+        run="createos_mcp.cli.local_registries:log_out_command",
+        arguments=(_REGISTRY, *_WHOSE),
+        needs_platform=True,
+    ),
+    Command(
+        name="platform registry list",
+        help="list the registries with credentials",
+        run="createos_mcp.cli.local_registries:list_logins_command",
         arguments=(_AS_JSON,),
         needs_platform=True,
     ),

@@ -21,6 +21,7 @@
   x EngineRefusedError          a container engine said no
   x EngineAwayError             a container engine does not answer
   x UserNameError               a user cannot be called that
+  x RegistryNameError           a registry of images is no host name
   x StartupError                the platform itself cannot start
   x IllegalTransitionError      a change of state that the table does not allow: a fault of ours
   x BuildFailedError            ends a deployment in `build_error`
@@ -222,6 +223,16 @@ class UserNameError(PlatformError):
     def __init__(self, name: str) -> None:
         super().__init__(
             f"invalid user name {name!r}: use 1-48 letters, digits, dots, underscores or hyphens"
+        )
+
+
+class RegistryNameError(PlatformError):
+    """A registry is not written as a host name."""
+
+    def __init__(self, registry: str) -> None:
+        super().__init__(
+            f"{registry!r} is not the host name of a registry; write ghcr.io, docker.io or "
+            "registry.example.com:5000"
         )
 
 

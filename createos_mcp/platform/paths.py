@@ -26,6 +26,11 @@ class DataDir:
         return self.root / "key"
 
     @property
+    def sealing_key(self) -> Path:
+        """Key of the secrets in the database, readable by its owner alone."""
+        return self.root / "sealing.key"
+
+    @property
     def state_file(self) -> Path:
         """Process id, start time and addresses of the running platform."""
         return self.root / "platform.json"

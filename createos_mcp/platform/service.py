@@ -54,6 +54,7 @@ from createos_mcp.platform.sandbox.addresses import own_addresses
 from createos_mcp.platform.sandbox.cgroups import ControlGroup
 from createos_mcp.platform.sandbox.network import FORBIDDEN
 from createos_mcp.platform.sandbox.sandbox import Sandbox, detect_sandbox, gaps_of
+from createos_mcp.platform.sealing import Sealer
 from createos_mcp.platform.state import PlatformState, read_state, write_state
 from createos_mcp.platform.store.store import Store, open_store
 from createos_mcp.platform.store.transfer_tokens import TransferTokens
@@ -84,7 +85,12 @@ async def open_platform(
     sandbox = detect_sandbox(config.isolation, data_dir.sandbox)
     has_groups = ControlGroup.works(config.cgroup_root)
     async with (
-        open_store(data_dir.database, app_ports=config.app_ports, now=now) as store,
+        open_store(
+            data_dir.database,
+            app_ports=config.app_ports,
+            sealer=Sealer(data_dir.sealing_key),
+            now=now,
+        ) as store,
         open_traffic(
             data_dir.traffic, now=now, retention_days=config.traffic_retention_days
         ) as traffic,

@@ -47,11 +47,11 @@ def launched(
             server.kill()
 
 
-def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """The command line with nothing on stdin, and with only these settings."""
+def run(*arguments: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+    """The command line with this and no more on stdin, and with only these settings."""
     return subprocess.run(
         [*COMMAND, *arguments],
-        stdin=subprocess.DEVNULL,
+        input=stdin,
         capture_output=True,
         text=True,
         timeout=60,

@@ -16,6 +16,7 @@ from createos_mcp.platform.build.frameworks import DOCKERFILE
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.engines.contexts import find_dockerfile
 from createos_mcp.platform.engines.dockerfiles import Dockerfiles
+from createos_mcp.platform.engines.image_references import ImageReference
 from createos_mcp.platform.engines.images import Images
 from createos_mcp.platform.errors import (
     BuildFailedError,
@@ -28,6 +29,7 @@ from createos_mcp.platform.release_records import release_to_json
 from createos_mcp.platform.run.project_users import ProjectUsers
 from createos_mcp.platform.run.supervisor import build_log
 from createos_mcp.platform.sandbox.app_logs import remove_old
+from createos_mcp.platform.store.registry_credentials import RegistryLogin
 from createos_mcp.platform.store.store import Store
 
 COLLECT_EVERY_S = 600.0
@@ -78,6 +80,7 @@ class Releases:
         if deployment.source == IMAGE_SOURCE:
             pulled = await self._images.pull(
                 deployment.settings["image"],
+                await self._login(deployment),
                 lambda lines: self._store.deployments.append_build_log(
                     deployment.id, "pull", lines
                 ),
@@ -98,6 +101,16 @@ class Releases:
         job = await self._job(deployment)
         release = await self._builder.build(job, build_log(self._store, deployment.id))
         await self._store.deployments.set_release(deployment.id, release_to_json(release))
+
+    async def _login(self, deployment: Deployment) -> RegistryLogin | None:
+        """What the registry of a deployment's image is asked with."""
+        project = await self._store.projects.by_id(deployment.project_id)
+        reference = ImageReference.parse(deployment.settings["image"])
+        if project is None:
+            return None
+        return await self._store.registry_credentials.find(
+            reference.registry, user_id=project.user_id, project_id=project.id
+        )
 
     async def _is_dockerfile(self, deployment: Deployment) -> bool:
         """Whether a Dockerfile decides: one that is asked for, or there, where an engine builds it.

@@ -1,6 +1,9 @@
 """Images of a container engine: found out by digest, pulled, and told about."""
 
+import base64
+import json
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.contract.values import Json
@@ -9,6 +12,7 @@ from createos_mcp.platform.engines.docker_api import DockerApi
 from createos_mcp.platform.engines.image_references import ImageReference
 from createos_mcp.platform.errors import BuildFailedError, EngineAwayError, EngineRefusedError
 from createos_mcp.platform.release_records import ImageRelease
+from createos_mcp.platform.store.registry_credentials import RegistryLogin
 
 _NOT_FOUND = 404
 _UNKNOWN = ("manifest unknown", "not found", "name unknown", "does not exist")
@@ -29,11 +33,12 @@ class Images:
     def __init__(self, api: DockerApi) -> None:
         self._api = api
 
-    async def pull(self, text: str, on_lines: OnLines) -> ImageRelease:
+    async def pull(self, text: str, login: RegistryLogin | None, on_lines: OnLines) -> ImageRelease:
         """Find out what a reference stands for now, pull it, and say how it runs.
 
         Args:
             text: The reference as the user gave it.
+            login: What its registry is asked with; None to ask as anybody.
             on_lines: Told how far the pull is.
 
         Raises:
@@ -42,13 +47,14 @@ class Images:
         reference = ImageReference.parse(text)
         await on_lines([f"Looking up {reference.text}"])
         try:
-            pinned = await self._resolve(reference)
+            headers = _authorization(login)
+            pinned = await self._resolve(reference, headers)
             await on_lines([f"{text} is {pinned}"])
             if not await self.is_here(pinned):
-                await self._pull(pinned, on_lines)
+                await self._pull(pinned, on_lines, headers)
             return await self.describe(pinned)
         except EngineRefusedError as error:
-            raise BuildFailedError(*explain_refusal(reference, str(error))) from error
+            raise BuildFailedError(*explain_refusal(reference, str(error), login)) from error
         except EngineAwayError as error:
             raise BuildFailedError(ReasonCode.RUNTIME_UNAVAILABLE, str(error)) from error
 
@@ -75,11 +81,11 @@ class Images:
             image=image, exposed=tuple(sorted(ports)), size_bytes=int(shown.get("Size") or 0)
         )
 
-    async def _resolve(self, reference: ImageReference) -> str:
+    async def _resolve(self, reference: ImageReference, headers: Mapping[str, str]) -> str:
         """The reference with the digest that it stands for now."""
         if reference.digest:
             return reference.at(reference.digest)
-        told = await self._api.call("GET", f"distribution/{reference.text}/json")
+        told = await self._api.call("GET", f"distribution/{reference.text}/json", headers=headers)
         return reference.at(told["Descriptor"]["digest"])
 
     async def is_here(self, image: str) -> bool:
@@ -92,9 +98,14 @@ class Images:
             raise
         return True
 
-    async def _pull(self, image: str, on_lines: OnLines) -> None:
+    async def _pull(
+        self, image: str, on_lines: OnLines, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         name, _, digest = image.partition("@")
-        async for told in self._api.stream("POST", "images/create", fromImage=name, tag=digest):
+        pieces = self._api.stream(
+            "POST", "images/create", headers=headers, fromImage=name, tag=digest
+        )
+        async for told in pieces:
             if "error" in told:
                 raise EngineRefusedError(500, str(told["error"]))
             if told.get("status") in _SHOWN_STATES:
@@ -105,16 +116,35 @@ async def _unheard(_: Sequence[str]) -> None:
     return
 
 
-def explain_refusal(reference: ImageReference, said: str) -> tuple[ReasonCode, str]:
+def _authorization(login: RegistryLogin | None) -> Mapping[str, str]:
+    """The header that the engine passes on to a registry."""
+    if login is None:
+        return {}
+    told = {
+        "username": login.username,
+        "password": login.password,
+        "serveraddress": login.registry,
+    }
+    return {"X-Registry-Auth": base64.urlsafe_b64encode(json.dumps(told).encode()).decode()}
+
+
+def explain_refusal(
+    reference: ImageReference, said: str, login: RegistryLogin | None = None
+) -> tuple[ReasonCode, str]:
     """Which of the things it is that go wrong with a registry, in one sentence."""
     text = said.lower()
     if any(part in text for part in _WRONG_MACHINE):
         sentence = f"{reference.text} has no image for this machine's architecture"
         return ReasonCode.IMAGE_UNUSABLE, sentence
     if any(part in text for part in _NO_ACCESS):
+        if login is not None:
+            return ReasonCode.IMAGE_UNAVAILABLE, (
+                f"{reference.registry} does not let {login.username} pull {reference.repository}: "
+                "the password or the name is wrong"
+            )
         return ReasonCode.IMAGE_UNAVAILABLE, (
             f"{reference.registry} gives no access to {reference.repository}: the name is wrong, "
-            "or it is private and needs credentials"
+            "or it is private; `createos-mcp platform registry login` gives credentials"
         )
     if any(part in text for part in _UNREACHABLE):
         return ReasonCode.IMAGE_UNAVAILABLE, (

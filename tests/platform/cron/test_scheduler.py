@@ -18,6 +18,7 @@ from createos_mcp.platform.background import Background
 from createos_mcp.platform.cron.cron_requests import open_client
 from createos_mcp.platform.cron.scheduler import Scheduler
 from createos_mcp.platform.models import Activity
+from createos_mcp.platform.sealing import Sealer
 from createos_mcp.platform.store.cronjobs import Due
 from createos_mcp.platform.store.store import Store, open_store
 from tests.eventually import eventually
@@ -115,7 +116,9 @@ async def bench(
     target = Target()
     target.may_answer.set()
     async with (
-        open_store(root / "platform.db", app_ports=range(0), now=clock) as store,
+        open_store(
+            root / "platform.db", app_ports=range(0), sealer=Sealer(root / "key"), now=clock
+        ) as store,
         open_client() as client,
         await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=place.port) as listener,
         anyio.create_task_group() as tasks,

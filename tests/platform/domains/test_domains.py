@@ -14,6 +14,7 @@ from createos_mcp.contract.values import Json
 from createos_mcp.platform.domains.dns_checks import DnsCheck
 from createos_mcp.platform.domains.reverification import Reverification
 from createos_mcp.platform.paths import DataDir
+from createos_mcp.platform.sealing import Sealer
 from createos_mcp.platform.service import utc_now
 from createos_mcp.platform.store.domains import Domains
 from createos_mcp.platform.store.store import open_store
@@ -420,6 +421,11 @@ async def ignore(_environment_id: str | None) -> None:
 @asynccontextmanager
 async def open_domains(root: Path) -> AsyncIterator[Domains]:
     """The domains of a platform that runs, written by another hand."""
-    database = DataDir(root).database
-    async with open_store(database, app_ports=range(20_000, 20_100), now=utc_now) as store:
+    data_dir = DataDir(root)
+    async with open_store(
+        data_dir.database,
+        app_ports=range(20_000, 20_100),
+        sealer=Sealer(data_dir.sealing_key),
+        now=utc_now,
+    ) as store:
         yield store.domains

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from createos_mcp.contract.values import Json
 from tests.eventually import eventually_now
 
 BUSYBOX = Path("/usr/bin/busybox")
@@ -125,17 +126,35 @@ def docker_daemon(directory: Path) -> Iterator[DockerDaemon]:
 
 
 @contextmanager
-def image_registry(directory: Path) -> Iterator[str]:
-    """A registry on loopback, `127.0.0.1:5000`, which Docker uses without TLS."""
+def image_registry(directory: Path, *, login: tuple[str, str] | None = None) -> Iterator[str]:
+    """A registry on loopback, `127.0.0.1:5000`, which Docker uses without TLS.
+
+    Args:
+        directory: Holds its images, its configuration and its log.
+        login: Name and password that it asks for; None to let everybody in.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    config = directory / "registry.yml"
     directory.mkdir(parents=True, exist_ok=True)
-    config.write_text(
-        f"version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {directory / 'images'}\n"
-        f"  delete:\n    enabled: true\nhttp:\n  addr: 127.0.0.1:{port}\n"
-    )
+    settings: dict[str, Json] = {
+        "version": 0.1,
+        "storage": {"filesystem": {"rootdirectory": str(directory / "images")}},
+        "http": {"addr": f"127.0.0.1:{port}"},
+    }
+    if login is not None:
+        name, password = login
+        # The registry knows bcrypt alone, which the C library's crypt(3) makes.
+        salt = "$2y$05$abcdefghijklmnopqrstuu"
+        program = "print crypt($ARGV[0], $ARGV[1])"
+        hashed = subprocess.run(
+            ["perl", "-e", program, password, salt], capture_output=True, text=True, check=True
+        ).stdout
+        (directory / "htpasswd").write_text(f"{name}:{hashed}\n")
+        own = {"realm": "tests", "path": str(directory / "htpasswd")}
+        settings["auth"] = {"htpasswd": own}
+    config = directory / "registry.yml"
+    config.write_text(json.dumps(settings))  # JSON is YAML
     with (directory / "registry.log").open("ab") as log:
         process = subprocess.Popen(
             ["docker-registry", "serve", str(config)], stdout=log, stderr=log
