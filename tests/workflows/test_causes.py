@@ -90,7 +90,7 @@ def test_a_silent_log_leaves_what_the_state_says(status: str, reason: str) -> No
 DECISIVE = {
     ReasonCode.NO_APP_FOUND: "what kind of app",
     ReasonCode.NO_START_COMMAND: "start command",
-    ReasonCode.NEEDS_DOCKER: "without Docker",
+    ReasonCode.NEEDS_DOCKER: "needs a container engine",
     ReasonCode.FOLDER_MISSING: "directoryPath",
     ReasonCode.OUTPUT_MISSING: "no folder to serve",
     ReasonCode.RUNTIME_UNAVAILABLE: "runtime is not available",

@@ -205,7 +205,7 @@ ODD_MANIFEST = '{"main": 7, "scripts": "x", "dependencies": [], "devDependencies
         ({"package.json": ODD_MANIFEST}, {}, ("runCommand", "index.js")),
         ({"Cargo.toml": "package = 3"}, {}, ("runCommand", "Cargo.toml")),
         ({"a": ""}, {"hasDockerfile": True}, ("hasDockerfile",)),
-        ({"a": ""}, {"runtime": "dockerfile"}, ("dockerfile", "node:20")),
+        ({"a": ""}, {"runtime": "dockerfile"}, ("hasDockerfile", "node:20")),
     ],
     ids=[
         "nothing",
