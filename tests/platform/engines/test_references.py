@@ -48,7 +48,7 @@ SAID = {
         "has no team/app with this tag v1",
     ),
     "no credentials": ("no basic auth credentials", "gives no access to team/app"),
-    "wrong credentials": ("unauthorized: authentication required", "needs credentials"),
+    "wrong credentials": ("unauthorized: authentication required", "registry login` gives"),
     "unreachable": ("dial tcp 10.0.0.1:443: connect: connection refused", "cannot be reached"),
     "wrong machine": (
         "no matching manifest for linux/amd64 in the manifest list entries",
