@@ -55,7 +55,6 @@ http {{
             proxy_set_header Connection "";
             proxy_set_header Host $http_host;
             proxy_buffering off;
-            proxy_request_buffering off;
             proxy_next_upstream error timeout http_503 non_idempotent;
         }}
     }}
