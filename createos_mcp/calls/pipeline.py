@@ -48,6 +48,9 @@ _SINCE = "since-seconds"
 ANY_TIME_S = 30 * 24 * 3600
 """The API itself shows the last minute of a log: what went wrong is mostly older."""
 
+_PRINTED = frozenset({"log", "output"})
+"""Members of answers that hold what an app or a command printed."""
+
 _PROGRESS_BYTES = 500
 """How much of a text one notice of progress shows."""
 
@@ -294,7 +297,7 @@ class ToolCall:
         ids = await self._calls.references.resolve(arguments, self._fetch)
         if operation.confirmation is not None and not is_named:
             await self._confirm(operation, operation.confirmation, ids)
-        if operation.answer == "log":
+        if _shows_output(operation):
             await self._learn_variables(ids["project_id"])
         return await self._hand_over(operation, ids)
 
@@ -378,6 +381,11 @@ class ToolCall:
     def _shown(self, tool: Tool) -> frozenset[str]:
         issues = tool.issues if isinstance(tool, Operation) else {}
         return frozenset(n for n, place in issues.items() if place == "result" or self.is_remote)
+
+
+def _shows_output(operation: Operation) -> bool:
+    """Whether an answer holds what an app or a command printed, and so may hold its variables."""
+    return operation.answer == "log" or not _PRINTED.isdisjoint(operation.untrusted)
 
 
 def _revealed(tool: Tool, given: Mapping[str, Json]) -> str | None:

@@ -181,15 +181,18 @@ class StorageError(Refusal):
         )
 
 
+INSTALL_DOCKER = "Install Docker (on Debian: apt-get install docker.io) and start it"
+
+
 class EngineMissingError(Refusal):
     """Images were asked for, and no container engine answers."""
 
     status = 422
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, remedy: str = INSTALL_DOCKER) -> None:
         super().__init__(
-            f"Images need a container engine on this machine: {reason}. Install Docker "
-            "(on Debian: apt-get install docker.io) and start it, or deploy files instead."
+            f"Images need a container engine on this machine: {reason}. {remedy}, "
+            "or deploy files instead."
         )
 
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
+from createos_mcp.platform.api.auth import ensure_first_key
 from createos_mcp.platform.errors import NotFoundError, RegistryNameError
 from createos_mcp.platform.models import User
 from createos_mcp.platform.paths import DataDir
@@ -22,8 +23,10 @@ async def log_in(
 ) -> None:
     """Store credentials for a user's projects, or for one of them.
 
+    In a directory that no platform has used yet, its owner is made first.
+
     Args:
-        data_dir: Of a platform that was started before.
+        data_dir: Where they are kept.
         login: What the registry is asked with.
         user: Whose projects; None for the owner of the machine.
         project: Name of the one project; None for all of the user's.
@@ -34,6 +37,7 @@ async def log_in(
     """
     _check_registry(login.registry)
     async with _open(data_dir) as store:
+        await ensure_first_key(store.accounts, data_dir.key_file)
         owner, project_id = await _find(store, user, project)
         await store.registry_credentials.set(login, user_id=owner.id, project_id=project_id)
 
@@ -46,6 +50,8 @@ async def log_out(
     Raises:
         NotFoundError: There is no such user or project.
     """
+    if not data_dir.database.exists():
+        return False
     async with _open(data_dir) as store:
         owner, project_id = await _find(store, user, project)
         return await store.registry_credentials.remove(

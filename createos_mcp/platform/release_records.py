@@ -46,7 +46,6 @@ class ImageRelease:
     """By digest, `docker.io/library/nginx@sha256:...`."""
     exposed: tuple[int, ...]
     """TCP ports that it says it listens on."""
-    size_bytes: int = 0
     worker: bool = False
     """Whether it opens no port and has no address."""
     before: tuple[str, ...] = ()
@@ -59,7 +58,6 @@ def release_to_json(release: Release | ImageRelease) -> dict[str, Json]:
         return {
             "image": release.image,
             "exposed": list(release.exposed),
-            "sizeBytes": release.size_bytes,
             "worker": release.worker,
         }
     return {
@@ -80,7 +78,6 @@ def release_from_json(written: Mapping[str, Json]) -> Release | ImageRelease:
         return ImageRelease(
             image=written["image"],
             exposed=tuple(written["exposed"]),
-            size_bytes=written["sizeBytes"],
             worker=written["worker"],
         )
     return Release(

@@ -48,12 +48,16 @@ async def test_a_secret_of_the_app_is_masked_in_what_a_command_prints(
         await agent.call(
             "SetEnvironmentVariables",
             project_id="masked-app",
-            set={"API_TOKEN": "canary-5f0e-value"},
+            set={"API_TOKEN": "canary-5f0e-value", "FLAVOR": "canary-zebra-77"},
             redeploy=True,
         )
     async with working_in(tmp_path, "auto", data_dir=data_dir, variables=settings) as agent:
         done = await agent.call(
-            "RunCommand", project_id="masked-app", deployment_id="latest", command="env"
+            "RunCommand",
+            project_id="masked-app",
+            deployment_id="latest",
+            command="env; echo it is $FLAVOR",  # by its value alone
         )
     assert "API_TOKEN=" in done["output"]
-    assert "canary-5f0e-value" not in done["output"]
+    assert "it is " in done["output"]
+    assert "canary" not in done["output"]

@@ -18,6 +18,7 @@ from anyio import to_thread
 
 from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.contract.values import Json
+from createos_mcp.platform.build.app_folders import find_app_folder
 from createos_mcp.platform.build.carryovers import (
     Carryover,
     Commands,
@@ -365,12 +366,7 @@ def _copy(job: BuildJob) -> str:
         for directory, folders, files in os.walk(app):
             for name in (".", *folders, *files):
                 os.chown(Path(directory, name), job.uid, job.uid, follow_symlinks=False)
-    given = job.settings.get("directoryPath", ".").strip("/") or "."
-    root = Path(app, given).resolve()
-    if not root.is_relative_to(app.resolve()) or not root.is_dir():
-        reason = f"directoryPath: the upload has no folder {job.settings.get('directoryPath')!r}."
-        raise BuildFailedError(ReasonCode.FOLDER_MISSING, reason)
-    return root.relative_to(app.resolve()).as_posix()
+    return find_app_folder(app, job.settings).relative_to(app.resolve()).as_posix()
 
 
 def _running_environ(top: Path, directory: str, toolchain: Toolchain) -> dict[str, str]:

@@ -11,6 +11,7 @@ import anyio
 from anyio import to_thread
 
 from createos_mcp.contract.reason_codes import ReasonCode
+from createos_mcp.platform.build.app_folders import find_app_folder
 from createos_mcp.platform.build.builder import Builder
 from createos_mcp.platform.build.frameworks import DOCKERFILE
 from createos_mcp.platform.config import PlatformConfig
@@ -122,9 +123,11 @@ class Releases:
         is_asked_for = settings.get("hasDockerfile") or settings.get("runtime") == DOCKERFILE
         if not is_asked_for:
             said = {name for name in _SAYING_HOW if settings.get(name)}
+            if said or settings.get("hasDockerfile") is False:
+                return False
             source = self._config.data_dir.source(deployment.id)
-            place = source / str(settings.get("directoryPath") or ".").strip("/")
-            if said or settings.get("hasDockerfile") is False or find_dockerfile(place) is None:
+            folder = await to_thread.run_sync(find_app_folder, source, settings)
+            if find_dockerfile(folder) is None:
                 return False
         try:
             await self._dockerfiles.check()

@@ -18,7 +18,7 @@ from createos_mcp.platform.build.steps import Finished
 from createos_mcp.platform.engines.container_logs import FollowedLog
 from createos_mcp.platform.engines.docker_api import DockerApi
 from createos_mcp.platform.engines.firewall import bridge_of, close_to
-from createos_mcp.platform.engines.images import Images
+from createos_mcp.platform.engines.images import PLATFORM, Images
 from createos_mcp.platform.engines.instances import KILLED
 from createos_mcp.platform.engines.netns import open_socket_in
 from createos_mcp.platform.errors import (
@@ -37,8 +37,8 @@ logger = logging.getLogger(__name__)
 
 NAME = "container"
 NETWORK = "createos"
-PLATFORM, REPLICA, DEPLOYMENT = "createos.platform", "createos.replica", "createos.deployment"
-"""Labels by which containers are found again."""
+REPLICA = "createos.replica"
+"""Label by which a replica's container is found again."""
 
 REPLICA_ID = "REPLICA_ID"
 MAX_PROCESSES = 512
@@ -52,7 +52,9 @@ _NOT_FOUND = 404
 _AWAY_PAUSE_S = 1.0
 _DRAIN_S = 5.0
 _ANY_TIME_S = 24 * 3600
-_MOST_LINES = 2000
+_MOST_LINES = 100_000
+"""More than are shown of any command, so that what is cut is told where it is shown."""
+
 _STOP_MARGIN_S = 30
 
 
@@ -86,8 +88,6 @@ class Containers:
         self._has_network = False
         self._forbidden = forbidden
         self._permitted = permitted
-        self.is_closed = False
-        """Whether containers are kept from this machine and its private networks."""
         self._tasks: TaskGroup
 
     async def __aenter__(self) -> Self:
@@ -286,9 +286,8 @@ class Containers:
             if instance is not None:
                 with anyio.CancelScope(shield=True):
                     await self.end(instance, grace_s=0)
-                lines = last_lines(spec.log_file, _ANY_TIME_S, _MOST_LINES)
-                await on_lines(lines)
-                spec.log_file.unlink(missing_ok=True)
+                await on_lines(last_lines(spec.log_file, _ANY_TIME_S, _MOST_LINES))
+                await to_thread.run_sync(_remove_files, spec.log_file.parent)
 
     async def _create(
         self, spec: LaunchSpec, release: ImageRelease, *, command: Sequence[str] | None
@@ -323,10 +322,7 @@ class Containers:
                 await self._api.call("POST", "networks/create", body=body)
             network = await self._api.call("GET", f"networks/{NETWORK}")
         bridge = bridge_of(network["Id"])
-        self.is_closed = await to_thread.run_sync(
-            close_to, bridge, self._forbidden, self._permitted
-        )
-        if not self.is_closed:
+        if not await to_thread.run_sync(close_to, bridge, self._forbidden, self._permitted):
             logger.warning("containers reach this machine's services: iptables cannot be used")
         self._has_network = True
 
@@ -347,7 +343,6 @@ def _container(
         "Labels": {
             PLATFORM: platform_id,
             REPLICA: spec.replica_id,
-            DEPLOYMENT: spec.log_file.parent.parent.name,
         },
         # Restarts and health are the platform's own, by one rule for everything that runs.
         "Healthcheck": {"Test": ["NONE"]},

@@ -3,26 +3,25 @@
 import json
 from collections.abc import AsyncIterator, Collection
 from contextlib import suppress
-from pathlib import Path
 from typing import IO
 
 import anyio
 from anyio import to_thread
 
 from createos_mcp.contract.reason_codes import ReasonCode
+from createos_mcp.platform.build.app_folders import find_app_folder
 from createos_mcp.platform.build.build_command import OnLines
 from createos_mcp.platform.engines.build_traces import BuildTrace
 from createos_mcp.platform.engines.contexts import find_dockerfile, pack_context
 from createos_mcp.platform.engines.docker_api import DockerApi
 from createos_mcp.platform.engines.engine_health import check_engine
-from createos_mcp.platform.engines.images import Images
+from createos_mcp.platform.engines.images import PLATFORM, Images
 from createos_mcp.platform.errors import BuildFailedError, EngineAwayError, EngineRefusedError
 from createos_mcp.platform.models import BuildJob
 from createos_mcp.platform.release_records import ImageRelease
 
 _CHUNK_BYTES = 2**20
 _TRACE, _IMAGE = "moby.buildkit.trace", "moby.image.id"
-PLATFORM_LABEL = "createos.platform"
 
 
 class Dockerfiles:
@@ -53,7 +52,7 @@ class Dockerfiles:
         Raises:
             BuildFailedError: A step failed, the time was over, or the engine does not answer.
         """
-        directory = _app_directory(job)
+        directory = await to_thread.run_sync(find_app_folder, job.source_dir, job.settings)
         dockerfile = await to_thread.run_sync(find_dockerfile, directory)
         if dockerfile is None:
             reason = "The upload has no Dockerfile; set hasDockerfile to false or add one."
@@ -75,7 +74,7 @@ class Dockerfiles:
 
     async def collect(self, kept: Collection[str]) -> None:
         """Remove what was built here and no release needs; images of others are not asked about."""
-        label = f"{PLATFORM_LABEL}={self._platform_id}"
+        label = f"{PLATFORM}={self._platform_id}"
         try:
             rows = await self._api.call("GET", "images/json", filters={"label": [label]})
         except (EngineAwayError, EngineRefusedError):
@@ -100,7 +99,7 @@ class Dockerfiles:
             dockerfile=dockerfile,
             rm="1",
             forcerm="1",
-            labels=json.dumps({PLATFORM_LABEL: self._platform_id}),
+            labels=json.dumps({PLATFORM: self._platform_id}),
             buildargs=json.dumps(arguments),
         )
         async for row in told:
@@ -115,21 +114,6 @@ class Dockerfiles:
         if not image:
             raise EngineRefusedError(500, "the engine named no image")
         return image
-
-
-def _app_directory(job: BuildJob) -> Path:
-    """The folder that `directoryPath` names, inside the upload.
-
-    Raises:
-        BuildFailedError: There is none.
-    """
-    given = str(job.settings.get("directoryPath") or ".").strip("/") or "."
-    root = job.source_dir.resolve()
-    directory = (root / given).resolve()
-    if not directory.is_relative_to(root) or not directory.is_dir():
-        reason = f"directoryPath: the upload has no folder {given!r}."
-        raise BuildFailedError(ReasonCode.FOLDER_MISSING, reason)
-    return directory
 
 
 async def _chunks(content: IO[bytes]) -> AsyncIterator[bytes]:

@@ -23,7 +23,8 @@ async def check_engine(api: DockerApi) -> EngineHealth:
         EngineMissingError: None answers that can be used; it says what to install.
     """
     if os.geteuid() != 0:
-        raise EngineMissingError("the platform has to run as root to enter a container's network")
+        reason = "only root may enter a container's network"
+        raise EngineMissingError(reason, "Start the platform as root")
     try:
         told = await api.version()
     except EngineAwayError as error:

@@ -14,6 +14,9 @@ from createos_mcp.platform.errors import BuildFailedError, EngineAwayError, Engi
 from createos_mcp.platform.release_records import ImageRelease
 from createos_mcp.platform.store.registry_credentials import RegistryLogin
 
+PLATFORM = "createos.platform"
+"""Label of what a platform has made on an engine: whose it is."""
+
 _NOT_FOUND = 404
 _UNKNOWN = ("manifest unknown", "not found", "name unknown", "does not exist")
 _NO_ACCESS = ("no basic auth", "unauthorized", "denied", "authentication required")
@@ -77,9 +80,7 @@ class Images:
             for port in config.get("ExposedPorts") or ()
             if port.endswith("/tcp")
         ]
-        return ImageRelease(
-            image=image, exposed=tuple(sorted(ports)), size_bytes=int(shown.get("Size") or 0)
-        )
+        return ImageRelease(image=image, exposed=tuple(sorted(ports)))
 
     async def _resolve(self, reference: ImageReference, headers: Mapping[str, str]) -> str:
         """The reference with the digest that it stands for now."""

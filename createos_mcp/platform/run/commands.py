@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import anyio
 
 from createos_mcp.contract.values import Json
-from createos_mcp.platform.errors import StorageError
+from createos_mcp.platform.errors import StorageError, WrongStateError
 from createos_mcp.platform.ids import new_id
 from createos_mcp.platform.models import Deployment, Environment, LaunchSpec
 from createos_mcp.platform.paths import DataDir
@@ -54,7 +54,8 @@ class AppCommands:
             None when the time was over.
 
         Raises:
-            StorageError: It cannot be started.
+            StorageError: The disk does not take what it needs.
+            WrongStateError: Its engine does not start it.
         """
         spec = await self._spec(deployment, environment)
         output = _Output()
@@ -65,6 +66,8 @@ class AppCommands:
                     done = await self._runner.run_once(
                         spec, ("/bin/sh", "-c", command), on_lines=output.add
                     )
+                except ConnectionError as error:
+                    raise WrongStateError(f"The command could not be started: {error}.") from error
                 except OSError as error:
                     raise StorageError(self._data_dir.runs, str(error)) from error
                 exit_code = done.exit_code

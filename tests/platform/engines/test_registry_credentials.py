@@ -79,8 +79,9 @@ def test_the_command_line_takes_the_password_from_its_input_and_never_shows_it(
     tmp_path: Path,
 ) -> None:
     settings = {"CREATEOS_DATA_DIR": str(tmp_path)}
-    run("platform", "user", "add", "alice", **settings)
     words = ("platform", "registry")
+    before = run(*words, "logout", "ghcr.io", **settings)  # no platform was ever started
+    assert (before.returncode, before.stdout) == (1, "There are none.\n")
     added = run(*words, "login", "ghcr.io", "--username", "puller", stdin=PASSWORD, **settings)
     listed = run(*words, "list", **settings)
     removed = run(*words, "logout", "ghcr.io", **settings)
