@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import zipfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -19,16 +19,13 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from createos_mcp.contract.values import MASK, Json
-from createos_mcp.platform import daemon
 from createos_mcp.platform.api.app import SERVED
 from createos_mcp.platform.api.not_implemented import requirement_for
-from createos_mcp.platform.config import PlatformConfig
-from createos_mcp.platform.paths import DataDir
 from tests.bindings import CASES, CATALOG
 from tests.cli.launches import run
 from tests.eras import Era, both_eras
 from tests.eventually import eventually
-from tests.platform.dns_servers import Zone, dns_server
+from tests.platform.dns_servers import Zone
 from tests.platform.platforms import ANSWERING, UNFINISHED, read_page, zip_of
 
 
@@ -73,21 +70,6 @@ def text_of(result: mcp_types.CallToolResult) -> str:
     (part,) = result.content
     assert isinstance(part, mcp_types.TextContent)
     return part.text
-
-
-@pytest.fixture(scope="module")
-def dns() -> Iterator[tuple[Zone, str]]:
-    """The DNS server that the platform of these tests asks, and its address."""
-    with dns_server() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where the platform of these tests lives; it is stopped after them."""
-    root = tmp_path_factory.mktemp("platform")
-    yield root
-    daemon.stop_platform(PlatformConfig(data_dir=DataDir(root)))
 
 
 @asynccontextmanager

@@ -4,41 +4,23 @@ import json
 import os
 import re
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx2
-import pytest
 from mcp import Client, StdioServerParameters
 from mcp_types import TextContent
 
 from createos_mcp.contract.values import Json
-from createos_mcp.platform import daemon
-from createos_mcp.platform.config import PlatformConfig
-from createos_mcp.platform.paths import DataDir
 from tests.agents import text_of
 from tests.eras import Era, both_eras
-from tests.platform.dns_servers import Zone, dns_server
+from tests.platform.dns_servers import Zone
 from tests.platform.platforms import ANSWERING, read_page
 
 _CALL = re.compile(r"\b([A-Z]\w+) (?=\{)")
-
-
-@pytest.fixture(scope="module")
-def dns() -> Iterator[tuple[Zone, str]]:
-    with dns_server() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where the platform of these tests lives; it is stopped after them."""
-    root = tmp_path_factory.mktemp("platform")
-    yield root
-    daemon.stop_platform(PlatformConfig(data_dir=DataDir(root)))
 
 
 @dataclass(frozen=True, kw_only=True)

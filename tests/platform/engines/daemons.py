@@ -87,6 +87,13 @@ class DockerDaemon:
         flags = [part for change in words for part in ("--change", change)]
         self.docker("import", *flags, "-", name, stdin=_root(files))
 
+    def publish(
+        self, name: str, files: Mapping[str, str], *changes: str, command: str = SERVE
+    ) -> None:
+        """The same, and pushed to the registry that the name begins with."""
+        self.make_image(name, files, *changes, command=command)
+        self.docker("push", name)
+
 
 def _root(files: Mapping[str, str]) -> bytes:
     packed = io.BytesIO()

@@ -17,8 +17,7 @@ pytestmark = pytest.mark.engines
 def base(engine: DockerDaemon, registry: str) -> str:
     """An image that Dockerfiles begin with."""
     reference = f"{registry}/base:1"
-    engine.make_image(reference, {})
-    engine.docker("push", reference)
+    engine.publish(reference, {})
     return reference
 
 

@@ -55,8 +55,7 @@ async def test_an_engine_that_is_killed_ends_nothing_and_is_found_again(tmp_path
     directory = Path(f"/tmp/createos-away-{os.getpid()}")
     with image_registry(tmp_path / "registry") as registry, docker_daemon(directory) as engine:
         reference = f"{registry}/pages:1"
-        engine.make_image(reference, PAGES, "EXPOSE 8080", command=LASTING)
-        engine.docker("push", reference)
+        engine.publish(reference, PAGES, "EXPOSE 8080", command=LASTING)
         async with running_platform(tmp_path / "data", docker_host=engine.host) as api:
             project_id = await image_project(api)
             deployment = await deploy(api, project_id, reference)
@@ -82,8 +81,7 @@ async def test_a_platform_that_is_killed_finds_its_containers_again(
     engine: DockerDaemon, registry: str, tmp_path: Path
 ) -> None:
     reference = f"{registry}/lasting:1"
-    engine.make_image(reference, PAGES, "EXPOSE 8080", command=LASTING)
-    engine.docker("push", reference)
+    engine.publish(reference, PAGES, "EXPOSE 8080", command=LASTING)
     config = PlatformConfig(data_dir=DataDir(tmp_path), docker_host=engine.host)
     try:
         state = await anyio.to_thread.run_sync(daemon.start_platform, config, os.environ)

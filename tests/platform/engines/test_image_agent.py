@@ -29,8 +29,7 @@ async def test_an_image_becomes_a_url_and_a_wrong_one_a_sentence(
     era: Era, engine: DockerDaemon, registry: str, tmp_path: Path, data_dir: Path
 ) -> None:
     reference = f"{registry}/agents:{era}"
-    engine.make_image(reference, {"www/index.html": "by an agent"})
-    engine.docker("push", reference)
+    engine.publish(reference, {"www/index.html": "by an agent"})
     settings = {"CREATEOS_PLATFORM_DOCKER_HOST": engine.host}
     project = {"project_id": f"image-{era}", "settings": {"port": 8080}}
     async with working_in(tmp_path, era, data_dir=data_dir, variables=settings) as agent:

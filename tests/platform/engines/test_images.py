@@ -72,8 +72,7 @@ async def address_of(api: Api, project_id: str) -> str:
 def image(engine: DockerDaemon, registry: str) -> str:
     """An image in the registry alone."""
     reference = f"{registry}/team/pages:1"
-    engine.make_image(reference, PAGES, "EXPOSE 8080", command=LASTING)
-    engine.docker("push", reference)
+    engine.publish(reference, PAGES, "EXPOSE 8080", command=LASTING)
     engine.docker("rmi", reference)
     return reference
 
@@ -108,8 +107,7 @@ async def test_a_rollback_runs_the_same_digest_though_the_tag_has_moved(
         project_id = await image_project(api)
         found = []
         for text in ("one", "two"):
-            engine.make_image(reference, {"www/index.html": text})
-            engine.docker("push", reference)
+            engine.publish(reference, {"www/index.html": text})
             found.append(await deploy(api, project_id, reference))
         address = await address_of(api, project_id)
         assert await read_page(address) == "two"
@@ -142,8 +140,7 @@ async def test_a_container_over_its_memory_is_told_as_such(
     engine: DockerDaemon, registry: str, tmp_path: Path
 ) -> None:
     reference = f"{registry}/hungry:1"
-    engine.make_image(reference, {}, command="exec dd bs=2000M count=1 if=/dev/zero of=/dev/null")
-    engine.docker("push", reference)
+    engine.publish(reference, {}, command="exec dd bs=2000M count=1 if=/dev/zero of=/dev/null")
     async with running_platform(tmp_path, docker_host=engine.host) as api:
         failed = await deploy(api, await image_project(api), reference)
     assert (failed["status"], failed["reasonCode"]) == ("crashing", ReasonCode.OUT_OF_MEMORY)
@@ -154,8 +151,7 @@ async def test_lines_are_kept_once_and_in_order_also_of_what_is_gone(
 ) -> None:
     reference = f"{registry}/talking:1"
     command = 'for n in $(seq 2000); do echo "line $n"; done; sleep 0.3; echo failed >&2; exit 1'
-    engine.make_image(reference, {}, command=command)
-    engine.docker("push", reference)
+    engine.publish(reference, {}, command=command)
     async with running_platform(tmp_path, docker_host=engine.host) as api:
         project_id = await image_project(api)
         failed = await deploy(api, project_id, reference)
@@ -190,8 +186,7 @@ async def test_a_switch_under_load_loses_no_request(
     answers: list[tuple[int, str]] = []
     async with running_platform(tmp_path, docker_host=engine.host) as api:
         project_id = await image_project(api)
-        engine.make_image(reference, {"www/index.html": "one"})
-        engine.docker("push", reference)
+        engine.publish(reference, {"www/index.html": "one"})
         await deploy(api, project_id, reference)
         address = await address_of(api, project_id)
 
@@ -204,8 +199,7 @@ async def test_a_switch_under_load_loses_no_request(
         async with anyio.create_task_group() as visits:
             for _ in range(32):
                 visits.start_soon(keep_asking)
-            engine.make_image(reference, {"www/index.html": "two"})
-            engine.docker("push", reference)
+            engine.publish(reference, {"www/index.html": "two"})
             await deploy(api, project_id, reference)
             await eventually(lambda: read_page(address), lambda page: page == "two")
             visits.cancel_scope.cancel()
