@@ -183,17 +183,21 @@ async def remove(client: httpx2.AsyncClient, paths: list[str]) -> None:
                 await anyio.sleep(0.2)
 
 
-def left_over(data_dir: Path, kept: int) -> list[str]:
-    """What remains beside the good apps: run directories, control groups, processes."""
-    found = [str(place) for place in (data_dir / "run").glob("*") if place.is_dir()]
-    groups = [str(place) for place in Path("/sys/fs/cgroup").glob(f"*/{PARENT}/*/")]
+def places_of(data_dir: Path) -> set[str]:
+    """Run directories and control groups."""
+    groups = Path("/sys/fs/cgroup").glob(f"*/{PARENT}/*/")
+    runs = (place for place in (data_dir / "run").glob("*") if place.is_dir())
+    return {str(place) for place in [*groups, *runs]}
+
+
+def left_over(data_dir: Path, before: set[str]) -> list[str]:
+    """What remains that was not there before: run directories, control groups, processes."""
     sleepers = [
         " ".join(process.info["cmdline"] or [])
         for process in psutil.process_iter(["cmdline"])
         if "sleep 300" in " ".join(process.info["cmdline"] or [])
     ]
-    more = found if len(found) > kept else []
-    return [*more, *sleepers, *(groups if len(groups) > 3 * kept else [])]
+    return [*sorted(places_of(data_dir) - before), *sleepers]
 
 
 def judge(quiet: Load, hostile: Load, growth_mb: float, left: list[str]) -> bool:
@@ -245,13 +249,13 @@ async def measure(root: Path) -> bool:
             await Load(addresses).run()
             quiet, hostile = Load(addresses), Load(addresses)
             await quiet.run()
-            before = process.memory_info().rss
+            before, places = process.memory_info().rss, places_of(config.data_dir.root)
             paths = await attack(client)
             await hostile.run()
             growth_mb = (process.memory_info().rss - before) / 2**20
             await remove(client, paths)
             await anyio.sleep(2)
-            left = left_over(config.data_dir.root, GOOD)
+            left = left_over(config.data_dir.root, places)
         return judge(quiet, hostile, growth_mb, left)
     finally:
         await to_thread.run_sync(daemon.stop_platform, config)

@@ -50,6 +50,7 @@ from createos_mcp.platform.run.runner import Runner
 from createos_mcp.platform.run.sleeper import Sleeper
 from createos_mcp.platform.run.supervisor import Supervisor
 from createos_mcp.platform.run.usage import UsageMeter
+from createos_mcp.platform.run.yielding import Yielding
 from createos_mcp.platform.sandbox.addresses import own_addresses
 from createos_mcp.platform.sandbox.cgroups import ControlGroup
 from createos_mcp.platform.sandbox.network import FORBIDDEN
@@ -186,6 +187,17 @@ async def open_platform(
                 reverification.run,
             ):
                 background.start(work)
+            if has_groups:
+                yielding = Yielding(
+                    replica_ids=lambda: [
+                        one.replica_id
+                        for replicas in supervisor.running()
+                        for one in replicas.instances
+                        if not one.container_id
+                    ],
+                    cgroup_root=config.cgroup_root,
+                )
+                background.start(yielding.run)
             if sandbox.own_network:
                 watch = AddressWatch(
                     own_addresses=own_addresses,

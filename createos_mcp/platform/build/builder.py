@@ -243,6 +243,7 @@ class Builder:
             forbidden=own_addresses(),
             permitted=self._config.permitted_addresses,
             groups=group.member_files if group else (),
+            launcher_groups=group.launcher_files if group else (),
             memory_mb=None if group else self._config.build_memory_mb,
             with_parent=True,
             nice=BUILD_NICE,

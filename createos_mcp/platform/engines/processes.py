@@ -209,6 +209,7 @@ class Processes:
             forbidden=own_addresses(),
             permitted=self._permitted,
             groups=group.member_files if group else (),
+            launcher_groups=group.launcher_files if group else (),
             memory_mb=None if group else spec.memory_mb,
             nice=APP_NICE,
         )

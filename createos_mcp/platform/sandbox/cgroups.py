@@ -31,6 +31,19 @@ class ResourceLimits:
     """Whether others go first where the processor is busy, as before a build."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Throttling:
+    """Periods in which a group wanted the processor, and those of them that its limit cut."""
+
+    periods: int = 0
+    cut: int = 0
+
+    def share_since(self, earlier: "Throttling") -> float:
+        """The part of the periods since then that was cut; 0 where it wanted nothing."""
+        periods = self.periods - earlier.periods
+        return (self.cut - earlier.cut) / periods if periods > 0 else 0.0
+
+
 class ControlGroup:
     """The group of one app: one directory in version 2, one per controller in version 1."""
 
@@ -46,6 +59,15 @@ class ControlGroup:
     def member_files(self) -> list[Path]:
         """Files that a process writes its pid to in order to join."""
         return [directory / "cgroup.procs" for directory in self._directories]
+
+    @property
+    def launcher_files(self) -> list[Path]:
+        """Files by which a launcher's processor time counts as the app's, which it works for.
+
+        Version 1 alone has a group for the processor that is not one for memory, which must not
+        end a launcher together with its app.
+        """
+        return [file for file in self.member_files if file.parents[2].name == "cpu"]
 
     def create(self, limits: ResourceLimits) -> bool:
         """Make the group and set its limits; False where this process may not."""
@@ -84,9 +106,28 @@ class ControlGroup:
                         return True
         return False
 
+    def throttling(self) -> Throttling | None:
+        """How often its limit of processor time has cut it so far; None where it has no limit."""
+        for directory in self._directories:
+            with suppress(OSError, KeyError, ValueError):
+                lines = (directory / "cpu.stat").read_text().splitlines()
+                counts = dict(line.split() for line in lines)
+                return Throttling(
+                    periods=int(counts["nr_periods"]), cut=int(counts["nr_throttled"])
+                )
+        return None
+
+    def let_yield(self, *, yields: bool) -> bool:
+        """Let others go first where the processor is busy, or no more; False where it cannot."""
+        for directory in self._directories:
+            with suppress(OSError):
+                (directory / "cpu.idle").write_text("1" if yields else "0")
+                return True
+        return False
+
     def kill(self) -> None:
-        """End every process of the group, whatever session it moved to."""
-        for file in self.member_files:
+        """End every process of the group, whatever session it moved to, but no launcher."""
+        for file in set(self.member_files) - set(self.launcher_files):
             with suppress(OSError):
                 for pid in file.read_text().split():
                     with suppress(ProcessLookupError):
@@ -117,6 +158,8 @@ class ControlGroup:
         memory = str(limits.memory_mb * 2**20)
         quota_us = str(limits.cpu_millicores * CPU_PERIOD_US // 1000)
         share = YIELDING_SHARE if limits.yields else 1
+        # Last: an idle group has no weight to set.
+        idle = {"cpu.idle": "1"} if limits.yields else {}
         if self._unified:
             return {
                 "memory.max": memory,
@@ -126,6 +169,7 @@ class ControlGroup:
                 "cpu.max": f"{quota_us} {CPU_PERIOD_US}",
                 "cpu.weight": str(int(DEFAULT_WEIGHT * share)),
                 "pids.max": str(MAX_PROCESSES),
+                **idle,
             }
         return {
             "memory.limit_in_bytes": memory,
@@ -133,4 +177,5 @@ class ControlGroup:
             "cpu.cfs_quota_us": quota_us,
             "cpu.shares": str(int(DEFAULT_SHARES * share)),
             "pids.max": str(MAX_PROCESSES),
+            **idle,
         }

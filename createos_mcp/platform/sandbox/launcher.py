@@ -26,6 +26,7 @@ The flags:
     --read=PATH        what it may read; may be repeated
     --resolver=FILE    what the app sees as /etc/resolv.conf
     --group=FILE       joined by the app alone: a control group's `cgroup.procs`; may be repeated
+    --launcher-group=FILE  joined by the launcher itself
     --memory-mb=500    end the app when it uses more; without a control group
     --with-parent      end when the parent ends
     --nice=5           how much later than others the app has the processor
@@ -47,7 +48,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from createos_mcp.platform.sandbox import landlock, network
-from createos_mcp.platform.sandbox.launcher_output import CHUNK_BYTES, Log, PassedOn
+from createos_mcp.platform.sandbox.descriptors import is_open, lay_down, read_descriptor
+from createos_mcp.platform.sandbox.launcher_output import CHUNK_BYTES, Log, Pace, PassedOn
 from createos_mcp.platform.sandbox.outbound import CONSTANT_ENVIRON, Outbound
 from createos_mcp.platform.sandbox.process_table import (
     descendants,
@@ -88,6 +90,7 @@ class Launcher:
         self.others: set[int] = set()
         """Children that are not the app's."""
         self.log: Log | PassedOn = PassedOn() if log == "-" else Log(log)
+        self.pace = Pace()
         self.selector = selectors.DefaultSelector()
         self.control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.wake_read, wake_write = os.pipe()
@@ -146,14 +149,13 @@ class Launcher:
         for descriptor in (FILTER_FD, VARIABLES_FD):
             with contextlib.suppress(OSError):
                 os.close(descriptor)
+        self.has_output = True
         self.output = self.app.stdout.fileno() if self.app.stdout else -1
         os.set_blocking(self.output, False)
 
     def limit(self) -> None:
         """In the child: join the control groups, and set what is counted per process."""
-        for file in self.flags.get("group", ()):
-            with open(file, "w") as members:
-                members.write("0")
+        join(self.flags.get("group", ()))
         os.nice(int(self.flag("nice", "0")))
         with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
             score.write("500")
@@ -186,29 +188,44 @@ class Launcher:
     def run(self) -> int:
         """Serve until the app has ended, then write its exit code and return it."""
         self.selector.register(self.control, selectors.EVENT_READ, self.answer)
-        self.selector.register(self.output, selectors.EVENT_READ, self.keep_output)
+        self.watch_output()
         self.selector.register(self.wake_read, selectors.EVENT_READ, self.reap)
         while self.app.poll() is None:
             for key, _ in self.selector.select(self.patience_s()):
                 key.data()
+            self.watch_output()
             if self.kill_at is not None and time.monotonic() >= self.kill_at:
                 self.app.kill()
             if self.max_bytes and time.monotonic() >= self.look_at:
                 self.watch_memory()
         self.end_all()
-        self.keep_output()
+        while self.keep_output():
+            pass
         self.log.close()
         code = self.app.returncode if self.app.returncode >= 0 else 128 - self.app.returncode
         self.write("exit", str(code))
         return code
 
     def patience_s(self) -> float | None:
-        """How long to wait for something to happen before looking at clock and memory."""
-        poll_s = MEMORY_POLL_S if self.max_bytes else None
-        if self.kill_at is None:
-            return poll_s
-        left_s = max(self.kill_at - time.monotonic(), 0)
-        return left_s if poll_s is None else min(left_s, poll_s)
+        """How long to wait for something to happen before looking at clock, memory and output."""
+        waits = [MEMORY_POLL_S] if self.max_bytes else []
+        if self.kill_at is not None:
+            waits.append(max(self.kill_at - time.monotonic(), 0))
+        if self.has_output and not self.is_watching_output():
+            waits.append(self.pace.wait_s())
+        return min(waits, default=None)
+
+    def is_watching_output(self) -> bool:
+        """Whether output wakes this process."""
+        return self.output in self.selector.get_map()
+
+    def watch_output(self) -> None:
+        """Look at the output, or leave it in the pipe while the app floods it."""
+        may_read = self.has_output and not self.pace.wait_s()
+        if may_read and not self.is_watching_output():
+            self.selector.register(self.output, selectors.EVENT_READ, self.keep_output)
+        elif not may_read and self.is_watching_output():
+            self.selector.unregister(self.output)
 
     def watch_memory(self) -> None:
         """End the app when all that descends from it uses too much."""
@@ -248,18 +265,16 @@ class Launcher:
                 with contextlib.suppress(ChildProcessError):
                     os.waitpid(pid, os.WNOHANG)
 
-    def keep_output(self) -> None:
-        """Keep what the app has printed by now."""
-        while True:
-            try:
-                chunk = os.read(self.output, CHUNK_BYTES)
-            except BlockingIOError:
-                return
-            if not chunk:
-                if self.output in self.selector.get_map():
-                    self.selector.unregister(self.output)
-                return
-            self.log.write(chunk)
+    def keep_output(self) -> bool:
+        """Keep one piece of what the app has printed; False where there is none."""
+        try:
+            chunk = os.read(self.output, CHUNK_BYTES)
+        except BlockingIOError:
+            return False
+        self.has_output = bool(chunk)
+        self.pace.take(len(chunk))
+        self.log.write(chunk)
+        return self.has_output
 
     def answer(self) -> None:
         """Serve one request of the platform."""
@@ -328,29 +343,11 @@ class Launcher:
         os.replace(draft, os.path.join(self.run_dir, name))
 
 
-def is_open(descriptor: int) -> bool:
-    """Whether there is something at a descriptor."""
-    try:
-        os.fstat(descriptor)
-    except OSError:
-        return False
-    return True
-
-
-def lay_down(content: bytes, descriptor: int) -> None:
-    """Put a text where the child finds it, at a descriptor that has no name."""
-    made = os.memfd_create("createos")
-    os.write(made, content)
-    os.lseek(made, 0, os.SEEK_SET)
-    os.dup2(made, descriptor)
-    if made != descriptor:
-        os.close(made)
-
-
-def read_descriptor(descriptor: int) -> bytes:
-    """All that was laid down there."""
-    with open(f"/proc/self/fd/{descriptor}", "rb") as file:
-        return file.read()
+def join(groups: Sequence[str]) -> None:
+    """Make this process a member of control groups."""
+    for file in groups:
+        with open(file, "w") as members:
+            members.write("0")
 
 
 def read_file(path: str) -> bytes:
@@ -384,6 +381,7 @@ def main(arguments: Sequence[str]) -> None:
     (run_dir, log, *given), words = arguments[:at], arguments[at + 1 :]
     flags = read_flags(given)
     variables = read_variables(run_dir)
+    join(flags.get("launcher-group", ()))
     lay_down(read_file(flags["filter"][-1]) if "filter" in flags else b"", FILTER_FD)
     lay_down(variables, VARIABLES_FD)
     if "with-parent" in flags:

@@ -8,6 +8,27 @@ CHUNK_BYTES = 65536
 MAX_LINE_BYTES = 16384
 MAX_LOG_BYTES = 10 * 2**20
 OLD_LOGS = 2
+# What floods its log waits, as it would for a slow disk; nobody reads a megabyte a second.
+RATE_BYTES_S = 1 * 2**20
+BURST_BYTES = 4 * 2**20
+
+
+class Pace:
+    """How much output may be taken now: a bucket that fills at a constant rate."""
+
+    def __init__(self) -> None:
+        self.left = float(BURST_BYTES)
+        self.at = time.monotonic()
+
+    def take(self, size: int) -> None:
+        """Count what was read."""
+        now = time.monotonic()
+        self.left = min(self.left + (now - self.at) * RATE_BYTES_S, BURST_BYTES) - size
+        self.at = now
+
+    def wait_s(self) -> float:
+        """Until more may be read; 0 for at once."""
+        return max(-self.left / RATE_BYTES_S - (time.monotonic() - self.at), 0)
 
 
 class Log:

@@ -39,6 +39,7 @@ class Launch:
     read: Sequence[Path] = ()
     resolver_file: Path | None = None
     groups: Sequence[Path] = ()
+    launcher_groups: Sequence[Path] = ()
     memory_mb: int | None = None
     with_parent: bool = False
     nice: int = 0
@@ -66,7 +67,12 @@ def launch_words(launch: Launch) -> tuple[str, ...]:
         "nice": launch.nice,
         "with-parent": "yes" if launch.with_parent else None,
     }
-    repeated = {"group": launch.groups, "write": launch.write, "read": launch.read}
+    repeated = {
+        "group": launch.groups,
+        "launcher-group": launch.launcher_groups,
+        "write": launch.write,
+        "read": launch.read,
+    }
     flags = [f"--{name}={value}" for name, value in single.items() if value]
     flags += [f"--{name}={path}" for name, paths in repeated.items() for path in paths]
     root = str(Path(createos_mcp.__file__).parents[1])
