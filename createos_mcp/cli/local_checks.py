@@ -1,15 +1,21 @@
 """Checks of this machine as the place of the local platform."""
 
+import os
 import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+import anyio
 
 from createos_mcp.cli.checks import CheckResult
 from createos_mcp.cli.commands import Invocation
 from createos_mcp.cli.local import config_of
 from createos_mcp.client.target import ApiTarget, Credentials
 from createos_mcp.platform import daemon
+from createos_mcp.platform.engines.docker_api import DockerApi, find_socket
+from createos_mcp.platform.engines.engine_health import EngineHealth, check_engine
+from createos_mcp.platform.errors import EngineMissingError
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.sandbox.cgroups import ControlGroup
 from createos_mcp.platform.sandbox.sandbox import NOTHING, detect_sandbox, gaps_of
@@ -40,6 +46,7 @@ def check_machine(invocation: Invocation) -> Iterator[CheckResult]:
     """What apps would run in, and whether the platform could start."""
     data_dir = config_of(invocation.settings).data_dir
     yield from _check_isolation()
+    yield _check_engine(invocation)
     yield _check_data_dir(data_dir)
     yield from _check_ports(invocation, daemon.find_running(data_dir))
 
@@ -73,6 +80,23 @@ def _check_isolation() -> Iterator[CheckResult]:
         yield CheckResult(
             name=f"isolation: {measure}", status="warn", detail=reason, remedy=_REMEDIES[measure]
         )
+
+
+def _check_engine(invocation: Invocation) -> CheckResult:
+    """What runs images and builds Dockerfiles; apps of files need none."""
+    host = find_socket(config_of(invocation.settings).docker_host, os.environ)
+    try:
+        health = anyio.run(_ask_engine, host)
+    except EngineMissingError as error:
+        detail = f"none for images and Dockerfiles. {error}"
+        return CheckResult(name="container engine", status="ok", detail=detail)
+    detail = f"{health.name} at {health.host} runs images and builds Dockerfiles"
+    return CheckResult(name="container engine", status="ok", detail=detail)
+
+
+async def _ask_engine(host: str) -> EngineHealth:
+    async with DockerApi(host) as api:
+        return await check_engine(api)
 
 
 def _check_data_dir(data_dir: DataDir) -> CheckResult:

@@ -310,6 +310,7 @@ class LaunchSpec:
     """A release and the conditions that one replica of it runs under."""
 
     replica_id: str
+    deployment_id: str
     release: Release | ImageRelease
     run_envs: Mapping[str, str] = field(repr=False)
     """The user's variables."""

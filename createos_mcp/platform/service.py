@@ -28,6 +28,7 @@ from createos_mcp.platform.cron.cron_requests import open_client
 from createos_mcp.platform.cron.scheduler import Scheduler
 from createos_mcp.platform.deploy.deployer import Deployer
 from createos_mcp.platform.deploy.reconciler import EnvironmentReconciler
+from createos_mcp.platform.deploy.registry_logins import RegistryLogins
 from createos_mcp.platform.deploy.releases import Releases
 from createos_mcp.platform.domains.dns_checks import DnsCheck
 from createos_mcp.platform.domains.reverification import Reverification
@@ -101,9 +102,11 @@ async def open_platform(
         tokens = TransferTokens(secret=await _secret(store, "transfers"), now=now)
         docker = DockerApi(find_socket(config.docker_host, environ))
         images = Images(docker)
+        logins = RegistryLogins(store)
         containers = Containers(
             api=docker,
             images=images,
+            find_login=logins.find,
             platform_id=await _secret(store, "platform-id"),
             data_dir=data_dir,
             forbidden=[network for network in FORBIDDEN if ":" not in network],
@@ -144,6 +147,7 @@ async def open_platform(
                 store=store,
                 builder=builder,
                 images=images,
+                logins=logins,
                 dockerfiles=Dockerfiles(docker, images, await _secret(store, "platform-id")),
                 users=users,
                 config=config,

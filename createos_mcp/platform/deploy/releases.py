@@ -15,6 +15,7 @@ from createos_mcp.platform.build.app_folders import find_app_folder
 from createos_mcp.platform.build.builder import Builder
 from createos_mcp.platform.build.frameworks import DOCKERFILE
 from createos_mcp.platform.config import PlatformConfig
+from createos_mcp.platform.deploy.registry_logins import RegistryLogins
 from createos_mcp.platform.engines.contexts import find_dockerfile
 from createos_mcp.platform.engines.dockerfiles import Dockerfiles
 from createos_mcp.platform.engines.image_references import ImageReference
@@ -30,7 +31,6 @@ from createos_mcp.platform.release_records import release_to_json
 from createos_mcp.platform.run.project_users import ProjectUsers
 from createos_mcp.platform.run.supervisor import build_log
 from createos_mcp.platform.sandbox.app_logs import remove_old
-from createos_mcp.platform.store.registry_credentials import RegistryLogin
 from createos_mcp.platform.store.store import Store
 
 COLLECT_EVERY_S = 600.0
@@ -55,12 +55,14 @@ class Releases:
         builder: Builder,
         images: Images,
         dockerfiles: Dockerfiles,
+        logins: RegistryLogins,
         users: ProjectUsers,
         config: PlatformConfig,
     ) -> None:
         self._store = store
         self._images = images
         self._dockerfiles = dockerfiles
+        self._logins = logins
         self._builder = builder
         self._users = users
         self._config = config
@@ -81,7 +83,9 @@ class Releases:
         if deployment.source == IMAGE_SOURCE:
             pulled = await self._images.pull(
                 deployment.settings["image"],
-                await self._login(deployment),
+                await self._logins.find(
+                    deployment.id, ImageReference.parse(deployment.settings["image"])
+                ),
                 lambda lines: self._store.deployments.append_build_log(
                     deployment.id, "pull", lines
                 ),
@@ -92,6 +96,7 @@ class Releases:
         if await self._is_dockerfile(deployment):
             built = await self._dockerfiles.build(
                 await self._job(deployment),
+                partial(self._logins.find, deployment.id),
                 lambda lines: self._store.deployments.append_build_log(
                     deployment.id, "build", lines
                 ),
@@ -102,16 +107,6 @@ class Releases:
         job = await self._job(deployment)
         release = await self._builder.build(job, build_log(self._store, deployment.id))
         await self._store.deployments.set_release(deployment.id, release_to_json(release))
-
-    async def _login(self, deployment: Deployment) -> RegistryLogin | None:
-        """What the registry of a deployment's image is asked with."""
-        project = await self._store.projects.by_id(deployment.project_id)
-        reference = ImageReference.parse(deployment.settings["image"])
-        if project is None:
-            return None
-        return await self._store.registry_credentials.find(
-            reference.registry, user_id=project.user_id, project_id=project.id
-        )
 
     async def _is_dockerfile(self, deployment: Deployment) -> bool:
         """Whether a Dockerfile decides: one that is asked for, or there, where an engine builds it.

@@ -3,10 +3,10 @@
 import contextlib
 import logging
 import socket
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeAlias
 
 import anyio
 from anyio import to_thread
@@ -18,6 +18,7 @@ from createos_mcp.platform.build.steps import Finished
 from createos_mcp.platform.engines.container_logs import FollowedLog
 from createos_mcp.platform.engines.docker_api import DockerApi
 from createos_mcp.platform.engines.firewall import bridge_of, close_to
+from createos_mcp.platform.engines.image_references import ImageReference
 from createos_mcp.platform.engines.images import PLATFORM, Images
 from createos_mcp.platform.engines.instances import KILLED
 from createos_mcp.platform.engines.netns import open_socket_in
@@ -32,6 +33,7 @@ from createos_mcp.platform.processes import ProcessId
 from createos_mcp.platform.release_records import ImageRelease
 from createos_mcp.platform.sandbox.app_logs import last_lines
 from createos_mcp.platform.sandbox.process_table import listening_ports_of
+from createos_mcp.platform.store.registry_credentials import RegistryLogin
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +49,8 @@ ROOT_DROPS_TO_ITS_USER = (
     "CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID",
 )  # fmt: skip
 """What images need that begin as root and go on as a user of their own, as nginx does."""
+
+FindLogin: TypeAlias = Callable[[str, ImageReference], Awaitable[RegistryLogin | None]]
 
 _NOT_FOUND = 404
 _AWAY_PAUSE_S = 1.0
@@ -64,6 +68,7 @@ class Containers:
     Args:
         api: The engine.
         images: What pulls an image again that is gone.
+        find_login: Tells what a registry is asked with for a deployment.
         platform_id: Tells this platform's containers from those of others.
         forbidden: Networks that containers have no way to.
         permitted: What of them they may reach all the same.
@@ -74,6 +79,7 @@ class Containers:
         *,
         api: DockerApi,
         images: Images,
+        find_login: FindLogin,
         platform_id: str,
         data_dir: DataDir,
         forbidden: Sequence[str],
@@ -81,6 +87,7 @@ class Containers:
     ) -> None:
         self._api = api
         self._images = images
+        self._find_login = find_login
         self._platform_id = platform_id
         self._data_dir = data_dir
         self._logs: dict[str, FollowedLog] = {}
@@ -299,7 +306,9 @@ class Containers:
         except EngineRefusedError as error:
             if error.status != _NOT_FOUND:
                 raise
-            await self._images.ensure(release.image)
+            reference = ImageReference.parse(release.image)
+            login = await self._find_login(spec.deployment_id, reference)
+            await self._images.ensure(release.image, login)
             made = await self._api.call("POST", "containers/create", body=body, name=name)
         return str(made["Id"])
 

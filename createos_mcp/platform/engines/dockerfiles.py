@@ -1,9 +1,11 @@
 """Dockerfiles: built by the engine into an image that only this platform's deployment has."""
 
 import json
-from collections.abc import AsyncIterator, Collection
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from contextlib import suppress
-from typing import IO
+from pathlib import Path
+from typing import IO, TypeAlias
 
 import anyio
 from anyio import to_thread
@@ -15,12 +17,28 @@ from createos_mcp.platform.engines.build_traces import BuildTrace
 from createos_mcp.platform.engines.contexts import find_dockerfile, pack_context
 from createos_mcp.platform.engines.docker_api import DockerApi
 from createos_mcp.platform.engines.engine_health import check_engine
+from createos_mcp.platform.engines.image_references import ImageReference
 from createos_mcp.platform.engines.images import PLATFORM, Images
-from createos_mcp.platform.errors import BuildFailedError, EngineAwayError, EngineRefusedError
+from createos_mcp.platform.errors import (
+    BuildFailedError,
+    EngineAwayError,
+    EngineRefusedError,
+    InvalidRequestError,
+)
 from createos_mcp.platform.models import BuildJob
 from createos_mcp.platform.release_records import ImageRelease
+from createos_mcp.platform.store.registry_credentials import RegistryLogin
 
 _CHUNK_BYTES = 2**20
+_FROM = re.compile(
+    r"^\s*FROM\s+(?:--\S+\s+)*(?P<image>\S+)(?:\s+AS\s+(?P<stage>\S+))?",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""https://docs.docker.com/reference/dockerfile/#from"""
+
+_MAX_DOCKERFILE_BYTES = 2**20
+
+FindBaseLogin: TypeAlias = Callable[[ImageReference], Awaitable[RegistryLogin | None]]
 _TRACE, _IMAGE = "moby.buildkit.trace", "moby.image.id"
 
 
@@ -46,8 +64,15 @@ class Dockerfiles:
         """
         await check_engine(self._api)
 
-    async def build(self, job: BuildJob, on_lines: OnLines) -> ImageRelease:
+    async def build(
+        self, job: BuildJob, find_login: FindBaseLogin, on_lines: OnLines
+    ) -> ImageRelease:
         """Build an upload's Dockerfile; a caller that is cancelled ends the build.
+
+        Args:
+            job: The upload.
+            find_login: Tells what the registry of an image is asked with.
+            on_lines: Told what the build prints.
 
         Raises:
             BuildFailedError: A step failed, the time was over, or the engine does not answer.
@@ -60,6 +85,10 @@ class Dockerfiles:
         context = await to_thread.run_sync(pack_context, directory, dockerfile)
         try:
             with context, anyio.fail_after(job.timeout_s):
+                for base in await to_thread.run_sync(bases_of, directory / dockerfile):
+                    login = await find_login(base)
+                    if login is not None:
+                        await self._images.pull_base(base, login, on_lines)
                 image = await self._build(job, dockerfile, context, on_lines)
                 return await self._images.describe(image)
         except TimeoutError as error:
@@ -114,6 +143,22 @@ class Dockerfiles:
         if not image:
             raise EngineRefusedError(500, "the engine named no image")
         return image
+
+
+def bases_of(dockerfile: Path) -> list[ImageReference]:
+    """Images that a Dockerfile begins its stages with; without those that variables name."""
+    with dockerfile.open("rb") as file:
+        text = file.read(_MAX_DOCKERFILE_BYTES).decode(errors="replace")
+    return list(dict.fromkeys(_bases_in(text)))
+
+
+def _bases_in(text: str) -> Iterator[ImageReference]:
+    stages = {"scratch"}
+    for found in _FROM.finditer(text):
+        if found["image"].lower() not in stages:
+            with suppress(InvalidRequestError):
+                yield ImageReference.parse(found["image"])
+        stages.add(str(found["stage"]).lower())
 
 
 async def _chunks(content: IO[bytes]) -> AsyncIterator[bytes]:

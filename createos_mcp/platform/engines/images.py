@@ -61,15 +61,34 @@ class Images:
         except EngineAwayError as error:
             raise BuildFailedError(ReasonCode.RUNTIME_UNAVAILABLE, str(error)) from error
 
-    async def ensure(self, image: str) -> None:
+    async def ensure(self, image: str, login: RegistryLogin | None = None) -> None:
         """Pull an image again that was removed behind the platform's back.
+
+        Args:
+            image: By digest.
+            login: What its registry is asked with; None to ask as anybody.
 
         Raises:
             EngineRefusedError: It cannot be had any more.
             EngineAwayError: The engine does not answer.
         """
         if not await self.is_here(image):
-            await self._pull(image, _unheard)
+            await self._pull(image, _unheard, _authorization(login))
+
+    async def pull_base(
+        self, reference: ImageReference, login: RegistryLogin, on_lines: OnLines
+    ) -> None:
+        """Pull what a Dockerfile begins with, which a build cannot ask for with credentials.
+
+        Raises:
+            BuildFailedError: The sentence says what is wrong with name, access or registry.
+            EngineAwayError: The engine does not answer.
+        """
+        await on_lines([f"Pulling {reference.text} as {login.username}"])
+        try:
+            await self._pull(reference.text, on_lines, _authorization(login))
+        except EngineRefusedError as error:
+            raise BuildFailedError(*explain_refusal(reference, str(error), login)) from error
 
     async def describe(self, image: str) -> ImageRelease:
         """How an image runs that is here."""
@@ -102,9 +121,10 @@ class Images:
     async def _pull(
         self, image: str, on_lines: OnLines, headers: Mapping[str, str] = MappingProxyType({})
     ) -> None:
-        name, _, digest = image.partition("@")
+        reference = ImageReference.parse(image)
+        tag = reference.digest or reference.tag
         pieces = self._api.stream(
-            "POST", "images/create", headers=headers, fromImage=name, tag=digest
+            "POST", "images/create", headers=headers, fromImage=reference.name, tag=tag
         )
         async for told in pieces:
             if "error" in told:

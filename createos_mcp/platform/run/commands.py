@@ -85,6 +85,7 @@ class AppCommands:
         command_id = new_id()
         return LaunchSpec(
             replica_id=command_id,
+            deployment_id=deployment.id,
             release=release_from_json(deployment.release or {}),
             run_envs=conditions.run_envs,
             port=conditions.port,

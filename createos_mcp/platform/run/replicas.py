@@ -225,6 +225,7 @@ class Replicas:
     def _spec(self, replica_id: str, number: int) -> LaunchSpec:
         return LaunchSpec(
             replica_id=replica_id,
+            deployment_id=self.set.deployment_id,
             release=self._release,
             run_envs=self.set.run_envs,
             port=self.set.port,

@@ -9,6 +9,7 @@ from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.registries import list_logins, log_in, log_out
 from createos_mcp.platform.store.registry_credentials import RegistryLogin
 from tests.cli.launches import run
+from tests.eventually import eventually
 from tests.platform.engines.daemons import DockerDaemon, image_registry
 from tests.platform.engines.test_images import address_of, deploy, image_project
 from tests.platform.platforms import another_user, read_page, running_platform
@@ -49,6 +50,40 @@ async def test_a_private_image_is_pulled_by_whom_it_is_given_to_and_nobody_else(
     assert (right["status"], page) == ("deployed", "private")
     assert "gives no access to private" in foreign["reason"]
     assert PASSWORD not in "".join(logs)
+
+
+@pytest.mark.engines
+async def test_a_private_base_and_an_image_that_was_removed_are_pulled_with_the_credentials(
+    engine: DockerDaemon, tmp_path: Path
+) -> None:
+    with image_registry(tmp_path / "registry", login=("puller", PASSWORD)) as registry:
+        image = f"{registry}/private:1"
+        engine.make_image(image, {"www/index.html": "private"})
+        engine.docker("login", "--username", "puller", "--password", PASSWORD, registry)
+        engine.docker("push", image)
+        engine.docker("logout", registry)
+        engine.docker("rmi", image)
+        files = {
+            "Dockerfile": f"FROM {image} AS base\nFROM base\nRUN echo built > /www/index.html\n"
+        }
+        data_dir = DataDir(tmp_path / "data")
+        async with running_platform(data_dir.root, docker_host=engine.host) as api:
+            unknown = await api.deploy(files, "early-app", hasDockerfile=True)
+            await log_in(data_dir, login(registry), user=None, project=None)
+            built = await api.deploy(files, hasDockerfile=True)
+            log = await api.build_log(built)
+            project_id = await image_project(api)
+            deployment = await deploy(api, project_id, image)
+            path = f"/v1/projects/{project_id}/deployments/{deployment['id']}"
+            assert (await api.request("POST", f"{path}/sleep"))[0] == 200
+            await eventually(lambda: api.get(path), lambda row: row["status"] == "sleeping")
+            engine.docker("rmi", "--force", image, deployment["artifactImage"])
+            woken = await read_page(await address_of(api, project_id))
+    assert unknown["status"] == "build_error"
+    assert built["status"] == "deployed", log
+    assert "as puller" in log
+    assert PASSWORD not in log
+    assert woken == "private"
 
 
 async def test_a_password_is_in_no_file_but_sealed(tmp_path: Path) -> None:
