@@ -81,6 +81,7 @@ GROUPS: Mapping[str, str] = {
     "platform": "run the local platform",
     "platform user": "manage the users of the local platform",
     "platform registry": "manage credentials for registries of images",
+    "platform git": "manage the git repositories of the local platform",
 }
 """Words that commands share, and what those commands have in common."""
 
@@ -109,6 +110,9 @@ _WHOSE = (
     Argument(name="--for-project", help="Only for this project.", options={"metavar": "NAME"}),
     Argument(name="--for-user", help="Whose. Default: the owner's.", options={"metavar": "NAME"}),
 )
+
+_REPOSITORY = Argument(name="name", help="Name of the repository, without the owner's.")
+_FOR_USER = _WHOSE[1]
 
 COMMANDS: tuple[Command, ...] = (
     Command(
@@ -292,6 +296,48 @@ COMMANDS: tuple[Command, ...] = (
         help="list the registries with credentials",
         run="createos_mcp.cli.local_registries:list_logins_command",
         arguments=(_AS_JSON,),
+        needs_platform=True,
+    ),
+    Command(
+        name="platform git create",
+        help="make a git repository to push to",
+        run="createos_mcp.cli.local_git:create_repository_command",
+        arguments=(_REPOSITORY, _FOR_USER, _AS_JSON),
+        needs_platform=True,
+    ),
+    Command(
+        name="platform git list",
+        help="list the git repositories and their remotes",
+        run="createos_mcp.cli.local_git:list_repositories_command",
+        arguments=(_AS_JSON,),
+        needs_platform=True,
+    ),
+    Command(
+        name="platform git delete",
+        help="delete a git repository with its history",
+        run="createos_mcp.cli.local_git:remove_repository_command",
+        arguments=(_REPOSITORY, _FOR_USER, _switch("--yes", "Do not ask.")),
+        needs_platform=True,
+    ),
+    Command(
+        name="platform git login",
+        help="let git find the key for pushes by itself",
+        run="createos_mcp.cli.local_git:log_in_command",
+        needs_platform=True,
+    ),
+    Command(
+        name="platform git logout",
+        help="let git ask for the key again",
+        run="createos_mcp.cli.local_git:log_out_command",
+        needs_platform=True,
+    ),
+    Command(
+        name="platform git credential",
+        help="answer git, which calls this as its credential helper",
+        run="createos_mcp.cli.local_git:answer_git",
+        arguments=(
+            Argument(name="action", help="What git asks for.", options={"metavar": "ACTION"}),
+        ),
         needs_platform=True,
     ),
 )

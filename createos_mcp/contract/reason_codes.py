@@ -17,6 +17,8 @@ class ReasonCode(StrEnum):
     """The upload has no folder of the name in directoryPath."""
     OUTPUT_MISSING = "output_missing"
     """The build left no folder to serve."""
+    SOURCE_UNAVAILABLE = "source_unavailable"
+    """The commit cannot be checked out."""
     FILES_UNUSABLE = "files_unusable"
     RUNTIME_UNAVAILABLE = "runtime_unavailable"
     """A runtime is neither installed nor downloadable."""

@@ -36,6 +36,7 @@ class PlatformConfig(PlatformSettings):
     """Newest releases of a project that stay built, besides those in use."""
     cache_limit_mb: int = 5_000
     """Size from which the package managers' caches are cleared."""
+    max_repositories: int = 100
     max_uploads_pending: int = 20
     """Deployments of one project that may wait or build at the same time."""
     cgroup_root: Path = Path("/sys/fs/cgroup")

@@ -22,6 +22,7 @@
   x EngineAwayError             a container engine does not answer
   x UserNameError               a user cannot be called that
   x RegistryNameError           a registry of images is no host name
+  x GitFailedError              git did not do what it was asked
   x StartupError                the platform itself cannot start
   x IllegalTransitionError      a change of state that the table does not allow: a fault of ours
   x BuildFailedError            ends a deployment in `build_error`
@@ -237,6 +238,10 @@ class RegistryNameError(PlatformError):
             f"{registry!r} is not the host name of a registry; write ghcr.io, docker.io or "
             "registry.example.com:5000"
         )
+
+
+class GitFailedError(PlatformError):
+    """A git command failed; the text is what git said of it."""
 
 
 class StartupError(PlatformError):

@@ -21,6 +21,9 @@ from createos_mcp.platform.states import (
 IMAGE_SOURCE = "image"
 """The source of a deployment that has no files; its settings name the image."""
 
+GIT_SOURCE = "git"
+"""The source of a deployment whose files are those of a commit."""
+
 NO_ENVIRONMENT = "none"
 """The promotion of a deployment that no environment takes by itself."""
 
@@ -113,6 +116,9 @@ class Environment:
     display_name: str
     description: str | None
     branch: str | None
+    """Branch that it takes; None for that which the repository calls its default."""
+    is_preview: bool
+    """Whether it was made for its branch, and goes with it."""
     status: EnvironmentStatus
     is_auto_promote_enabled: bool
     resources: Mapping[str, int]
@@ -147,7 +153,9 @@ class Deployment:
     reason_code: str | None
     """The same for programs, a `ReasonCode`."""
     source: str
-    """Kind of upload: `files`, `base64`, `zip`."""
+    """Kind of upload: `files`, `base64`, `zip`; `image`; or `git`, where `revision` is set."""
+    revision: Mapping[str, str] | None
+    """Commit that it was built from: `branch`, `sha`, `author`, `message`."""
     promote: str | None
     """The one environment that it goes to, or NO_ENVIRONMENT; None: those that take each."""
     settings: Mapping[str, Json]

@@ -60,6 +60,10 @@ class DataDir:
         """Package managers' caches, a directory for each project."""
         return self.root / "cache"
 
+    def repository(self, repository_id: int) -> Path:
+        """A bare git repository."""
+        return self.root / "repositories" / f"{repository_id}.git"
+
     def source(self, deployment_id: str) -> Path:
         """Uploaded files of a deployment, as they came."""
         return self.root / "sources" / deployment_id

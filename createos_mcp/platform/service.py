@@ -26,10 +26,14 @@ from createos_mcp.platform.build.builder import Builder
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.cron.cron_requests import open_client
 from createos_mcp.platform.cron.scheduler import Scheduler
+from createos_mcp.platform.deploy.commits import Commits
 from createos_mcp.platform.deploy.deployer import Deployer
+from createos_mcp.platform.deploy.previews import Previews
+from createos_mcp.platform.deploy.pushes import Pushes
 from createos_mcp.platform.deploy.reconciler import EnvironmentReconciler
 from createos_mcp.platform.deploy.registry_logins import RegistryLogins
 from createos_mcp.platform.deploy.releases import Releases
+from createos_mcp.platform.deploy.repository_host import RepositoryHost
 from createos_mcp.platform.domains.dns_checks import DnsCheck
 from createos_mcp.platform.domains.reverification import Reverification
 from createos_mcp.platform.engines.containers import Containers
@@ -143,11 +147,13 @@ async def open_platform(
             # When this runs, every task that could start an app has ended.
             at_end.push_async_callback(supervisor.stop_all)
             builder = Builder(config=config, environ=environ, sandbox=sandbox)
+            commits = Commits(store, config)
             releases = Releases(
                 store=store,
                 builder=builder,
                 images=images,
                 logins=logins,
+                commits=commits,
                 dockerfiles=Dockerfiles(docker, images, await _secret(store, "platform-id")),
                 users=users,
                 config=config,
@@ -169,6 +175,17 @@ async def open_platform(
                 config=config,
                 background=background,
             )
+            host = RepositoryHost(store.repositories, data_dir)
+            pushes = Pushes(
+                store=store,
+                commits=commits,
+                deployer=deployer,
+                previews=Previews(
+                    store=store, addresses=addresses, reconciler=reconciler, config=config
+                ),
+                host=host,
+                config=config,
+            )
             sleeper = Sleeper(store=store, supervisor=supervisor, gateway=gateway, config=config)
             routing = DomainRouting(domains=store.domains, gateway=gateway)
             scheduler = Scheduler(
@@ -176,6 +193,7 @@ async def open_platform(
             )
             await anyio.to_thread.run_sync(builder.end_interrupted)
             await deployer.recover()
+            await pushes.recover()
             await routing.restore()
             dns = DnsCheck(config.dns_servers)
             reverification = Reverification(
@@ -221,6 +239,8 @@ async def open_platform(
                 reconciler=reconciler,
                 supervisor=supervisor,
                 docker=docker,
+                pushes=pushes,
+                repositories=host,
                 commands=AppCommands(
                     runner=runner,
                     users=users,

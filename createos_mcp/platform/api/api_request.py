@@ -11,7 +11,9 @@ from createos_mcp.contract.values import Arguments, Json
 from createos_mcp.platform.api.downloads import Downloads
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.deploy.deployer import Deployer
+from createos_mcp.platform.deploy.pushes import Pushes
 from createos_mcp.platform.deploy.reconciler import EnvironmentReconciler
+from createos_mcp.platform.deploy.repository_host import RepositoryHost
 from createos_mcp.platform.domains.dns_checks import DnsCheck
 from createos_mcp.platform.engines.docker_api import DockerApi
 from createos_mcp.platform.errors import NotFoundError, WrongStateError
@@ -40,6 +42,8 @@ class Services:
     supervisor: Supervisor
     downloads: Downloads
     docker: DockerApi
+    pushes: Pushes
+    repositories: RepositoryHost
     commands: AppCommands
     usage: UsageMeter
     transfer_tokens: TransferTokens

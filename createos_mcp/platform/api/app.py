@@ -8,7 +8,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 from createos_mcp.contract.catalog import Catalog
 from createos_mcp.contract.operations import Operation
@@ -23,6 +23,7 @@ from createos_mcp.platform.api import (
     deployments,
     domains,
     environments,
+    github,
     not_implemented,
     projects,
     transfers,
@@ -30,6 +31,7 @@ from createos_mcp.platform.api import (
 )
 from createos_mcp.platform.api.api_request import ApiRequest, Handlers, Services
 from createos_mcp.platform.api.auth import authenticate
+from createos_mcp.platform.api.git_host import GitHost
 from createos_mcp.platform.api.openapi import describe_api
 from createos_mcp.platform.api.requests import read_request_arguments
 from createos_mcp.platform.api.status_page import build_status_page
@@ -58,6 +60,7 @@ HANDLERS: Handlers = {
     **account.HANDLERS,
     **transfers.HANDLERS,
     **variables.HANDLERS,
+    **github.HANDLERS,
 }
 
 SERVED = frozenset(HANDLERS)
@@ -82,6 +85,14 @@ def create_api(*, catalog: Catalog, services: Services) -> Starlette:
         Route("/api-docs/openapi.json", _answer_operation(document)),
         Route("/status", _status_page(services)),
         Route("/downloads/{deployment_id}", _download(services)),
+        Mount(
+            "/git",
+            GitHost(
+                store=services.store,
+                pushes=services.pushes,
+                data_dir=services.config.data_dir,
+            ),
+        ),
         *(
             Route(
                 operation.http.path,

@@ -18,14 +18,22 @@ from createos_mcp.platform.api.api_request import (
     page_bounds,
 )
 from createos_mcp.platform.build.archive import unpack_zip, write_base64_files, write_text_files
+from createos_mcp.platform.deploy.pushes import as_refusal
 from createos_mcp.platform.engines.engine_health import check_engine
 from createos_mcp.platform.engines.image_references import ImageReference
-from createos_mcp.platform.errors import NotFoundError, Refusal, StorageError, WrongStateError
+from createos_mcp.platform.errors import (
+    GitFailedError,
+    InvalidRequestError,
+    NotFoundError,
+    Refusal,
+    StorageError,
+    WrongStateError,
+)
 from createos_mcp.platform.gateway.addresses import app_url, deployment_host
 from createos_mcp.platform.ids import new_id
 from createos_mcp.platform.models import IMAGE_SOURCE, NO_ENVIRONMENT, Deployment, Project, Reason
 from createos_mcp.platform.sandbox.app_logs import files_of
-from createos_mcp.platform.states import LIVE, DeploymentStatus, ProjectType
+from createos_mcp.platform.states import LIVE, DeploymentStatus, ProjectStatus, ProjectType
 
 COMMAND_TIMEOUT_S = 60
 
@@ -52,6 +60,15 @@ def serialize_deployment(deployment: Deployment, services: Services) -> dict[str
 
 
 def _source(deployment: Deployment) -> dict[str, Json]:
+    revision = deployment.revision
+    if revision is not None:
+        return {
+            "kind": deployment.source,
+            "branch": revision["branch"],
+            "commit": revision["sha"],
+            "commitMessage": revision["message"],
+            "commitAuthor": revision["author"],
+        }
     image = deployment.settings.get("image")
     return {"kind": deployment.source, **({"image": image} if image else {})}
 
@@ -140,6 +157,22 @@ async def deploy_image(request: ApiRequest) -> Json:
     )
     await services.deployer.submit(deployment)
     return {"id": deployment.id}
+
+
+async def deploy_latest(request: ApiRequest) -> Json:
+    """Deploy the newest commit of a branch; a sentence where it is deployed already."""
+    project = await request.project()
+    await request.services.users.check(request.user.id)
+    if project.type is not ProjectType.VCS or project.status is not ProjectStatus.ACTIVE:
+        raise InvalidRequestError(
+            f"The project is {project.status} and of type {project.type}; "
+            "branches can only be deployed to an active vcs project."
+        )
+    try:
+        told = await request.services.pushes.deploy_branch(project, request.arguments.get("branch"))
+    except GitFailedError as error:
+        raise as_refusal(error) from error
+    return told if isinstance(told, str) else {"id": told.id}
 
 
 async def _promotion(request: ApiRequest, project: Project) -> str | None:
@@ -272,6 +305,7 @@ HANDLERS: Handlers = {
     "UploadDeploymentBase64Files": _submit_upload("base64", "files", write_base64_files),
     "UploadDeploymentZip": _submit_upload("zip", "file", unpack_zip),
     "CreateDeployment": deploy_image,
+    "TriggerLatestDeployment": deploy_latest,
     "ListDeployments": list_deployments,
     "GetDeployment": get_deployment,
     "GetBuildLogs": build_logs,

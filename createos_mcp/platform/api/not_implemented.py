@@ -4,12 +4,9 @@ from collections.abc import Mapping
 
 from createos_mcp.contract.operations import Operation
 
-_BY_OPERATION: Mapping[str, str] = {
-    "TriggerLatestDeployment": "a connection to GitHub or a git host",
-}
+_BY_OPERATION: Mapping[str, str] = {}
 
 _BY_GROUP: Mapping[str, str] = {
-    "github": "a connection to GitHub or a git host",
     "security": "vulnerability scanners",
     "templates": "a template marketplace",
 }

@@ -6,8 +6,9 @@ from createos_mcp.contract.values import Json
 from createos_mcp.platform.api.api_request import ApiRequest, Handlers, page, page_bounds
 from createos_mcp.platform.api.variables import keep_replaced, restoring
 from createos_mcp.platform.build.build_settings import check_build_settings
+from createos_mcp.platform.deploy.commits import LOCAL_INSTALLATION
 from createos_mcp.platform.engines.engine_health import check_engine
-from createos_mcp.platform.errors import InvalidRequestError
+from createos_mcp.platform.errors import InvalidRequestError, NotFoundError
 from createos_mcp.platform.gateway.addresses import app_url
 from createos_mcp.platform.models import Project
 from createos_mcp.platform.states import ProjectStatus, ProjectType
@@ -52,13 +53,16 @@ async def create_project(request: ApiRequest) -> Json:
         await check_engine(request.services.docker)
     if "appId" in arguments:
         await request.services.store.groups.get(request.user.id, arguments["appId"])
+    source = arguments.get("source", {})
+    if arguments["type"] == ProjectType.VCS:
+        source = await _repository_source(request, source)
     project, environment = await request.services.store.projects.add(
         user_id=request.user.id,
         unique_name=arguments["uniqueName"],
         display_name=arguments["displayName"],
         description=arguments.get("description"),
         type=ProjectType(arguments["type"]),
-        source=arguments.get("source", {}),
+        source=source,
         settings=arguments["settings"],
         enabled_security_scan=arguments.get("enabledSecurityScan", False),
         app_id=arguments.get("appId"),
@@ -66,6 +70,30 @@ async def create_project(request: ApiRequest) -> Json:
     )
     await request.services.addresses.open_environment(environment)
     return {"id": project.id, "endpoint": app_url(environment.port)}
+
+
+async def _repository_source(request: ApiRequest, given: Mapping[str, Json]) -> dict[str, Json]:
+    """What a vcs project is built from, by number or by name; a new name makes a repository.
+
+    Raises:
+        NotFoundError: The user has no such repository or installation.
+    """
+    wanted = str(given["vcsRepoId"])
+    if given["vcsInstallationId"] != LOCAL_INSTALLATION:
+        raise NotFoundError("GitHub installation", given["vcsInstallationId"])
+    repositories = request.services.store.repositories
+    if wanted.isdecimal():
+        repository = await repositories.get(int(wanted))
+    else:
+        repository = await request.services.repositories.ensure(request.user.id, wanted)
+    if repository is None or repository.user_id != request.user.id:
+        raise NotFoundError("repository", wanted)
+    return {
+        "vcsName": given["vcsName"],
+        "vcsFullName": repository.full_name,
+        "vcsInstallationId": LOCAL_INSTALLATION,
+        "vcsRepoId": str(repository.id),
+    }
 
 
 async def list_projects(request: ApiRequest) -> Json:
@@ -136,7 +164,8 @@ async def update_runtime_settings(request: ApiRequest) -> Json:
     project = await request.active_project()
     given: Mapping[str, Json] = {k: v for k, v in request.arguments.items() if k != "project_id"}
     if not given:
-        raise InvalidRequestError("Send at least one of healthPath, startTimeoutSeconds, worker.")
+        names = "healthPath, startTimeoutSeconds, worker, previewBranches"
+        raise InvalidRequestError(f"Send at least one of {names}.")
     await request.services.store.projects.set_settings(project.id, {**project.settings, **given})
     return "Settings updated. They take effect with the next deployment."
 

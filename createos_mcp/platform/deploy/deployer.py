@@ -105,6 +105,15 @@ class Deployer:
             ) from error
         await self._abandon(deployment.id)
 
+    async def supersede(self, earlier: Deployment, newest: Deployment) -> None:
+        """Cancel a deployment that waits, because a newer commit of its branch came."""
+        text = f"Version {newest.version} of the same branch came before it was built"
+        reason = Reason(code=ReasonCode.SUPERSEDED, text=text)
+        if await self._store.deployments.record_status(
+            earlier.id, DeploymentStatus.CANCELLED, reason
+        ):
+            await self._abandon(earlier.id)
+
     async def retrigger(self, deployment: Deployment, *, settings: str) -> Deployment:
         """Deploy the same files once more.
 
@@ -121,8 +130,8 @@ class Deployer:
         again_id = new_id()
         source, copy = self._data_dir.source(deployment.id), self._data_dir.source(again_id)
         try:
-            if deployment.source != IMAGE_SOURCE:
-                await to_thread.run_sync(shutil.copytree, source, copy)
+            if source.is_dir():
+                await to_thread.run_sync(partial(shutil.copytree, source, copy, symlinks=True))
         except OSError as error:
             raise StorageError(copy, str(error)) from error
         try:
@@ -132,6 +141,7 @@ class Deployer:
                 source=deployment.source,
                 settings=chosen,
                 promote=deployment.promote,
+                revision=deployment.revision,
                 max_pending=self._config.max_uploads_pending,
             )
         except Refusal:
@@ -338,5 +348,9 @@ def _takes(environment: Environment, deployment: Deployment) -> bool:
     if environment.status is EnvironmentStatus.DELETING:
         return False
     if deployment.promote is None:
-        return environment.is_auto_promote_enabled
+        revision = deployment.revision
+        is_branch = (
+            revision is None or (environment.branch or revision["default"]) == (revision["branch"])
+        )
+        return environment.is_auto_promote_enabled and is_branch
     return deployment.promote == environment.id

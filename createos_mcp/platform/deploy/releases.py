@@ -15,6 +15,7 @@ from createos_mcp.platform.build.app_folders import find_app_folder
 from createos_mcp.platform.build.builder import Builder
 from createos_mcp.platform.build.frameworks import DOCKERFILE
 from createos_mcp.platform.config import PlatformConfig
+from createos_mcp.platform.deploy.commits import Commits
 from createos_mcp.platform.deploy.registry_logins import RegistryLogins
 from createos_mcp.platform.engines.contexts import find_dockerfile
 from createos_mcp.platform.engines.dockerfiles import Dockerfiles
@@ -26,7 +27,7 @@ from createos_mcp.platform.errors import (
     EngineMissingError,
     EngineRefusedError,
 )
-from createos_mcp.platform.models import IMAGE_SOURCE, BuildJob, Deployment
+from createos_mcp.platform.models import GIT_SOURCE, IMAGE_SOURCE, BuildJob, Deployment
 from createos_mcp.platform.release_records import release_to_json
 from createos_mcp.platform.run.project_users import ProjectUsers
 from createos_mcp.platform.run.supervisor import build_log
@@ -56,6 +57,7 @@ class Releases:
         images: Images,
         dockerfiles: Dockerfiles,
         logins: RegistryLogins,
+        commits: Commits,
         users: ProjectUsers,
         config: PlatformConfig,
     ) -> None:
@@ -63,6 +65,7 @@ class Releases:
         self._images = images
         self._dockerfiles = dockerfiles
         self._logins = logins
+        self._commits = commits
         self._builder = builder
         self._users = users
         self._config = config
@@ -93,6 +96,8 @@ class Releases:
             own = replace(pulled, worker=bool(deployment.settings.get("worker")))
             await self._store.deployments.set_release(deployment.id, release_to_json(own))
             return
+        if deployment.source == GIT_SOURCE:
+            await self._commits.write_out(deployment)
         if await self._is_dockerfile(deployment):
             built = await self._dockerfiles.build(
                 await self._job(deployment),

@@ -29,31 +29,54 @@ class Deployments:
         settings: Mapping[str, Json],
         promote: str | None,
         max_pending: int,
+        revision: Mapping[str, str] | None = None,
     ) -> Deployment:
         """Store a deployment in `queue`, as the project's next version.
 
         Raises:
             LimitReachedError: `max_pending` deployments of the project wait or build.
         """
-        now = format_time(self._now())
 
         def insert(transaction: Transaction) -> Deployment:
             pending = transaction.run("count_pending", project_id=project_id)[0]["total"]
             if pending >= max_pending:
                 raise LimitReachedError("deployments that wait or build", max_pending)
-            transaction.run(
-                "add_deployment",
-                id=deployment_id,
+            return self.insert(
+                transaction,
+                deployment_id=deployment_id,
                 project_id=project_id,
-                status=DeploymentStatus.QUEUE,
                 source=source,
-                settings=json.dumps(settings),
+                settings=settings,
                 promote=promote,
-                created_at=now,
+                revision=revision,
             )
-            return deployment_of(transaction.run("deployment", id=deployment_id)[0])
 
         return await self._database.write(insert)
+
+    def insert(
+        self,
+        transaction: Transaction,
+        *,
+        deployment_id: str,
+        project_id: str,
+        source: str,
+        settings: Mapping[str, Json],
+        promote: str | None = None,
+        revision: Mapping[str, str] | None,
+    ) -> Deployment:
+        """Store a deployment as part of a transaction."""
+        transaction.run(
+            "add_deployment",
+            id=deployment_id,
+            project_id=project_id,
+            status=DeploymentStatus.QUEUE,
+            source=source,
+            settings=json.dumps(settings),
+            promote=promote,
+            revision=None if revision is None else json.dumps(revision),
+            created_at=format_time(self._now()),
+        )
+        return deployment_of(transaction.run("deployment", id=deployment_id)[0])
 
     async def get(self, deployment_id: str) -> Deployment | None:
         """A deployment, whoever owns it."""

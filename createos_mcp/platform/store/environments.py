@@ -56,6 +56,7 @@ class Environments:
         description: str | None,
         branch: str | None,
         is_auto_promote_enabled: bool,
+        is_preview: bool = False,
         resources: Mapping[str, int],
         settings: Mapping[str, Json],
         limit: int,
@@ -78,6 +79,7 @@ class Environments:
                 description=description,
                 branch=branch,
                 is_auto_promote_enabled=is_auto_promote_enabled,
+                is_preview=is_preview,
                 resources=resources,
                 settings=settings,
             )
@@ -94,6 +96,7 @@ class Environments:
         description: str | None = None,
         branch: str | None = None,
         is_auto_promote_enabled: bool,
+        is_preview: bool = False,
         resources: Mapping[str, int] = DEFAULT_RESOURCES,
         settings: Mapping[str, Json],
     ) -> Environment:
@@ -121,6 +124,7 @@ class Environments:
             description=description,
             branch=branch,
             is_auto_promote_enabled=is_auto_promote_enabled,
+            is_preview=is_preview,
             resources=_canonical_json(resources),
             settings=json.dumps(settings),
             host=host,

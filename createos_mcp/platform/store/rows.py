@@ -82,11 +82,16 @@ environment_of = _reader(
     Environment,
     status=EnvironmentStatus,
     is_auto_promote_enabled=bool,
+    is_preview=bool,
     resources=json.loads,
     settings=json.loads,
 )
 deployment_of = _reader(
-    Deployment, status=DeploymentStatus, settings=json.loads, release=_json_or_none
+    Deployment,
+    status=DeploymentStatus,
+    settings=json.loads,
+    release=_json_or_none,
+    revision=_json_or_none,
 )
 replica_set_of = _reader(ReplicaSet, run_envs=json.loads, resources=json.loads)
 replica_of = _reader(Replica, instance=_json_or_none)

@@ -1,9 +1,9 @@
 -- add_deployment --
 INSERT INTO deployments (
-    id, project_id, version, status, source, settings, promote, created_at, updated_at
+    id, project_id, version, status, source, settings, promote, revision, created_at, updated_at
 )
 SELECT :id, :project_id, coalesce(max(version), 0) + 1, :status, :source, :settings,
-:promote, :created_at, :created_at
+:promote, :revision, :created_at, :created_at
 FROM deployments WHERE project_id = :project_id;
 
 -- deployment --

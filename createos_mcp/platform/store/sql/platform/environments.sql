@@ -1,10 +1,10 @@
 -- add_environment --
 INSERT INTO environments (
     id, project_id, unique_name, display_name, description, branch, status,
-    is_auto_promote_enabled, resources, settings, host, created_at, updated_at
+    is_auto_promote_enabled, is_preview, resources, settings, host, created_at, updated_at
 ) VALUES (
     :id, :project_id, :unique_name, :display_name, :description, :branch, 'active',
-    :is_auto_promote_enabled, :resources, :settings, :host, :created_at, :created_at
+    :is_auto_promote_enabled, :is_preview, :resources, :settings, :host, :created_at, :created_at
 );
 
 -- environment --

@@ -1,0 +1,157 @@
+"""Git accounts, repositories and branches: those of this machine, as GitHub's are shown."""
+
+import re
+from collections.abc import Mapping
+
+from anyio import to_thread
+
+from createos_mcp.contract.values import Json
+from createos_mcp.platform.api.api_request import ApiRequest, Handlers
+from createos_mcp.platform.deploy.commits import LOCAL_INSTALLATION
+from createos_mcp.platform.deploy.pushes import as_refusal
+from createos_mcp.platform.errors import (
+    ForbiddenError,
+    GitFailedError,
+    InvalidRequestError,
+    NotFoundError,
+)
+from createos_mcp.platform.git.bare_repositories import BareRepository, TreeEntry
+from createos_mcp.platform.store.repositories import Repository
+
+DEFAULT_PER_PAGE = 30
+MAX_ENTRIES = 10_000
+_FULL_NAME = re.compile(r"(?:([^/]+)/)?([^/]+)")
+
+
+async def list_accounts(request: ApiRequest) -> Json:
+    """This machine's own account of the user."""
+    return [
+        {
+            "installationId": int(LOCAL_INSTALLATION),
+            "username": request.user.name,
+            "accountName": request.user.name,
+            "accountType": "User",
+            "ownerId": 0,
+            "avatarUrl": None,
+        }
+    ]
+
+
+async def install_app(_request: ApiRequest) -> Json:
+    """Refuse to connect GitHub, which is not configured here.
+
+    Raises:
+        ForbiddenError: Always, with the way that works here.
+    """
+    raise ForbiddenError(
+        "GitHub is not connected to this platform. The account of this machine, installation "
+        f"{LOCAL_INSTALLATION}, is always there: `createos-mcp platform git create NAME` makes a "
+        "repository to push to."
+    )
+
+
+async def list_repositories(request: ApiRequest) -> Json:
+    """The user's repositories, by name."""
+    _check_installation(request)
+    found = await request.services.store.repositories.of(request.user.id)
+    return [_serialize(one) for one in found]
+
+
+async def list_branches(request: ApiRequest) -> Json:
+    """A page of a repository's branches; none of them is protected."""
+    repository = await _repository(request)
+    if request.arguments.get("protected") == "true":
+        return []
+    bare = _bare(request, repository)
+    branches = await _ask(bare.branches)
+    page = request.arguments.get("page", 1)
+    size = request.arguments.get("per-page", DEFAULT_PER_PAGE)
+    rows = sorted(branches.items())[(page - 1) * size : page * size]
+    return [
+        {"name": name, "protected": False, "commit": {"sha": sha, "url": ""}} for name, sha in rows
+    ]
+
+
+async def read_content(request: ApiRequest) -> Json:
+    """The tree of a branch, or of one of its folders."""
+    repository = await _repository(request)
+    bare = _bare(request, repository)
+    branch = request.arguments["branch"]
+    branches = await _ask(bare.branches)
+    if branch not in branches:
+        raise NotFoundError("branch", branch)
+    tree = request.arguments.get("treeSha") or branches[branch]
+    if not re.fullmatch(r"[0-9a-f]{4,64}", tree):
+        raise InvalidRequestError("treeSha: not the hexadecimal name of a tree.")
+    try:
+        entries = await to_thread.run_sync(bare.tree, tree)
+    except GitFailedError as error:
+        raise NotFoundError("tree", tree) from error
+    shown = [_entry(one) for one in entries[:MAX_ENTRIES]]
+    return {"sha": tree, "url": "", "tree": shown, "truncated": len(entries) > MAX_ENTRIES}
+
+
+def _entry(entry: TreeEntry) -> Mapping[str, Json]:
+    size = {} if entry.size is None else {"size": entry.size}
+    return {
+        "path": entry.path,
+        "mode": entry.mode,
+        "type": entry.kind,
+        "sha": entry.sha,
+        **size,
+        "url": "",
+    }
+
+
+def _serialize(repository: Repository) -> Mapping[str, Json]:
+    return {
+        "id": repository.id,
+        "name": repository.name,
+        "fullName": repository.full_name,
+        "full_name": repository.full_name,
+        "private": True,
+        "defaultBranch": repository.default_branch,
+        "default_branch": repository.default_branch,
+    }
+
+
+def _bare(request: ApiRequest, repository: Repository) -> BareRepository:
+    return BareRepository(request.services.config.data_dir.repository(repository.id))
+
+
+async def _ask(read: "Json") -> Json:
+    try:
+        return await to_thread.run_sync(read)
+    except GitFailedError as error:
+        raise as_refusal(error) from error
+
+
+def _check_installation(request: ApiRequest) -> None:
+    given = request.arguments["installation_id"]
+    if given != LOCAL_INSTALLATION:
+        raise NotFoundError("GitHub installation", given)
+
+
+async def _repository(request: ApiRequest) -> Repository:
+    """The user's repository that the arguments name, with or without its owner.
+
+    Raises:
+        NotFoundError: There is none.
+    """
+    _check_installation(request)
+    given = request.arguments["repository"]
+    found = _FULL_NAME.fullmatch(given)
+    owner, name = found.groups() if found else (None, "")
+    repository = await request.services.store.repositories.named(request.user.id, name)
+    if repository is None or (owner and owner.lower() != request.user.name.lower()):
+        raise NotFoundError("repository", given)
+    return repository
+
+
+HANDLERS: Handlers = {
+    "ListConnectedGithubAccounts": list_accounts,
+    "InstallGithubApp": install_app,
+    "ListGithubRepositories": list_repositories,
+    "ListGithubRepositoryBranches": list_branches,
+    "GetGithubRepositoryContent": read_content,
+}
