@@ -81,6 +81,8 @@ GROUPS: Mapping[str, str] = {
     "platform": "run the local platform",
     "platform user": "manage the users of the local platform",
     "platform registry": "manage credentials for registries of images",
+    "platform templates": "review templates that users offer",
+    "platform credits": "manage what users have to spend on templates",
     "platform git": "manage the git repositories of the local platform",
 }
 """Words that commands share, and what those commands have in common."""
@@ -296,6 +298,30 @@ COMMANDS: tuple[Command, ...] = (
         help="list the registries with credentials",
         run="createos_mcp.cli.local_registries:list_logins_command",
         arguments=(_AS_JSON,),
+        needs_platform=True,
+    ),
+    Command(
+        name="platform templates review",
+        help="list the templates that wait for a review, or decide about one",
+        run="createos_mcp.cli.local_marketplace:review_command",
+        arguments=(
+            Argument(name="template", help="Its ID.", options={"nargs": "?", "metavar": "ID"}),
+            _switch("--approve", "Offer it to everybody."),
+            Argument(
+                name="--reject", help="Send it back, and say why.", options={"metavar": "REASON"}
+            ),
+            _AS_JSON,
+        ),
+        needs_platform=True,
+    ),
+    Command(
+        name="platform credits add",
+        help="give a user credits for templates; a negative amount takes some",
+        run="createos_mcp.cli.local_marketplace:add_credits_command",
+        arguments=(
+            Argument(name="user", help="Name of the user."),
+            Argument(name="amount", help="Such as 12.50.", options={"type": float}),
+        ),
         needs_platform=True,
     ),
     Command(

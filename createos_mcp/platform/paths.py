@@ -64,6 +64,10 @@ class DataDir:
         """A bare git repository."""
         return self.root / "repositories" / f"{repository_id}.git"
 
+    def template(self, template_id: str) -> Path:
+        """Files of a template."""
+        return self.root / "templates" / template_id
+
     def source(self, deployment_id: str) -> Path:
         """Uploaded files of a deployment, as they came."""
         return self.root / "sources" / deployment_id

@@ -34,6 +34,7 @@ from createos_mcp.platform.deploy.reconciler import EnvironmentReconciler
 from createos_mcp.platform.deploy.registry_logins import RegistryLogins
 from createos_mcp.platform.deploy.releases import Releases
 from createos_mcp.platform.deploy.repository_host import RepositoryHost
+from createos_mcp.platform.deploy.template_files import TemplateFiles
 from createos_mcp.platform.domains.dns_checks import DnsCheck
 from createos_mcp.platform.domains.reverification import Reverification
 from createos_mcp.platform.engines.containers import Containers
@@ -194,6 +195,8 @@ async def open_platform(
             await anyio.to_thread.run_sync(builder.end_interrupted)
             await deployer.recover()
             await pushes.recover()
+            template_files = TemplateFiles(data_dir)
+            await template_files.list_starters(store.templates)
             await routing.restore()
             dns = DnsCheck(config.dns_servers)
             reverification = Reverification(
@@ -241,6 +244,7 @@ async def open_platform(
                 docker=docker,
                 pushes=pushes,
                 repositories=host,
+                template_files=template_files,
                 commands=AppCommands(
                     runner=runner,
                     users=users,

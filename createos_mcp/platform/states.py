@@ -4,6 +4,17 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 
+class TemplateStatus(StrEnum):
+    """How far a template is on its way to being offered."""
+
+    DRAFT = "draft"
+    UNDER_REVIEW = "underReview"
+    PUBLISHING = "publishing"
+    LISTED = "listed"
+    REJECTED = "rejected"
+    DELETED = "deleted"
+
+
 class ProjectType(StrEnum):
     """Where a project's code comes from."""
 

@@ -14,6 +14,7 @@ from createos_mcp.platform.deploy.deployer import Deployer
 from createos_mcp.platform.deploy.pushes import Pushes
 from createos_mcp.platform.deploy.reconciler import EnvironmentReconciler
 from createos_mcp.platform.deploy.repository_host import RepositoryHost
+from createos_mcp.platform.deploy.template_files import TemplateFiles
 from createos_mcp.platform.domains.dns_checks import DnsCheck
 from createos_mcp.platform.engines.docker_api import DockerApi
 from createos_mcp.platform.errors import NotFoundError, WrongStateError
@@ -44,6 +45,7 @@ class Services:
     docker: DockerApi
     pushes: Pushes
     repositories: RepositoryHost
+    template_files: TemplateFiles
     commands: AppCommands
     usage: UsageMeter
     transfer_tokens: TransferTokens

@@ -26,6 +26,7 @@ from createos_mcp.platform.api import (
     github,
     not_implemented,
     projects,
+    templates,
     transfers,
     variables,
 )
@@ -61,6 +62,7 @@ HANDLERS: Handlers = {
     **transfers.HANDLERS,
     **variables.HANDLERS,
     **github.HANDLERS,
+    **templates.HANDLERS,
 }
 
 SERVED = frozenset(HANDLERS)
@@ -176,6 +178,8 @@ def _download(services: Services) -> Endpoint:
         deployment_id = request.path_params["deployment_id"]
         services.downloads.check(deployment_id, request.query_params.get("token", ""))
         source = services.config.data_dir.source(deployment_id)
+        if not source.is_dir():
+            source = services.template_files.of(deployment_id)
         if not source.is_dir():
             raise NotFoundError("deployment with files", deployment_id)
         packed = await to_thread.run_sync(pack_zip, source)

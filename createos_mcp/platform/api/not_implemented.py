@@ -8,7 +8,6 @@ _BY_OPERATION: Mapping[str, str] = {}
 
 _BY_GROUP: Mapping[str, str] = {
     "security": "vulnerability scanners",
-    "templates": "a template marketplace",
 }
 
 

@@ -109,6 +109,28 @@ class BareRepository:
             )
         return entries
 
+    def commit_files(self, directory: Path, branch: str, message: str) -> None:
+        """Make the files of a directory the first commit of a branch.
+
+        Raises:
+            GitFailedError: The branch is there, or git cannot write.
+        """
+        index = self.place / f"index-{secrets.token_hex(8)}"
+        identity = {
+            f"GIT_{who}_{what}": value
+            for who in ("AUTHOR", "COMMITTER")
+            for what, value in (("NAME", "createos"), ("EMAIL", "createos@localhost"))
+        }
+        places = {"GIT_INDEX_FILE": str(index), "GIT_WORK_TREE": str(directory)}
+        try:
+            add = ("-C", str(directory), "add", "--all", "--force", ".")
+            run_git(self.place, add, **places)
+            tree = run_git(self.place, ("write-tree",), **places).strip()
+        finally:
+            index.unlink(missing_ok=True)
+        made = run_git(self.place, ("commit-tree", "-m", message, tree), **identity).strip()
+        run_git(self.place, ("update-ref", f"{_HEADS}{branch}", made, "0" * 40))
+
     def write_out(self, sha: str, target: Path, find_module: FindModule) -> list[str]:
         """Write a commit's files below a directory made for it.
 
