@@ -25,8 +25,7 @@ from createos_mcp.contract.schema_files import (
     SYNONYMS,
     WORKFLOW,
 )
-from createos_mcp.platform.api.app import SERVED
-from createos_mcp.platform.api.not_implemented import requirement_for
+from createos_mcp.platform.api.app import HANDLERS
 from createos_mcp.settings.settings import setting_table, variable_of
 
 ROOT = Path(__file__).parent.parent
@@ -99,14 +98,12 @@ def _groups(catalog: Catalog) -> Iterator[tuple[str, list[Tool]]]:
 
 
 def _is_served(tool: Tool) -> bool:
-    return not isinstance(tool, Operation) or tool.name in SERVED
+    return not isinstance(tool, Operation) or tool.name in HANDLERS
 
 
 def _place(tool: Tool) -> str:
     if tool.local:
         return f"{LOCALLY}, and only there"
-    if isinstance(tool, Operation) and not _is_served(tool):
-        return f"501, needs {requirement_for(tool)}"
     return LOCALLY
 
 

@@ -45,6 +45,14 @@ class PlatformSettings:
             default_text="DOCKER_HOST, or the usual sockets",
         ),
     )
+    osv_url: str = field(
+        default="https://api.osv.dev",
+        metadata=setting(
+            str,
+            group="platform",
+            help="Where security scans ask for known vulnerabilities (an OSV server).",
+        ),
+    )
     dns_servers: tuple[str, ...] = field(
         default=(),
         metadata=setting(

@@ -17,7 +17,6 @@
     + LimitReachedError         429
     + StorageError              500
     + EngineMissingError        422
-    + NotServedError            501
   x EngineRefusedError          a container engine said no
   x EngineAwayError             a container engine does not answer
   x UserNameError               a user cannot be called that
@@ -195,15 +194,6 @@ class EngineMissingError(Refusal):
             f"Images need a container engine on this machine: {reason}. {remedy}, "
             "or deploy files instead."
         )
-
-
-class NotServedError(Refusal):
-    """The operation exists on the cloud and not yet here."""
-
-    status = 501
-
-    def __init__(self, operation: str, needs: str) -> None:
-        super().__init__(f"{operation} is not supported by the local platform: it needs {needs}.")
 
 
 class EngineRefusedError(PlatformError):

@@ -34,6 +34,7 @@ from createos_mcp.platform.deploy.reconciler import EnvironmentReconciler
 from createos_mcp.platform.deploy.registry_logins import RegistryLogins
 from createos_mcp.platform.deploy.releases import Releases
 from createos_mcp.platform.deploy.repository_host import RepositoryHost
+from createos_mcp.platform.deploy.scanner import Scanner
 from createos_mcp.platform.deploy.template_files import TemplateFiles
 from createos_mcp.platform.domains.dns_checks import DnsCheck
 from createos_mcp.platform.domains.reverification import Reverification
@@ -48,6 +49,7 @@ from createos_mcp.platform.gateway.domain_routing import DomainRouting
 from createos_mcp.platform.gateway.gateway import Gateway
 from createos_mcp.platform.gateway.listeners import Listeners, bind_loopback
 from createos_mcp.platform.gateway.traffic import open_traffic
+from createos_mcp.platform.models import Instance
 from createos_mcp.platform.processes import ProcessId
 from createos_mcp.platform.run.address_watch import AddressWatch
 from createos_mcp.platform.run.commands import AppCommands
@@ -176,6 +178,16 @@ async def open_platform(
                 config=config,
                 background=background,
             )
+            scanner = Scanner(
+                store=store,
+                users=users,
+                config=config,
+                sandbox=sandbox,
+                toolchains=builder.toolchains,
+                client=client,
+                background=background,
+            )
+            deployer.on_live = scanner.after_deployment
             host = RepositoryHost(store.repositories, data_dir)
             pushes = Pushes(
                 store=store,
@@ -195,6 +207,7 @@ async def open_platform(
             await anyio.to_thread.run_sync(builder.end_interrupted)
             await deployer.recover()
             await pushes.recover()
+            await scanner.recover()
             template_files = TemplateFiles(data_dir)
             await template_files.list_starters(store.templates)
             await routing.restore()
@@ -212,29 +225,7 @@ async def open_platform(
                 reverification.run,
             ):
                 background.start(work)
-            if has_groups:
-                yielding = Yielding(
-                    replica_ids=lambda: [
-                        one.replica_id
-                        for replicas in supervisor.running()
-                        for one in replicas.instances
-                        if not one.container_id
-                    ],
-                    cgroup_root=config.cgroup_root,
-                )
-                background.start(yielding.run)
-            if sandbox.own_network:
-                watch = AddressWatch(
-                    own_addresses=own_addresses,
-                    instances=lambda: [
-                        one
-                        for replicas in supervisor.running()
-                        for one in replicas.instances
-                        if not one.container_id
-                    ],
-                    interval_s=config.address_check_interval_s,
-                )
-                background.start(watch.run)
+            _start_watches(background, supervisor, sandbox, config, has_groups=has_groups)
             services = Services(
                 store=store,
                 deployer=deployer,
@@ -245,6 +236,7 @@ async def open_platform(
                 pushes=pushes,
                 repositories=host,
                 template_files=template_files,
+                scanner=scanner,
                 commands=AppCommands(
                     runner=runner,
                     users=users,
@@ -266,6 +258,39 @@ async def open_platform(
             app = create_api(catalog=load_catalog(local=True), services=services)
             yield app, gateway, sandbox
             tasks.cancel_scope.cancel()
+
+
+def _start_watches(
+    background: Background,
+    supervisor: Supervisor,
+    sandbox: Sandbox,
+    config: PlatformConfig,
+    *,
+    has_groups: bool,
+) -> None:
+    """Look after the processes of apps, for as long as the platform lives."""
+
+    def running() -> list[Instance]:
+        return [
+            one
+            for replicas in supervisor.running()
+            for one in replicas.instances
+            if not one.container_id
+        ]
+
+    if has_groups:
+        yielding = Yielding(
+            replica_ids=lambda: [one.replica_id for one in running()],
+            cgroup_root=config.cgroup_root,
+        )
+        background.start(yielding.run)
+    if sandbox.own_network:
+        watch = AddressWatch(
+            own_addresses=own_addresses,
+            instances=running,
+            interval_s=config.address_check_interval_s,
+        )
+        background.start(watch.run)
 
 
 async def _secret(store: Store, name: str) -> str:

@@ -4,6 +4,15 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 
+class ScanStatus(StrEnum):
+    """How far a security scan is."""
+
+    PENDING = "pending"
+    IN_PROGRESS = "in_progress"
+    SUCCESS = "success"
+    FAILED = "failed"
+
+
 class TemplateStatus(StrEnum):
     """How far a template is on its way to being offered."""
 

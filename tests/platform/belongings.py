@@ -9,14 +9,14 @@ import httpx2
 from createos_mcp.calls.binding import bind
 from createos_mcp.contract.operations import Operation
 from createos_mcp.contract.values import Json
-from createos_mcp.platform.api.app import SERVED
+from createos_mcp.platform.api.app import HANDLERS
 from tests.bindings import CASES, CATALOG
 from tests.platform.platforms import Api
 
 CALLS = [
     (CATALOG.operations[case["operation"]], case["arguments"])
     for case in CASES
-    if case["operation"] in SERVED
+    if case["operation"] in HANDLERS
 ]
 
 

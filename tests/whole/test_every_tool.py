@@ -19,9 +19,10 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from createos_mcp.contract.values import MASK, Json
-from createos_mcp.platform.api.app import SERVED
-from createos_mcp.platform.api.not_implemented import requirement_for
-from tests.bindings import CASES, CATALOG
+from createos_mcp.platform.api.app import HANDLERS
+from createos_mcp.platform.git.bare_repositories import BareRepository
+from createos_mcp.platform.marketplace import review
+from createos_mcp.platform.paths import DataDir
 from tests.cli.launches import run
 from tests.eras import Era, both_eras
 from tests.eventually import eventually
@@ -442,6 +443,106 @@ async def endings(stage: Stage) -> None:
     await eventually(lambda: agent.call("ListProjects", name=name), lambda left: not left["items"])
 
 
+async def repositories(stage: Stage) -> None:
+    agent, name = stage.agent, stage.name
+    (account,) = (await agent.call("ListConnectedGithubAccounts"))["items"]
+    installation = {"installation_id": str(account["installationId"])}
+    source = {"vcsName": "github", "vcsInstallationId": "1", "vcsRepoId": name}
+    project = {"uniqueName": name, "displayName": name, "type": "vcs", "source": source}
+    await agent.call("CreateProject", **project, settings={"useBuildAI": True})
+    (repository,) = [
+        row
+        for row in (await agent.call("ListGithubRepositories", **installation))["items"]
+        if row["name"] == name
+    ]
+    bare = BareRepository(DataDir(stage.data_dir).repository(repository["id"]))
+    files = stage.data_dir.with_name(f"{name}-files")
+    files.mkdir()
+    (files / "index.html").write_text("pushed")
+    bare.commit_files(files, "main", "First")
+    await agent.call("TriggerLatestDeployment", project_id=name)
+    assert await agent.page(name) == "pushed"
+    again = await agent.call("TriggerLatestDeployment", project_id=name, branch="main")
+    assert "is version 1 already" in again["message"]
+    named = {**installation, "repository": repository["fullName"]}
+    branches = (await agent.call("ListGithubRepositoryBranches", **named))["items"]
+    assert [branch["name"] for branch in branches] == ["main"]
+    tree = await agent.call("GetGithubRepositoryContent", **named, branch="main")
+    assert [entry["path"] for entry in tree["tree"]] == ["index.html"]
+    refused = await agent.refusal("InstallGithubApp", installationId=7, code="x")
+    assert "GitHub is not connected to this platform" in refused
+
+
+async def scans(stage: Stage) -> None:
+    agent, name = stage.agent, stage.name
+    await deploy(agent, name)
+    newest = {"project_id": name, "deployment_id": "latest"}
+    assert "Scans are off" in await agent.refusal("TriggerSecurityScan", **newest)
+    await agent.call("UpdateProject", project_id=name, displayName=name, enabledSecurityScan=True)
+    await agent.call("TriggerSecurityScan", **newest)
+    scan = await eventually(
+        lambda: agent.call("GetSecurityScan", **newest),
+        lambda row: row["status"] not in {"pending", "in_progress"},
+        within_s=180,
+    )
+    assert scan["status"] == "success", scan["failedReason"]
+    assert "only one that failed is repeated" in await agent.refusal(
+        "RetriggerSecurityScan", **newest
+    )
+    link = (await agent.call("GetSecurityScanDownloadUri", **newest))["downloadUri"]
+    async with httpx2.AsyncClient() as client:
+        packed = (await client.get(link)).content
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        assert set(archive.namelist()) == {"report.json", "report.sarif", "sbom.cdx.json"}
+
+
+async def templates(stage: Stage) -> None:
+    agent, name = stage.agent, stage.name
+    text = "A text of more than a hundred characters, which is what the platform asks for. " * 2
+    written = {
+        "name": f"Template {name}",
+        "description": text,
+        "overview": text,
+        "useCases": text,
+        "imageUri": "x.png",
+    }
+    await deploy(agent, name)
+    (environment,) = (await agent.call("ListProjectEnvironments", project_id=name))["items"]
+    parts = ("projectConfiguration", "environmentConfiguration", "buildResources")
+    made = await agent.call(
+        "CreateProjectTemplate",
+        **written,
+        projectId=environment["projectId"],
+        environmentId=environment["id"],
+        **{part: {} for part in (*parts, "deploymentResources")},
+    )
+    own = {"template_id": made["id"]}
+    await agent.call("UpdateProjectTemplate", **own, **written, videoUrl="https://example.com/v")
+    await agent.call("UpdateProjectTemplateStatus", **own)
+    await review(DataDir(stage.data_dir), made["id"], "Say more")
+    (rejection,) = (await agent.call("ListProjectTemplateRejections", **own))["items"]
+    assert rejection["rejectionReason"] == "Say more"
+    assert (await agent.call("GetProjectTemplate", **own))["status"] == "rejected"
+    mine = (await agent.call("ListMyProjectTemplates"))["items"]
+    assert made["id"] in [row["id"] for row in mine]
+    counts = await agent.call("ListProjectTemplateCounts")
+    assert counts["total"] >= 12
+    listed = (await agent.call("ListPublishedProjectTemplates", name="static site"))["items"]
+    index = 0 if stage.era == "legacy" else 1
+    listed += (await agent.call("ListPublishedProjectTemplates", name="blue-green"))["items"]
+    bought = await agent.call("BuyProjectTemplate", template_id=listed[index]["id"])
+    purchases = (await agent.call("ListProjectTemplatePurchases"))["items"]
+    assert bought["id"] in [row["id"] for row in purchases]
+    purchase = {"purchase_id": bought["id"]}
+    link = (await agent.call("DownloadProjectTemplate", **purchase))["downloadUri"]
+    async with httpx2.AsyncClient() as client:
+        assert (await client.get(link)).content.startswith(b"PK")
+    job = await agent.call("DeployProjectTemplateViaGithub", **purchase, installationId=1)
+    assert job["jobId"]
+    await agent.call("DeleteProjectTemplate", **own)
+    assert "No template" in await agent.refusal("GetProjectTemplate", **own)
+
+
 SCENARIOS: Mapping[str, Scenario] = {
     "account": account,
     "keys": api_keys,
@@ -455,6 +556,9 @@ SCENARIOS: Mapping[str, Scenario] = {
     "cronjobs": cronjobs,
     "transfers": transfers,
     "local": local_operations,
+    "github": repositories,
+    "security": scans,
+    "templates": templates,
     "endings": endings,
 }
 
@@ -478,21 +582,8 @@ async def test_the_operations_of_a_group_do_what_they_say(
 
 
 @both_eras
-@pytest.mark.parametrize("operation", sorted(SERVED))
+@pytest.mark.parametrize("operation", sorted(HANDLERS))
 def test_a_scenario_called_the_operation(
     operation: str, era: Era, called: dict[Era, set[str]]
 ) -> None:
     assert operation in called[era]
-
-
-@both_eras
-async def test_every_other_operation_says_what_it_will_need(era: Era, data_dir: Path) -> None:
-    async with launched(era, data_dir) as agent:
-        for case in CASES:
-            operation = CATALOG.operations[case["operation"]]
-            if operation.name not in SERVED:
-                said = await agent.refusal(operation.name, **case["arguments"])
-                assert f"{operation.name} failed" in said
-                assert "501" in said
-                assert requirement_for(operation) in said
-    assert agent.called == CATALOG.operations.keys() - SERVED

@@ -14,6 +14,7 @@ from createos_mcp.platform.deploy.deployer import Deployer
 from createos_mcp.platform.deploy.pushes import Pushes
 from createos_mcp.platform.deploy.reconciler import EnvironmentReconciler
 from createos_mcp.platform.deploy.repository_host import RepositoryHost
+from createos_mcp.platform.deploy.scanner import Scanner
 from createos_mcp.platform.deploy.template_files import TemplateFiles
 from createos_mcp.platform.domains.dns_checks import DnsCheck
 from createos_mcp.platform.engines.docker_api import DockerApi
@@ -46,6 +47,7 @@ class Services:
     pushes: Pushes
     repositories: RepositoryHost
     template_files: TemplateFiles
+    scanner: Scanner
     commands: AppCommands
     usage: UsageMeter
     transfer_tokens: TransferTokens

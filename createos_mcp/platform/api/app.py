@@ -24,8 +24,8 @@ from createos_mcp.platform.api import (
     domains,
     environments,
     github,
-    not_implemented,
     projects,
+    security,
     templates,
     transfers,
     variables,
@@ -40,7 +40,6 @@ from createos_mcp.platform.build.archive import pack_zip
 from createos_mcp.platform.errors import (
     InvalidRequestError,
     NotFoundError,
-    NotServedError,
     Refusal,
     UnauthorizedError,
 )
@@ -63,10 +62,8 @@ HANDLERS: Handlers = {
     **variables.HANDLERS,
     **github.HANDLERS,
     **templates.HANDLERS,
+    **security.HANDLERS,
 }
-
-SERVED = frozenset(HANDLERS)
-"""Names of the operations that the local platform really does; the rest answer 501."""
 
 FAULT = "Internal error. Details are in the platform's log. Retrying is safe."
 CHALLENGE = 'ApiKey realm="createos"'
@@ -75,13 +72,12 @@ CHALLENGE = 'ApiKey realm="createos"'
 def create_api(*, catalog: Catalog, services: Services) -> Starlette:
     """The API over the given parts.
 
-    Every operation of the catalog has a route; one without a handler answers 501 and says what
-    it needs. `/healthz` and `/api-docs/openapi.json` need no key; `/status` needs that of the
-    machine's owner.
+    Every operation of the catalog has a route. `/healthz` and `/api-docs/openapi.json` need no
+    key, `/git` has its own way to ask for one, and `/status` needs that of the machine's owner.
     """
     validation = Validation()
     operations = sorted(catalog.operations.values(), key=_fixed_paths_first)
-    document = describe_api(catalog, served=SERVED)
+    document = describe_api(catalog)
     routes = [
         Route("/healthz", _answer_operation({"status": "ok"})),
         Route("/api-docs/openapi.json", _answer_operation(document)),
@@ -122,12 +118,10 @@ def _fixed_paths_first(operation: Operation) -> tuple[int, str]:
 
 
 def _serve_operation(operation: Operation, services: Services, validation: Validation) -> Endpoint:
-    handler = HANDLERS.get(operation.name)
+    handler = HANDLERS[operation.name]
 
     async def endpoint(request: Request) -> Response:
         user = await authenticate(services.store.accounts, request.headers)
-        if handler is None:
-            raise NotServedError(operation.name, not_implemented.requirement_for(operation))
         arguments = await read_request_arguments(operation, request)
         call = ApiRequest(operation=operation, arguments=arguments, user=user, services=services)
         facts = await _facts(call)
@@ -177,17 +171,24 @@ def _download(services: Services) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         deployment_id = request.path_params["deployment_id"]
         services.downloads.check(deployment_id, request.query_params.get("token", ""))
+        if deployment_id.startswith(security.SCAN_LINK):
+            scanned = deployment_id.removeprefix(security.SCAN_LINK)
+            packed = await services.scanner.documents(scanned)
+            return _zip_response(f"scan-{scanned}", packed)
         source = services.config.data_dir.source(deployment_id)
         if not source.is_dir():
             source = services.template_files.of(deployment_id)
         if not source.is_dir():
             raise NotFoundError("deployment with files", deployment_id)
         packed = await to_thread.run_sync(pack_zip, source)
-        name = f'attachment; filename="{deployment_id}.zip"'
-        headers = {"content-disposition": name}
-        return Response(packed, media_type="application/zip", headers=headers)
+        return _zip_response(deployment_id, packed)
 
     return endpoint
+
+
+def _zip_response(name: str, packed: bytes) -> Response:
+    headers = {"content-disposition": f'attachment; filename="{name}.zip"'}
+    return Response(packed, media_type="application/zip", headers=headers)
 
 
 def _envelope(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:

@@ -1,7 +1,7 @@
 """The API's OpenAPI document, generated from the catalog."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
 
 from createos_mcp.contract.catalog import Catalog
@@ -27,23 +27,20 @@ _DESCRIPTION = (
 )
 
 _TOO_LARGE = {413: "the body is too large"}
-_NOT_SERVED = {501: "not served by this platform"}
 _CHALLENGE = {
     "WWW-Authenticate": {"description": "how to authenticate", "schema": {"type": "string"}}
 }
 
 
-def describe_api(catalog: Catalog, *, served: Collection[str]) -> Mapping[str, Json]:
-    """The document for every operation; those that are not served answer 501.
+def describe_api(catalog: Catalog) -> Mapping[str, Json]:
+    """The document for every operation.
 
     See https://spec.openapis.org/oas/v3.1.0.
     """
     paths: dict[str, dict[str, dict[str, Json]]] = {}
     for operation in catalog.operations.values():
         methods = paths.setdefault(operation.http.path, {})
-        methods[operation.http.method.lower()] = _operation(
-            operation, catalog, served=operation.name in served
-        )
+        methods[operation.http.method.lower()] = _operation(operation, catalog)
     return {
         "openapi": OPENAPI_VERSION,
         "info": {
@@ -61,14 +58,14 @@ def describe_api(catalog: Catalog, *, served: Collection[str]) -> Mapping[str, J
     }
 
 
-def _operation(operation: Operation, catalog: Catalog, *, served: bool) -> dict[str, Json]:
+def _operation(operation: Operation, catalog: Catalog) -> dict[str, Json]:
     described: dict[str, Json] = {
         "operationId": operation.name,
         "summary": operation.title,
         "description": operation.description,
         "tags": [operation.group],
         "parameters": _parameters(operation),
-        "responses": _responses(operation, catalog, served=served),
+        "responses": _responses(operation, catalog),
     }
     body = _body(operation)
     if body is not None:
@@ -120,7 +117,7 @@ def _body_schema(operation: Operation) -> dict[str, Json]:
     }
 
 
-def _responses(operation: Operation, catalog: Catalog, *, served: bool) -> dict[str, Json]:
+def _responses(operation: Operation, catalog: Catalog) -> dict[str, Json]:
     success = {
         "type": "object",
         "properties": {
@@ -131,21 +128,21 @@ def _responses(operation: Operation, catalog: Catalog, *, served: bool) -> dict[
         "additionalProperties": False,
     }
     answer = {"description": "done", "content": {"application/json": {"schema": success}}}
-    failures = _failures(operation, served=served)
+    failures = _failures(operation)
     return {
         str(operation.http.success): answer,
         **{str(status): _failure(status, failures[status]) for status in sorted(failures)},
     }
 
 
-def _failures(operation: Operation, *, served: bool) -> dict[int, str]:
+def _failures(operation: Operation) -> dict[int, str]:
     """What each failure status means: those of the contract, and those of this platform."""
     found = dict(operation.http.errors)
     if operation.http.empty_on is not None:
         found[operation.http.empty_on] = "the list is empty"
     if operation.http.body != "none":
         found |= _TOO_LARGE
-    return found if served else found | _NOT_SERVED
+    return found
 
 
 def _failure(status: int, meaning: str) -> dict[str, Json]:

@@ -118,6 +118,11 @@ class Builder:
             directory=config.data_dir.toolchains, environ={**trusting, "UV_NO_PROGRESS": "1"}
         )
 
+    @property
+    def toolchains(self) -> Toolchains:
+        """What builds, and others, fetch from package registries."""
+        return self._toolchains
+
     def end_interrupted(self) -> None:
         """End what is left of steps that ran when the platform was killed."""
         self._steps.end_interrupted()

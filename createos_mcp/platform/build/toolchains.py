@@ -101,6 +101,14 @@ class Toolchains:
         await log([f"Using {known.name}"])
         return known
 
+    async def library(self, package: str, log: LogLines) -> Path:
+        """A directory for PYTHONPATH with a package of PyPI, fetched when it is first asked for.
+
+        Raises:
+            BuildFailedError: It cannot be fetched.
+        """
+        return await self._fetch_pypi(package.replace("==", "-"), package, log)
+
     def _check_visible(self, toolchain: Toolchain) -> None:
         """Refuse a toolchain whose directory holds what no build or app may see."""
         home = Path(self._environ.get("HOME", "/")).resolve()

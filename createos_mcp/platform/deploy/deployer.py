@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from anyio import to_thread
@@ -69,6 +70,8 @@ class Deployer:
         self._data_dir = config.data_dir
         self._background = background
         self._work: dict[str, Work] = {}
+        self.on_live: Callable[[str], Awaitable[None]] | None = None
+        """Told of each deployment that is live for the first time."""
 
     async def recover(self) -> None:
         """Go on where the last run of the platform ended, however it ended."""
@@ -276,6 +279,8 @@ class Deployer:
             await self._fail(deployment_id, errors[0])
         else:
             await self._supervisor.publish_status(deployment_id)
+            if self.on_live is not None:
+                await self.on_live(deployment_id)
 
     async def _replace_at(self, deployment: Deployment, route_id: str) -> None:
         """Run a deployment in an environment, unless that has a newer one, or by itself."""

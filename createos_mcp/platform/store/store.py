@@ -19,6 +19,7 @@ from createos_mcp.platform.store.registry_credentials import RegistryCredentials
 from createos_mcp.platform.store.replaced_variables import ReplacedVariables
 from createos_mcp.platform.store.replica_sets import ReplicaSets
 from createos_mcp.platform.store.repositories import Repositories
+from createos_mcp.platform.store.scans import Scans
 from createos_mcp.platform.store.templates import Templates
 from createos_mcp.platform.store.transfers import Transfers
 
@@ -59,6 +60,7 @@ class Store:
         self.deployments = Deployments(database, now=now)
         self.repositories = Repositories(database, now=now)
         self.templates = Templates(database, now=now)
+        self.scans = Scans(database, now=now)
         self.registry_credentials = RegistryCredentials(database, sealer, now=now)
         self.replaced_variables = ReplacedVariables(database, now=now)
         self.replica_sets = ReplicaSets(database)

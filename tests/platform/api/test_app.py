@@ -7,7 +7,6 @@ import pytest
 
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.values import Json
-from createos_mcp.platform.api.app import SERVED
 from tests.platform.answering_engines import answering_engine
 from tests.platform.platforms import ANSWERING, Api, running_platform
 
@@ -35,21 +34,14 @@ async def test_an_answer_without_a_good_key_is_401_in_the_envelope_and_says_what
             assert "www-authenticate" in answer.headers
 
 
-async def test_every_operation_has_a_route_and_what_is_not_served_says_what_it_needs(
-    tmp_path: Path,
-) -> None:
+async def test_every_operation_has_a_route_and_is_served(tmp_path: Path) -> None:
     async with running_platform(tmp_path) as api:
         for operation in load_catalog(local=True).operations.values():
             path = operation.http.path
             for argument in operation.input_schema["properties"]:
                 path = path.replace(f"{{{argument}}}", NOWHERE)
-            status, data = await api.request(operation.http.method, path)
-            if operation.name in SERVED:
-                assert status != 501, operation.name
-            else:
-                assert status == 501, operation.name
-                assert operation.name in data
-                assert "need" in data
+            status, _ = await api.request(operation.http.method, path)
+            assert status < 500, operation.name
 
 
 async def test_the_openapi_document_describes_every_route_and_needs_no_key(
@@ -67,8 +59,7 @@ async def test_the_openapi_document_describes_every_route_and_needs_no_key(
     assert described.keys() == catalog.operations.keys()
     body = described["CreateProject"]["requestBody"]["content"]["application/json"]["schema"]
     assert body["required"] == catalog.operations["CreateProject"].input_schema["required"]
-    assert "501" in described["TriggerLatestDeployment"]["responses"]
-    assert "501" not in described["CreateProject"]["responses"]
+    assert not any("501" in operation["responses"] for operation in described.values())
     assert answer_schema(described["ListProjects"])["properties"]["data"]["type"] == "array"
     assert answer_schema(described["ListApps"])["type"] == "array"
     assert answer_schema(described["DeleteApp"]) == {"type": "string"}

@@ -15,7 +15,7 @@ from schemathesis.specs.openapi.schemas import OpenApiSchema
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.values import Json
 from createos_mcp.platform import daemon
-from createos_mcp.platform.api.app import SERVED
+from createos_mcp.platform.api.app import HANDLERS
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.paths import DataDir
 from tests.eventually import eventually_now
@@ -92,7 +92,7 @@ def wait_until_deployed(client: httpx2.Client, path: str) -> None:
     )
 
 
-@pytest.mark.parametrize("name", sorted(SERVED))
+@pytest.mark.parametrize("name", sorted(HANDLERS))
 def test_whatever_is_asked_the_answer_is_one_that_the_document_describes(
     name: str, fuzzed: Fuzzed
 ) -> None:

@@ -1,0 +1,263 @@
+"""The scanner: every check over the files of a deployment, and what became of each."""
+
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import anyio
+import httpx2
+from anyio import to_thread
+
+from createos_mcp.platform.background import Background
+from createos_mcp.platform.build.steps import Steps
+from createos_mcp.platform.build.toolchains import Toolchains
+from createos_mcp.platform.build.visible_parts import python_parts
+from createos_mcp.platform.config import PlatformConfig
+from createos_mcp.platform.errors import BuildFailedError, WrongStateError
+from createos_mcp.platform.models import IMAGE_SOURCE, Deployment
+from createos_mcp.platform.release_records import Bind
+from createos_mcp.platform.run.project_users import ProjectUsers
+from createos_mcp.platform.sandbox.cgroups import ControlGroup, ResourceLimits
+from createos_mcp.platform.sandbox.launches import TO_STARTER, Launch
+from createos_mcp.platform.sandbox.sandbox import Confinement, Sandbox
+from createos_mcp.platform.scans.advisories import check_dependencies
+from createos_mcp.platform.scans.documents import pack_documents
+from createos_mcp.platform.scans.findings import (
+    FAILED,
+    RAN,
+    SKIPPED,
+    CheckOutcome,
+    make_report,
+)
+from createos_mcp.platform.scans.lock_files import read_lock_files
+from createos_mcp.platform.scans.source_checks import SOURCE_CHECKS, SourceCheck
+from createos_mcp.platform.states import ScanStatus
+from createos_mcp.platform.store.scans import Scan
+from createos_mcp.platform.store.store import Store
+
+logger = logging.getLogger(__name__)
+
+TIME_LIMIT = timedelta(minutes=10)
+CHECK_TIMEOUT_S = 180
+MEMORY_MB, CPU_MILLICORES = 1024, 1000
+NICE = 10
+MAX_LINES = 20_000
+
+
+class Scanner:
+    """Scans deployments one after the other, in the background."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        users: ProjectUsers,
+        config: PlatformConfig,
+        sandbox: Sandbox,
+        toolchains: Toolchains,
+        client: httpx2.AsyncClient,
+        background: Background,
+    ) -> None:
+        self._store = store
+        self._users = users
+        self._config = config
+        self._sandbox = sandbox
+        self._toolchains = toolchains
+        self._client = client
+        self._background = background
+        self._steps = Steps(config)
+        self._slot = anyio.Lock()
+
+    async def recover(self) -> None:
+        """Go on with the scans that the last run of the platform did not end."""
+        for scan in await self._store.scans.unfinished():
+            self._background.start(self._scan, scan)
+
+    async def begin(self, deployment: Deployment, *, only_after: ScanStatus | None = None) -> None:
+        """Begin a scan; it goes on when this returns.
+
+        Raises:
+            InvalidRequestError: One is under way, or the last one is not in that state.
+        """
+        scan = await self._store.scans.begin(
+            deployment.id, within=TIME_LIMIT, only_after=only_after
+        )
+        self._background.start(self._scan, scan)
+
+    async def after_deployment(self, deployment_id: str) -> None:
+        """Begin the scan of a deployment that is live now, where its project wants one."""
+        deployment = await self._store.deployments.get(deployment_id)
+        if deployment is None:
+            return
+        project = await self._store.projects.by_id(deployment.project_id)
+        if project is None or not project.enabled_security_scan:
+            return
+        if await self._store.scans.get(deployment_id) is None:
+            await self.begin(deployment)
+
+    async def documents(self, deployment_id: str) -> bytes:
+        """The documents of a scan that has succeeded, as a zip.
+
+        Raises:
+            WrongStateError: It has not.
+        """
+        scan = await self._store.scans.get(deployment_id)
+        if scan is None or scan.report is None:
+            raise WrongStateError("There is no report of a scan that succeeded.")
+        source = self._config.data_dir.source(deployment_id)
+        locked = await to_thread.run_sync(read_lock_files, source) if source.is_dir() else None
+        packages = locked.packages if locked else ()
+        return await to_thread.run_sync(pack_documents, scan.report, packages)
+
+    async def _scan(self, scan: Scan) -> None:
+        async with self._slot:
+            await self._store.scans.set(scan.deployment_id, ScanStatus.IN_PROGRESS)
+            try:
+                with anyio.fail_after(TIME_LIMIT.total_seconds()):
+                    outcomes = await self._look(scan.deployment_id)
+            except Exception as error:
+                logger.exception("the scan of %s failed", scan.deployment_id)
+                reason = f"The scan did not end: {type(error).__name__}."
+                await self._store.scans.set(
+                    scan.deployment_id, ScanStatus.FAILED, failed_reason=reason
+                )
+                return
+        await self._keep(scan.deployment_id, outcomes)
+
+    async def _keep(self, deployment_id: str, outcomes: Sequence[CheckOutcome]) -> None:
+        """A scan in which a check failed, or none has looked, is not a good one."""
+        report = make_report(outcomes)
+        failed = [one for one in outcomes if one.status == FAILED]
+        looked = [one for one in outcomes if one.status == RAN]
+        reason = None
+        if failed:
+            reason = "; ".join(f"{one.name}: {one.reason}" for one in failed)
+        elif not looked:
+            reason = "No check could look: " + "; ".join(
+                f"{one.name}: {one.reason}" for one in outcomes
+            )
+        status = ScanStatus.SUCCESS if reason is None else ScanStatus.FAILED
+        await self._store.scans.set(deployment_id, status, report=report, failed_reason=reason)
+
+    async def _look(self, deployment_id: str) -> list[CheckOutcome]:
+        deployment = await self._store.deployments.get(deployment_id)
+        source = self._config.data_dir.source(deployment_id)
+        if deployment is None or deployment.source == IMAGE_SOURCE or not source.is_dir():
+            reason = "an image has no source here; scan it where it is built, with trivy or grype"
+            names = ("dependencies", *(check.name for check in SOURCE_CHECKS))
+            return [CheckOutcome(name=name, status=SKIPPED, reason=reason) for name in names]
+        locked = await to_thread.run_sync(read_lock_files, source)
+        outcomes = [await check_dependencies(self._client, self._config.osv_url, locked)]
+        work = self._config.data_dir.run(f"scan-{deployment_id}")
+        for check in SOURCE_CHECKS:
+            outcomes.append(await self._check(check, deployment, source, work))  # noqa: PERF401
+        return outcomes
+
+    async def _check(
+        self, check: SourceCheck, deployment: Deployment, source: Path, work: Path
+    ) -> CheckOutcome:
+        try:
+            library = await self._toolchains.library(check.package, _unheard)
+        except BuildFailedError as error:
+            reason = f"{error} The scan is repeated with RetriggerSecurityScan."
+            return CheckOutcome(name=check.name, status=FAILED, reason=reason)
+        lines: list[str] = []
+
+        async def keep(more: Sequence[str]) -> None:
+            lines.extend(more[: MAX_LINES - len(lines)])
+
+        try:
+            uid = await self._users.uid_of(deployment.project_id)
+            files = await to_thread.run_sync(_copy, source, work)
+            with anyio.fail_after(CHECK_TIMEOUT_S):
+                done = await self._steps.run(
+                    f"scan-{check.name}-{deployment.id}",
+                    environ=self._environ(library),
+                    limits=_LIMITS,
+                    launch=lambda run_dir, group: self._launch(
+                        check,
+                        Confinement(
+                            app=work / "app",
+                            toolchain=(*_PYTHON_PARTS, Bind(path=library)),
+                            uid=uid,
+                        ),
+                        run_dir,
+                        group,
+                    ),
+                    on_lines=keep,
+                )
+            if done.exit_code not in check.exit_codes:
+                said = lines[-1] if lines else f"it exited with {done.exit_code}"
+                return CheckOutcome(name=check.name, status=FAILED, reason=said)
+            found = check.read(lines)
+        except TimeoutError:
+            reason = f"it took longer than {CHECK_TIMEOUT_S} s"
+            return CheckOutcome(name=check.name, status=FAILED, reason=reason)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            reason = f"its output cannot be used ({type(error).__name__}: {error})"
+            return CheckOutcome(name=check.name, status=FAILED, reason=reason)
+        finally:
+            await to_thread.run_sync(lambda: shutil.rmtree(work, ignore_errors=True))
+        return CheckOutcome(name=check.name, status=RAN, looked_at=files, findings=found)
+
+    def _launch(
+        self,
+        check: SourceCheck,
+        confinement: Confinement,
+        run_dir: Path,
+        group: ControlGroup | None,
+    ) -> Launch:
+        launch = Launch(
+            run_dir=run_dir,
+            log=TO_STARTER,
+            network=True,
+            forbidden=["0.0.0.0/0"],
+            groups=group.member_files if group else (),
+            launcher_groups=group.launcher_files if group else (),
+            memory_mb=None if group else MEMORY_MB,
+            with_parent=True,
+            nice=NICE,
+        )
+        return self._sandbox.launch(check.command(_PYTHON), confinement, launch)
+
+    def _environ(self, library: Path) -> dict[str, str]:
+        return {
+            "PATH": f"{library / 'bin'}:{_PYTHON.parent}:/usr/bin:/bin",
+            "PYTHONPATH": str(library),
+            "PYTHONIOENCODING": "utf-8",
+            "HOME": "/tmp",  # noqa: S108 - the sandbox's own
+            "LANG": "C.UTF-8",
+        }
+
+
+_PYTHON = Path(sys.executable).resolve()
+_PYTHON_PARTS = python_parts(_PYTHON)
+_LIMITS = ResourceLimits(memory_mb=MEMORY_MB, cpu_millicores=CPU_MILLICORES, yields=True)
+
+
+async def _unheard(_: Sequence[str]) -> None:
+    return
+
+
+def _copy(source: Path, work: Path) -> int:
+    """Copy the files for a check, without links, and count them."""
+    shutil.rmtree(work, ignore_errors=True)
+    files = 0
+    for directory, folders, names in os.walk(source):
+        folders[:] = [name for name in folders if not Path(directory, name).is_symlink()]
+        target = work / "app" / Path(directory).relative_to(source)
+        target.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            path = Path(directory, name)
+            if not path.is_symlink():
+                shutil.copyfile(path, target / name)
+                files += 1
+    for directory, folders, names in os.walk(work):
+        for name in (*folders, *names):
+            place = Path(directory, name)
+            place.chmod(0o755 if place.is_dir() else 0o644)
+    return files

@@ -1,0 +1,1 @@
+"""Security scans: known vulnerabilities, leaked secrets and dangerous code, each told by place."""

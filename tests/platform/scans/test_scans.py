@@ -1,0 +1,198 @@
+"""Scans of seeded apps: every planted fault is found at its place, and none on the clean twin."""
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from createos_mcp.contract.values import Json
+from createos_mcp.platform.config import PlatformConfig
+from createos_mcp.platform.scans.findings import FAILED, RAN, SKIPPED
+from tests.eventually import eventually
+from tests.platform.platforms import Api, running_platform
+from tests.platform.scans.osv_server import osv_server
+
+AWS_KEY = "AKIA" + "QYLPMN5HHHFPZAM2"
+GITHUB_TOKEN = "ghp_" + "wWPw5k4aXcaT4fNP0UcnZwJUVFk6LO0pINUx"
+SLACK_TOKEN = "xoxb-" + "17653672481-19874698323-pdFZKVeTuE8sk7oOcBrzbqgy"
+STRIPE_KEY = "sk_live_" + "4eC39HqLyjWDarjtT1zdp7dc"
+PRIVATE_KEY = "-----BEGIN RSA " + "PRIVATE KEY-----\nMIIEow\n-----END RSA PRIVATE KEY-----\n"
+SECRETS = {
+    "aws.py": f'KEY = "{AWS_KEY}"\n',
+    "ci.sh": f"git clone https://{GITHUB_TOKEN}@github.com/team/app\n",
+    "bot.js": f'const token = "{SLACK_TOKEN}";\n',
+    "pay.rb": f'Stripe.api_key = "{STRIPE_KEY}"\n',
+    "deploy.pem": PRIVATE_KEY,
+}
+CODE = {
+    "shell.py": "import subprocess\n\n\ndef run(text):\n    subprocess.run(text, shell=True)\n",
+    "load.py": "import yaml\n\n\ndef load(text):\n    return yaml.load(text, yaml.Loader)\n",
+    "hash.py": "import hashlib\n\n\ndef weak(text):\n    return hashlib.md5(text)\n",
+    "evil.py": "import pickle\n\n\ndef load(text):\n    return pickle.loads(text)\n",
+    "sql.py": "def find(db, name):\n"
+    "    return db.execute(\"SELECT * FROM t WHERE n = '%s'\" % name)\n",
+}
+LOCKS = {
+    "requirements.txt": "requests=={requests}\nPyYAML=={pyyaml}\nJinja2=={jinja2}\n",
+    "package-lock.json": json.dumps(
+        {
+            "lockfileVersion": 3,
+            "packages": {
+                "": {"name": "app"},
+                "node_modules/lodash": {"version": "LODASH"},
+                "node_modules/a/node_modules/minimist": {"version": "MINIMIST"},
+            },
+        }
+    ),
+    "web/yarn.lock": 'node-fetch@^2.0.0:\n  version "NODE_FETCH"\n  resolved "x"\n',
+    "api/go.mod": "module app\n\ngo 1.22\n\nrequire github.com/gin-gonic/gin vGIN\n",
+    "core/Cargo.lock": '[[package]]\nname = "time"\nversion = "TIME"\nsource = "registry"\n',
+    "old/composer.lock": '{"packages": [{"name": "example/router", "version": "vROUTER"}]}',
+}
+BAD = {
+    "{requests}": "2.19.0", "{pyyaml}": "5.3", "{jinja2}": "2.10", "LODASH": "4.17.4",
+    "MINIMIST": "1.2.0", "NODE_FETCH": "2.6.1", "GIN": "1.6.0", "TIME": "0.1.43",
+    "ROUTER": "2.0.0",
+}  # fmt: skip
+GOOD = {
+    "{requests}": "2.32.3", "{pyyaml}": "6.0.2", "{jinja2}": "3.1.4", "LODASH": "4.17.21",
+    "MINIMIST": "1.2.8", "NODE_FETCH": "2.7.0", "GIN": "1.10.0", "TIME": "0.3.36",
+    "ROUTER": "2.4.0",
+}  # fmt: skip
+PAGE = {"index.html": "x", "Procfile": "web: python -m http.server $PORT\n"}
+RUN = {"runtime": "python:3.11", "runCommand": "python3 -m http.server $PORT",
+       "installCommand": "true", "buildCommand": "true"}  # fmt: skip
+
+
+def locks(versions: dict[str, str]) -> dict[str, str]:
+    found = {}
+    for name, text in LOCKS.items():
+        for placeholder, version in versions.items():
+            text = text.replace(placeholder, version)  # noqa: PLW2901
+        found[name] = text
+    return found
+
+
+SEEDED = {**PAGE, **SECRETS, **CODE, **locks(BAD)}
+CLEAN = {
+    **PAGE,
+    **locks(GOOD),
+    "main.py": "import hashlib\nimport os\n\nKEY = os.environ.get('KEY')\n"
+    "print(hashlib.sha256(b'x').hexdigest())\n",
+    ".env.example": "API_KEY=\nPASSWORD=\n",
+    "integrity.txt": "sha512-QxM9bKVuI2Ssm8dj4XvIuFKVmDNoVzTGvtWXEJZ4QqJ4Yzxq8p0r6qk3m0fT8Zy==\n",
+}
+PLANTED = 9 + len(SECRETS) + len(CODE)
+
+
+@pytest.fixture
+def osv() -> Iterator[str]:
+    with osv_server() as address:
+        yield address
+
+
+async def scan(api: Api, files: dict[str, str], name: str) -> tuple[Json, str]:
+    """The scan that a deployment brings with it, and the address of its operations."""
+    project_id = await api.create_project(name, useBuildAI=False, **RUN)
+    change = {"displayName": name, "enabledSecurityScan": True}
+    assert (await api.request("PUT", f"/v1/projects/{project_id}", json=change))[0] == 200
+    deployment = await api.wait(project_id, await api.upload(project_id, files))
+    assert deployment["status"] == "deployed", deployment["reason"]
+    path = f"/v1/projects/{project_id}/deployments/{deployment['id']}/security-scans"
+
+    async def read() -> Json:
+        status, row = await api.request("GET", path)
+        return row if status == 200 else {"status": "pending"}
+
+    ended = await eventually(read, lambda row: row["status"] in {"success", "failed"}, within_s=90)
+    return ended, path
+
+
+async def test_planted_faults_are_found_exactly_and_secrets_by_their_place_alone(
+    tmp_path: Path, osv: str
+) -> None:
+    async with running_platform(tmp_path, osv_url=osv) as api:
+        found, path = await scan(api, SEEDED, "seeded-app")
+        report = found["parsedReport"]
+        rows = report["vulnerabilities"]
+        assert {check["status"] for check in report["checks"]} == {RAN}, report["checks"]
+        by_check: dict[str, set[str]] = {}
+        for row in rows:
+            by_check.setdefault(row["check"], set()).add(row["package"] or row["file"])
+        assert by_check["secrets"] == set(SECRETS)
+        assert "secret/stripe-access-key" in {row["id"] for row in rows}
+        assert by_check["code"] == set(CODE)
+        assert by_check["dependencies"] == {
+            "requests", "PyYAML", "Jinja2", "lodash", "minimist", "node-fetch",
+            "github.com/gin-gonic/gin", "time", "example/router",
+        }  # fmt: skip
+        assert report["summary"]["total"] == len(rows) == PLANTED
+        (requests,) = [row for row in rows if row["package"] == "requests"]
+        assert requests["id"] == "GHSA-x84v-xcm2-53pg"
+        assert (requests["severity"], requests["fixed"]) == ("high", "2.20.0")
+        order = ["critical", "high", "moderate", "low", "unknown"]
+        assert [row["severity"] for row in rows] == sorted(
+            (row["severity"] for row in rows), key=order.index
+        )
+        link = urlsplit((await api.get(f"{path}/download"))["downloadUri"])
+        packed = (await api.client.get(f"{link.path}?{link.query}")).content
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        documents = {name: json.loads(archive.read(name)) for name in archive.namelist()}
+    assert len(documents["report.sarif"]["runs"][0]["results"]) == PLANTED
+    assert len(documents["sbom.cdx.json"]["components"]) == 9
+    assert len(documents["sbom.cdx.json"]["vulnerabilities"]) == 9
+    everything = json.dumps([found, documents])
+    for secret in (AWS_KEY, GITHUB_TOKEN, SLACK_TOKEN, STRIPE_KEY, "MIIEow"):
+        assert secret not in everything
+
+
+async def test_nothing_is_found_in_the_clean_twin(tmp_path: Path, osv: str) -> None:
+    async with running_platform(tmp_path, osv_url=osv) as api:
+        found, path = await scan(api, CLEAN, "clean-app")
+        assert found["status"] == "success"
+        assert found["parsedReport"]["vulnerabilities"] == []
+        assert (await api.request("POST", f"{path}/retrigger"))[0] == 400
+        assert (await api.request("POST", f"{path}/trigger"))[0] == 200
+
+
+async def test_a_check_that_could_not_look_is_never_green(tmp_path: Path) -> None:
+    nowhere = "http://127.0.0.1:9"
+    async with running_platform(tmp_path, osv_url=nowhere) as api:
+        found, path = await scan(api, CLEAN, "offline-app")
+        assert found["status"] == "failed"
+        checks = {row["name"]: row for row in found["parsedReport"]["checks"]}
+        assert checks["dependencies"]["status"] == FAILED
+        assert f"the advisories at {nowhere} could not be asked" in found["failedReason"]
+        assert checks["secrets"]["status"] == RAN
+        assert (await api.request("GET", f"{path}/download"))[0] == 404
+        assert (await api.request("POST", f"{path}/retrigger"))[0] == 200
+        loose, _ = await scan(api, {**PAGE, "requirements.txt": "flask\n"}, "loose-app")
+        dependencies = loose["parsedReport"]["checks"][0]
+        assert dependencies["status"] == SKIPPED
+        assert "requirements.txt: flask" in dependencies["reason"]
+
+
+async def test_a_scan_that_was_interrupted_goes_on_with_the_next_start(
+    tmp_path: Path, osv: str
+) -> None:
+    async with running_platform(tmp_path, osv_url=osv) as api:
+        project_id = await api.create_project("cut-app", useBuildAI=False, **RUN)
+        deployment = await api.wait(project_id, await api.upload(project_id, CLEAN))
+        change = {"displayName": "cut-app", "enabledSecurityScan": True}
+        await api.request("PUT", f"/v1/projects/{project_id}", json=change)
+        path = f"/v1/projects/{project_id}/deployments/{deployment['id']}/security-scans"
+        assert (await api.request("POST", f"{path}/trigger"))[0] == 200
+        assert (await api.request("POST", f"{path}/trigger"))[0] == 400
+    async with running_platform(tmp_path, osv_url=osv) as api:
+        found = await eventually(
+            lambda: api.get(path), lambda row: row["status"] == "success", within_s=90
+        )
+        assert found["parsedReport"]["summary"]["total"] == 0
+
+
+def test_advisories_are_asked_of_osv_by_default() -> None:
+    assert PlatformConfig.osv_url == "https://api.osv.dev"
