@@ -348,13 +348,13 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         name="platform git login",
         help="let git find the key for pushes by itself",
-        run="createos_mcp.cli.local_git:log_in_command",
+        run="createos_mcp.cli.local_git:git_login_command",
         needs_platform=True,
     ),
     Command(
         name="platform git logout",
         help="let git ask for the key again",
-        run="createos_mcp.cli.local_git:log_out_command",
+        run="createos_mcp.cli.local_git:git_logout_command",
         needs_platform=True,
     ),
     Command(

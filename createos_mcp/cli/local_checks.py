@@ -1,6 +1,5 @@
 """Checks of this machine as the place of the local platform."""
 
-import os
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -84,7 +83,7 @@ def _check_isolation() -> Iterator[CheckResult]:
 
 def _check_engine(invocation: Invocation) -> CheckResult:
     """What runs images and builds Dockerfiles; apps of files need none."""
-    host = find_socket(config_of(invocation.settings).docker_host, os.environ)
+    host = find_socket(config_of(invocation.settings).docker_host, invocation.environ)
     try:
         health = anyio.run(_ask_engine, host)
     except EngineMissingError as error:

@@ -1,7 +1,6 @@
 """Git repositories of the local platform, from the command line, and git's way to a key."""
 
 import json
-import os
 import shlex
 import subprocess
 import sys
@@ -77,7 +76,7 @@ def list_repositories_command(invocation: Invocation) -> int:
     """Show everybody's repositories."""
     config = config_of(invocation.settings)
     state = daemon.find_running(config.data_dir)
-    found = anyio.run(repositories.list_repositories, config.data_dir)
+    found = anyio.run(repositories.list_hosted, config.data_dir)
     rows = [(one, _remote(state.api_url, one) if state else "not running") for one in found]
     if invocation.given["json"]:
         members = [
@@ -96,7 +95,7 @@ def list_repositories_command(invocation: Invocation) -> int:
     return 0
 
 
-def log_in_command(invocation: Invocation) -> int:
+def git_login_command(invocation: Invocation) -> int:
     """Let git ask this program for the key, for this platform's address alone.
 
     Raises:
@@ -104,21 +103,22 @@ def log_in_command(invocation: Invocation) -> int:
     """
     target = locate_platform(invocation)
     helper = _helper(config_of(invocation.settings).data_dir)
-    _configure("--replace-all", f"credential.{target.base_url}.helper", helper)
-    _configure("--replace-all", f"credential.{target.base_url}.username", _USERNAME)
+    section = f"credential.{target.base_url}"
+    _configure(invocation, "--replace-all", f"{section}.helper", helper)
+    _configure(invocation, "--replace-all", f"{section}.username", _USERNAME)
     say(f"git finds the key for {target.base_url} by itself from now on.")
     say("It is kept in no file but the platform's own, and in no address.")
     return 0
 
 
-def log_out_command(invocation: Invocation) -> int:
-    """Take out of git's configuration what `log_in_command` wrote.
+def git_logout_command(invocation: Invocation) -> int:
+    """Take out of git's configuration what `git_login_command` wrote.
 
     Raises:
         UserRefusedError: Git is missing, or its configuration cannot be written.
     """
     target = locate_platform(invocation)
-    _configure("--remove-section", f"credential.{target.base_url}", missing_ok=True)
+    _configure(invocation, "--remove-section", f"credential.{target.base_url}", missing_ok=True)
     say(f"git asks for the key of {target.base_url} again.")
     return 0
 
@@ -147,7 +147,7 @@ def _helper(data_dir: DataDir) -> str:
     return f"!env -u CREATEOS_API_KEY -u CREATEOS_API_URL {variable} {shlex.join(words)}"
 
 
-def _configure(*words: str, missing_ok: bool = False) -> None:
+def _configure(invocation: Invocation, *words: str, missing_ok: bool = False) -> None:
     try:
         done = subprocess.run(
             ["git", "config", "--global", *words],  # noqa: S607 - git where the user has it
@@ -155,7 +155,7 @@ def _configure(*words: str, missing_ok: bool = False) -> None:
             text=True,
             check=False,
             cwd="/",
-            env=dict(os.environ),
+            env=dict(invocation.environ),
         )
     except FileNotFoundError as error:
         raise UserRefusedError("git is not installed; on Debian: apt-get install git") from error

@@ -42,7 +42,7 @@ async def remove_repository(data_dir: DataDir, name: str, *, user: str | None) -
         await RepositoryHost(store.repositories, data_dir).remove(owner.id, name)
 
 
-async def list_repositories(data_dir: DataDir) -> Sequence[Repository]:
+async def list_hosted(data_dir: DataDir) -> Sequence[Repository]:
     """Everybody's repositories; none before the platform's first start."""
     if not data_dir.database.exists():
         return []

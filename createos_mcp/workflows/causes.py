@@ -59,6 +59,11 @@ _BY_CODE: Mapping[str, Cause] = {
         reason="the folder in directoryPath was not uploaded",
         next="Correct directoryPath with UpdateProjectSettings and deploy again.",
     ),
+    ReasonCode.SOURCE_UNAVAILABLE: Cause(
+        reason="the commit could not be checked out",
+        next="Read the reason: push submodules to this platform, or make the commit smaller; "
+        "push again.",
+    ),
     ReasonCode.OUTPUT_MISSING: Cause(
         reason="the build left no folder to serve",
         next="Set buildDir with UpdateProjectSettings to the folder it writes; deploy again.",

@@ -92,6 +92,7 @@ DECISIVE = {
     ReasonCode.NO_START_COMMAND: "start command",
     ReasonCode.NEEDS_DOCKER: "needs a container engine",
     ReasonCode.FOLDER_MISSING: "directoryPath",
+    ReasonCode.SOURCE_UNAVAILABLE: "could not be checked out",
     ReasonCode.OUTPUT_MISSING: "no folder to serve",
     ReasonCode.RUNTIME_UNAVAILABLE: "runtime is not available",
     ReasonCode.IMAGE_UNAVAILABLE: "could not be pulled",

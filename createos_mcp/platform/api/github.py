@@ -32,7 +32,7 @@ async def list_accounts(request: ApiRequest) -> Json:
             "accountName": request.user.name,
             "accountType": "User",
             "ownerId": 0,
-            "avatarUrl": None,
+            "avatarUrl": "",
         }
     ]
 

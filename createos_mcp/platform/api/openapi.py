@@ -26,6 +26,9 @@ _DESCRIPTION = (
     '`{"status": "success", "data": ...}` or `{"status": "fail", "data": "what is wrong"}`.'
 )
 
+_ASKED_OF_ALL = {400: "an argument is not acceptable", 401: "no credentials, or bad ones"}
+"""Also where the cloud answers everybody."""
+
 _TOO_LARGE = {413: "the body is too large"}
 _CHALLENGE = {
     "WWW-Authenticate": {"description": "how to authenticate", "schema": {"type": "string"}}
@@ -137,7 +140,7 @@ def _responses(operation: Operation, catalog: Catalog) -> dict[str, Json]:
 
 def _failures(operation: Operation) -> dict[int, str]:
     """What each failure status means: those of the contract, and those of this platform."""
-    found = dict(operation.http.errors)
+    found = {**_ASKED_OF_ALL, **operation.http.errors}
     if operation.http.empty_on is not None:
         found[operation.http.empty_on] = "the list is empty"
     if operation.http.body != "none":

@@ -43,7 +43,10 @@ async def create_template(request: ApiRequest) -> Json:
     if project is None:
         raise NotFoundError("project", arguments["projectId"])
     environment = await request.services.store.environments.get(arguments["environmentId"])
-    if environment is None:
+    owns = environment is not None and await request.services.store.projects.get(
+        request.user.id, environment.project_id
+    )
+    if environment is None or not owns:
         raise NotFoundError("environment", arguments["environmentId"])
     if environment.project_id != project.id:
         raise WrongStateError("The environment belongs to another project.")

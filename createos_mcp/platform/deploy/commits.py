@@ -30,7 +30,7 @@ class Commits:
         Raises:
             InvalidRequestError: It is not one of this machine's, or not the owner's any more.
         """
-        repository = await find_repository(self._store.repositories, project.source)
+        repository = await repository_of_source(self._store.repositories, project.source)
         if repository is None or repository.user_id != project.user_id:
             raise InvalidRequestError(
                 "The project's repository is not one of yours on this machine. Create one with "
@@ -53,7 +53,7 @@ class Commits:
             return
         project = await self._store.projects.by_id(deployment.project_id)
         source = project.source if project is not None else {}
-        repository = await find_repository(self._store.repositories, source)
+        repository = await repository_of_source(self._store.repositories, source)
         revision = deployment.revision or {}
         if repository is None:
             reason = "The repository of this project is not on this machine any more."
@@ -82,7 +82,7 @@ class Commits:
         await self._store.deployments.append_build_log(deployment.id, "checkout", [heading, *notes])
 
 
-async def find_repository(repositories: Repositories, source: "Json") -> Repository | None:
+async def repository_of_source(repositories: Repositories, source: "Json") -> Repository | None:
     """The repository of this machine that a project's source names."""
     number = str(source.get("vcsRepoId", ""))
     if source.get("vcsInstallationId") != LOCAL_INSTALLATION or not number.isdecimal():

@@ -36,7 +36,7 @@ def git_environ() -> dict[str, str]:
         )
     }
     return {
-        "PATH": os.environ.get("PATH", os.defpath),
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
         "HOME": os.devnull,
         "LANG": "C.UTF-8",
         "GIT_CONFIG_NOSYSTEM": "1",
