@@ -8,6 +8,7 @@ RUN python3 -m venv /opt/createos-mcp \
 COPY pyproject.toml README.md LICENSE ./
 COPY createos_mcp ./createos_mcp
 COPY tool_schemas ./tool_schemas
+COPY starters ./starters
 RUN /opt/createos-mcp/bin/python -m pip install --no-cache-dir --no-deps .
 
 FROM python:3.13-slim

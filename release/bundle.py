@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 HERE = ROOT / "release"
 
 ROOT_FILES = ("pyproject.toml", "README.md", "LICENSE")
-DIRECTORIES = ("createos_mcp", "tool_schemas")
+DIRECTORIES = ("createos_mcp", "tool_schemas", "starters")
 BUNDLE_FILES = ("manifest.json", "launch.py")
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)

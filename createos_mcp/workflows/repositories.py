@@ -29,7 +29,10 @@ async def find_repository(call: ToolCall, full_name: str) -> dict[str, str]:
                 }
     known = f"connected accounts: {', '.join(names)}" if names else "no account is connected"
     message = (
-        f"no connected GitHub account has {full_name} ({known}); grant the GitHub "
+        f"this platform hosts no {full_name} ({known}); `createos-mcp platform git create` makes "
+        "a repository to push to"
+        if call.is_local
+        else f"no connected GitHub account has {full_name} ({known}); grant the GitHub "
         "App access to it, or check the name with ListGithubRepositories"
     )
     raise InvalidArgumentsError([Problem(path="repository", message=message)])

@@ -51,16 +51,7 @@ async def prepare(call: ToolCall, workspace: Workspace, arguments: Arguments) ->
         came = f"got {' and '.join(named)}" if named else "got none"
         message = f"expected exactly one of {', '.join(_SOURCES)}; {came}"
         raise InvalidArgumentsError([Problem(path="", message=message)])
-    if call.is_local and named[0] in CLOUD_ONLY:
-        raise InvalidArgumentsError([Problem(path=named[0], message=CLOUD_ONLY[named[0]])])
     return await _SOURCES[named[0]](call, workspace, arguments[named[0]])
-
-
-CLOUD_ONLY: Mapping[str, str] = {
-    "branch": "the platform is this machine, which deploys no branches; clone the repository and "
-    "pass its directory, or set CREATEOS_API_KEY",
-}
-"""Sources that the local platform does not take, and what does instead."""
 
 
 def new_settings(shipment: DeploymentSource, given: Mapping[str, Json]) -> dict[str, Json]:

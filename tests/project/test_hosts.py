@@ -16,7 +16,10 @@ HOSTS = (
 FORBIDDEN = re.compile("|".join([*map(re.escape, HOSTS), r"(?<![\w.}])/roo" + r"t/\w*[.\w]"]))
 
 
-PLACES = ("createos_mcp", "tool_schemas", "tests", "examples", "bench", "docs", "release", ".ci")
+PLACES = (
+    *("createos_mcp", "tool_schemas", "starters", "tests", "examples", "bench", "docs", "release"),
+    ".ci",
+)
 
 
 def texts() -> list[Path]:

@@ -18,7 +18,10 @@ STEP = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 
-PARTS = ("createos_mcp", "tool_schemas", "tests", "docs", "pyproject.toml", "README.md")
+PARTS = (
+    *("createos_mcp", "tool_schemas", "starters", "tests", "docs"),
+    *("pyproject.toml", "README.md"),
+)
 
 
 @pytest.fixture(scope="module")

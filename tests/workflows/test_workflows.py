@@ -4,6 +4,9 @@ from pathlib import Path
 
 import httpx2
 
+from createos_mcp.platform.git.bare_repositories import BareRepository
+from createos_mcp.platform.paths import DataDir
+from createos_mcp.platform.repositories import create_repository
 from tests.eras import Era, both_eras
 from tests.platform.platforms import read_page
 from tests.workflows.local_agents import CRASHING, saying, working_in
@@ -149,10 +152,34 @@ async def test_what_the_local_platform_cannot_deploy_is_said_plainly(
             "Deploy", project_id=f"new-{name}", image="nginx:latest", settings={"port": 80}
         )
         branch = await agent.refusal("Deploy", project_id="no-such-app", branch="main")
+        unknown = await agent.refusal(
+            "Deploy", project_id="no-such-app", branch="main", repository="local/nothing"
+        )
         made = await agent.call("ListProjects", name=f"new-{name}")
     assert "Install Docker" in image
-    assert "clone the repository and pass its directory" in branch
+    assert "give owner/repo" in branch
+    assert "`createos-mcp platform git create` makes a repository to push to" in unknown
     assert made["items"] == []
+
+
+@both_eras
+async def test_a_branch_of_a_repository_on_this_machine_is_deployed(
+    era: Era, data_dir: Path, tmp_path: Path
+) -> None:
+    name = f"branch-{era}"
+    repository = await create_repository(DataDir(data_dir), name, user=None)
+    bare = BareRepository(DataDir(data_dir).repository(repository.id))
+    (tmp_path / "index.html").write_text("from a branch")
+    bare.commit_files(tmp_path, "main", "First")
+    async with working_in(tmp_path, era, data_dir=data_dir) as agent:
+        source = {"branch": "main", "repository": f"local/{name}"}
+        first = await agent.call("Deploy", project_id=name, **source)
+        page = await read_page(first["url"])
+        again = await agent.call("Deploy", project_id=name, branch="main")
+        aside = await agent.call("Deploy", project_id=name, branch="main", promote=False)
+    assert (first["live"], first["created"], page) == (True, True, "from a branch")
+    assert (again["version"], aside["version"]) == (1, 2)
+    assert aside["environments"] == []
 
 
 @both_eras

@@ -169,7 +169,11 @@ async def deploy_latest(request: ApiRequest) -> Json:
             "branches can only be deployed to an active vcs project."
         )
     try:
-        told = await request.services.pushes.deploy_branch(project, request.arguments.get("branch"))
+        told = await request.services.pushes.deploy_branch(
+            project,
+            request.arguments.get("branch"),
+            promote=await _promotion(request, project),
+        )
     except GitFailedError as error:
         raise as_refusal(error) from error
     return told if isinstance(told, str) else {"id": told.id}

@@ -99,12 +99,15 @@ class Pushes:
                     await self._build(repository, branch, before, after, outcome)
         return outcome
 
-    async def deploy_branch(self, project: Project, branch: str | None) -> Deployment | str:
+    async def deploy_branch(
+        self, project: Project, branch: str | None, *, promote: str | None
+    ) -> Deployment | str:
         """Deploy the newest commit of a branch.
 
         Args:
             project: A vcs project.
             branch: None for the repository's default.
+            promote: Where it goes, as in `Deployment`; None to where pushes of the branch go.
 
         Returns:
             The deployment, or a sentence where that commit is deployed already.
@@ -125,7 +128,7 @@ class Pushes:
         for earlier in await self._store.deployments.of(project.id):
             revision = earlier.revision or {}
             same = revision.get("sha") == there[name] and revision.get("branch") == name
-            if same and earlier.status not in _FAILED:
+            if same and promote is None and earlier.status not in _FAILED:
                 return f"Commit {there[name][:8]} is version {earlier.version} already."
         commit = await to_thread.run_sync(self._commits.bare(repository).commit, there[name])
         deployment = await self._store.deployments.add(
@@ -133,7 +136,7 @@ class Pushes:
             project_id=project.id,
             source=GIT_SOURCE,
             settings=project.settings,
-            promote=None,
+            promote=promote,
             revision=_revision(repository, name, commit),
             max_pending=self._config.max_uploads_pending,
         )
