@@ -39,7 +39,7 @@ class Scans:
     async def begin(
         self, deployment_id: str, *, within: timedelta, only_after: ScanStatus | None
     ) -> Scan:
-        """Let a scan begin, for the first time or again.
+        """Let a scan begin.
 
         Args:
             deployment_id: What is scanned.
@@ -60,7 +60,7 @@ class Scans:
                 shown = present or "never begun"
                 raise InvalidRequestError(
                     f"The last scan is {shown}; only one that failed is repeated. "
-                    "TriggerSecurityScan begins one anew."
+                    "TriggerSecurityScan begins another."
                 )
             transaction.run(
                 "begin_scan",
