@@ -197,6 +197,7 @@ async def open_platform(
                     store=store, addresses=addresses, reconciler=reconciler, config=config
                 ),
                 host=host,
+                users=users,
                 config=config,
             )
             sleeper = Sleeper(store=store, supervisor=supervisor, gateway=gateway, config=config)

@@ -65,6 +65,9 @@ HANDLERS: Handlers = {
     **security.HANDLERS,
 }
 
+_OTHER_PATHS = {"/v1/app-installations/github/installations": "ListConnectedGithubAccounts"}
+"""Where the vendor's command line asks for the same."""
+
 FAULT = "Internal error. Details are in the platform's log. Retrying is safe."
 CHALLENGE = 'ApiKey realm="createos"'
 
@@ -98,6 +101,10 @@ def create_api(*, catalog: Catalog, services: Services) -> Starlette:
                 methods=[operation.http.method],
             )
             for operation in operations
+        ),
+        *(
+            Route(path, _serve_operation(catalog.operations[name], services, validation))
+            for path, name in _OTHER_PATHS.items()
         ),
     ]
     app = Starlette(

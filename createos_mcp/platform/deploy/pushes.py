@@ -22,6 +22,7 @@ from createos_mcp.platform.errors import GitFailedError, InvalidRequestError, Re
 from createos_mcp.platform.git.bare_repositories import Commit
 from createos_mcp.platform.ids import new_id
 from createos_mcp.platform.models import GIT_SOURCE, Deployment, Project
+from createos_mcp.platform.run.project_users import ProjectUsers
 from createos_mcp.platform.states import DeploymentStatus
 from createos_mcp.platform.store.database import Transaction
 from createos_mcp.platform.store.repositories import DEFAULT_BRANCH, Repository
@@ -58,6 +59,7 @@ class Pushes:
         deployer: Deployer,
         previews: Previews,
         host: RepositoryHost,
+        users: ProjectUsers,
         config: PlatformConfig,
     ) -> None:
         self._store = store
@@ -65,6 +67,7 @@ class Pushes:
         self._deployer = deployer
         self._previews = previews
         self._host = host
+        self._users = users
         self._config = config
         self._locks: defaultdict[int, anyio.Lock] = defaultdict(anyio.Lock)
 
@@ -228,6 +231,8 @@ class Pushes:
         after: str,
     ) -> str:
         """Why a push concerns a project not; empty where it does."""
+        if not await self._users.may_run(project.id):
+            return "only the owner of this machine may deploy: nothing confines apps here"
         for pattern in project.settings.get("ignoreBranches") or ():
             if fnmatchcase(branch, pattern):
                 return f"ignoreBranches has {pattern}"

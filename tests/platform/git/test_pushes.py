@@ -272,3 +272,27 @@ async def test_eight_clones_and_a_large_push_at_once(tmp_path: Path) -> None:
         assert all(result.ok for result in results), [result.said for result in results]
         whole = (copy.place / "blob").read_bytes()
         assert all((tmp_path / f"clone-{n}" / "blob").read_bytes() == whole for n in range(8))
+
+
+async def test_accounts_are_found_at_both_addresses(tmp_path: Path) -> None:
+    async with git_platform(tmp_path / "data") as api:
+        root = "/v1/app-installations/github"
+        accounts = await api.get(f"{root}/accounts")
+        assert [account["installationId"] for account in accounts] == [1]
+        assert await api.get(f"{root}/installations") == accounts
+
+
+async def test_where_nothing_confines_apps_a_push_of_another_user_is_kept_and_not_built(
+    tmp_path: Path,
+) -> None:
+    async with (
+        git_platform(tmp_path / "data", isolation="none") as api,
+        another_user(api) as alice,
+    ):
+        project_id = await vcs_project(alice, "hers")
+        copy = working_copy(alice, tmp_path / "copy", "hers", "alice")
+        copy.commit({"index.html": "x"})
+        pushed = await copy.push("main")
+        assert pushed.ok
+        assert "only the owner of this machine may deploy" in pushed.said
+        assert await deployments_of(alice, project_id) == []
