@@ -83,6 +83,7 @@ GROUPS: Mapping[str, str] = {
     "platform registry": "manage credentials for registries of images",
     "platform templates": "review templates that users offer",
     "platform credits": "manage what users have to spend on templates",
+    "platform github": "connect accounts on GitHub",
     "platform git": "manage the git repositories of the local platform",
 }
 """Words that commands share, and what those commands have in common."""
@@ -322,6 +323,32 @@ COMMANDS: tuple[Command, ...] = (
             Argument(name="user", help="Name of the user."),
             Argument(name="amount", help="Such as 12.50.", options={"type": float}),
         ),
+        needs_platform=True,
+    ),
+    Command(
+        name="platform github login",
+        help="connect an account on GitHub; its token is typed or comes over stdin",
+        run="createos_mcp.cli.local_git:connect_github_command",
+        arguments=(
+            _FOR_USER,
+            Argument(
+                name="--api-url",
+                help="Of GitHub Enterprise. Default: https://api.github.com.",
+                options={"metavar": "URL", "default": "https://api.github.com"},
+            ),
+            Argument(
+                name="--git-url",
+                help="Of GitHub Enterprise. Default: https://github.com.",
+                options={"metavar": "URL", "default": "https://github.com"},
+            ),
+        ),
+        needs_platform=True,
+    ),
+    Command(
+        name="platform github logout",
+        help="disconnect an account on GitHub",
+        run="createos_mcp.cli.local_git:disconnect_github_command",
+        arguments=(Argument(name="account", help="Its name."), _FOR_USER),
         needs_platform=True,
     ),
     Command(

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from getpass import getpass
 
 import anyio
 
@@ -134,6 +135,49 @@ def answer_git(invocation: Invocation) -> int:
         key = config.data_dir.key_file.read_text().strip()
         sys.stdout.write(f"username={_USERNAME}\npassword={key}\n")
     return 0
+
+
+def connect_github_command(invocation: Invocation) -> int:
+    """Connect an account on GitHub; the token is typed, or comes over standard input.
+
+    Raises:
+        UserRefusedError: GitHub does not accept the token, or there is no such user.
+    """
+    given = invocation.given
+    token = getpass("Token: ") if sys.stdin.isatty() else sys.stdin.readline().strip()
+    if not token:
+        raise UserRefusedError("no token was given; type it, or pass it over standard input")
+    data_dir = config_of(invocation.settings).data_dir
+    with _explained(), daemon.holding_starts(data_dir):
+        account = anyio.run(
+            lambda: repositories.connect_github(
+                data_dir,
+                token,
+                user=given.get("for_user"),
+                api_url=given["api_url"],
+                git_url=given["git_url"],
+            )
+        )
+    say(f"{account.username} is connected (vcsInstallationId {account.installation_id}).")
+    return 0
+
+
+def disconnect_github_command(invocation: Invocation) -> int:
+    """Forget an account on GitHub; 1 when there is none.
+
+    Raises:
+        UserRefusedError: There is no such user.
+    """
+    given = invocation.given
+    data_dir = config_of(invocation.settings).data_dir
+    with _explained():
+        is_gone = anyio.run(
+            lambda: repositories.disconnect_github(
+                data_dir, given["account"], user=given.get("for_user")
+            )
+        )
+    say(f"{given['account']} was disconnected." if is_gone else "There is none.")
+    return 0 if is_gone else 1
 
 
 def _remote(base_url: str, repository: Repository) -> str:

@@ -46,6 +46,8 @@ class PlatformConfig(PlatformSettings):
     """What one build may use."""
     domain_check_interval_s: float = 6 * 3600
     """Time between two checks of the DNS records of an active domain."""
+    github_poll_s: float = 60
+    """Time between two looks at the branches of repositories on GitHub."""
     address_check_interval_s: float = 15
     """Time between two looks at the machine's own addresses."""
     disk_floor_mb: int = 500

@@ -15,6 +15,7 @@
     + DomainTakenError          422
     + ProjectFullError          422
     + LimitReachedError         429
+    + GitHubError               422
     + StorageError              500
     + EngineMissingError        422
   x EngineRefusedError          a container engine said no
@@ -228,6 +229,16 @@ class RegistryNameError(PlatformError):
             f"{registry!r} is not the host name of a registry; write ghcr.io, docker.io or "
             "registry.example.com:5000"
         )
+
+
+class GitHubError(Refusal):
+    """GitHub refused, or does not answer."""
+
+    status = 422
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(f"GitHub could not be asked: {reason}.")
+        self.answered = status
 
 
 class GitFailedError(PlatformError):

@@ -4,12 +4,16 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
+import httpx2
+
 from createos_mcp.platform.api.auth import ensure_first_key
 from createos_mcp.platform.deploy.repository_host import RepositoryHost
 from createos_mcp.platform.errors import NotFoundError
+from createos_mcp.platform.git.github import GitHub
 from createos_mcp.platform.models import User
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.sealing import Sealer
+from createos_mcp.platform.store.git_accounts import GitAccount
 from createos_mcp.platform.store.repositories import Repository
 from createos_mcp.platform.store.store import Store, open_store
 
@@ -48,6 +52,44 @@ async def list_hosted(data_dir: DataDir) -> Sequence[Repository]:
         return []
     async with _open(data_dir) as store:
         return await store.repositories.all()
+
+
+async def connect_github(
+    data_dir: DataDir, token: str, *, user: str | None, api_url: str, git_url: str
+) -> GitAccount:
+    """Connect an account on GitHub with a token, which tells whose it is.
+
+    Raises:
+        GitHubError: GitHub does not accept it, or does not answer.
+        NotFoundError: There is no such user.
+    """
+    async with _open(data_dir) as store, httpx2.AsyncClient() as client:
+        await ensure_first_key(store.accounts, data_dir.key_file)
+        owner = await _find(store, user)
+        told = await GitHub(client, api_url, token).user()
+        account = GitAccount(
+            user_id=owner.id,
+            installation_id=int(told["id"]),
+            username=str(told["login"]),
+            api_url=api_url,
+            git_url=git_url,
+            token=token,
+        )
+        await store.git_accounts.set(account)
+    return account
+
+
+async def disconnect_github(data_dir: DataDir, username: str, *, user: str | None) -> bool:
+    """Forget an account on GitHub; whether there was one.
+
+    Raises:
+        NotFoundError: There is no such user.
+    """
+    if not data_dir.database.exists():
+        return False
+    async with _open(data_dir) as store:
+        owner = await _find(store, user)
+        return await store.git_accounts.remove(owner.id, username)
 
 
 async def _find(store: Store, user: str | None) -> User:

@@ -4,7 +4,6 @@ import fcntl
 import os
 import secrets
 import signal
-import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
@@ -28,6 +27,7 @@ from createos_mcp.platform.cron.cron_requests import open_client
 from createos_mcp.platform.cron.scheduler import Scheduler
 from createos_mcp.platform.deploy.commits import Commits
 from createos_mcp.platform.deploy.deployer import Deployer
+from createos_mcp.platform.deploy.mirrors import Mirrors
 from createos_mcp.platform.deploy.previews import Previews
 from createos_mcp.platform.deploy.pushes import Pushes
 from createos_mcp.platform.deploy.reconciler import EnvironmentReconciler
@@ -47,7 +47,7 @@ from createos_mcp.platform.errors import StartupError
 from createos_mcp.platform.gateway.addresses import Addresses
 from createos_mcp.platform.gateway.domain_routing import DomainRouting
 from createos_mcp.platform.gateway.gateway import Gateway
-from createos_mcp.platform.gateway.listeners import Listeners, bind_loopback
+from createos_mcp.platform.gateway.listeners import Listeners
 from createos_mcp.platform.gateway.traffic import open_traffic
 from createos_mcp.platform.models import Instance
 from createos_mcp.platform.processes import ProcessId
@@ -64,7 +64,8 @@ from createos_mcp.platform.sandbox.cgroups import ControlGroup
 from createos_mcp.platform.sandbox.network import FORBIDDEN
 from createos_mcp.platform.sandbox.sandbox import Sandbox, detect_sandbox, gaps_of
 from createos_mcp.platform.sealing import Sealer
-from createos_mcp.platform.state import PlatformState, read_state, write_state
+from createos_mcp.platform.settled_ports import bind_port, settle_ports
+from createos_mcp.platform.state import PlatformState, write_state
 from createos_mcp.platform.store.store import Store, open_store
 from createos_mcp.platform.store.transfer_tokens import TransferTokens
 
@@ -200,6 +201,13 @@ async def open_platform(
                 users=users,
                 config=config,
             )
+            mirrors = Mirrors(
+                store=store,
+                commits=commits,
+                pushes=pushes,
+                client=client,
+                interval_s=config.github_poll_s,
+            )
             sleeper = Sleeper(store=store, supervisor=supervisor, gateway=gateway, config=config)
             routing = DomainRouting(domains=store.domains, gateway=gateway)
             scheduler = Scheduler(
@@ -224,6 +232,7 @@ async def open_platform(
                 releases.keep_collecting,
                 scheduler.run,
                 reverification.run,
+                mirrors.run,
             ):
                 background.start(work)
             _start_watches(background, supervisor, sandbox, config, has_groups=has_groups)
@@ -235,6 +244,7 @@ async def open_platform(
                 supervisor=supervisor,
                 docker=docker,
                 pushes=pushes,
+                mirrors=mirrors,
                 repositories=host,
                 template_files=template_files,
                 scanner=scanner,
@@ -309,8 +319,8 @@ async def serve_platform(config: PlatformConfig, environ: Mapping[str, str]) -> 
     except OSError as error:
         raise StartupError(f"{config.data_dir.root} cannot be used", str(error)) from error
     with _only_one(config.data_dir.lock_file) as lock:
-        settled = _settle_ports(config)
-        listener = _bind_port(settled.api_port)
+        settled = settle_ports(config)
+        listener = bind_port(settled.api_port)
         settled = replace(settled, api_port=listener.getsockname()[1])
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async with open_platform(settled, environ) as (app, gateway, sandbox):
@@ -362,31 +372,3 @@ def _only_one(lock_file: Path) -> Iterator[IO[str]]:
             reason = f"another platform uses {lock_file.parent}"
             raise StartupError(reason) from error
         yield lock
-
-
-def _settle_ports(config: PlatformConfig) -> PlatformConfig:
-    """Ask for the last run's ports again where none is set, so that addresses stay the same."""
-    last = read_state(config.data_dir.state_file)
-    if last is None:
-        return config
-    return replace(
-        config,
-        api_port=config.api_port or _if_free(last.api_port),
-        gateway_port=config.gateway_port or _if_free(last.gateway_port),
-    )
-
-
-def _if_free(port: int) -> int:
-    try:
-        _bind_port(port).close()
-    except StartupError:
-        return 0
-    return port
-
-
-def _bind_port(port: int) -> socket.socket:
-    try:
-        return bind_loopback(port)
-    except OSError as error:
-        reason = f"cannot listen on port {port}: {error.strerror}"
-        raise StartupError(reason, "choose another") from error

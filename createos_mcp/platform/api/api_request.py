@@ -11,6 +11,7 @@ from createos_mcp.contract.values import Arguments, Json
 from createos_mcp.platform.api.downloads import Downloads
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.deploy.deployer import Deployer
+from createos_mcp.platform.deploy.mirrors import Mirrors
 from createos_mcp.platform.deploy.pushes import Pushes
 from createos_mcp.platform.deploy.reconciler import EnvironmentReconciler
 from createos_mcp.platform.deploy.repository_host import RepositoryHost
@@ -45,6 +46,7 @@ class Services:
     downloads: Downloads
     docker: DockerApi
     pushes: Pushes
+    mirrors: Mirrors
     repositories: RepositoryHost
     template_files: TemplateFiles
     scanner: Scanner

@@ -169,6 +169,7 @@ async def deploy_latest(request: ApiRequest) -> Json:
             "branches can only be deployed to an active vcs project."
         )
     try:
+        await request.services.mirrors.refresh(project)
         told = await request.services.pushes.deploy_branch(
             project,
             request.arguments.get("branch"),

@@ -85,7 +85,8 @@ class GitHost:
         if len(parts) != _PARTS or parts[0].lower() != user.name.lower():
             return None
         name = parts[1].removesuffix(".git")
-        return await self._store.repositories.named(user.id, name)
+        found = await self._store.repositories.named(user.id, name)
+        return found if found is not None and found.remote_id is None else None
 
     async def _find_user(self, headers: Headers) -> User | None:
         key = headers.get(KEY_HEADER) or _password(headers.get("authorization", ""))

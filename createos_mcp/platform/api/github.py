@@ -16,6 +16,7 @@ from createos_mcp.platform.errors import (
     NotFoundError,
 )
 from createos_mcp.platform.git.bare_repositories import BareRepository, TreeEntry
+from createos_mcp.platform.git.github import GitHub
 from createos_mcp.platform.store.repositories import Repository
 
 DEFAULT_PER_PAGE = 30
@@ -24,41 +25,64 @@ _FULL_NAME = re.compile(r"(?:([^/]+)/)?([^/]+)")
 
 
 async def list_accounts(request: ApiRequest) -> Json:
-    """This machine's own account of the user."""
+    """This machine's own account of the user, and those on GitHub."""
+    accounts = await request.services.store.git_accounts.of(request.user.id)
+    own = (int(LOCAL_INSTALLATION), request.user.name, 0)
+    rows = [own, *((one.installation_id, one.username, one.installation_id) for one in accounts)]
     return [
         {
-            "installationId": int(LOCAL_INSTALLATION),
-            "username": request.user.name,
-            "accountName": request.user.name,
+            "installationId": installation_id,
+            "username": name,
+            "accountName": name,
             "accountType": "User",
-            "ownerId": 0,
+            "ownerId": owner_id,
             "avatarUrl": "",
         }
+        for installation_id, name, owner_id in rows
     ]
 
 
 async def install_app(_request: ApiRequest) -> Json:
-    """Refuse to connect GitHub, which is not configured here.
+    """Refuse a code of GitHub's redirect, which no app of this platform has asked for.
 
     Raises:
         ForbiddenError: Always, with the way that works here.
     """
     raise ForbiddenError(
-        "GitHub is not connected to this platform. The account of this machine, installation "
-        f"{LOCAL_INSTALLATION}, is always there: `createos-mcp platform git create NAME` makes a "
-        "repository to push to."
+        "No GitHub App sends codes to this platform. The owner of the machine connects an account "
+        "with a token: `createos-mcp platform github login`. The account of this machine, "
+        f"installation {LOCAL_INSTALLATION}, is always there."
     )
 
 
 async def list_repositories(request: ApiRequest) -> Json:
-    """The user's repositories, by name."""
-    _check_installation(request)
+    """The repositories of an account."""
+    github = await _github(request)
+    if github is not None:
+        return [_serialize_remote(row) for row in await github.repositories()]
     found = await request.services.store.repositories.of(request.user.id)
     return [_serialize(one) for one in found]
 
 
 async def list_branches(request: ApiRequest) -> Json:
-    """A page of a repository's branches; none of them is protected."""
+    """A page of a repository's branches; none of this machine is protected."""
+    github = await _github(request)
+    if github is not None:
+        names = ("page", "per-page", "protected")
+        query = {
+            name.replace("-", "_"): str(request.arguments[name])
+            for name in names
+            if name in request.arguments
+        }
+        rows = await github.branches(request.arguments["repository"], **query)
+        return [
+            {
+                "name": row["name"],
+                "protected": bool(row.get("protected")),
+                "commit": {"sha": row["commit"]["sha"], "url": row["commit"].get("url", "")},
+            }
+            for row in rows
+        ]
     repository = await _repository(request)
     if request.arguments.get("protected") == "true":
         return []
@@ -74,6 +98,10 @@ async def list_branches(request: ApiRequest) -> Json:
 
 async def read_content(request: ApiRequest) -> Json:
     """The tree of a branch, or of one of its folders."""
+    github = await _github(request)
+    if github is not None:
+        wanted = request.arguments.get("treeSha") or request.arguments["branch"]
+        return await github.tree(request.arguments["repository"], wanted)
     repository = await _repository(request)
     bare = _bare(request, repository)
     branch = request.arguments["branch"]
@@ -126,10 +154,30 @@ async def _ask(read: "Json") -> Json:
         raise as_refusal(error) from error
 
 
-def _check_installation(request: ApiRequest) -> None:
+async def _github(request: ApiRequest) -> GitHub | None:
+    """What answers for an account on GitHub; None for that of this machine.
+
+    Raises:
+        NotFoundError: The user has no such account.
+    """
     given = request.arguments["installation_id"]
-    if given != LOCAL_INSTALLATION:
-        raise NotFoundError("GitHub installation", given)
+    if given == LOCAL_INSTALLATION:
+        return None
+    return request.services.mirrors.github(
+        await request.services.mirrors.account(request.user.id, given)
+    )
+
+
+def _serialize_remote(row: Mapping[str, Json]) -> Mapping[str, Json]:
+    return {
+        "id": row["id"],
+        "name": row["name"],
+        "fullName": row["full_name"],
+        "full_name": row["full_name"],
+        "private": bool(row.get("private")),
+        "defaultBranch": row["default_branch"],
+        "default_branch": row["default_branch"],
+    }
 
 
 async def _repository(request: ApiRequest) -> Repository:
@@ -138,7 +186,6 @@ async def _repository(request: ApiRequest) -> Repository:
     Raises:
         NotFoundError: There is none.
     """
-    _check_installation(request)
     given = request.arguments["repository"]
     found = _FULL_NAME.fullmatch(given)
     owner, name = found.groups() if found else (None, "")

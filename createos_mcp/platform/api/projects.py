@@ -80,7 +80,10 @@ async def _repository_source(request: ApiRequest, given: Mapping[str, Json]) -> 
     """
     wanted = str(given["vcsRepoId"])
     if given["vcsInstallationId"] != LOCAL_INSTALLATION:
-        raise NotFoundError("GitHub installation", given["vcsInstallationId"])
+        followed = await request.services.mirrors.follow(
+            request.user, given["vcsInstallationId"], wanted
+        )
+        return {**given, "vcsFullName": followed.full_name}
     repositories = request.services.store.repositories
     if wanted.isdecimal():
         repository = await repositories.get(int(wanted))

@@ -1,5 +1,6 @@
 """Commits: the files that a deployment of a branch is built from."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from anyio import to_thread
@@ -30,7 +31,9 @@ class Commits:
         Raises:
             InvalidRequestError: It is not one of this machine's, or not the owner's any more.
         """
-        repository = await repository_of_source(self._store.repositories, project.source)
+        repository = await repository_of_source(
+            self._store.repositories, project.source, project.user_id
+        )
         if repository is None or repository.user_id != project.user_id:
             raise InvalidRequestError(
                 "The project's repository is not one of yours on this machine. Create one with "
@@ -53,7 +56,8 @@ class Commits:
             return
         project = await self._store.projects.by_id(deployment.project_id)
         source = project.source if project is not None else {}
-        repository = await repository_of_source(self._store.repositories, source)
+        user_id = project.user_id if project is not None else ""
+        repository = await repository_of_source(self._store.repositories, source, user_id)
         revision = deployment.revision or {}
         if repository is None:
             reason = "The repository of this project is not on this machine any more."
@@ -82,9 +86,12 @@ class Commits:
         await self._store.deployments.append_build_log(deployment.id, "checkout", [heading, *notes])
 
 
-async def repository_of_source(repositories: Repositories, source: "Json") -> Repository | None:
-    """The repository of this machine that a project's source names."""
+async def repository_of_source(
+    repositories: Repositories, source: Mapping[str, Json], user_id: str
+) -> Repository | None:
+    """The repository of this machine that a project's source names, or that follows it."""
+    installation_id = str(source.get("vcsInstallationId", ""))
     number = str(source.get("vcsRepoId", ""))
-    if source.get("vcsInstallationId") != LOCAL_INSTALLATION or not number.isdecimal():
-        return None
-    return await repositories.get(int(number))
+    if installation_id != LOCAL_INSTALLATION:
+        return await repositories.following(user_id, installation_id, number)
+    return await repositories.get(int(number)) if number.isdecimal() else None

@@ -160,7 +160,7 @@ class Pushes:
 
     async def _forget(self, repository: Repository, branch: str, outcome: PushOutcome) -> None:
         await self._store.repositories.record(repository.id, branch, None, lambda _: None)
-        for project in await self._projects(repository):
+        for project in await self.projects(repository):
             removed = await self._previews.remove(project, branch)
             outcome.notes += [f"{project.unique_name}: the preview {name} goes" for name in removed]
 
@@ -174,7 +174,7 @@ class Pushes:
     ) -> None:
         commit = await to_thread.run_sync(self._commits.bare(repository).commit, after)
         wanted = []
-        projects = await self._projects(repository)
+        projects = await self.projects(repository)
         if not projects:
             outcome.notes.append(
                 f"No project is built from {repository.full_name} yet: create one of type vcs "
@@ -247,7 +247,8 @@ class Pushes:
             return ""
         return f"nothing in {folder} has changed"
 
-    async def _projects(self, repository: Repository) -> list[Project]:
+    async def projects(self, repository: Repository) -> list[Project]:
+        """The active projects that are built from a repository."""
         return await self._store.repositories.projects(repository, LOCAL_INSTALLATION)
 
 

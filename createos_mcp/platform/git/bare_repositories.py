@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
 from createos_mcp.platform.errors import GitFailedError
-from createos_mcp.platform.git.git_commands import run_git
+from createos_mcp.platform.git.git_commands import more_configuration, run_git
 
 MAX_TREE_BYTES = 500 * 2**20
 MAX_TREE_ENTRIES = 20_000
@@ -75,6 +75,25 @@ class BareRepository:
         told = run_git(self.place, ("for-each-ref", "--format=%(objectname) %(refname)", _HEADS))
         pairs = (line.split(" ", 1) for line in told.splitlines())
         return {name.removeprefix(_HEADS): sha for sha, name in pairs}
+
+    def fetch(self, url: str, *, header: str) -> None:
+        """Take over the branches of another repository, and forget those that it has no more.
+
+        Args:
+            url: Where it is.
+            header: Sent to that address alone; it is in no file and on no command line.
+
+        Raises:
+            GitFailedError: It cannot be reached, or does not accept the header.
+        """
+        words = ("fetch", "--quiet", "--prune", "--no-tags", "--force", url,
+                 f"+{_HEADS}*:{_HEADS}*")  # fmt: skip
+        run_git(
+            self.place,
+            words,
+            GIT_ALLOW_PROTOCOL="https:http",
+            **more_configuration({f"http.{url}.extraHeader": header}),
+        )
 
     def set_default_branch(self, name: str) -> None:
         """Lead clones to a branch."""

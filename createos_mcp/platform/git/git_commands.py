@@ -26,15 +26,6 @@ _CONFIGURATION: Mapping[str, str] = {
 
 def git_environ() -> dict[str, str]:
     """What a git process of the platform sees: nothing of the user's own configuration."""
-    pairs = enumerate(_CONFIGURATION.items())
-    numbered = {
-        name: text
-        for number, (key, value) in pairs
-        for name, text in (
-            (f"GIT_CONFIG_KEY_{number}", key),
-            (f"GIT_CONFIG_VALUE_{number}", value),
-        )
-    }
     return {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "HOME": os.devnull,
@@ -42,9 +33,26 @@ def git_environ() -> dict[str, str]:
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_TERMINAL_PROMPT": "0",
-        "GIT_CONFIG_COUNT": str(len(_CONFIGURATION)),
-        **numbered,
+        **_numbered(_CONFIGURATION),
     }
+
+
+def more_configuration(added: Mapping[str, str]) -> dict[str, str]:
+    """Variables that add to the constant configuration of one call."""
+    return _numbered({**_CONFIGURATION, **added})
+
+
+def _numbered(configuration: Mapping[str, str]) -> dict[str, str]:
+    """Configuration as variables: `GIT_CONFIG_KEY_0=gc.auto`."""
+    numbered = {
+        name: text
+        for number, (key, value) in enumerate(configuration.items())
+        for name, text in (
+            (f"GIT_CONFIG_KEY_{number}", key),
+            (f"GIT_CONFIG_VALUE_{number}", value),
+        )
+    }
+    return {"GIT_CONFIG_COUNT": str(len(configuration)), **numbered}
 
 
 def run_git(place: Path, words: Sequence[str], **environ: str) -> str:

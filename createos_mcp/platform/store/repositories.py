@@ -27,11 +27,15 @@ class Repository:
     """The user's name, the first part of the address."""
     name: str
     default_branch: str
+    installation_id: int | None = None
+    """The account on GitHub whose repository this one follows."""
+    remote_id: str | None = None
+    remote_name: str | None = None
 
     @property
     def full_name(self) -> str:
-        """`owner/name`."""
-        return f"{self.owner}/{self.name}"
+        """`owner/name`, there if it follows another."""
+        return self.remote_name or f"{self.owner}/{self.name}"
 
 
 class Repositories:
@@ -75,6 +79,45 @@ class Repositories:
     async def named(self, user_id: str, name: str) -> Repository | None:
         """A user's repository of that name."""
         return await self._one("repository_named", user_id=user_id, name=name)
+
+    async def follow(
+        self,
+        *,
+        user_id: str,
+        installation_id: int,
+        remote_id: str,
+        remote_name: str,
+        default_branch: str,
+    ) -> Repository:
+        """A user's repository that follows one of GitHub's, stored if there is none."""
+        await self._database.run(
+            "follow_repository",
+            user_id=user_id,
+            # No name of a repository here has a slash.
+            name=f"{installation_id}/{remote_id}",
+            default_branch=default_branch,
+            created_at=format_time(self._now()),
+            installation_id=installation_id,
+            remote_id=remote_id,
+            remote_name=remote_name,
+        )
+        found = await self.following(user_id, str(installation_id), remote_id)
+        if found is None:
+            raise LookupError(remote_name)
+        return found
+
+    async def following(
+        self, user_id: str, installation_id: str, remote_id: str
+    ) -> Repository | None:
+        """A user's repository that follows that one of GitHub's."""
+        if not installation_id.isdecimal():
+            return None
+        return await self._one(
+            "repository_following",
+            user_id=user_id,
+            installation_id=int(installation_id),
+            remote_id=remote_id,
+        )
 
     async def of(self, user_id: str) -> list[Repository]:
         """A user's repositories by name."""
@@ -124,13 +167,17 @@ class Repositories:
 
         return await self._database.write(write)
 
-    async def projects(self, repository: Repository, installation_id: str) -> list[Project]:
+    async def projects(self, repository: Repository, local_installation: str) -> list[Project]:
         """The owner's active projects that are built from a repository."""
         rows = await self._database.read(
             "projects_of_repository",
             user_id=repository.user_id,
-            installation_id=installation_id,
-            repository_id=str(repository.id),
+            installation_id=(
+                local_installation
+                if repository.remote_id is None
+                else str(repository.installation_id)
+            ),
+            repository_id=repository.remote_id or str(repository.id),
         )
         return [project_of(row) for row in rows]
 

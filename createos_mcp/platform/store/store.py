@@ -12,6 +12,7 @@ from createos_mcp.platform.store.database import Database, open_database
 from createos_mcp.platform.store.deployments import Deployments
 from createos_mcp.platform.store.domains import Domains
 from createos_mcp.platform.store.environments import Environments
+from createos_mcp.platform.store.git_accounts import GitAccounts
 from createos_mcp.platform.store.groups import Groups
 from createos_mcp.platform.store.ports import Ports
 from createos_mcp.platform.store.projects import Projects
@@ -61,6 +62,7 @@ class Store:
         self.repositories = Repositories(database, now=now)
         self.templates = Templates(database, now=now)
         self.scans = Scans(database, now=now)
+        self.git_accounts = GitAccounts(database, sealer, now=now)
         self.registry_credentials = RegistryCredentials(database, sealer, now=now)
         self.replaced_variables = ReplacedVariables(database, now=now)
         self.replica_sets = ReplicaSets(database)

@@ -10,9 +10,22 @@ JOIN users ON users.id = user_id WHERE repositories.id = :id;
 SELECT repositories.*, users.name AS owner FROM repositories
 JOIN users ON users.id = user_id WHERE user_id = :user_id AND repositories.name = :name;
 
+-- repository_following --
+SELECT repositories.*, users.name AS owner FROM repositories JOIN users ON users.id = user_id
+WHERE user_id = :user_id AND installation_id = :installation_id AND remote_id = :remote_id;
+
 -- repositories_of --
 SELECT repositories.*, users.name AS owner FROM repositories
-JOIN users ON users.id = user_id WHERE user_id = :user_id ORDER BY repositories.name;
+JOIN users ON users.id = user_id WHERE user_id = :user_id AND remote_id IS NULL
+ORDER BY repositories.name;
+
+-- follow_repository --
+INSERT INTO repositories (
+    user_id, name, default_branch, created_at, installation_id, remote_id, remote_name
+) VALUES (
+    :user_id, :name, :default_branch, :created_at, :installation_id, :remote_id, :remote_name
+) ON CONFLICT (user_id, name) DO UPDATE SET remote_name = :remote_name,
+default_branch = :default_branch;
 
 -- all_repositories --
 SELECT repositories.*, users.name AS owner FROM repositories
