@@ -101,6 +101,7 @@ def create_api(*, catalog: Catalog, services: Services) -> Starlette:
                 methods=[operation.http.method],
             )
             for operation in operations
+            if operation.name in HANDLERS
         ),
         *(
             Route(path, _serve_operation(catalog.operations[name], services, validation))

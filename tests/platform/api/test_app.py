@@ -7,6 +7,7 @@ import pytest
 
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.values import Json
+from createos_mcp.platform.api.app import HANDLERS
 from tests.platform.answering_engines import answering_engine
 from tests.platform.platforms import ANSWERING, Api, running_platform
 
@@ -35,8 +36,10 @@ async def test_an_answer_without_a_good_key_is_401_in_the_envelope_and_says_what
 
 
 async def test_every_operation_has_a_route_and_is_served(tmp_path: Path) -> None:
+    catalog = load_catalog(local=True)
+    assert HANDLERS.keys() == catalog.operations.keys()
     async with running_platform(tmp_path) as api:
-        for operation in load_catalog(local=True).operations.values():
+        for operation in catalog.operations.values():
             path = operation.http.path
             for argument in operation.input_schema["properties"]:
                 path = path.replace(f"{{{argument}}}", NOWHERE)
