@@ -23,7 +23,7 @@ from tests.platform.platforms import UNFINISHED, zip_of
 from tests.programs import needs
 
 ROOT = Path(__file__).parent.parent.parent
-PACKED = ("pyproject.toml", "README.md", "LICENSE", "createos_mcp", "tool_schemas")
+PACKED = ("pyproject.toml", "README.md", "LICENSE", "createos_mcp", "tool_schemas", "starters")
 BUILD_PATIENCE_S = 400.0
 
 
