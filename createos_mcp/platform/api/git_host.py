@@ -20,8 +20,8 @@ from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.store.repositories import Repository
 from createos_mcp.platform.store.store import Store
 
-AT_ONCE = 8
-"""Git processes; more wait."""
+READS_AT_ONCE, PUSHES_AT_ONCE = 8, 32
+"""Git processes; more wait. A push lasts until its build has ended."""
 
 _PARTS = 3
 _REQUESTS = {("GET", "info/refs"), ("POST", UPLOAD), ("POST", RECEIVE)}
@@ -39,7 +39,8 @@ class GitHost:
         self._store = store
         self._pushes = pushes
         self._data_dir = data_dir
-        self._slots = anyio.CapacityLimiter(AT_ONCE)
+        self._reads = anyio.CapacityLimiter(READS_AT_ONCE)
+        self._writes = anyio.CapacityLimiter(PUSHES_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request of a git client to one of the caller's own repositories."""
@@ -58,7 +59,7 @@ class GitHost:
             await PlainTextResponse(text, HTTPStatus.NOT_FOUND)(scope, receive, send)
             return
         place = self._data_dir.repository(repository.id)
-        async with self._slots:
+        async with self._writes if rest == RECEIVE else self._reads:
             await serve_git(
                 scope,
                 receive,

@@ -280,7 +280,7 @@ class Deployer:
         else:
             await self._supervisor.publish_status(deployment_id)
             if self.on_live is not None:
-                await self.on_live(deployment_id)
+                self._background.start(self.on_live, deployment_id)
 
     async def _replace_at(self, deployment: Deployment, route_id: str) -> None:
         """Run a deployment in an environment, unless that has a newer one, or by itself."""

@@ -10,7 +10,7 @@ from anyio import to_thread
 
 from createos_mcp.platform.deploy.commits import Commits
 from createos_mcp.platform.deploy.pushes import Pushes
-from createos_mcp.platform.errors import GitFailedError, GitHubError, NotFoundError
+from createos_mcp.platform.errors import GitFailedError, GitHubError, NotFoundError, PlatformError
 from createos_mcp.platform.git.github import GitHub
 from createos_mcp.platform.models import Project, User
 from createos_mcp.platform.store.git_accounts import GitAccount
@@ -100,7 +100,7 @@ class Mirrors:
                     if await self._pushes.projects(repository):
                         await self._fetch(repository)
                         await self._pushes.look(repository)
-                except GitFailedError as error:
+                except PlatformError as error:
                     logger.warning("%s cannot be followed: %s", repository.remote_name, error)
 
     async def _fetch(self, repository: Repository) -> None:

@@ -18,7 +18,7 @@ from createos_mcp.platform.deploy.commits import LOCAL_INSTALLATION, Commits
 from createos_mcp.platform.deploy.deployer import Deployer
 from createos_mcp.platform.deploy.previews import Previews
 from createos_mcp.platform.deploy.repository_host import RepositoryHost
-from createos_mcp.platform.errors import GitFailedError, InvalidRequestError, Refusal
+from createos_mcp.platform.errors import GitFailedError, InvalidRequestError, PlatformError, Refusal
 from createos_mcp.platform.git.bare_repositories import Commit
 from createos_mcp.platform.ids import new_id
 from createos_mcp.platform.models import GIT_SOURCE, Deployment, Project
@@ -77,7 +77,7 @@ class Pushes:
             try:
                 await self._host.restore(repository)
                 await self.look(repository)
-            except GitFailedError as error:
+            except PlatformError as error:
                 logger.warning("repository %s cannot be read: %s", repository.full_name, error)
 
     async def look(self, repository: Repository) -> PushOutcome:
