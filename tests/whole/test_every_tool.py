@@ -471,7 +471,7 @@ async def repositories(stage: Stage) -> None:
     (entry,) = tree["tree"]
     assert "index.html" in entry["path"]
     refused = await agent.refusal("InstallGithubApp", installationId=7, code="x")
-    assert "GitHub is not connected to this platform" in refused
+    assert "`createos-mcp platform github login`" in refused
 
 
 async def scans(stage: Stage) -> None:

@@ -10,7 +10,6 @@ from createos_mcp.platform.api.api_request import ApiRequest, Handlers
 from createos_mcp.platform.deploy.commits import LOCAL_INSTALLATION
 from createos_mcp.platform.deploy.pushes import as_refusal
 from createos_mcp.platform.errors import (
-    ForbiddenError,
     GitFailedError,
     InvalidRequestError,
     NotFoundError,
@@ -46,10 +45,10 @@ async def install_app(_request: ApiRequest) -> Json:
     """Refuse a code of GitHub's redirect, which no app of this platform has asked for.
 
     Raises:
-        ForbiddenError: Always, with the way that works here.
+        InvalidRequestError: Always, with the way that works here.
     """
-    raise ForbiddenError(
-        "No GitHub App sends codes to this platform. The owner of the machine connects an account "
+    raise InvalidRequestError(
+        "code: no GitHub App sends codes to this platform. The owner of the machine connects an account "
         "with a token: `createos-mcp platform github login`. The account of this machine, "
         f"installation {LOCAL_INSTALLATION}, is always there."
     )
