@@ -332,12 +332,12 @@ COMMANDS: tuple[Command, ...] = (
         arguments=(
             _FOR_USER,
             Argument(
-                name="--api-url",
+                name="--github-api",
                 help="Of GitHub Enterprise. Default: https://api.github.com.",
                 options={"metavar": "URL", "default": "https://api.github.com"},
             ),
             Argument(
-                name="--git-url",
+                name="--github-git",
                 help="Of GitHub Enterprise. Default: https://github.com.",
                 options={"metavar": "URL", "default": "https://github.com"},
             ),

@@ -154,8 +154,8 @@ def connect_github_command(invocation: Invocation) -> int:
                 data_dir,
                 token,
                 user=given.get("for_user"),
-                api_url=given["api_url"],
-                git_url=given["git_url"],
+                api_url=given["github_api"],
+                git_url=given["github_git"],
             )
         )
     say(f"{account.username} is connected (vcsInstallationId {account.installation_id}).")

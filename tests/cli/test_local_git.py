@@ -80,3 +80,19 @@ def test_a_repository_is_made_pushed_to_without_a_password_and_deleted(
     assert remote.rpartition("/git/")[0] not in (home / ".gitconfig").read_text()
     assert (unsure.returncode, gone.returncode, missing.returncode) == (1, 0, 1)
     assert "No repository" in missing.stderr
+
+
+def test_an_account_on_github_takes_its_token_from_the_input_and_says_what_is_wrong(
+    tmp_path: Path,
+) -> None:
+    settings = {"CREATEOS_DATA_DIR": str(tmp_path / "data")}
+    words = ("platform", "github")
+    nowhere = "http://127.0.0.1:9"
+    empty = run(*words, "login", **settings)
+    away = run(*words, "login", "--github-api", nowhere, stdin="ghp_canary\n", **settings)
+    unknown = run(*words, "logout", "octo", **settings)
+    assert (empty.returncode, away.returncode, unknown.returncode) == (1, 1, 1)
+    assert "no token was given" in empty.stderr
+    assert f"{nowhere} cannot be reached" in away.stderr
+    assert "ghp_canary" not in away.stdout + away.stderr
+    assert unknown.stdout == "There is none.\n"

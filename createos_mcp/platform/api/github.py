@@ -48,7 +48,7 @@ async def install_app(_request: ApiRequest) -> Json:
         InvalidRequestError: Always, with the way that works here.
     """
     raise InvalidRequestError(
-        "code: no GitHub App sends codes to this platform. The owner of the machine connects an account "
+        "code: no GitHub App sends codes to this platform. Its owner connects an account "
         "with a token: `createos-mcp platform github login`. The account of this machine, "
         f"installation {LOCAL_INSTALLATION}, is always there."
     )
