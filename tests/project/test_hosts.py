@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 HOSTS = (
     *("registry.npm" + "js.org", "registry.yarn" + "pkg.com", "npm.pkg." + "github.com"),
     *("py" + "pi.org", "files.python" + "hosted.org", "static.crates" + ".io"),
+    "npm" + "js.com",
     *("proxy.golang" + ".org", "npm.js" + "r.io", "registry-1.docker" + ".io"),
 )
 FORBIDDEN = re.compile("|".join([*map(re.escape, HOSTS), r"(?<![\w.}])/roo" + r"t/\w*[.\w]"]))

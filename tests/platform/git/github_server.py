@@ -1,4 +1,4 @@
-"""GitHub's API as `emulate` of npm serves it: https://www.npmjs.com/package/emulate."""
+"""GitHub's API as the npm package `emulate` serves it."""
 
 import shutil
 import socket
