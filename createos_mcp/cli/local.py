@@ -1,15 +1,17 @@
 """The local platform as the command line and the backend see it: found, started, stopped."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 
 from createos_mcp.cli.commands import Invocation
 from createos_mcp.cli.terminal import say, say_progress
 from createos_mcp.client.target import ApiTarget, Credentials
-from createos_mcp.contract.errors import PlatformNotStartedError
+from createos_mcp.contract.errors import PlatformNotStartedError, UserRefusedError
 from createos_mcp.contract.platform_settings import PlatformSettings
 from createos_mcp.platform import daemon
 from createos_mcp.platform.config import PlatformConfig
-from createos_mcp.platform.errors import StartupError
+from createos_mcp.platform.errors import PlatformError, StartupError
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.settings.settings import Settings
 
@@ -34,6 +36,19 @@ def config_of(settings: Settings) -> PlatformConfig:
     """How the settings set the platform up."""
     chosen = {row.name: getattr(settings.platform, row.name) for row in fields(PlatformSettings)}
     return PlatformConfig(data_dir=DataDir(settings.platform_dir), **chosen)
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Say in a sentence what the platform's own parts refuse to the owner of the machine.
+
+    Raises:
+        UserRefusedError: They do.
+    """
+    try:
+        yield
+    except PlatformError as error:
+        raise UserRefusedError(str(error)) from error
 
 
 def stop_command(invocation: Invocation) -> int:

@@ -4,19 +4,16 @@ import json
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from getpass import getpass
 
 import anyio
 
 from createos_mcp.cli.commands import Invocation
-from createos_mcp.cli.local import config_of, locate_platform
+from createos_mcp.cli.local import config_of, explained, locate_platform
 from createos_mcp.cli.tables import write_table
 from createos_mcp.cli.terminal import say
 from createos_mcp.contract.errors import UserRefusedError
 from createos_mcp.platform import daemon, repositories
-from createos_mcp.platform.errors import PlatformError
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.store.repositories import Repository
 
@@ -34,7 +31,7 @@ def create_repository_command(invocation: Invocation) -> int:
     given = invocation.given
     target = locate_platform(invocation)
     config = config_of(invocation.settings)
-    with _explained():
+    with explained():
         made = anyio.run(
             lambda: repositories.create_repository(
                 config.data_dir, given["name"], user=given.get("for_user")
@@ -63,7 +60,7 @@ def remove_repository_command(invocation: Invocation) -> int:
         say(f"This deletes {given['name']} with its history. Type its name to confirm:")
         if sys.stdin.readline().strip() != given["name"]:
             raise UserRefusedError("nothing was deleted")
-    with _explained():
+    with explained():
         anyio.run(
             lambda: repositories.remove_repository(
                 config.data_dir, given["name"], user=given.get("for_user")
@@ -148,7 +145,7 @@ def connect_github_command(invocation: Invocation) -> int:
     if not token:
         raise UserRefusedError("no token was given; type it, or pass it over standard input")
     data_dir = config_of(invocation.settings).data_dir
-    with _explained(), daemon.holding_starts(data_dir):
+    with explained(), daemon.holding_starts(data_dir):
         account = anyio.run(
             lambda: repositories.connect_github(
                 data_dir,
@@ -170,7 +167,7 @@ def disconnect_github_command(invocation: Invocation) -> int:
     """
     given = invocation.given
     data_dir = config_of(invocation.settings).data_dir
-    with _explained():
+    with explained():
         is_gone = anyio.run(
             lambda: repositories.disconnect_github(
                 data_dir, given["account"], user=given.get("for_user")
@@ -205,11 +202,3 @@ def _configure(invocation: Invocation, *words: str, missing_ok: bool = False) ->
         raise UserRefusedError("git is not installed; on Debian: apt-get install git") from error
     if done.returncode and not missing_ok:
         raise UserRefusedError(f"git config: {done.stderr.strip()}")
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    try:
-        yield
-    except PlatformError as error:
-        raise UserRefusedError(str(error)) from error

@@ -1,18 +1,15 @@
 """Reviews of templates and credits of users, from the command line."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import anyio
 
 from createos_mcp.cli.commands import Invocation
-from createos_mcp.cli.local import config_of
+from createos_mcp.cli.local import config_of, explained
 from createos_mcp.cli.tables import write_table
 from createos_mcp.cli.terminal import say
 from createos_mcp.contract.errors import UserRefusedError
 from createos_mcp.platform import daemon, marketplace
-from createos_mcp.platform.errors import PlatformError
 
 _COLUMNS = ("ID", "NAME", "AUTHOR", "CREDITS")
 
@@ -25,7 +22,7 @@ def review_command(invocation: Invocation) -> int:
     """
     given = invocation.given
     data_dir = config_of(invocation.settings).data_dir
-    with _explained(), daemon.holding_starts(data_dir):
+    with explained(), daemon.holding_starts(data_dir):
         if given["template"] is None:
             return _list(invocation)
         if given["approve"] == (given["reject"] is not None):
@@ -59,15 +56,7 @@ def add_credits_command(invocation: Invocation) -> int:
     """
     given = invocation.given
     data_dir = config_of(invocation.settings).data_dir
-    with _explained(), daemon.holding_starts(data_dir):
+    with explained(), daemon.holding_starts(data_dir):
         balance = anyio.run(marketplace.add_credits, data_dir, given["user"], given["amount"])
     say(f"{given['user']} has {balance / 100:.2f} credits.")
     return 0
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    try:
-        yield
-    except PlatformError as error:
-        raise UserRefusedError(str(error)) from error

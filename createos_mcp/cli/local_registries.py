@@ -8,12 +8,11 @@ from getpass import getpass
 import anyio
 
 from createos_mcp.cli.commands import Invocation
-from createos_mcp.cli.local import config_of
+from createos_mcp.cli.local import config_of, explained
 from createos_mcp.cli.tables import write_table
 from createos_mcp.cli.terminal import say
 from createos_mcp.contract.errors import UserRefusedError
 from createos_mcp.platform import daemon, registries
-from createos_mcp.platform.errors import PlatformError
 from createos_mcp.platform.store.registry_credentials import RegistryLogin
 
 _COLUMNS = ("REGISTRY", "USER", "PROJECT", "NAME THERE")
@@ -31,19 +30,16 @@ def log_in_command(invocation: Invocation) -> int:
     if not password:
         raise UserRefusedError("no password was given; type it, or pass it over standard input")
     login = RegistryLogin(registry=given["registry"], username=given["username"], password=password)
-    try:
-        with daemon.holding_starts(config.data_dir):
-            anyio.run(
-                partial(
-                    registries.log_in,
-                    config.data_dir,
-                    login,
-                    user=given.get("for_user"),
-                    project=given.get("for_project"),
-                )
+    with explained(), daemon.holding_starts(config.data_dir):
+        anyio.run(
+            partial(
+                registries.log_in,
+                config.data_dir,
+                login,
+                user=given.get("for_user"),
+                project=given.get("for_project"),
             )
-    except PlatformError as error:
-        raise UserRefusedError(str(error)) from error
+        )
     say(f"Images of {login.registry} are pulled as {login.username} from now on.")
     return 0
 
@@ -56,7 +52,7 @@ def log_out_command(invocation: Invocation) -> int:
     """
     given = invocation.given
     config = config_of(invocation.settings)
-    try:
+    with explained():
         is_gone = anyio.run(
             partial(
                 registries.log_out,
@@ -66,8 +62,6 @@ def log_out_command(invocation: Invocation) -> int:
                 project=given.get("for_project"),
             )
         )
-    except PlatformError as error:
-        raise UserRefusedError(str(error)) from error
     say(f"The credentials for {given['registry']} were removed." if is_gone else "There are none.")
     return 0 if is_gone else 1
 

@@ -1,19 +1,15 @@
 """Users of the local platform, from the command line."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import anyio
 
 from createos_mcp.cli.commands import Invocation
-from createos_mcp.cli.local import config_of
+from createos_mcp.cli.local import config_of, explained
 from createos_mcp.cli.tables import write_table
 from createos_mcp.cli.terminal import say
-from createos_mcp.contract.errors import UserRefusedError
 from createos_mcp.platform import daemon, users
 from createos_mcp.platform.config import PlatformConfig
-from createos_mcp.platform.errors import PlatformError
 from createos_mcp.platform.state import read_state
 
 _COLUMNS = ("NAME", "ID", "SINCE")
@@ -31,7 +27,7 @@ def add_user_command(invocation: Invocation) -> int:
         UserRefusedError: The name is taken or of a form that is not allowed.
     """
     config = config_of(invocation.settings)
-    with _explained(), daemon.holding_starts(config.data_dir):
+    with explained(), daemon.holding_starts(config.data_dir):
         user, key = anyio.run(users.add_user, config.data_dir, invocation.given["name"])
     api_url = _api_url(config)
     if invocation.given["json"]:
@@ -45,7 +41,7 @@ def add_user_command(invocation: Invocation) -> int:
 
 def list_users_command(invocation: Invocation) -> int:
     """Show who may use the platform, its owner first."""
-    with _explained():
+    with explained():
         found = anyio.run(users.list_users, config_of(invocation.settings).data_dir)
     if invocation.given["json"]:
         listed = [{"id": u.id, "name": u.name, "createdAt": u.created_at} for u in found]
@@ -55,15 +51,6 @@ def list_users_command(invocation: Invocation) -> int:
     if not found:
         say("The platform has not been started yet and has no users.")
     return 0
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    """Errors of the platform as the command line shows them."""
-    try:
-        yield
-    except PlatformError as error:
-        raise UserRefusedError(str(error)) from error
 
 
 def _api_url(config: PlatformConfig) -> str | None:

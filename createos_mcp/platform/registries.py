@@ -1,21 +1,17 @@
 """Registries of images: credentials that the owner of the machine gives, whether it runs or not."""
 
 import re
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from collections.abc import Sequence
 
-from createos_mcp.platform.api.auth import ensure_first_key
 from createos_mcp.platform.errors import NotFoundError, RegistryNameError
 from createos_mcp.platform.models import User
+from createos_mcp.platform.owner_store import find_user, open_owner_store
 from createos_mcp.platform.paths import DataDir
-from createos_mcp.platform.sealing import Sealer
 from createos_mcp.platform.store.registry_credentials import RegistryLogin, RegistryRow
-from createos_mcp.platform.store.store import Store, open_store
+from createos_mcp.platform.store.store import Store
 
 HUB = "docker.io"
 _REGISTRY = re.compile(r"(?:[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*|\[[0-9a-fA-F:]+\])(?::\d{1,5})?")
-_NO_PORTS = range(0)
 
 
 async def log_in(
@@ -36,8 +32,7 @@ async def log_in(
         NotFoundError: There is no such user or project.
     """
     _check_registry(login.registry)
-    async with _open(data_dir) as store:
-        await ensure_first_key(store.accounts, data_dir.key_file)
+    async with open_owner_store(data_dir) as store:
         owner, project_id = await _find(store, user, project)
         await store.registry_credentials.set(login, user_id=owner.id, project_id=project_id)
 
@@ -52,7 +47,7 @@ async def log_out(
     """
     if not data_dir.database.exists():
         return False
-    async with _open(data_dir) as store:
+    async with open_owner_store(data_dir) as store:
         owner, project_id = await _find(store, user, project)
         return await store.registry_credentials.remove(
             registry, user_id=owner.id, project_id=project_id
@@ -63,7 +58,7 @@ async def list_logins(data_dir: DataDir) -> Sequence[RegistryRow]:
     """Everybody's credentials, without their secrets."""
     if not data_dir.database.exists():
         return []
-    async with _open(data_dir) as store:
+    async with open_owner_store(data_dir) as store:
         return await store.registry_credentials.all()
 
 
@@ -73,24 +68,10 @@ def _check_registry(registry: str) -> None:
 
 
 async def _find(store: Store, user: str | None, project: str | None) -> tuple[User, str | None]:
-    users = await store.accounts.users()
-    found = [one for one in users if user is None or one.name == user]
-    if not found:
-        raise NotFoundError("user", user or "")
+    owner = await find_user(store, user)
     if project is None:
-        return found[0], None
-    named = await store.projects.named(found[0].id, project)
+        return owner, None
+    named = await store.projects.named(owner.id, project)
     if named is None:
         raise NotFoundError("project", project)
-    return found[0], named.id
-
-
-@asynccontextmanager
-async def _open(data_dir: DataDir) -> AsyncIterator[Store]:
-    async with open_store(
-        data_dir.database,
-        app_ports=_NO_PORTS,
-        sealer=Sealer(data_dir.sealing_key),
-        now=lambda: datetime.now(UTC),
-    ) as store:
-        yield store
+    return owner, named.id

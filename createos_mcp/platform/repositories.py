@@ -1,23 +1,15 @@
 """Git repositories, as the owner of the machine makes and lists them, whether it runs or not."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from collections.abc import Sequence
 
 import httpx2
 
-from createos_mcp.platform.api.auth import ensure_first_key
 from createos_mcp.platform.deploy.repository_host import RepositoryHost
-from createos_mcp.platform.errors import NotFoundError
 from createos_mcp.platform.git.github import GitHub
-from createos_mcp.platform.models import User
+from createos_mcp.platform.owner_store import find_user, open_owner_store
 from createos_mcp.platform.paths import DataDir
-from createos_mcp.platform.sealing import Sealer
 from createos_mcp.platform.store.git_accounts import GitAccount
 from createos_mcp.platform.store.repositories import Repository
-from createos_mcp.platform.store.store import Store, open_store
-
-_NO_PORTS = range(0)
 
 
 async def create_repository(data_dir: DataDir, name: str, *, user: str | None) -> Repository:
@@ -28,9 +20,8 @@ async def create_repository(data_dir: DataDir, name: str, *, user: str | None) -
         NameTakenError: The user has one of that name.
         NotFoundError: There is no such user.
     """
-    async with _open(data_dir) as store:
-        await ensure_first_key(store.accounts, data_dir.key_file)
-        owner = await _find(store, user)
+    async with open_owner_store(data_dir) as store:
+        owner = await find_user(store, user)
         return await RepositoryHost(store.repositories, data_dir).create(owner.id, name)
 
 
@@ -40,9 +31,8 @@ async def remove_repository(data_dir: DataDir, name: str, *, user: str | None) -
     Raises:
         NotFoundError: There is no such user or repository.
     """
-    async with _open(data_dir) as store:
-        await ensure_first_key(store.accounts, data_dir.key_file)
-        owner = await _find(store, user)
+    async with open_owner_store(data_dir) as store:
+        owner = await find_user(store, user)
         await RepositoryHost(store.repositories, data_dir).remove(owner.id, name)
 
 
@@ -50,7 +40,7 @@ async def list_hosted(data_dir: DataDir) -> Sequence[Repository]:
     """Everybody's repositories; none before the platform's first start."""
     if not data_dir.database.exists():
         return []
-    async with _open(data_dir) as store:
+    async with open_owner_store(data_dir) as store:
         return await store.repositories.all()
 
 
@@ -63,9 +53,8 @@ async def connect_github(
         GitHubError: GitHub does not accept it, or does not answer.
         NotFoundError: There is no such user.
     """
-    async with _open(data_dir) as store, httpx2.AsyncClient() as client:
-        await ensure_first_key(store.accounts, data_dir.key_file)
-        owner = await _find(store, user)
+    async with open_owner_store(data_dir) as store, httpx2.AsyncClient() as client:
+        owner = await find_user(store, user)
         told = await GitHub(client, api_url, token).user()
         account = GitAccount(
             user_id=owner.id,
@@ -87,24 +76,6 @@ async def disconnect_github(data_dir: DataDir, username: str, *, user: str | Non
     """
     if not data_dir.database.exists():
         return False
-    async with _open(data_dir) as store:
-        owner = await _find(store, user)
+    async with open_owner_store(data_dir) as store:
+        owner = await find_user(store, user)
         return await store.git_accounts.remove(owner.id, username)
-
-
-async def _find(store: Store, user: str | None) -> User:
-    for one in await store.accounts.users():
-        if user is None or one.name.lower() == user.lower():
-            return one
-    raise NotFoundError("user", user or "")
-
-
-@asynccontextmanager
-async def _open(data_dir: DataDir) -> AsyncIterator[Store]:
-    async with open_store(
-        data_dir.database,
-        app_ports=_NO_PORTS,
-        sealer=Sealer(data_dir.sealing_key),
-        now=lambda: datetime.now(UTC),
-    ) as store:
-        yield store

@@ -215,7 +215,7 @@ async def open_platform(
             )
             await anyio.to_thread.run_sync(builder.end_interrupted)
             await deployer.recover()
-            await pushes.recover()
+            background.start(pushes.recover)
             await scanner.recover()
             template_files = TemplateFiles(data_dir)
             await template_files.list_starters(store.templates)

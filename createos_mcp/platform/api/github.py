@@ -86,7 +86,7 @@ async def list_branches(request: ApiRequest) -> Json:
     if request.arguments.get("protected") == "true":
         return []
     bare = _bare(request, repository)
-    branches = await _ask(bare.branches)
+    branches = await _branches_of(bare)
     page = request.arguments.get("page", 1)
     size = request.arguments.get("per-page", DEFAULT_PER_PAGE)
     rows = sorted(branches.items())[(page - 1) * size : page * size]
@@ -104,7 +104,7 @@ async def read_content(request: ApiRequest) -> Json:
     repository = await _repository(request)
     bare = _bare(request, repository)
     branch = request.arguments["branch"]
-    branches = await _ask(bare.branches)
+    branches = await _branches_of(bare)
     if branch not in branches:
         raise NotFoundError("branch", branch)
     tree = request.arguments.get("treeSha") or branches[branch]
@@ -146,9 +146,9 @@ def _bare(request: ApiRequest, repository: Repository) -> BareRepository:
     return BareRepository(request.services.config.data_dir.repository(repository.id))
 
 
-async def _ask(read: "Json") -> Json:
+async def _branches_of(bare: BareRepository) -> Mapping[str, str]:
     try:
-        return await to_thread.run_sync(read)
+        return await to_thread.run_sync(bare.branches)
     except GitFailedError as error:
         raise as_refusal(error) from error
 

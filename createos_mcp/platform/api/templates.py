@@ -24,10 +24,12 @@ from createos_mcp.platform.ids import new_id
 from createos_mcp.platform.models import Project
 from createos_mcp.platform.states import ProjectType, TemplateStatus
 from createos_mcp.platform.store.repositories import DEFAULT_BRANCH, Repository
-from createos_mcp.platform.store.templates import Purchase, Template, TemplateText
+from createos_mcp.platform.store.templates import NewTemplate, Purchase, Template, TemplateText
 
-_OWN_SETTINGS = ("projectConfiguration", "environmentConfiguration", "buildResources")
-_CONFIGURATIONS = (*_OWN_SETTINGS, "deploymentResources")
+_CONFIGURATIONS = (
+    *("projectConfiguration", "environmentConfiguration"),
+    *("buildResources", "deploymentResources"),
+)
 _HOUSE = "createos"
 """Author of what comes with the platform."""
 
@@ -63,13 +65,15 @@ async def create_template(request: ApiRequest) -> Json:
         raise StorageError(source, error.strerror or str(error)) from error
     try:
         await request.services.store.templates.add(
-            template_id=template_id,
-            user_id=request.user.id,
-            project_id=project.id,
-            environment_id=environment.id,
-            text=_text(arguments),
-            status=TemplateStatus.DRAFT,
-            configurations={name: arguments[name] for name in _CONFIGURATIONS},
+            NewTemplate(
+                id=template_id,
+                user_id=request.user.id,
+                project_id=project.id,
+                environment_id=environment.id,
+                text=_text(arguments),
+                status=TemplateStatus.DRAFT,
+                configurations={name: arguments[name] for name in _CONFIGURATIONS},
+            )
         )
     except Refusal:
         await to_thread.run_sync(files.forget, template_id)

@@ -177,7 +177,8 @@ class Pushes:
         projects = await self.projects(repository)
         if not projects:
             outcome.notes.append(
-                f"No project is built from {repository.full_name} yet: create one of type vcs "
+                f"No project is built from {repository.full_name} yet: Deploy it with branch "
+                f"{branch} and repository {repository.full_name}, or create a project of type vcs "
                 f"with vcsInstallationId {LOCAL_INSTALLATION} and vcsRepoId {repository.id}"
             )
         for project in projects:

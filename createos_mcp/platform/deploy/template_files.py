@@ -10,7 +10,7 @@ from uuid import NAMESPACE_URL, uuid5
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.states import TemplateStatus
-from createos_mcp.platform.store.templates import Templates, TemplateText
+from createos_mcp.platform.store.templates import NewTemplate, Templates, TemplateText
 
 _IN_THE_PACKAGE = Path(__file__).parents[2] / "starters"
 _BESIDE_THE_PACKAGE = Path(__file__).parents[3] / "starters"
@@ -58,21 +58,25 @@ class TemplateFiles:
 
     async def list_starters(self, templates: Templates) -> None:
         """Offer the starters of this version, in place of those of the last."""
-        for starter in self._starters.values():
-            await templates.add(
-                template_id=starter.id,
-                user_id=None,
-                project_id=starter.id,
-                environment_id=starter.id,
-                text=starter.text,
-                status=TemplateStatus.LISTED,
-                configurations={
-                    "projectConfiguration": dict(starter.settings),
-                    "environmentConfiguration": {"runEnvs": {}},
-                    "buildResources": {},
-                    "deploymentResources": {},
-                },
-            )
+        await templates.offer(
+            [
+                NewTemplate(
+                    id=starter.id,
+                    user_id=None,
+                    project_id=starter.id,
+                    environment_id=starter.id,
+                    text=starter.text,
+                    status=TemplateStatus.LISTED,
+                    configurations={
+                        "projectConfiguration": dict(starter.settings),
+                        "environmentConfiguration": {"runEnvs": {}},
+                        "buildResources": {},
+                        "deploymentResources": {},
+                    },
+                )
+                for starter in self._starters.values()
+            ]
+        )
 
     def of(self, template_id: str) -> Path:
         """Where a template's files are."""

@@ -22,7 +22,7 @@ echo pushed > "/dev/fd/$CREATEOS_TELL" && exec cat "/dev/fd/$CREATEOS_HEAR"
 """
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/v1"
 _LFS_POINTER_BYTES = 1024
-_SUBMODULE, _LINK = "160000", "120000"
+_SUBMODULE = "160000"
 _HEADS = "refs/heads/"
 
 FindModule: TypeAlias = Callable[[str], Path | None]
@@ -110,9 +110,9 @@ class BareRepository:
         told = run_git(self.place, ("diff", "--name-only", before, after, "--", folder or "."))
         return bool(told.strip())
 
-    def tree(self, treeish: str, *, recursive: bool = True) -> list[TreeEntry]:
-        """Entries of a commit or tree; folders themselves only where it is not recursive."""
-        words = ("ls-tree", "-z", "-l", *(("-r",) if recursive else ()), treeish, "--")
+    def tree(self, treeish: str) -> list[TreeEntry]:
+        """Files of a commit or tree, at any depth."""
+        words = ("ls-tree", "-z", "-l", "-r", treeish, "--")
         entries = []
         for row in filter(None, run_git(self.place, words).split("\0")):
             facts, path = row.split("\t", 1)

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 
 from createos_mcp.contract.values import Json
@@ -32,19 +32,25 @@ class TemplateText:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Template:
+class NewTemplate:
     """Files and settings that a user offers to others."""
 
     id: str
     user_id: str | None
     """None for one that comes with the platform."""
-    author: str | None
     project_id: str
     environment_id: str
     text: TemplateText
     status: TemplateStatus
     configurations: Mapping[str, Json]
     """Settings of project and environment, and resources of build and deployment."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Template(NewTemplate):
+    """The same as it is stored."""
+
+    author: str | None
     created_at: str
     updated_at: str
 
@@ -77,41 +83,42 @@ class Templates:
         self._database = database
         self._now = now
 
-    async def add(
-        self,
-        *,
-        template_id: str,
-        user_id: str | None,
-        project_id: str,
-        environment_id: str,
-        text: TemplateText,
-        status: TemplateStatus,
-        configurations: Mapping[str, Json],
-    ) -> None:
-        """Store a template; one that comes with the platform takes the place of the last one.
+    async def add(self, template: NewTemplate) -> None:
+        """Store a user's template.
 
         Raises:
             LimitReachedError: The user has ten in draft or review.
         """
 
         def insert(transaction: Transaction) -> None:
-            if user_id is not None:
-                pending = transaction.run("count_pending_templates", user_id=user_id)[0]["total"]
-                if pending >= MAX_PENDING:
-                    raise LimitReachedError("templates in draft or review", MAX_PENDING)
-            transaction.run(
-                "add_template",
-                id=template_id,
-                user_id=user_id,
-                project_id=project_id,
-                environment_id=environment_id,
-                status=status,
-                configurations=json.dumps(configurations),
-                created_at=format_time(self._now()),
-                **_columns(text),
-            )
+            found = transaction.run("count_pending_templates", user_id=template.user_id)
+            if found[0]["total"] >= MAX_PENDING:
+                raise LimitReachedError("templates in draft or review", MAX_PENDING)
+            self._insert(transaction, template)
 
         await self._database.write(insert)
+
+    async def offer(self, templates: Sequence[NewTemplate]) -> None:
+        """Store those that come with the platform, in place of those of the last version."""
+
+        def insert(transaction: Transaction) -> None:
+            for template in templates:
+                self._insert(transaction, template)
+
+        await self._database.write(insert)
+
+    def _insert(self, transaction: Transaction, template: NewTemplate) -> None:
+        transaction.run(
+            "add_template",
+            id=template.id,
+            user_id=template.user_id,
+            project_id=template.project_id,
+            environment_id=template.environment_id,
+            status=template.status,
+            configurations=json.dumps(template.configurations),
+            created_at=format_time(self._now()),
+            **_columns(template.text),
+        )
 
     async def get(self, template_id: str) -> Template | None:
         """One template, whoever owns it."""
@@ -185,7 +192,10 @@ class Templates:
     async def rejections(self, template_id: str) -> list[Rejection]:
         """Why reviews did not list a template, newest first."""
         rows = await self._database.read("rejections", template_id=template_id)
-        return [Rejection(**{name: row[name] for name in row.keys()}) for row in rows]  # noqa: SIM118
+        return [
+            Rejection(**{field.name: row[field.name] for field in fields(Rejection)})
+            for row in rows
+        ]
 
     async def buy(self, template_id: str, user_id: str) -> Purchase:
         """Sell a listed template to a user: what the one pays is what the other gets.
