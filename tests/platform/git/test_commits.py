@@ -3,8 +3,14 @@
 import os
 from pathlib import Path
 
-from tests.platform.git.test_pushes import address_of, deployments_of
-from tests.platform.git.working_copies import PAGE, git_platform, vcs_project, working_copy
+from tests.platform.git.working_copies import (
+    PAGE,
+    address_of,
+    deployments_of,
+    git_platform,
+    vcs_project,
+    working_copy,
+)
 from tests.platform.platforms import read_page
 
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n"

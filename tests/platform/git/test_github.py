@@ -11,8 +11,13 @@ from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.repositories import connect_github, disconnect_github
 from tests.eventually import eventually
 from tests.platform.git.github_server import github_server, install_emulate
-from tests.platform.git.test_pushes import address_of, deployments_of
-from tests.platform.git.working_copies import PAGE, git_platform, working_copy
+from tests.platform.git.working_copies import (
+    PAGE,
+    address_of,
+    deployments_of,
+    git_platform,
+    working_copy,
+)
 from tests.platform.platforms import another_user, read_page
 
 pytestmark = pytest.mark.examples

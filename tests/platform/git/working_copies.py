@@ -153,3 +153,17 @@ def working_copy(api: Api, place: Path, repository: str, owner: str = "local") -
     base_url = str(api.client.base_url).rstrip("/")
     remote = f"{base_url}/git/{owner}/{repository}.git"
     return WorkingCopy(place, remote, api.client.headers["X-Api-Key"])
+
+
+async def deployments_of(api: Api, project_id: str) -> list[Json]:
+    """Newest first."""
+    found = await api.get(f"/v1/projects/{project_id}/deployments?limit=20")
+    rows: list[Json] = found["data"]
+    return rows
+
+
+async def address_of(api: Api, project_id: str, name: str = "production") -> str:
+    for environment in await api.get(f"/v1/projects/{project_id}/environments"):
+        if environment["uniqueName"] == name:
+            return str(environment["extra"]["endpoint"])
+    raise AssertionError(name)
