@@ -47,23 +47,31 @@ async def run_command(command: Sequence[str], *, on_lines: OnLines) -> int:
             await process.aclose()
 
 
+def bounded(on_lines: OnLines) -> OnLines:
+    """Hand on as many lines as one command may have, and say where they were cut."""
+    count = 0
+
+    async def hand_on(lines: Sequence[str]) -> None:
+        nonlocal count
+        if lines and count < MAX_LINES:
+            shown = list(lines[: MAX_LINES - count])
+            if count + len(lines) >= MAX_LINES:
+                shown.append(f"Log truncated after {MAX_LINES} lines.")
+            await on_lines(shown)
+        count += len(lines)
+
+    return hand_on
+
+
 async def _hand_on(output: ByteReceiveStream, on_lines: OnLines) -> None:
-    rest, count = b"", 0
+    rest = b""
     async for chunk in output:
         *lines, rest = (rest + chunk).split(b"\n")
         rest = rest[-MAX_LINE_CHARACTERS:]
-        count = await _hand_on_some(lines, count, on_lines)
+        if lines:
+            await on_lines([_clean(line) for line in lines])
     if rest:
-        await _hand_on_some([rest], count, on_lines)
-
-
-async def _hand_on_some(lines: Sequence[bytes], count: int, on_lines: OnLines) -> int:
-    if lines and count < MAX_LINES:
-        readable = [_clean(line) for line in lines[: MAX_LINES - count]]
-        if count + len(lines) >= MAX_LINES:
-            readable.append(f"Log truncated after {MAX_LINES} lines.")
-        await on_lines(readable)
-    return count + len(lines)
+        await on_lines([_clean(rest)])
 
 
 def _clean(line: bytes) -> str:

@@ -7,10 +7,9 @@ import shlex
 import shutil
 import ssl
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 import anyio
 import uv
@@ -29,6 +28,7 @@ from createos_mcp.platform.build.carryovers import (
 )
 from createos_mcp.platform.build.detection import make_plan
 from createos_mcp.platform.build.plans import Plan
+from createos_mcp.platform.build.stages import BuildLog, Stage, Stages
 from createos_mcp.platform.build.steps import Steps
 from createos_mcp.platform.build.toolchains import Toolchain, Toolchains
 from createos_mcp.platform.build.visible_parts import python_parts
@@ -47,8 +47,6 @@ from createos_mcp.platform.sandbox.sandbox import (
     Sandbox,
     is_of_system,
 )
-
-BuildLog: TypeAlias = Callable[[str, Sequence[str]], Awaitable[None]]
 
 SYSTEM_PATH = ("/usr/local/bin", "/usr/bin", "/bin")
 VENV = ".venv"
@@ -187,31 +185,10 @@ class Builder:
         return self._release(site, plan)
 
     async def _run_steps(self, site: _Site, plan: Plan) -> None:
-        commands = Commands(
-            prepare=_venv_command(site.toolchain.python, plan),
-            install=plan.install,
-            reinstall=plan.reinstall,
-        )
-        if commands.install or commands.prepare:
-            script = install_script(commands, plan.dependencies, site.place_of(plan.dependencies))
-            await self._run(site, "install", script, plan.install or str(commands.prepare))
-        if plan.build:
-            script = build_script(plan.build, plan.caches, site.place_of(plan.caches))
-            await self._run(site, "build", script, plan.build)
-        if plan.run is None:
-            await self._check_pages(site, str(plan.output_dir))
-
-    async def _check_pages(self, site: _Site, output_dir: str) -> None:
-        """Look for the folder to serve from inside, where no link leads out."""
-        try:
-            script = f"test -d {shlex.quote(output_dir)}"
-            await self._run(site, "build", script, script)
-        except BuildFailedError as error:
-            reason = f"The build left no folder {output_dir!r} to serve."
-            raise BuildFailedError(ReasonCode.OUTPUT_MISSING, reason) from error
-
-    async def _run(self, site: _Site, stage: str, script: str, command: str) -> None:
-        """Run one step in the sandbox, with its limits; a failure is told as the command's."""
+        wanted = list(_stages(site, plan))
+        if not wanted:
+            return
+        stages = Stages(wanted, site.log)
         limits = ResourceLimits(
             memory_mb=self._config.build_memory_mb,
             cpu_millicores=self._config.build_cpu_millicores,
@@ -221,12 +198,12 @@ class Builder:
             site.job.deployment_id,
             environ=site.environ,
             limits=limits,
-            launch=lambda run_dir, group: self._launch(site, script, run_dir, group),
-            on_lines=lambda lines: site.log(stage, lines),
+            launch=lambda run_dir, group: self._launch(site, stages.script, run_dir, group),
+            on_lines=stages.take,
         )
         if done.exit_code:
             exceeded = limits if done.was_out_of_memory else None
-            raise _failure(stage, command, done.exit_code, exceeded)
+            raise _failure(stages.current, done.exit_code, exceeded)
 
     def _launch(
         self, site: _Site, script: str, run_dir: Path, group: ControlGroup | None
@@ -340,15 +317,34 @@ def _venv_command(python: Path | None, plan: Plan) -> str | None:
     return shlex.join((uv.find_uv_bin(), "venv", "--quiet", *seed, "--python", str(python), VENV))
 
 
-def _failure(
-    stage: str, command: str, exit_code: int, exceeded: ResourceLimits | None
-) -> BuildFailedError:
+def _stages(site: _Site, plan: Plan) -> Iterator[Stage]:
+    commands = Commands(
+        prepare=_venv_command(site.toolchain.python, plan),
+        install=plan.install,
+        reinstall=plan.reinstall,
+    )
+    if commands.install or commands.prepare:
+        script = install_script(commands, plan.dependencies, site.place_of(plan.dependencies))
+        yield Stage(name="install", script=script, command=plan.install or str(commands.prepare))
+    if plan.build:
+        script = build_script(plan.build, plan.caches, site.place_of(plan.caches))
+        yield Stage(name="build", script=script, command=plan.build)
+    if plan.run is None:
+        # Looked for from inside, where no link leads out.
+        folder = str(plan.output_dir)
+        script = f"test -d {shlex.quote(folder)}"
+        yield Stage(name="build", script=script, command=script, folder=folder)
+
+
+def _failure(stage: Stage, exit_code: int, exceeded: ResourceLimits | None) -> BuildFailedError:
+    if stage.folder:
+        reason = f"The build left no folder {stage.folder!r} to serve."
+        return BuildFailedError(ReasonCode.OUTPUT_MISSING, reason)
+    begun = f"The {stage.name} command"
+    reason = f"{begun} exited with {exit_code}: {stage.command}"
     if exceeded:
-        reason = (
-            f"The {stage} command was killed: it used more than {exceeded.memory_mb} MB: {command}"
-        )
-        return BuildFailedError(ReasonCode.COMMAND_FAILED, reason)
-    reason = f"The {stage} command exited with {exit_code}: {command}"
+        memory = f"it used more than {exceeded.memory_mb} MB"
+        reason = f"{begun} was killed: {memory}: {stage.command}"
     return BuildFailedError(ReasonCode.COMMAND_FAILED, reason)
 
 

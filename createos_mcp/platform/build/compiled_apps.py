@@ -5,19 +5,10 @@ from pathlib import Path
 
 from createos_mcp.platform.build.carryovers import Carryover
 from createos_mcp.platform.build.frameworks import DEFAULT_RUNTIMES
-from createos_mcp.platform.build.manifests import (
-    has_file,
-    matching_directories,
-    read_text,
-    read_toml_manifest,
-    section,
-    word,
-)
+from createos_mcp.platform.build.manifests import has_file, read_text
 from createos_mcp.platform.build.plans import Plan
+from createos_mcp.platform.build.rust_programs import SERVING, find_rust_program
 from createos_mcp.platform.build.version_pins import choose_go, choose_rust
-
-GO_COMMANDS = ("server", "api", "web", "app", "main", "http")
-"""Names of `cmd/` that tell the app among several programs, best first."""
 
 _GO_MAIN = re.compile(r"^package main\b", re.MULTILINE)
 
@@ -41,7 +32,7 @@ def suggest_go(source: Path, _top: Path, framework: str | None) -> Plan:
 def suggest_rust(source: Path, _top: Path, framework: str | None) -> Plan:
     """How an app of Rust is built and run."""
     choice = choose_rust(source)
-    name = _rust_program(source)
+    name = find_rust_program(source)
     return Plan(
         runtime=f"rust:{choice.version}" if choice.version else DEFAULT_RUNTIMES["rust"],
         build="cargo build --release",
@@ -61,32 +52,6 @@ def _go_main(source: Path) -> tuple[str, bool]:
     }
     if not mains or "." in mains:
         return ".", False
-    named = [f"cmd/{name}" for name in GO_COMMANDS]
+    named = [f"cmd/{name}" for name in SERVING]
     found = next((place for place in named if place in mains), min(mains))
     return f"./{found}", len(mains) > 1
-
-
-def _rust_program(source: Path) -> str | None:
-    """As Cargo names it: `default-run`, `[[bin]]`, the package, `src/bin`, a member with a main."""
-    cargo = read_toml_manifest(source / "Cargo.toml")
-    package = section(cargo, "package")
-    binaries = cargo.get("bin")
-    names = [
-        name
-        for row in (binaries if isinstance(binaries, list) else ())
-        if isinstance(row, dict) and (name := word(row, "name"))
-    ]
-    inferred = [file.stem for file in sorted(source.glob("src/bin/*.rs"))]
-    has_main = has_file(source, "src/main.rs") or not inferred
-    named = word(package, "name") if has_main else inferred[0]
-    own = word(package, "default-run") or (names[0] if names else named)
-    if own:
-        return own
-    members = section(cargo, "workspace").get("members")
-    for member in members if isinstance(members, list) else ():
-        for directory in matching_directories(source, member) if isinstance(member, str) else ():
-            if (directory / "src/main.rs").is_file():
-                return word(
-                    section(read_toml_manifest(directory / "Cargo.toml"), "package"), "name"
-                )
-    return None

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from anyio import move_on_after, to_thread
 
-from createos_mcp.platform.build.build_command import OnLines
+from createos_mcp.platform.build.build_command import OnLines, bounded
 from createos_mcp.platform.build.steps import Finished, Steps
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.engines.instances import (
@@ -169,7 +169,7 @@ class Processes:
             launch=lambda run_dir, group: replace(
                 self._launch(own, run_dir, group), log=TO_STARTER, with_parent=True
             ),
-            on_lines=on_lines,
+            on_lines=bounded(on_lines),
         )
 
     def _group(self, replica_id: str) -> ControlGroup:

@@ -413,6 +413,7 @@ PLANS: dict[str, tuple[Files, Mapping[str, Json]]] = {
         {
             "Cargo.toml": '[workspace]\nmembers = ["crates/*"]',
             "crates/lib/Cargo.toml": '[package]\nname = "lib"',
+            "crates/lib/src/lib.rs": "",
             "crates/srv/Cargo.toml": '[package]\nname = "srv"',
             "crates/srv/src/main.rs": "",
         },
