@@ -105,7 +105,9 @@ def load_catalog(root: Path | None = None, *, local: bool = False) -> Catalog:
     return Catalog(
         operations=operations,
         workflows={name: tool for name, tool in tools.items() if name not in operations},
-        references=SchemaFile(root, root / REFERENCES_FILE).read_references(operations),
+        references=SchemaFile(root, root / REFERENCES_FILE).read_references(
+            operations, local=local
+        ),
         secrets=SchemaFile(root, root / SECRETS_FILE).read_secret_members(operations),
         synonyms=SchemaFile(root, root / SYNONYMS_FILE).read_synonyms(),
         absences=_read_absences(root, tools.keys()),

@@ -186,6 +186,8 @@ class Reference:
     """What an id looks like; anything else is taken for a name."""
     latest: bool = False
     """Whether `latest` stands for the newest row."""
+    local: bool = False
+    """Whether the local platform alone has what it lists."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -91,9 +91,12 @@ class SchemaFile:
         self._check_tool(tool)
         return tool
 
-    def read_references(self, operations: Mapping[str, Operation]) -> tuple[Reference, ...]:
-        """How names are looked up."""
-        references = self._read(REFERENCES, self._member("references"))
+    def read_references(
+        self, operations: Mapping[str, Operation], *, local: bool
+    ) -> tuple[Reference, ...]:
+        """How names are looked up, of the local platform's own things where it is called."""
+        every = self._read(REFERENCES, self._member("references"))
+        references = tuple(row for row in every if local or not row.local)
         known = {name for o in operations.values() for name in o.input_schema["properties"]}
         for reference in references:
             for argument in (*reference.arguments, *reference.scope):

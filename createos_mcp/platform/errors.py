@@ -16,6 +16,7 @@
     + ProjectFullError          422
     + LimitReachedError         429
     + GitHubError               422
+    + ServiceFailedError        422
     + StorageError              500
     + EngineMissingError        422
   x EngineRefusedError          a container engine said no
@@ -239,6 +240,15 @@ class GitHubError(Refusal):
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(f"GitHub could not be asked: {reason}.")
         self.answered = status
+
+
+class ServiceFailedError(Refusal):
+    """A database or cache does not do what it was asked."""
+
+    status = 422
+
+    def __init__(self, name: str, verb: str, reason: str) -> None:
+        super().__init__(f"The service {name!r} failed at {verb}: {reason}.")
 
 
 class GitFailedError(PlatformError):

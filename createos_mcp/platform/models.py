@@ -314,6 +314,23 @@ class Replica:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Way:
+    """How an app finds a service: a port of its own loopback that leads to a Unix socket."""
+
+    port: int
+    socket: Path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mount:
+    """A directory of the machine that an app sees at another place."""
+
+    source: Path
+    place: Path
+    writable: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class LaunchSpec:
     """A release and the conditions that one replica of it runs under."""
 
@@ -333,6 +350,14 @@ class LaunchSpec:
     """What has to answer without an error before requests go there; None for the port alone."""
     start_timeout_s: float | None = None
     """How long it may take to answer; None for the platform's own limit."""
+    environment_id: str | None = None
+    """Where it runs; None at the deployment's own address."""
+    ways: tuple[Way, ...] = ()
+    """Services that it reaches."""
+    mounts: tuple[Mount, ...] = ()
+    """What it sees besides its own files."""
+    is_service: bool = False
+    """Whether it is a database or cache: it has no way out, and may share memory."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

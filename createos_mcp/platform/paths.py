@@ -1,5 +1,7 @@
 """Where the platform keeps its files, all under one directory that its owner alone can read."""
 
+import contextlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +66,14 @@ class DataDir:
         """A bare git repository."""
         return self.root / "repositories" / f"{repository_id}.git"
 
+    def service(self, service_id: str) -> Path:
+        """Data, backups and socket of a service; owned by it."""
+        return self.root / "services" / service_id
+
+    def volume(self, volume_id: str) -> Path:
+        """A directory that an environment's app keeps over its versions."""
+        return self.root / "volumes" / volume_id
+
     def template(self, template_id: str) -> Path:
         """Files of a template."""
         return self.root / "templates" / template_id
@@ -111,3 +121,18 @@ class DataDir:
         """Make the directory, for its owner alone."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.root.chmod(0o700)
+
+
+def tree_bytes(place: Path) -> int:
+    """Bytes below a place; links in what a tenant wrote are not followed.
+
+    What goes away meanwhile is not counted.
+    """
+    if not place.is_dir() or place.is_symlink():
+        return place.lstat().st_size if place.exists() else 0
+    total = 0
+    for directory, _, files in os.walk(place):
+        for name in files:
+            with contextlib.suppress(FileNotFoundError):
+                total += Path(directory, name).lstat().st_size
+    return total

@@ -64,6 +64,7 @@ from createos_mcp.platform.sandbox.cgroups import ControlGroup
 from createos_mcp.platform.sandbox.network import FORBIDDEN
 from createos_mcp.platform.sandbox.sandbox import Sandbox, detect_sandbox, gaps_of
 from createos_mcp.platform.sealing import Sealer
+from createos_mcp.platform.services.service_parts import make_service_parts
 from createos_mcp.platform.settled_ports import bind_port, settle_ports
 from createos_mcp.platform.state import PlatformState, write_state
 from createos_mcp.platform.store.store import Store, open_store
@@ -148,9 +149,21 @@ async def open_platform(
                 config=config,
                 background=background,
             )
-            # When this runs, every task that could start an app has ended.
-            at_end.push_async_callback(supervisor.stop_all)
             builder = Builder(config=config, environ=environ, sandbox=sandbox)
+            managed = make_service_parts(
+                store=store,
+                engine=processes,
+                sandbox=sandbox,
+                toolchains=builder.toolchains,
+                config=config,
+                background=background,
+                awake_projects=supervisor.awake_projects,
+                now=now,
+            )
+            runner.attach = managed.attachments.attach
+            # When these run, every task that could start an app has ended; apps go first.
+            at_end.push_async_callback(managed.host.stop_all)
+            at_end.push_async_callback(supervisor.stop_all)
             commits = Commits(store, config)
             releases = Releases(
                 store=store,
@@ -208,12 +221,9 @@ async def open_platform(
                 client=client,
                 interval_s=config.github_poll_s,
             )
-            sleeper = Sleeper(store=store, supervisor=supervisor, gateway=gateway, config=config)
             routing = DomainRouting(domains=store.domains, gateway=gateway)
-            scheduler = Scheduler(
-                cronjobs=store.cronjobs, client=client, background=background, now=now
-            )
             await anyio.to_thread.run_sync(builder.end_interrupted)
+            await managed.host.recover()
             await deployer.recover()
             background.start(pushes.recover)
             await scanner.recover()
@@ -221,18 +231,20 @@ async def open_platform(
             await template_files.list_starters(store.templates)
             await routing.restore()
             dns = DnsCheck(config.dns_servers)
-            reverification = Reverification(
-                domains=store.domains,
-                dns=dns,
-                follow=routing.follow,
-                interval_s=config.domain_check_interval_s,
-            )
             for work in (
-                sleeper.run,
+                Sleeper(store=store, supervisor=supervisor, gateway=gateway, config=config).run,
                 releases.keep_collecting,
-                scheduler.run,
-                reverification.run,
+                Scheduler(
+                    cronjobs=store.cronjobs, client=client, background=background, now=now
+                ).run,
+                Reverification(
+                    domains=store.domains,
+                    dns=dns,
+                    follow=routing.follow,
+                    interval_s=config.domain_check_interval_s,
+                ).run,
                 mirrors.run,
+                managed.upkeep.run,
             ):
                 background.start(work)
             _start_watches(background, supervisor, sandbox, config, has_groups=has_groups)
@@ -248,6 +260,7 @@ async def open_platform(
                 repositories=host,
                 template_files=template_files,
                 scanner=scanner,
+                managed=managed,
                 commands=AppCommands(
                     runner=runner,
                     users=users,

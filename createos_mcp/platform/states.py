@@ -13,6 +13,16 @@ class ScanStatus(StrEnum):
     FAILED = "failed"
 
 
+class ServiceStatus(StrEnum):
+    """How a database or cache is."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    READ_ONLY = "read_only"
+    SLEEPING = "sleeping"
+    FAILED = "failed"
+
+
 class TemplateStatus(StrEnum):
     """How far a template is on its way to being offered."""
 

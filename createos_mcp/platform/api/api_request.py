@@ -29,6 +29,7 @@ from createos_mcp.platform.run.project_users import ProjectUsers
 from createos_mcp.platform.run.supervisor import Supervisor
 from createos_mcp.platform.run.usage import UsageMeter
 from createos_mcp.platform.sandbox.app_logs import last_moment, tail
+from createos_mcp.platform.services.service_parts import ServiceParts
 from createos_mcp.platform.states import ProjectStatus
 from createos_mcp.platform.store.store import Store
 from createos_mcp.platform.store.transfer_tokens import TransferTokens
@@ -50,6 +51,7 @@ class Services:
     repositories: RepositoryHost
     template_files: TemplateFiles
     scanner: Scanner
+    managed: ServiceParts
     commands: AppCommands
     usage: UsageMeter
     transfer_tokens: TransferTokens

@@ -24,6 +24,7 @@ from createos_mcp.platform.api import (
     domains,
     environments,
     github,
+    managed_services,
     projects,
     security,
     templates,
@@ -63,6 +64,7 @@ HANDLERS: Handlers = {
     **github.HANDLERS,
     **templates.HANDLERS,
     **security.HANDLERS,
+    **managed_services.HANDLERS,
 }
 
 _OTHER_PATHS = {"/v1/app-installations/github/installations": "ListConnectedGithubAccounts"}

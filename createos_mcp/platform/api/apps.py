@@ -3,7 +3,6 @@
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.api.api_request import ApiRequest, Handlers, page, page_bounds
 from createos_mcp.platform.api.projects import serialize_project as project_view
-from createos_mcp.platform.errors import InvalidRequestError, NotFoundError
 from createos_mcp.platform.models import Group
 
 DEFAULT_COLOR = "#6B7280"
@@ -84,25 +83,6 @@ async def list_group_projects(request: ApiRequest) -> Json:
     return page(request, [project_view(project) for project in found], total)
 
 
-async def add_services(request: ApiRequest) -> Json:
-    """Refuse every service: no operation of the API makes one, and none is on this machine."""
-    await _find_group(request)
-    raise NotFoundError("service", ", ".join(request.arguments["serviceIds"]))
-
-
-async def remove_services(request: ApiRequest) -> Json:
-    """Refuse every service, since none is in any app."""
-    group = await _find_group(request)
-    given = ", ".join(request.arguments["serviceIds"])
-    raise InvalidRequestError(f"serviceIds: {given!r} is not in the app {group.name!r}.")
-
-
-async def list_services(request: ApiRequest) -> Json:
-    """An empty page: there are no services on this machine."""
-    await _find_group(request)
-    return page(request, [], 0)
-
-
 async def _find_group(request: ApiRequest) -> Group:
     return await request.services.store.groups.get(request.user.id, request.arguments["app_id"])
 
@@ -115,7 +95,4 @@ HANDLERS: Handlers = {
     "AddProjectsToApp": add_projects,
     "RemoveProjectsFromApp": remove_projects,
     "ListProjectsByApp": list_group_projects,
-    "AddServicesToApp": add_services,
-    "RemoveServicesFromApp": remove_services,
-    "ListServicesByApp": list_services,
 }

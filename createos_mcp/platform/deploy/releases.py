@@ -1,6 +1,5 @@
 """Releases on disk: built when they are needed, collected when they are not."""
 
-import os
 import shutil
 from collections.abc import Collection
 from dataclasses import replace
@@ -28,6 +27,7 @@ from createos_mcp.platform.errors import (
     EngineRefusedError,
 )
 from createos_mcp.platform.models import GIT_SOURCE, IMAGE_SOURCE, BuildJob, Deployment
+from createos_mcp.platform.paths import tree_bytes
 from createos_mcp.platform.release_records import release_to_json
 from createos_mcp.platform.run.project_users import ProjectUsers
 from createos_mcp.platform.run.supervisor import build_log
@@ -207,20 +207,9 @@ class Releases:
 
 
 def _shrink(cache: Path, limit_bytes: int) -> None:
-    sizes = {directory: _size_of(directory) for directory in cache.glob("*")}
+    sizes = {directory: tree_bytes(directory) for directory in cache.glob("*")}
     for directory in sorted(sizes, key=lambda d: d.lstat().st_mtime):
         if sum(sizes.values()) <= limit_bytes:
             return
         shutil.rmtree(directory, ignore_errors=True)
         del sizes[directory]
-
-
-def _size_of(place: Path) -> int:
-    """Bytes below a place; links in what a tenant wrote are not followed."""
-    if not place.is_dir() or place.is_symlink():
-        return place.lstat().st_size
-    return sum(
-        Path(directory, name).lstat().st_size
-        for directory, _, files in os.walk(place)
-        for name in files
-    )

@@ -201,11 +201,15 @@ class Processes:
             directory=release.directory,
             toolchain=release.toolchain,
             uid=spec.uid,
+            mounts=spec.mounts,
+            shares_memory=spec.is_service,
         )
         launch = Launch(
             run_dir=run_dir,
             log=str(spec.log_file),
             network=True,
+            outbound=not spec.is_service,
+            relays=[f"{way.port}={way.socket}" for way in spec.ways],
             forbidden=own_addresses(),
             permitted=self._permitted,
             groups=group.member_files if group else (),

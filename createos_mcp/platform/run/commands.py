@@ -93,6 +93,7 @@ class AppCommands:
             cpu_millicores=conditions.resources["cpu"],
             log_file=self._data_dir.run(command_id) / "output",
             uid=await self._users.uid_of(deployment.project_id),
+            environment_id=environment.id if environment is not None else None,
         )
 
 

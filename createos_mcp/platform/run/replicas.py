@@ -235,6 +235,7 @@ class Replicas:
             uid=self._uid,
             health_path=self._check.health_path,
             start_timeout_s=self._check.timeout_s,
+            environment_id=self.set.environment_id,
         )
 
     def _watch(self, number: int, instance: Instance) -> None:

@@ -27,9 +27,11 @@ from createos_mcp.platform.errors import (
 from createos_mcp.platform.models import Instance, LaunchSpec
 from createos_mcp.platform.release_records import ImageRelease
 from createos_mcp.platform.run.health import FIRST_ERROR, request_status
+from createos_mcp.platform.sandbox.addresses import free_port
 from createos_mcp.platform.sandbox.app_logs import last_lines
 
 BuildLog: TypeAlias = Callable[[str, Sequence[str]], Awaitable[None]]
+Attach: TypeAlias = Callable[[LaunchSpec], Awaitable[LaunchSpec]]
 
 LOG_STAGE, RELEASE_STAGE = "deploy", "release"
 LAST_LINES = 20
@@ -61,6 +63,8 @@ class Runner:
     def __init__(self, *, config: PlatformConfig, processes: Engine, containers: Engine) -> None:
         self._processes = processes
         self._containers = containers
+        self.attach: Attach = _attach_nothing
+        """Adds to what is started the services that it is bound to, and its volumes."""
         self._start_timeout_s = config.start_timeout_s
         self._stop_timeout_s = config.stop_timeout_s
         self._steady_s = config.worker_steady_s
@@ -81,7 +85,8 @@ class Runner:
         """
         engine = self._engine_for(spec)
         if not engine.own_network:
-            spec = replace(spec, port=_free_port())
+            spec = replace(spec, port=free_port())
+        spec = await self.attach(spec)
         started = anyio.current_time()
         instance = await engine.begin(spec)
         try:
@@ -136,7 +141,8 @@ class Runner:
         Raises:
             OSError: It could not be started.
         """
-        return await self._engine_for(spec).run_once(spec, command, on_lines=on_lines)
+        attached = await self.attach(spec)
+        return await self._engine_for(spec).run_once(attached, command, on_lines=on_lines)
 
     async def adopt(self, written: Mapping[str, Json]) -> Instance | None:
         """The running replica that `to_json` wrote down, or None when it has ended."""
@@ -260,8 +266,5 @@ class Runner:
             await log(LOG_STAGE, lines)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+async def _attach_nothing(spec: LaunchSpec) -> LaunchSpec:
+    return spec

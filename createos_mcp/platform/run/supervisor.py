@@ -95,6 +95,12 @@ class Supervisor:
         """Every set that answers somewhere, in the order in which they began to."""
         return list(self._at.values())
 
+    async def awake_projects(self) -> set[str]:
+        """Projects that have something which answers anywhere."""
+        ids = {replicas.set.deployment_id for replicas in self.running()}
+        found = [await self._store.deployments.get(one) for one in ids]
+        return {deployment.project_id for deployment in found if deployment is not None}
+
     def sets_of(self, deployment_id: str) -> list[Replicas]:
         """What answers of a deployment, at any route."""
         return [r for r in self._at.values() if r.set.deployment_id == deployment_id]

@@ -15,3 +15,11 @@ def own_addresses() -> Sequence[str]:
         if address.family == socket.AF_INET
     }
     return sorted(found)
+
+
+def free_port() -> int:
+    """A TCP port of this machine that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

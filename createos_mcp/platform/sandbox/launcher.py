@@ -28,6 +28,7 @@ The flags:
     --group=FILE       joined by the app alone: a control group's `cgroup.procs`; may be repeated
     --launcher-group=FILE  joined by the launcher itself
     --memory-mb=500    end the app when it uses more; without a control group
+    --relay=5432=PATH  this port of the app's loopback leads to a socket; may be repeated
     --with-parent      end when the parent ends
     --nice=5           how much later than others the app has the processor
 """
@@ -39,7 +40,6 @@ import json
 import os
 import resource
 import selectors
-import shlex
 import signal
 import socket
 import subprocess
@@ -49,6 +49,7 @@ from collections.abc import Callable, Sequence
 
 from createos_mcp.platform.sandbox import landlock, network
 from createos_mcp.platform.sandbox.descriptors import is_open, lay_down, read_descriptor
+from createos_mcp.platform.sandbox.launcher_input import read_file, read_flags, read_variables
 from createos_mcp.platform.sandbox.launcher_output import CHUNK_BYTES, Log, Pace, PassedOn
 from createos_mcp.platform.sandbox.outbound import CONSTANT_ENVIRON, Outbound
 from createos_mcp.platform.sandbox.process_table import (
@@ -58,6 +59,7 @@ from createos_mcp.platform.sandbox.process_table import (
     memory_of,
     ports_of,
 )
+from createos_mcp.platform.sandbox.relays import Relay
 
 MEMORY_POLL_S = 0.25
 CONTROL_TIMEOUT_S = 1.0
@@ -89,6 +91,8 @@ class Launcher:
         self.kill_at: float | None = None
         self.others: set[int] = set()
         """Children that are not the app's."""
+        self.relayed: set[int] = set()
+        """Ports on which this process listens for the app."""
         self.log: Log | PassedOn = PassedOn() if log == "-" else Log(log)
         self.pace = Pace()
         self.selector = selectors.DefaultSelector()
@@ -132,6 +136,13 @@ class Launcher:
         if is_open:
             network.permit([*filter(None, self.flag("permit").split(","))])
         self.write("outbound", "yes" if is_open else "no")
+
+    def open_relays(self) -> None:
+        """Listen for the app where it finds its services, before it can ask for them."""
+        for way in self.flags.get("relay", ()):
+            port, _, place = way.partition("=")
+            self.relayed.add(int(port))
+            Relay(self.selector, int(port), place).listen()
 
     def start(self, words: Sequence[str]) -> None:
         """Start the app with its variables and the filter on their descriptors."""
@@ -296,6 +307,7 @@ class Launcher:
     def send_ports(self, connection: socket.socket) -> None:
         """Tell where the app listens."""
         found = listening_ports() if self.own_network else ports_of(self.processes())
+        found = [port for port in found if port not in self.relayed]
         connection.sendall(json.dumps(found).encode())
 
     def send_socket(self, connection: socket.socket, family: str) -> None:
@@ -350,31 +362,6 @@ def join(groups: Sequence[str]) -> None:
             members.write("0")
 
 
-def read_file(path: str) -> bytes:
-    """All of a file."""
-    with open(path, "rb") as file:
-        return file.read()
-
-
-def read_variables(run_dir: str) -> bytes:
-    """The app's variables as lines for the shell; their file is gone afterwards."""
-    place = os.path.join(run_dir, "environ.json")
-    with open(place) as file:
-        variables = json.load(file)
-    os.unlink(place)
-    return "".join(
-        f"export {name}={shlex.quote(text)}\n" for name, text in variables.items()
-    ).encode()
-
-
-def read_flags(given: Sequence[str]) -> dict[str, list[str]]:
-    """Values of `--name=value` by name."""
-    flags: dict[str, list[str]] = {}
-    for name, _, value in (text.removeprefix("--").partition("=") for text in given):
-        flags.setdefault(name, []).append(value)
-    return flags
-
-
 def main(arguments: Sequence[str]) -> None:
     """Run what the arguments name."""
     at = arguments.index("--")
@@ -390,6 +377,7 @@ def main(arguments: Sequence[str]) -> None:
     launcher = Launcher(run_dir, log, flags)
     launcher.listen()
     launcher.enter_network()
+    launcher.open_relays()
     launcher.start(words)
     sys.exit(launcher.run())
 

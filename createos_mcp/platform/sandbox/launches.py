@@ -18,7 +18,7 @@ _START = (
 
 
 TO_STARTER = "-"
-"""In place of a log file: the output goes to who started the launcher."""
+"""Where a log file would be named: the output goes to who started the launcher."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,6 +30,10 @@ class Launch:
     """A file, or `TO_STARTER`."""
     words: Sequence[str] = ()
     network: bool = False
+    outbound: bool = True
+    """Whether an own network has a way out, where one can be made."""
+    relays: Sequence[str] = ()
+    """`5432=/a/socket`."""
     slirp: str | None = None
     forbidden: Sequence[str] = ()
     permitted: Sequence[str] = ()
@@ -70,6 +74,7 @@ def launch_words(launch: Launch) -> tuple[str, ...]:
     repeated = {
         "group": launch.groups,
         "launcher-group": launch.launcher_groups,
+        "relay": launch.relays,
         "write": launch.write,
         "read": launch.read,
     }

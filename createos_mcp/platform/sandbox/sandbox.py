@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from createos_mcp.platform.models import Mount
 from createos_mcp.platform.release_records import Bind
 from createos_mcp.platform.sandbox import landlock, seccomp_filter
 from createos_mcp.platform.sandbox.launches import Launch, launch_words, write_run_dir
@@ -65,6 +66,9 @@ LAST_STEP = (
 
 PRLIMIT, SETPRIV, SHELL = "/usr/bin/prlimit", "/usr/bin/setpriv", "/bin/sh"
 
+SHARING_FILTER = "sharing.bpf"
+"""The filter for what shares memory between its own processes."""
+
 LANDLOCK, NOTHING = "landlock", "none"
 
 TRIAL_TIMEOUT_S = 10
@@ -98,6 +102,10 @@ class Confinement:
     """Seen at `/build-tmp`, by builds alone."""
     uid: int | None = None
     """The kernel's user of its project, where the platform runs as root."""
+    mounts: Sequence[Mount] = ()
+    """What it sees besides, by bubblewrap alone."""
+    shares_memory: bool = False
+    """Whether it may have System V memory; PostgreSQL does not start without."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -145,12 +153,17 @@ class Sandbox:
             launch,
             words=replace(self, resolver_file=resolver_file).confine(command, confinement),
             network=has_network,
-            slirp=self.slirp,
-            filter_file=self.filter_file,
+            slirp=self.slirp if launch.outbound else None,
+            filter_file=self._filter(confinement),
             write=_writable(confinement) if by_landlock else (),
             read=_readable(confinement) if by_landlock else (),
             resolver_file=resolver_file if by_landlock else None,
         )
+
+    def _filter(self, confinement: Confinement) -> Path | None:
+        if self.filter_file is None or not confinement.shares_memory:
+            return self.filter_file
+        return self.filter_file.with_name(SHARING_FILTER)
 
     def place_of(self, app: Path) -> Path:
         """Where an app sees its directory: the same place for build and run."""
@@ -172,6 +185,7 @@ class Sandbox:
             *self._accounts(confinement),
             *_DEVICES,
             *_toolchain(confinement.toolchain),
+            *_mounts(confinement.mounts),
             *_directories(confinement),
             *(("--seccomp", "3") if self.filter_file else ()),
             "--",
@@ -231,6 +245,14 @@ def _toolchain(binds: Sequence[Bind]) -> Iterator[str]:
             yield from ("--symlink", bind.target, str(bind.path))
 
 
+def _mounts(mounts: Sequence[Mount]) -> Iterator[str]:
+    for mount in mounts:
+        for parent in reversed(mount.place.parents[:-1]):
+            yield from ("--dir", str(parent))
+        kind = "--bind" if mount.writable else "--ro-bind"
+        yield from (kind, str(mount.source), str(mount.place))
+
+
 def _directories(confinement: Confinement) -> Iterator[str]:
     """What is writable, at places that no path of the tenant's can change."""
     if confinement.cache is not None:
@@ -283,6 +305,8 @@ def detect_sandbox(isolation: str, directory: Path) -> Sandbox:
     _write_file(resolver_file, f"nameserver {RESOLVER}\n".encode())
     if seccomp_filter.is_supported():
         _write_file(filter_file, seccomp_filter.build_filter())
+        sharing = seccomp_filter.build_filter(allowed={"shmget"})
+        _write_file(directory / SHARING_FILTER, sharing)
     whole = Sandbox(
         name="bubblewrap" if bwrap else LANDLOCK,
         bwrap=bwrap,

@@ -9,7 +9,7 @@ https://github.com/torvalds/linux/blob/master/include/uapi/asm-generic/unistd.h.
 import errno
 import platform
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 Numbers = tuple[int | None, int | None]
 """A call's number on x86_64 and on aarch64."""
@@ -124,11 +124,12 @@ def is_supported(machine: str | None = None) -> bool:
     return (machine or platform.machine()) in ARCHITECTURES
 
 
-def build_filter(machine: str | None = None) -> bytes:
+def build_filter(machine: str | None = None, *, allowed: Collection[str] = ()) -> bytes:
     """The filter, an array of `struct sock_filter`.
 
     Args:
         machine: `x86_64` or `aarch64`; by default the machine that this runs on.
+        allowed: Calls that are let through nevertheless.
     """
     audit, column = ARCHITECTURES[machine or platform.machine()]
     code: list[Instruction] = [
@@ -140,7 +141,8 @@ def build_filter(machine: str | None = None) -> bytes:
     if column == 0:
         code += [(_AT_LEAST, 0, 1, X32), _fail(errno.ENOSYS)]
     for table, number in ((DENIED, errno.EPERM), (ABSENT, errno.ENOSYS)):
-        for call in (numbers[column] for numbers in table.values()):
+        calls = (row[column] for name, row in table.items() if name not in allowed)
+        for call in calls:
             if call is not None:
                 code += [(_EQUAL, 0, 1, call), _fail(number)]
     code += _conditions(column)

@@ -21,6 +21,7 @@ from createos_mcp.platform.store.replaced_variables import ReplacedVariables
 from createos_mcp.platform.store.replica_sets import ReplicaSets
 from createos_mcp.platform.store.repositories import Repositories
 from createos_mcp.platform.store.scans import Scans
+from createos_mcp.platform.store.services import ServiceRows
 from createos_mcp.platform.store.templates import Templates
 from createos_mcp.platform.store.transfers import Transfers
 
@@ -62,6 +63,7 @@ class Store:
         self.repositories = Repositories(database, now=now)
         self.templates = Templates(database, now=now)
         self.scans = Scans(database, now=now)
+        self.services = ServiceRows(database, sealer, now=now)
         self.git_accounts = GitAccounts(database, sealer, now=now)
         self.registry_credentials = RegistryCredentials(database, sealer, now=now)
         self.replaced_variables = ReplacedVariables(database, now=now)

@@ -1,0 +1,153 @@
+"""Relays: ports of an app's own loopback that lead to the sockets of its services.
+
+The launcher carries them, so that they live as long as the app, whatever becomes of the platform.
+"""
+
+import contextlib
+import os
+import selectors
+import socket
+import stat
+
+CHUNK_BYTES = 65536
+WAITING_CONNECTIONS = 128
+LAST_BYTES_S = 1.0
+"""How long who reads slowly has when the other end has closed."""
+
+
+class Relay:
+    """One port, and the Unix socket that it leads to."""
+
+    def __init__(self, selector: selectors.BaseSelector, port: int, place: str) -> None:
+        self.selector = selector
+        self.port = port
+        self.place = place
+
+    def listen(self) -> None:
+        """Listen on loopback; a port that something else has is left to it."""
+        self.listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            self.listener.bind(("127.0.0.1", self.port))
+        except OSError:
+            self.listener.close()
+            return
+        self.listener.listen(WAITING_CONNECTIONS)
+        self.listener.setblocking(False)
+        self.selector.register(self.listener, selectors.EVENT_READ, self.accept)
+
+    def accept(self) -> None:
+        """Lead one connection on; it is closed where the service does not answer."""
+        try:
+            near, _ = self.listener.accept()
+        except OSError:
+            return
+        try:
+            far = connect_socket(self.place)
+        except OSError:
+            near.close()
+            return
+        near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        one, other = Side(self.selector, near), Side(self.selector, far)
+        one.join(other)
+
+
+class Side:
+    """One of the two connections of a client; what it reads goes to the other."""
+
+    def __init__(self, selector: selectors.BaseSelector, connection: socket.socket) -> None:
+        self.selector = selector
+        self.connection = connection
+        self.connection.setblocking(False)
+        self.waiting = b""
+        """What the other side read and this one does not take yet."""
+        self.other = self
+
+    def join(self, other: "Side") -> None:
+        """Begin to carry."""
+        self.other, other.other = other, self
+        for side in (self, other):
+            self.selector.register(side.connection, selectors.EVENT_READ, side.turn)
+
+    def turn(self) -> None:
+        """Do what the connection is ready for."""
+        try:
+            if self.waiting:
+                self.flush()
+            if not self.other.waiting:
+                self.carry()
+        except OSError:
+            self.end()
+
+    def flush(self) -> None:
+        """Send what waits, as far as it is taken."""
+        with contextlib.suppress(BlockingIOError):
+            self.waiting = self.waiting[self.connection.send(self.waiting) :]
+        if not self.waiting:
+            self.watch()
+            self.other.watch()
+
+    def carry(self) -> None:
+        """Hand on what there is."""
+        try:
+            chunk = self.connection.recv(CHUNK_BYTES)
+        except BlockingIOError:
+            return
+        if not chunk:
+            self.end()
+            return
+        sent = 0
+        with contextlib.suppress(BlockingIOError):
+            sent = self.other.connection.send(chunk)
+        if sent < len(chunk):
+            self.other.waiting = chunk[sent:]
+            self.other.watch()
+            self.watch()
+
+    def watch(self) -> None:
+        """Read only while the other side takes it; a client that is slow slows its server."""
+        wants = 0 if self.other.waiting else selectors.EVENT_READ
+        wants |= selectors.EVENT_WRITE if self.waiting else 0
+        with contextlib.suppress(KeyError):
+            self.selector.unregister(self.connection)
+        if wants:
+            self.selector.register(self.connection, wants, self.turn)
+
+    def end(self) -> None:
+        """Close both connections, after what was read before."""
+        for side in (self, self.other):
+            with contextlib.suppress(KeyError, ValueError):
+                self.selector.unregister(side.connection)
+            with contextlib.suppress(OSError):
+                if side.waiting:
+                    side.connection.settimeout(LAST_BYTES_S)
+                    side.connection.sendall(side.waiting)
+            side.waiting = b""
+            side.connection.close()
+
+
+def connect_socket(place: str) -> socket.socket:
+    """Connect to a Unix socket that is one: no link in its place is followed.
+
+    Raises:
+        OSError: Nothing answers there.
+    """
+    directory, name = os.path.split(place)
+    folder = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        found = os.open(name, os.O_PATH | os.O_NOFOLLOW, dir_fd=folder)
+    finally:
+        os.close(folder)
+    try:
+        if not stat.S_ISSOCK(os.fstat(found).st_mode):
+            raise ConnectionRefusedError("there is no socket")
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            # By its descriptor: a path may not be longer than 107 bytes, see unix(7).
+            connection.connect(f"/proc/self/fd/{found}")
+        except OSError:
+            connection.close()
+            raise
+        return connection
+    finally:
+        os.close(found)

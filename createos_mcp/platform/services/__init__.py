@@ -1,0 +1,1 @@
+"""Services: databases and caches that outlive deployments, their bindings and backups."""

@@ -1,0 +1,105 @@
+"""Backups of services: made, kept by count and age, and brought back."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from anyio import to_thread
+
+from createos_mcp.platform.errors import InvalidRequestError, NotFoundError
+from createos_mcp.platform.ids import new_id
+from createos_mcp.platform.paths import DataDir, tree_bytes
+from createos_mcp.platform.services.service_host import ServiceHost
+from createos_mcp.platform.store.services import Backup, Service, ServiceRows
+from createos_mcp.platform.timestamps import format_time, parse_time
+
+DAILY, ASKED_FOR, BEFORE_RESTORE = "daily", "asked for", "before a restore"
+KEPT, KEPT_DAYS = 7, 14
+"""The newest ones; older ones than that go, but for the newest of all."""
+
+DAY = timedelta(days=1)
+
+
+class Backups:
+    """Copies of services' data, each beside the data in the service's own directory."""
+
+    def __init__(
+        self,
+        rows: ServiceRows,
+        host: ServiceHost,
+        data_dir: DataDir,
+        *,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._rows = rows
+        self._host = host
+        self._data_dir = data_dir
+        self._now = now
+
+    async def make(self, service: Service, cause: str) -> Backup:
+        """Copy a service's data, and remove the copies that are not kept any more.
+
+        Raises:
+            ServiceFailedError: It cannot be copied.
+        """
+        backup_id = new_id()
+        await self._host.ensure_running(service.id)
+        await self._host.script(service, "backup", BACKUP=backup_id)
+        size_bytes = await to_thread.run_sync(tree_bytes, self._place(service, backup_id))
+        made = await self._rows.add_backup(
+            backup_id, service.id, cause=cause, size_bytes=size_bytes
+        )
+        await self._prune(service)
+        return made
+
+    async def make_if_due(self, service: Service) -> None:
+        """Copy a service's data if that was last done a day ago."""
+        found = await self._rows.backups_of(service.id)
+        last = found[0].created_at if found else service.created_at
+        if self._now() - parse_time(last) >= DAY:
+            await self.make(service, DAILY)
+
+    async def restore(self, service: Service, backup_id: str, at: str | None) -> Backup:
+        """Bring a backup back; what is there now is kept as a backup of its own.
+
+        Args:
+            service: Whose.
+            backup_id: One of its own.
+            at: A later moment to go to, for kinds that log what is written: ISO 8601.
+
+        Raises:
+            NotFoundError: The service has no such backup.
+            InvalidRequestError: The moment cannot be reached from that backup.
+            ServiceFailedError: It cannot be brought back; the data is as it was.
+        """
+        found = {backup.id: backup for backup in await self._rows.backups_of(service.id)}
+        backup = found.get(backup_id)
+        if backup is None:
+            raise NotFoundError("backup of this service", backup_id)
+        target = self._target(service, backup, at) if at else ""
+        await self.make(service, BEFORE_RESTORE)
+        await self._host.restore(service, backup_id, target)
+        return backup
+
+    def _target(self, service: Service, backup: Backup, at: str) -> str:
+        if service.kind != "postgres":
+            raise InvalidRequestError(f"at: {service.kind} is brought back as it was backed up.")
+        try:
+            moment = parse_time(at).astimezone(UTC)
+        except ValueError as error:
+            raise InvalidRequestError("at: not a moment such as 2026-03-01T12:00:00Z.") from error
+        if not parse_time(backup.created_at) <= moment <= self._now():
+            raise InvalidRequestError(
+                f"at: choose a moment between the backup, {backup.created_at}, and now."
+            )
+        return format_time(moment)
+
+    async def _prune(self, service: Service) -> None:
+        oldest = self._now() - timedelta(days=KEPT_DAYS)
+        for number, backup in enumerate(await self._rows.backups_of(service.id)):
+            if number and (number >= KEPT or parse_time(backup.created_at) < oldest):
+                await self._rows.remove_backup(backup.id)
+                await self._host.script(service, "prune", BACKUP=backup.id)
+
+    def _place(self, service: Service, backup_id: str) -> Path:
+        return self._data_dir.service(service.id) / "backups" / backup_id

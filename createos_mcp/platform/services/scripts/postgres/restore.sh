@@ -1,0 +1,17 @@
+# Puts a backup where the data was; TARGET is a moment after it, or empty.
+set -eu
+rm -rf former draft
+cp -a "backups/$BACKUP" draft
+touch draft/recovery.signal
+{
+  echo "restore_command = 'cp $HOME/archive/%f %p'"
+  echo "recovery_target_action = 'promote'"
+  if [ -n "$TARGET" ]; then
+    echo "recovery_target_time = '$TARGET'"
+  else
+    echo "recovery_target = 'immediate'"
+  fi
+} >> draft/postgresql.auto.conf
+sync
+mv data former
+mv draft data

@@ -1,0 +1,4 @@
+set -eu
+[ -d former ] || exit 0
+rm -rf data
+mv former data

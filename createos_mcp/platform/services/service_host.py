@@ -1,0 +1,359 @@
+"""The service host: starts services, looks after them, runs scripts beside them, and ends them.
+
+A service runs as an app does: a launcher and a sandbox of its own, as a user of its own to the
+kernel. It listens on no network, only on a Unix socket in its own directory.
+"""
+
+import logging
+import os
+import re
+import secrets
+import shutil
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+
+import anyio
+from anyio import to_thread
+
+from createos_mcp.platform.background import Background, Work
+from createos_mcp.platform.engines.instances import from_json, to_json
+from createos_mcp.platform.engines.processes import Processes
+from createos_mcp.platform.errors import (
+    NotFoundError,
+    PlatformError,
+    ServiceFailedError,
+    StorageError,
+)
+from createos_mcp.platform.ids import new_id
+from createos_mcp.platform.models import Instance, LaunchSpec
+from createos_mcp.platform.paths import DataDir
+from createos_mcp.platform.release_records import Bind, Release
+from createos_mcp.platform.sandbox.sandbox import Sandbox
+from createos_mcp.platform.services.kinds import KINDS, ServiceKind
+from createos_mcp.platform.states import ServiceStatus
+from createos_mcp.platform.store.services import Service, ServiceRows
+
+logger = logging.getLogger(__name__)
+
+FIRST_SERVICE_UID = 2_079_048_192
+"""Above those of projects, and below the end of what belongs to nobody."""
+
+START_TIMEOUT_S, SCRIPT_TIMEOUT_S, STOP_GRACE_S = 120.0, 600.0, 30.0
+RESTART_DELAYS_S = (0.1, 1.0, 5.0, 15.0, 60.0)
+KEPT_LINES = 20
+PASSWORD_BYTES = 24
+
+_ERROR = re.compile("error|fatal|panic", re.IGNORECASE)
+
+FetchLibrary = Callable[[str], Awaitable[Path]]
+
+
+class ServiceHost:
+    """Runs services; whoever starts or ends one holds its lock.
+
+    Args:
+        rows: What is stored of them.
+        engine: Runs their processes.
+        sandbox: Tells whether each is a user of its own, and where it sees its directory.
+        fetch: Gets a package of PyPI, and returns where it is.
+    """
+
+    def __init__(
+        self,
+        *,
+        rows: ServiceRows,
+        engine: Processes,
+        sandbox: Sandbox,
+        fetch: FetchLibrary,
+        data_dir: DataDir,
+        background: Background,
+    ) -> None:
+        self._rows = rows
+        self._engine = engine
+        self._sandbox = sandbox
+        self._fetch = fetch
+        self._data_dir = data_dir
+        self._background = background
+        self._running: dict[str, Instance] = {}
+        self._watchers: dict[str, Work] = {}
+        self._locks: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
+
+    def is_running(self, service_id: str) -> bool:
+        """Whether a service runs now."""
+        return service_id in self._running
+
+    def instance(self, service_id: str) -> Instance | None:
+        """What runs of a service."""
+        return self._running.get(service_id)
+
+    def socket_directory(self, service: Service) -> Path:
+        """Where a service's socket is."""
+        return self._data_dir.service(service.id) / "run"
+
+    async def recover(self) -> None:
+        """Find services again that outlived the platform; those that did not start when asked."""
+        for service in await self._rows.all():
+            written = service.instance
+            instance = await self._engine.adopt(from_json(written)) if written else None
+            if instance is None:
+                if written:
+                    await self._engine.end_strays([from_json(written).replica_id])
+                    await self._rows.set_instance(service.id, None)
+                self.start(service.id)
+            else:
+                self._watch(service.id, instance)
+
+    def start(self, service_id: str) -> None:
+        """Begin to run a service in the background."""
+        self._background.start(self.begin, service_id)
+
+    async def begin(self, service_id: str) -> None:
+        """Start a service; why it does not is told by its status."""
+        try:
+            await self.ensure_running(service_id)
+        except PlatformError as error:
+            logger.warning("service %s does not start: %s", service_id, error)
+
+    async def ensure_running(self, service_id: str) -> None:
+        """Return once a service answers.
+
+        Raises:
+            NotFoundError: There is none of that ID.
+            ServiceFailedError: It does not start; the sentence says why.
+        """
+        async with self._locks[service_id]:
+            if service_id not in self._running:
+                await self._start(await self._rows.get(service_id))
+
+    async def restart(self, service_id: str) -> None:
+        """End a service and start it again, with what it may use now.
+
+        Raises:
+            ServiceFailedError: It does not start.
+        """
+        async with self._locks[service_id]:
+            await self._end(service_id)
+            await self._start(await self._rows.get(service_id))
+
+    async def sleep(self, service_id: str, reason: str) -> None:
+        """Give back what a service uses, until something that is bound to it wakes."""
+        async with self._locks[service_id]:
+            if service_id in self._running:
+                await self._end(service_id)
+                await self._rows.set_status(service_id, ServiceStatus.SLEEPING, reason)
+
+    async def remove(self, service: Service) -> None:
+        """End a service and delete its data and backups."""
+        async with self._locks[service.id]:
+            await self._end(service.id)
+            await self._rows.remove(service.id)
+            directory = self._data_dir.service(service.id)
+            await to_thread.run_sync(_remove, directory)
+
+    async def restore(self, service: Service, backup_id: str, target: str) -> None:
+        """Put a backup where the data is; what was there returns if that does not start.
+
+        Args:
+            service: Whose.
+            backup_id: One of its own.
+            target: A moment after the backup, where the kind can go there; or empty.
+
+        Raises:
+            ServiceFailedError: It cannot be restored; the data is as it was.
+        """
+        async with self._locks[service.id]:
+            await self._end(service.id)
+            try:
+                await self.script(service, "restore", BACKUP=backup_id, TARGET=target)
+                await self._start(service)
+                await self.script(service, "settle")
+            except BaseException:
+                with anyio.CancelScope(shield=True):
+                    await self._end(service.id)
+                    await self.script(service, "revert")
+                    await self._start(service)
+                raise
+
+    async def stop_all(self) -> None:
+        """End every service; each starts again with the platform."""
+        async with anyio.create_task_group() as ends:
+            for service_id in [*self._running]:
+                ends.start_soon(self._end, service_id)
+
+    async def script(self, service: Service, verb: str, **variables: str) -> list[str]:
+        """Run what the kind does for a verb; the lines that it printed.
+
+        Raises:
+            ServiceFailedError: It failed or took too long; the sentence has its last line.
+        """
+        kind = KINDS[service.kind]
+        given = {"ADMIN_PASSWORD": service.secret, **variables}
+        spec = await self._spec(service, kind, given, memory_mb=kind.backup_memory_mb)
+        lines: list[str] = []
+
+        async def keep(more: Sequence[str]) -> None:
+            lines.extend(more)
+            del lines[:-KEPT_LINES]
+
+        command = ("/bin/sh", "-c", kind.script(verb))
+        try:
+            with anyio.fail_after(START_TIMEOUT_S if verb == "ready" else SCRIPT_TIMEOUT_S):
+                done = await self._engine.run_once(spec, command, on_lines=keep)
+        except TimeoutError as error:
+            raise ServiceFailedError(service.name, verb, "it took too long") from error
+        except OSError as error:
+            raise ServiceFailedError(service.name, verb, str(error)) from error
+        if done.exit_code:
+            logger.warning("%s of %s failed: %s", verb, service.name, " | ".join(lines))
+            errors = [line for line in lines if _ERROR.search(line)] or lines
+            said = errors[0] if errors else f"it exited with {done.exit_code}"
+            raise ServiceFailedError(service.name, verb, said)
+        return lines
+
+    async def _start(self, service: Service) -> None:
+        kind = KINDS[service.kind]
+        await self._rows.set_status(service.id, ServiceStatus.STARTING)
+        try:
+            await to_thread.run_sync(self._make_directory, service)
+            await self.script(service, "init")
+            given = {"MEMORY_MB": str(service.memory_mb)}
+            spec = await self._spec(service, kind, given, memory_mb=service.memory_mb)
+            instance = await self._engine.begin(spec)
+            await self._rows.set_instance(service.id, to_json(instance))
+            try:
+                await self._until_ready(service, instance)
+            except BaseException:
+                with anyio.CancelScope(shield=True):
+                    await self._engine.end(instance, grace_s=STOP_GRACE_S)
+                    await self._rows.set_instance(service.id, None)
+                raise
+        except (PlatformError, OSError) as error:
+            await self._rows.set_status(service.id, ServiceStatus.FAILED, str(error))
+            if isinstance(error, ServiceFailedError):
+                raise
+            raise ServiceFailedError(service.name, "start", str(error)) from error
+        self._watch(service.id, instance)
+        await self._rows.set_status(service.id, ServiceStatus.RUNNING)
+
+    async def _until_ready(self, service: Service, instance: Instance) -> None:
+        """Return once it answers.
+
+        Raises:
+            ServiceFailedError: It ended, or the time is over.
+        """
+        failed: list[str] = []
+
+        async def look() -> None:
+            exit_code = await self._engine.wait(instance)
+            failed.append(f"it exited with {exit_code}; {self._last_line(service)}")
+            tasks.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(look)
+            await self.script(service, "ready")
+            tasks.cancel_scope.cancel()
+        if failed:
+            raise ServiceFailedError(service.name, "start", failed[0])
+
+    def _last_line(self, service: Service) -> str:
+        try:
+            lines = self.log_file(service.id).read_text(errors="replace").splitlines()
+        except OSError:
+            lines = []
+        return lines[-1] if lines else "it printed nothing"
+
+    def log_file(self, service_id: str) -> Path:
+        """What a service printed."""
+        return self._data_dir.app_log(service_id, service_id, 1)
+
+    def _watch(self, service_id: str, instance: Instance) -> None:
+        self._running[service_id] = instance
+        self._watchers[service_id] = self._background.start(
+            self._until_it_ends, service_id, instance
+        )
+
+    async def _until_it_ends(self, service_id: str, instance: Instance) -> None:
+        exit_code = await self._engine.wait(instance)
+        with anyio.CancelScope(shield=True):
+            self._running.pop(service_id, None)
+            is_full = self._engine.was_out_of_memory(instance)
+            await self._engine.end(instance, grace_s=0)
+            await self._rows.set_instance(service_id, None)
+        reason = f"It exited with {exit_code}"
+        if is_full:
+            reason = "It was killed: it used more than its memory"
+        await self._restart(service_id, reason)
+
+    async def _restart(self, service_id: str, reason: str) -> None:
+        for delay_s in RESTART_DELAYS_S:
+            try:
+                await self._rows.set_status(
+                    service_id, ServiceStatus.STARTING, f"{reason}; restarting"
+                )
+                await anyio.sleep(delay_s)
+                await self.ensure_running(service_id)
+            except NotFoundError:
+                return
+            except (ServiceFailedError, StorageError) as error:
+                reason = str(error)
+            else:
+                return
+        logger.warning("service %s failed %s times", service_id, len(RESTART_DELAYS_S))
+
+    async def _end(self, service_id: str) -> None:
+        instance = self._running.pop(service_id, None)
+        watcher = self._watchers.pop(service_id, None)
+        with anyio.CancelScope(shield=True):
+            if watcher is not None:
+                await watcher.abandon()
+            if instance is not None:
+                await self._engine.end(instance, grace_s=STOP_GRACE_S)
+                await self._rows.set_instance(service_id, None)
+
+    def _make_directory(self, service: Service) -> None:
+        directory = self._data_dir.service(service.id)
+        directory.parent.mkdir(mode=0o700, exist_ok=True)
+        directory.mkdir(mode=0o755, exist_ok=True)
+        uid = self._uid(service)
+        if uid is not None:
+            os.chown(directory, uid, uid)
+
+    def _uid(self, service: Service) -> int | None:
+        return FIRST_SERVICE_UID + service.serial if self._sandbox.own_user else None
+
+    async def _spec(
+        self, service: Service, kind: ServiceKind, given: Mapping[str, str], *, memory_mb: int
+    ) -> LaunchSpec:
+        library = await self._fetch(kind.package)
+        directory = self._data_dir.service(service.id)
+        release = Release(
+            app=directory,
+            place=self._sandbox.place_of(directory),
+            directory=".",
+            command=("/bin/sh", "-c", kind.script("run")),
+            environ={"PATH": kind.path(library)},
+            toolchain=(Bind(path=library),),
+        )
+        return LaunchSpec(
+            replica_id=new_id(),
+            deployment_id=service.id,
+            release=release,
+            run_envs=given,
+            port=kind.port,
+            memory_mb=memory_mb,
+            cpu_millicores=service.cpu_millicores,
+            log_file=self.log_file(service.id),
+            uid=self._uid(service),
+            is_service=True,
+        )
+
+
+def new_password() -> str:
+    """One that nobody chose; letters that no URL and no shell has to quote."""
+    return secrets.token_hex(PASSWORD_BYTES)
+
+
+def _remove(directory: Path) -> None:
+    """Delete what a service wrote; links in it are removed and not followed."""
+    shutil.rmtree(directory, ignore_errors=True)

@@ -1,0 +1,106 @@
+"""Upkeep of services: sleep, size, daily backups, and the roles of bindings that are gone."""
+
+import logging
+import shutil
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+import anyio
+from anyio import to_thread
+
+from createos_mcp.platform.config import PlatformConfig
+from createos_mcp.platform.errors import PlatformError
+from createos_mcp.platform.paths import tree_bytes
+from createos_mcp.platform.services.backups import Backups
+from createos_mcp.platform.services.bindings import Bindings
+from createos_mcp.platform.services.service_host import ServiceHost
+from createos_mcp.platform.states import ServiceStatus
+from createos_mcp.platform.store.services import Service, ServiceRows
+
+logger = logging.getLogger(__name__)
+
+AwakeProjects: TypeAlias = Callable[[], Awaitable[set[str]]]
+
+POLL_S = 5.0
+IDLE_LOOKS = 12
+"""So many looks in a row find all that is bound to a service asleep before it sleeps, too."""
+MB = 2**20
+FREED = 0.95
+"""Of its size: below it a service that was full takes writes again."""
+
+ASLEEP = "All that is bound to it sleeps"
+
+
+class ServiceUpkeep:
+    """Looks at every service now and then.
+
+    Args:
+        awake_projects: Tells which projects have something that runs.
+    """
+
+    def __init__(
+        self,
+        *,
+        rows: ServiceRows,
+        host: ServiceHost,
+        bindings: Bindings,
+        backups: Backups,
+        awake_projects: AwakeProjects,
+        config: PlatformConfig,
+    ) -> None:
+        self._rows = rows
+        self._host = host
+        self._bindings = bindings
+        self._backups = backups
+        self._awake_projects = awake_projects
+        self._data_dir = config.data_dir
+        self._disk_floor_mb = config.disk_floor_mb
+        self._idle: dict[str, int] = {}
+
+    async def run(self) -> None:
+        """Look for as long as the platform lives."""
+        while True:
+            await anyio.sleep(POLL_S)
+            await self.look()
+
+    async def look(self) -> None:
+        """Look at every service once; a fault in one is told and does not touch the others."""
+        services = await self._rows.all()
+        awake = await self._awake_projects() if services else set()
+        for service in services:
+            try:
+                await self._look_at(service, awake)
+            except PlatformError as error:
+                logger.warning("service %s: %s", service.name, error)
+        await self._bindings.drop_unbound()
+
+    async def _look_at(self, service: Service, awake: set[str]) -> None:
+        if not self._host.is_running(service.id):
+            return
+        bound = await self._rows.bound(service.id)
+        is_idle = bool(bound) and not any(one.project_id in awake for one in bound)
+        self._idle[service.id] = self._idle.get(service.id, 0) + 1 if is_idle else 0
+        if self._idle[service.id] >= IDLE_LOOKS:
+            await self._host.sleep(service.id, ASLEEP)
+            return
+        await self._keep_size(service)
+        await self._backups.make_if_due(service)
+
+    async def _keep_size(self, service: Service) -> None:
+        """Take no more writes where there is no room, before the disk refuses them."""
+        directory = self._data_dir.service(service.id)
+        used_mb = await to_thread.run_sync(tree_bytes, directory / "data") / MB
+        free_mb = shutil.disk_usage(directory).free / MB
+        full = ""
+        if used_mb > service.size_mb:
+            full = f"its data takes {used_mb:.0f} MB of {service.size_mb} MB"
+        elif free_mb < self._disk_floor_mb:
+            full = f"less than {self._disk_floor_mb} MB of this machine's disk are free"
+        if full and service.status is ServiceStatus.RUNNING:
+            await self._host.script(service, "freeze")
+            reason = f"It takes no writes: {full}. UpdateService gives it more"
+            await self._rows.set_status(service.id, ServiceStatus.READ_ONLY, reason)
+        is_free = used_mb < service.size_mb * FREED and not full
+        if is_free and service.status is ServiceStatus.READ_ONLY:
+            await self._host.script(service, "thaw")
+            await self._rows.set_status(service.id, ServiceStatus.RUNNING)
