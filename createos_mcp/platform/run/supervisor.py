@@ -96,8 +96,8 @@ class Supervisor:
         return list(self._at.values())
 
     async def awake_projects(self) -> set[str]:
-        """Projects that have something which answers anywhere."""
-        ids = {replicas.set.deployment_id for replicas in self.running()}
+        """Projects that have something which runs anywhere, or is about to."""
+        ids = {replicas.set.deployment_id for replicas in self._sets.values()}
         found = [await self._store.deployments.get(one) for one in ids]
         return {deployment.project_id for deployment in found if deployment is not None}
 

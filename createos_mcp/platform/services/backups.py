@@ -11,7 +11,7 @@ from createos_mcp.platform.ids import new_id
 from createos_mcp.platform.paths import DataDir, tree_bytes
 from createos_mcp.platform.services.service_host import ServiceHost
 from createos_mcp.platform.store.services import Backup, Service, ServiceRows
-from createos_mcp.platform.timestamps import format_time, parse_time
+from createos_mcp.platform.timestamps import parse_time
 
 DAILY, ASKED_FOR, BEFORE_RESTORE = "daily", "asked for", "before a restore"
 KEPT, KEPT_DAYS = 7, 14
@@ -92,7 +92,7 @@ class Backups:
             raise InvalidRequestError(
                 f"at: choose a moment between the backup, {backup.created_at}, and now."
             )
-        return format_time(moment)
+        return f"{moment:%Y-%m-%d %H:%M:%S.%f}+00"
 
     async def _prune(self, service: Service) -> None:
         oldest = self._now() - timedelta(days=KEPT_DAYS)

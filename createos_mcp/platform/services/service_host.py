@@ -77,11 +77,20 @@ class ServiceHost:
         self._background = background
         self._running: dict[str, Instance] = {}
         self._watchers: dict[str, Work] = {}
+        self._used_at: dict[str, float] = {}
         self._locks: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
 
     def is_running(self, service_id: str) -> bool:
         """Whether a service runs now."""
         return service_id in self._running
+
+    def note_use(self, service_id: str) -> None:
+        """Count a service as used now."""
+        self._used_at[service_id] = anyio.current_time()
+
+    def unused_s(self, service_id: str) -> float:
+        """How long nothing has asked for a service, and nothing that is bound to it ran."""
+        return anyio.current_time() - self._used_at.setdefault(service_id, anyio.current_time())
 
     def instance(self, service_id: str) -> Instance | None:
         """What runs of a service."""
@@ -122,9 +131,11 @@ class ServiceHost:
             NotFoundError: There is none of that ID.
             ServiceFailedError: It does not start; the sentence says why.
         """
+        self.note_use(service_id)
         async with self._locks[service_id]:
             if service_id not in self._running:
                 await self._start(await self._rows.get(service_id))
+        self.note_use(service_id)
 
     async def restart(self, service_id: str) -> None:
         """End a service and start it again, with what it may use now.

@@ -22,8 +22,8 @@ logger = logging.getLogger(__name__)
 AwakeProjects: TypeAlias = Callable[[], Awaitable[set[str]]]
 
 POLL_S = 5.0
-IDLE_LOOKS = 12
-"""So many looks in a row find all that is bound to a service asleep before it sleeps, too."""
+IDLE_S = 300.0
+"""How long all that is bound to a service sleeps before it does: a command may still use it."""
 MB = 2**20
 FREED = 0.95
 """Of its size: below it a service that was full takes writes again."""
@@ -55,7 +55,6 @@ class ServiceUpkeep:
         self._awake_projects = awake_projects
         self._data_dir = config.data_dir
         self._disk_floor_mb = config.disk_floor_mb
-        self._idle: dict[str, int] = {}
 
     async def run(self) -> None:
         """Look for as long as the platform lives."""
@@ -79,8 +78,9 @@ class ServiceUpkeep:
             return
         bound = await self._rows.bound(service.id)
         is_idle = bool(bound) and not any(one.project_id in awake for one in bound)
-        self._idle[service.id] = self._idle.get(service.id, 0) + 1 if is_idle else 0
-        if self._idle[service.id] >= IDLE_LOOKS:
+        if not is_idle:
+            self._host.note_use(service.id)
+        elif self._host.unused_s(service.id) >= IDLE_S:
             await self._host.sleep(service.id, ASLEEP)
             return
         await self._keep_size(service)

@@ -2,7 +2,8 @@
 set -eu
 export PGHOST="$HOME/run" PGUSER=owner PGPASSWORD="$ADMIN_PASSWORD" PGDATABASE=app
 until [ "$(psql -qAt -c 'SELECT pg_is_in_recovery()')" = f ]; do sleep 0.1; done
-for name in restore_command recovery_target_action recovery_target_time recovery_target; do
+for name in restore_command recovery_target_timeline recovery_target_action \
+  recovery_target_time recovery_target; do
   psql -q -c "ALTER SYSTEM RESET $name"
 done
 rm -rf former

@@ -1,0 +1,147 @@
+"""Backups: every row is read back, also those of a moment between two of them."""
+
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from operator import eq
+from pathlib import Path
+
+import anyio
+import pytest
+
+from createos_mcp.platform.timestamps import format_time
+from tests.eventually import eventually
+from tests.platform.platforms import running_platform
+from tests.platform.services.databases import (
+    COUNTER_APP,
+    TODO_APP,
+    create_service,
+    deploy_bound,
+    page_of,
+    post,
+    until,
+)
+
+
+async def test_postgres_comes_back_as_it_was_backed_up_and_what_was_there_is_kept(
+    tmp_path: Path,
+) -> None:
+    async with running_platform(tmp_path / "data") as api:
+        service_id = await create_service(api)
+        deployed = await deploy_bound(api, TODO_APP, service_id, "todo-app")
+        path = f"/v1/services/{service_id}"
+        assert await page_of(api, deployed, "/add/milk") == "milk"
+        made = await post(api, f"{path}/backups")
+        assert made["cause"] == "asked for"
+        assert made["sizeMb"] > 10
+        assert await page_of(api, deployed, "/add/bread") == "milk,bread"
+        told = await post(api, f"{path}/backups/{made['id']}/restore")
+        assert made["createdAt"] in told
+        assert await page_of(api, deployed) == "milk"
+        assert await page_of(api, deployed, "/add/tea") == "milk,tea"
+        kept = (await api.get(path))["backups"]
+        assert [one["cause"] for one in kept] == ["before a restore", "asked for"]
+        await post(api, f"{path}/backups/{kept[0]['id']}/restore")
+        assert await page_of(api, deployed) == "milk,bread"
+        await post(api, f"{path}/restart")
+        assert await page_of(api, deployed) == "milk,bread"
+
+
+async def test_postgres_goes_to_a_moment_after_a_backup(tmp_path: Path) -> None:
+    async with running_platform(tmp_path / "data") as api:
+        service_id = await create_service(api)
+        deployed = await deploy_bound(api, TODO_APP, service_id, "todo-app")
+        path = f"/v1/services/{service_id}"
+        made = await post(api, f"{path}/backups")
+        assert await page_of(api, deployed, "/add/milk") == "milk"
+        await anyio.sleep(1.1)
+        moment = format_time(datetime.now(UTC))
+        await anyio.sleep(1.1)
+        assert await page_of(api, deployed, "/add/mistake") == "milk,mistake"
+        await post(api, f"{path}/backups/{made['id']}/restore", at=moment)
+        assert await page_of(api, deployed) == "milk"
+
+
+async def test_valkey_comes_back_and_still_keeps_what_is_written_after(tmp_path: Path) -> None:
+    async with running_platform(tmp_path / "data") as api:
+        service_id = await create_service(api, "valkey")
+        deployed = await deploy_bound(api, COUNTER_APP, service_id, "counter")
+        path = f"/v1/services/{service_id}"
+        assert [await page_of(api, deployed) for _ in range(3)] == ["1", "2", "3"]
+        made = await post(api, f"{path}/backups")
+        assert await page_of(api, deployed) == "4"
+        await post(api, f"{path}/backups/{made['id']}/restore")
+        text = await eventually(lambda: page_of(api, deployed), lambda page: page.isdigit())
+        assert text == "4"
+        await post(api, f"{path}/restart")
+        text = await eventually(lambda: page_of(api, deployed), lambda page: page.isdigit())
+        assert text == "5"
+
+
+async def test_a_moment_or_backup_that_cannot_be_is_refused_and_nothing_changes(
+    tmp_path: Path,
+) -> None:
+    async with running_platform(tmp_path / "data") as api:
+        service_id = await create_service(api, "valkey")
+        other = await create_service(api, name="other")
+        path = f"/v1/services/{service_id}"
+        made = await post(api, f"{path}/backups")
+        foreign = await post(api, f"/v1/services/{other}/backups")
+        tomorrow = format_time(datetime.now(UTC) + timedelta(days=1))
+        tries = [
+            (path, made["id"], {"at": tomorrow}, 400, "valkey is brought back as"),
+            (path, foreign["id"], {}, 404, "backup"),
+            (f"/v1/services/{other}", foreign["id"], {"at": tomorrow}, 400, "between the backup"),
+            (f"/v1/services/{other}", foreign["id"], {"at": "noon"}, 400, "not a moment"),
+        ]
+        for place, backup_id, body, expected, said in tries:
+            status, told = await api.request(
+                "POST", f"{place}/backups/{backup_id}/restore", json=body
+            )
+            assert (status, said in told) == (expected, True), told
+        assert len((await api.get(path))["backups"]) == 1
+
+
+async def test_a_damaged_backup_leaves_the_data_as_it_was(tmp_path: Path) -> None:
+    async with running_platform(tmp_path / "data") as api:
+        service_id = await create_service(api)
+        deployed = await deploy_bound(api, TODO_APP, service_id, "todo-app")
+        path = f"/v1/services/{service_id}"
+        made = await post(api, f"{path}/backups")
+        assert await page_of(api, deployed, "/add/milk") == "milk"
+        place = tmp_path / "data" / "services" / service_id / "backups" / made["id"]
+        (place / "global" / "pg_control").write_bytes(b"damaged")
+        status, told = await api.request("POST", f"{path}/backups/{made['id']}/restore", json={})
+        assert (status, "failed at" in told) == (422, True)
+        await until(api, service_id, "running")
+        text = await eventually(lambda: page_of(api, deployed), lambda page: "Error" not in page)
+        assert text == "milk"
+
+
+async def test_backups_are_made_daily_and_kept_by_count_and_age(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("createos_mcp.platform.services.upkeep.POLL_S", 0.1)
+    moment = datetime.now(UTC)
+
+    def now() -> datetime:
+        return moment
+
+    async with running_platform(tmp_path / "data", now=now) as api:
+        service_id = await create_service(api, "valkey")
+        path = f"/v1/services/{service_id}"
+
+        async def newest() -> str | None:
+            kept = (await api.get(path))["backups"]
+            return kept[0]["createdAt"] if kept else None
+
+        async def count() -> int:
+            return len((await api.get(path))["backups"])
+
+        for day in range(1, 10):
+            moment += timedelta(days=1, seconds=1)
+            await eventually(newest, partial(eq, format_time(moment)))
+            await eventually(count, partial(eq, min(day, 7)))
+        kept = (await api.get(path))["backups"]
+        assert {one["cause"] for one in kept} == {"daily"}
+        directory = tmp_path / "data" / "services" / service_id / "backups"
+        assert {place.name for place in directory.iterdir()} == {one["id"] for one in kept}

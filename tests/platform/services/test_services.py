@@ -1,0 +1,272 @@
+"""Services: a database in one call, reached by what is bound to it and by nothing else."""
+
+import os
+import signal
+import sqlite3
+from pathlib import Path
+
+import psutil
+import pytest
+
+from createos_mcp.contract.values import Json
+from tests.eventually import eventually
+from tests.platform.platforms import another_user, running_platform
+from tests.platform.services.databases import (
+    COUNTER_APP,
+    TODO_APP,
+    bind,
+    create_service,
+    deploy_bound,
+    page_of,
+    post,
+    until,
+)
+
+
+async def test_what_an_app_keeps_in_postgres_outlives_its_versions_and_the_platform(
+    tmp_path: Path,
+) -> None:
+    async with running_platform(tmp_path / "data") as api:
+        service_id = await create_service(api)
+        deployed = await deploy_bound(api, TODO_APP, service_id, "todo-app")
+        assert await page_of(api, deployed, "/add/milk") == "milk"
+        again = await api.upload(deployed["projectId"], TODO_APP)
+        assert (await api.wait(deployed["projectId"], again))["status"] == "deployed"
+        assert await page_of(api, deployed, "/add/bread") == "milk,bread"
+        shown = await api.get(f"/v1/services/{service_id}")
+        assert [one["variable"] for one in shown["bindings"]] == ["DATABASE_URL"]
+        assert shown["connections"] == 0
+        assert shown["dataMb"] > 10
+    async with running_platform(tmp_path / "data") as api:
+        text = await eventually(lambda: page_of(api, deployed), lambda page: "milk" in page)
+        assert text == "milk,bread"
+
+
+async def test_node_counts_in_valkey_and_goes_on_after_the_service_was_killed(
+    tmp_path: Path,
+) -> None:
+    async with running_platform(tmp_path / "data") as api:
+        service_id = await create_service(api, "valkey", "counts")
+        deployed = await deploy_bound(api, COUNTER_APP, service_id, "counter")
+        assert [await page_of(api, deployed) for _ in range(3)] == ["1", "2", "3"]
+        kill_service(tmp_path / "data", "valkey-server")
+        text = await eventually(lambda: page_of(api, deployed), lambda page: page.isdigit())
+        assert int(text) >= 4
+        assert (await until(api, service_id, "running"))["reason"] is None
+
+
+async def test_no_other_app_reaches_a_service_nor_sees_its_files(tmp_path: Path) -> None:
+    spying = {
+        "app.py": """
+import http.server, os, socket
+def tries():
+    yield os.path.exists("/services"), "DATABASE_URL" in os.environ
+    for port in (5432, 6379):
+        for host in ("127.0.0.1", "10.0.2.2"):
+            try:
+                socket.create_connection((host, port), 1).close()
+                yield "reached", host, port
+            except OSError:
+                pass
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = repr(list(tries())).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+http.server.HTTPServer(("", int(os.environ["PORT"])), Page).serve_forever()
+""",
+        "requirements.txt": "",
+        "Procfile": "web: python app.py\n",
+    }
+    async with running_platform(tmp_path / "data") as api:
+        service_id = await create_service(api)
+        await deploy_bound(api, TODO_APP, service_id, "todo-app")
+        other = await api.deploy(spying, "spying")
+        assert await page_of(api, other) == "[(False, False)]"
+
+
+async def test_a_binding_that_goes_takes_its_role_and_open_connections_with_it(
+    tmp_path: Path,
+) -> None:
+    async with running_platform(tmp_path / "data") as api:
+        service_id = await create_service(api)
+        deployed = await deploy_bound(api, TODO_APP, service_id, "todo-app")
+        assert await page_of(api, deployed, "/add/milk") == "milk"
+        (bound,) = (await api.get(f"/v1/services/{service_id}"))["bindings"]
+        status, told = await api.request("DELETE", f"/v1/services/{service_id}")
+        assert (status, "todo-app (production)" in told) == (422, True)
+        await api.request("DELETE", f"/v1/services/{service_id}/bindings/{bound['id']}")
+        assert "OperationalError" in await page_of(api, deployed)
+        other = await deploy_bound(api, TODO_APP, service_id, "another-app")
+        assert await page_of(api, other, "/add/bread") == "milk,bread"
+
+
+async def test_a_new_password_is_in_use_without_a_request_lost(tmp_path: Path) -> None:
+    async with running_platform(tmp_path / "data") as api:
+        service_id = await create_service(api)
+        deployed = await deploy_bound(api, TODO_APP, service_id, "todo-app")
+        before = roles(tmp_path / "data")
+        (bound,) = (await api.get(f"/v1/services/{service_id}"))["bindings"]
+        told = await post(api, f"/v1/services/{service_id}/bindings/{bound['id']}/rotate")
+        assert "starts again" in told
+        for _ in range(20):
+            assert "Error" not in await page_of(api, deployed, "/add/x")
+        await eventually(
+            lambda: api.environment(deployed["projectId"]), lambda one: one["status"] == "active"
+        )
+        assert roles(tmp_path / "data") != before
+        assert "Error" not in await page_of(api, deployed)
+
+
+def roles(data_dir: Path) -> list[str]:
+    """The roles that bindings have now."""
+    with sqlite3.connect(data_dir / "platform.db") as database:
+        return [row[0] for row in database.execute("select role from service_bindings")]
+
+
+async def test_others_see_nothing_of_a_users_services(tmp_path: Path) -> None:
+    async with running_platform(tmp_path / "data") as api, another_user(api) as alice:
+        service_id = await create_service(api, "valkey")
+        project_id = await api.create_project("mine")
+        binding = await bind(api, service_id, project_id)
+        path = f"/v1/services/{service_id}"
+        assert await alice.get("/v1/services") == []
+        tries: list[tuple[str, str, Json]] = [
+            ("GET", path, None),
+            ("PUT", path, {"memory": 128}),
+            ("DELETE", path, None),
+            ("POST", f"{path}/restart", None),
+            ("POST", f"{path}/bindings", {"projectId": project_id}),
+            ("DELETE", f"{path}/bindings/{binding['id']}", None),
+            ("POST", f"{path}/bindings/{binding['id']}/rotate", None),
+            ("POST", f"{path}/backups", None),
+            ("POST", f"{path}/backups/{service_id}/restore", {}),
+        ]
+        for method, place, body in tries:
+            options = {"json": body} if body is not None else {}
+            assert (await alice.request(method, place, **options))[0] == 404, (method, place)
+        own = await create_service(alice, "valkey")
+        refused = await alice.request(
+            "POST", f"/v1/services/{own}/bindings", json={"projectId": project_id}
+        )
+        assert refused[0] == 404
+
+
+async def test_bad_input_names_the_argument_and_leaves_nothing_half_done(tmp_path: Path) -> None:
+    async with running_platform(tmp_path / "data") as api:
+        service_id = await create_service(api, "valkey", "kept")
+        refused: list[tuple[Json, str]] = [
+            ({"name": "kept", "kind": "valkey"}, "'kept' is taken"),
+            ({"name": "other", "kind": "oracle"}, "kind"),
+            ({"name": "No Spaces", "kind": "valkey"}, "name"),
+            ({"name": "huge", "kind": "valkey", "sizeMb": 1_000_000}, "sizeMb"),
+        ]
+        for body, said in refused:
+            status, told = await api.request("POST", "/v1/services", json=body)
+            assert status in (400, 409), told
+            assert said in told
+        project_id = await api.create_project("web-app", runEnvs={"MINE": "1"})
+        await bind(api, service_id, project_id)
+        for variable, said in (("REDIS_URL", "taken"), ("MINE", "is set"), ("9x", "variable")):
+            status, told = await api.request(
+                "POST",
+                f"/v1/services/{service_id}/bindings",
+                json={"projectId": project_id, "variable": variable},
+            )
+            assert status in (400, 409), told
+            assert said in told
+        assert len((await api.get(f"/v1/services/{service_id}"))["bindings"]) == 1
+        assert len(await api.get("/v1/services")) == 1
+
+
+async def test_services_are_grouped_and_listed_by_app(tmp_path: Path) -> None:
+    async with running_platform(tmp_path / "data") as api:
+        service_id = await create_service(api, "valkey")
+        app_id = (await post(api, "/v1/apps", name="shop"))["id"]
+        path = f"/v1/apps/{app_id}/services"
+        await post(api, path, serviceIds=[service_id])
+        listed = await api.get(path)
+        assert [one["name"] for one in listed["data"]] == ["main"]
+        assert listed["pagination"]["total"] == 1
+        await post(api, f"{path}/remove", serviceIds=[service_id])
+        assert (await api.get(path))["data"] == []
+        status, told = await api.request(
+            "POST", f"{path}/remove", json={"serviceIds": [service_id]}
+        )
+        assert (status, "is not in the app" in told) == (400, True)
+
+
+async def test_a_deleted_service_leaves_no_file_and_no_process(tmp_path: Path) -> None:
+    async with running_platform(tmp_path / "data") as api:
+        service_id = await create_service(api)
+        status, told = await api.request("DELETE", f"/v1/services/{service_id}")
+        assert status == 200, told
+        assert (await api.request("GET", f"/v1/services/{service_id}"))[0] == 404
+        assert not (tmp_path / "data" / "services" / service_id).exists()
+        assert kill_service(tmp_path / "data", "postgres") == 0
+
+
+@pytest.mark.parametrize("kind", ["postgres", "valkey"])
+async def test_a_service_restarts_with_what_it_may_use_now(tmp_path: Path, kind: str) -> None:
+    async with running_platform(tmp_path / "data") as api:
+        service_id = await create_service(api, kind)
+        status, told = await api.request(
+            "PUT", f"/v1/services/{service_id}", json={"memory": 384, "sizeMb": 2048}
+        )
+        assert (status, "was restarted" in told) == (200, True)
+        shown = await until(api, service_id, "running")
+        assert (shown["memory"], shown["sizeMb"]) == (384, 2048)
+        assert "answers" in await post(api, f"/v1/services/{service_id}/restart")
+
+
+def kill_service(data_dir: Path, program: str) -> int:
+    """Kill the processes of a program that work below a directory; how many there were."""
+    killed = 0
+    for process in psutil.process_iter(["name", "environ"]):
+        home = (process.info["environ"] or {}).get("REPLICA_ID")
+        if process.info["name"] == program and home and (data_dir / "run" / home).exists():
+            os.kill(process.pid, signal.SIGKILL)
+            killed += 1
+    return killed
+
+
+async def test_an_idle_service_sleeps_with_its_apps_and_wakes_with_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("createos_mcp.platform.services.upkeep.POLL_S", 0.1)
+    monkeypatch.setattr("createos_mcp.platform.services.upkeep.IDLE_S", 1.0)
+    async with running_platform(tmp_path / "data", sleep_after_s=2.0) as api:
+        service_id = await create_service(api)
+        deployed = await deploy_bound(api, TODO_APP, service_id, "todo-app")
+        assert await page_of(api, deployed, "/add/milk") == "milk"
+        asleep = await until(api, service_id, "sleeping")
+        assert asleep["reason"] == "All that is bound to it sleeps"
+        assert await page_of(api, deployed) == "milk"
+        assert (await api.get(f"/v1/services/{service_id}"))["status"] == "running"
+
+
+async def test_a_service_without_room_takes_no_writes_and_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("createos_mcp.platform.services.upkeep.POLL_S", 0.1)
+    async with running_platform(tmp_path / "data") as api:
+        service_id = await create_service(api)
+        deployed = await deploy_bound(api, TODO_APP, service_id, "todo-app")
+        assert await page_of(api, deployed, "/add/milk") == "milk"
+        await api.request("PUT", f"/v1/services/{service_id}", json={"sizeMb": 64})
+        url = f"/v1/services/{service_id}"
+        assert await page_of(api, deployed, "/fill") == "milk"
+        shown = await until(api, service_id, "read_only")
+        assert "UpdateService gives it more" in shown["reason"]
+        await eventually(
+            lambda: page_of(api, deployed, "/add/bread"),
+            lambda page: "ReadOnlySqlTransaction" in page,
+        )
+        await api.request("PUT", url, json={"sizeMb": 2048})
+        await until(api, service_id, "running")
+        text = await eventually(
+            lambda: page_of(api, deployed, "/add/tea"), lambda page: "tea" in page
+        )
+        assert text.startswith("milk")
