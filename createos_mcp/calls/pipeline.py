@@ -301,17 +301,17 @@ class ToolCall:
             await self._learn_variables(ids["project_id"])
         return await self._hand_over(operation, ids)
 
-    async def operate(self, name: str, **arguments: Json) -> Json:
+    async def operate(self, name: str, /, **arguments: Json) -> Json:
         """Make the operation of this name, with arguments that are checked like a model's."""
         operation = self._calls.catalog.operations[name]
         return await self.perform(operation, self._calls.check(operation, arguments))
 
-    async def operate_with(self, name: str, options: Arguments, **arguments: Json) -> Json:
+    async def operate_with(self, name: str, options: Arguments, /, **arguments: Json) -> Json:
         """The same, with options that the local platform alone takes."""
         operation = self._calls.catalog.operations[name]
         return await self.perform(operation, {**self._calls.check(operation, arguments), **options})
 
-    async def operate_named(self, name: str, **arguments: Json) -> Json:
+    async def operate_named(self, name: str, /, **arguments: Json) -> Json:
         """The same, where the caller has named everything that is lost by it."""
         operation = self._calls.catalog.operations[name]
         checked = self._calls.check(operation, arguments)

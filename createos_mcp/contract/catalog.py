@@ -110,7 +110,7 @@ def load_catalog(root: Path | None = None, *, local: bool = False) -> Catalog:
         ),
         secrets=SchemaFile(root, root / SECRETS_FILE).read_secret_members(operations),
         synonyms=SchemaFile(root, root / SYNONYMS_FILE).read_synonyms(),
-        absences=_read_absences(root, tools.keys()),
+        absences=_read_absences(root, tools.keys(), local=local),
         on_request=SchemaFile(root, root / ON_REQUEST_FILE).read_groups(),
         resources=SchemaFile(root, root / RESOURCES_FILE).read_resources(operations),
         prompts={file.stem: read_prompt(root, file) for file in sorted(root.glob(PROMPTS))},
@@ -119,12 +119,14 @@ def load_catalog(root: Path | None = None, *, local: bool = False) -> Catalog:
     )
 
 
-def _read_absences(root: Path, tools: Collection[str]) -> tuple[Absence, ...]:
+def _read_absences(root: Path, tools: Collection[str], *, local: bool) -> tuple[Absence, ...]:
     """What no tool does; a way that takes a tool which this catalog leaves out is still a way."""
     every = {file.stem for file in root.glob("*/*.json")}
     rows = SchemaFile(root, root / ABSENCES_FILE).read_absences(every)
     return tuple(
-        replace(row, nearest=tuple(name for name in row.nearest if name in tools)) for row in rows
+        replace(row, nearest=tuple(name for name in row.nearest if name in tools))
+        for row in rows
+        if not (local and row.cloud)
     )
 
 

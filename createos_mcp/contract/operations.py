@@ -266,6 +266,8 @@ class Absence:
     """The nearest honest way."""
     nearest: tuple[str, ...] = ()
     """Tools that this way takes."""
+    cloud: bool = False
+    """Whether it is missing on the cloud alone."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,6 +8,7 @@ from createos_mcp.contract.errors import InvalidArgumentsError, UnresolvedNameEr
 from createos_mcp.contract.operations import Problem
 from createos_mcp.contract.values import Arguments, Json
 from createos_mcp.workflows.lookups import find_project
+from createos_mcp.workflows.managed_services import bind_services, check_services
 from createos_mcp.workflows.placement import find_placement
 from createos_mcp.workflows.repositories import find_repository
 from createos_mcp.workflows.source import DeploymentSource, new_settings, prepare
@@ -32,9 +33,12 @@ async def deploy(call: ToolCall, workspace: Workspace, arguments: Arguments) -> 
     settings = arguments.get("settings", {})
     found = await _find(call, arguments, shipment)
     placement = await find_placement(call, found, arguments)
+    wanted = arguments.get("services", ())
+    await check_services(call, wanted)
     project = found or await _create(call, arguments, shipment, settings)
     if found is not None:
         await _change_settings(call, project, settings)
+    await bind_services(call, project, wanted, arguments.get("environment_id"))
     answer = await call.operate_with(
         shipment.operation, placement.options, project_id=project["id"], **shipment.arguments
     )

@@ -11,6 +11,7 @@ from createos_mcp.calls.pipeline import ToolCall
 from createos_mcp.contract.errors import ApiError, BackendError
 from createos_mcp.contract.values import Json
 from createos_mcp.workflows.causes import find_cause
+from createos_mcp.workflows.managed_services import suggest_service
 from createos_mcp.workflows.probe import Probe, probe
 from createos_mcp.workflows.waiting import UNFINISHED
 
@@ -152,7 +153,8 @@ async def explain_failure(call: ToolCall, deployment: Mapping[str, Json]) -> dic
     reason = str(deployment.get("reason") or deployment.get("cancelReason") or "")
     code = str(deployment.get("reasonCode") or "")
     cause = find_cause(str(deployment.get("status")), code, f"{reason}\n{log}")
-    return {"stage": stage, "log": log, "cause": cause.reason, "next": cause.next}
+    step = suggest_service(cause, f"{reason}\n{log}") if call.is_local else None
+    return {"stage": stage, "log": log, "cause": cause.reason, "next": step or cause.next}
 
 
 def describe_health(health: Probe) -> dict[str, Json]:

@@ -421,6 +421,38 @@ async def local_operations(stage: Stage) -> None:
     assert (await agent.settled(name))["status"] == "sleeping"
 
 
+async def managed_services(stage: Stage) -> None:
+    """A cache from its beginning to its end, and an app that is told where it is."""
+    agent, name = stage.agent, stage.name
+    service = {"service_id": name}
+    await agent.call("CreateService", name=name, kind="valkey")
+    await eventually(
+        lambda: agent.call("GetService", **service), lambda shown: shown["status"] == "running"
+    )
+    place = await new_project(agent, name)
+    bound = await agent.call("BindService", **service, projectId=name)
+    assert bound["variable"] == "REDIS_URL"
+    asking = "import os\nurl = os.environ['REDIS_URL']\n" + saying("told")
+    text = [{"path": "main.py", "content": asking}]
+    await agent.call("UploadDeploymentFiles", **place, files=text)
+    assert await agent.page(name) == "told"
+    await agent.call("UpdateService", **service, sizeMb=256)
+    await agent.call("RestartService", **service)
+    made = await agent.call("BackUpService", **service)
+    await agent.call("RestoreService", **service, backup_id=made["id"])
+    (binding,) = (await agent.call("GetService", **service))["bindings"]
+    bound_to = {**service, "binding_id": binding["id"]}
+    await agent.call("RotateServicePassword", **bound_to)
+    assert "is bound to" in await agent.refusal("DeleteService", **service)
+    await agent.call("CreateApp", name=name)
+    await agent.call("AddServicesToApp", app_id=name, serviceIds=[name])
+    assert (await agent.call("ListServicesByApp", app_id=name))["items"][0]["name"] == name
+    await agent.call("RemoveServicesFromApp", app_id=name, serviceIds=[name])
+    await agent.call("UnbindService", **bound_to)
+    await agent.call("DeleteService", **service)
+    assert name not in [row["name"] for row in (await agent.call("ListServices"))["items"]]
+
+
 async def new_project(agent: Agent, name: str) -> dict[str, str]:
     """A project without a deployment, as an argument names it."""
     project = {"uniqueName": name, "displayName": name, "type": "upload", "source": {}}
@@ -557,6 +589,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "cronjobs": cronjobs,
     "transfers": transfers,
     "local": local_operations,
+    "services": managed_services,
     "github": repositories,
     "security": scans,
     "templates": templates,

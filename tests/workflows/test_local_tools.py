@@ -14,7 +14,7 @@ LOCAL = {tool.name for tool in load_catalog(local=True).tools if tool.local}
 async def test_they_are_not_offered_for_the_cloud(era: Era) -> None:
     async with agent(era) as cloud, agent(era, is_local=True) as local:
         of_cloud, of_local = await cloud.tools(), await local.tools()
-    assert len(LOCAL) == 5
+    assert len(LOCAL) == 16
     assert not LOCAL & of_cloud.keys()
     assert of_local.keys() >= LOCAL
 
