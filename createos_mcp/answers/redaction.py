@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 
-from createos_mcp.answers.known_secrets import LEAST_CHARACTERS, KnownSecrets
+from createos_mcp.contract.known_secrets import LEAST_CHARACTERS, KnownSecrets
 from createos_mcp.contract.operations import Problem, SecretMembers
 from createos_mcp.contract.spelling import normalize_name
 from createos_mcp.contract.values import MASK, Json

@@ -70,9 +70,14 @@ class DataDir:
         """Data, backups and socket of a service; owned by it."""
         return self.root / "services" / service_id
 
-    def volume(self, volume_id: str) -> Path:
-        """A directory that an environment's app keeps over its versions."""
-        return self.root / "volumes" / volume_id
+    @property
+    def volumes(self) -> Path:
+        """What apps keep over their versions, a directory for each environment."""
+        return self.root / "volumes"
+
+    def volume(self, environment_id: str) -> Path:
+        """The volumes of one environment."""
+        return self.volumes / environment_id
 
     def template(self, template_id: str) -> Path:
         """Files of a template."""

@@ -6,6 +6,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from anyio import to_thread
+
+from createos_mcp.contract.known_secrets import KnownSecrets
 from createos_mcp.contract.operations import Operation
 from createos_mcp.contract.values import Arguments, Json
 from createos_mcp.platform.api.downloads import Downloads
@@ -136,6 +139,21 @@ class ApiRequest:
         if deployment is None or deployment.project_id != project.id:
             raise NotFoundError("deployment", deployment_id)
         return deployment
+
+    async def mask_lines(self, project_id: str, lines: Sequence[str]) -> Sequence[str]:
+        """Lines that a project's apps printed, without the passwords of their services.
+
+        Nobody knows those but the platform: who asks cannot mask them.
+        """
+        secrets = await self.services.store.services.secrets_of(project_id)
+        if not secrets:
+            return lines
+        known = KnownSecrets.of(secrets).within(lines)
+        return await to_thread.run_sync(lambda: [known.mask(line) for line in lines])
+
+    async def mask(self, project_id: str, text: str) -> str:
+        """The same for one text of any length."""
+        return (await self.mask_lines(project_id, [text]))[0]
 
     @property
     def since_s(self) -> int:

@@ -215,16 +215,17 @@ async def build_logs(request: ApiRequest) -> Json:
     lines = await request.services.store.deployments.build_log(
         deployment.id, skip=request.arguments.get("skip", 0)
     )
+    texts = await request.mask_lines(deployment.project_id, [line.log for line in lines])
     return [
         {
             "deploymentId": line.deployment_id,
             "lineNumber": line.line_number,
             "stage": line.stage,
-            "log": line.log,
+            "log": text,
             "ts": line.ts,
             "createdAt": line.ts,
         }
-        for line in lines
+        for line, text in zip(lines, texts, strict=True)
     ]
 
 
@@ -237,7 +238,8 @@ async def get_app_logs(request: ApiRequest) -> Json:
             f"The deployment is {deployment.status} and has no app logs. "
             "The build log has the last lines of an app that failed."
         )
-    return await to_thread.run_sync(log_text, files, request.since_s)
+    text = await to_thread.run_sync(log_text, files, request.since_s)
+    return await request.mask(deployment.project_id, text)
 
 
 async def retrigger_deployment(request: ApiRequest) -> Json:
@@ -282,12 +284,13 @@ async def run_app_command(request: ApiRequest) -> Json:
     deployment = await request.services.deployer.ensure_release(deployment)
     environments = await request.services.store.environments.of(deployment.project_id)
     serving = [one for one in environments if one.deployment_id == deployment.id]
-    return await request.services.commands.run(
+    done = await request.services.commands.run(
         deployment,
         serving[0] if serving else None,
         request.arguments["command"],
         timeout_s=request.arguments.get("timeoutSeconds", COMMAND_TIMEOUT_S),
     )
+    return {**done, "output": await request.mask(deployment.project_id, done["output"])}
 
 
 async def delete_deployment(request: ApiRequest) -> Json:

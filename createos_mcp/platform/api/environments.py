@@ -14,6 +14,7 @@ from createos_mcp.platform.models import Deployment, Environment, Project
 from createos_mcp.platform.run.replicas import Replicas
 from createos_mcp.platform.run.usage import Usage
 from createos_mcp.platform.sandbox.app_logs import files_of
+from createos_mcp.platform.services.volumes import read_volumes, refuse_sharing
 from createos_mcp.platform.states import ASSIGNABLE, EnvironmentStatus, ProjectType
 from createos_mcp.platform.store.environments import host_label, is_reserved
 
@@ -45,6 +46,7 @@ def serialize_environment(
             **_running(environment, services),
             **(_usage(environment, usage) if usage else {}),
             **_latency(environment, services),
+            **_volumes(environment, serving, services),
         },
         "createdAt": environment.created_at,
         "updatedAt": environment.updated_at,
@@ -104,6 +106,15 @@ def _latency(environment: Environment, services: Services) -> dict[str, Json]:
     }
     shown = {name: round(s * 1000) for name, s in found.items() if s is not None}
     return {"latency": shown} if shown else {}
+
+
+def _volumes(
+    environment: Environment, serving: Deployment | None, services: Services
+) -> dict[str, Json]:
+    """What its app keeps over versions; nothing where it has no volume."""
+    volumes = read_volumes(serving.settings) if serving is not None else ()
+    shown = services.managed.volumes.show(environment.id, volumes)
+    return {"volumes": shown} if shown else {}
 
 
 def _exits(replicas: Replicas | None) -> dict[str, Json]:
@@ -209,6 +220,9 @@ async def update_resources(request: ApiRequest) -> Json:
     """Change CPU, memory and replicas; requests go on being answered meanwhile."""
     environment = await changeable(request)
     resources = {name: request.arguments[name] for name in ("cpu", "memory", "replicas")}
+    project = await request.active_project()
+    volumes = read_volumes(project.settings)
+    refuse_sharing(volumes, resources["replicas"], environment.unique_name)
     await request.services.store.environments.set_resources(environment.id, resources)
     request.services.reconciler.start_reconciling(environment)
     return "The environment is being resized; it is active again when done."
@@ -267,7 +281,8 @@ async def get_environment_logs(request: ApiRequest) -> Json:
     directory = (
         request.services.config.data_dir.app_logs(environment.deployment_id) / environment.id
     )
-    return await to_thread.run_sync(log_text, files_of(directory), request.since_s)
+    text = await to_thread.run_sync(log_text, files_of(directory), request.since_s)
+    return await request.mask(environment.project_id, text)
 
 
 async def changeable(request: ApiRequest) -> Environment:

@@ -11,6 +11,7 @@ from createos_mcp.platform.engines.engine_health import check_engine
 from createos_mcp.platform.errors import InvalidRequestError, NotFoundError
 from createos_mcp.platform.gateway.addresses import app_url
 from createos_mcp.platform.models import Project
+from createos_mcp.platform.services.volumes import check_volumes, read_volumes, refuse_sharing
 from createos_mcp.platform.states import ProjectStatus, ProjectType
 
 _FILTERS = ("name", "type", "status", "app")
@@ -167,8 +168,12 @@ async def update_runtime_settings(request: ApiRequest) -> Json:
     project = await request.active_project()
     given: Mapping[str, Json] = {k: v for k, v in request.arguments.items() if k != "project_id"}
     if not given:
-        names = "healthPath, startTimeoutSeconds, worker, previewBranches"
+        names = "healthPath, startTimeoutSeconds, worker, previewBranches, volumes"
         raise InvalidRequestError(f"Send at least one of {names}.")
+    volumes = read_volumes(given)
+    check_volumes(volumes)
+    for environment in await request.services.store.environments.of(project.id):
+        refuse_sharing(volumes, environment.resources["replicas"], environment.unique_name)
     await request.services.store.projects.set_settings(project.id, {**project.settings, **given})
     return "Settings updated. They take effect with the next deployment."
 

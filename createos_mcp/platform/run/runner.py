@@ -6,7 +6,7 @@ import re
 import socket
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import anyio
 from anyio import to_thread
@@ -31,7 +31,18 @@ from createos_mcp.platform.sandbox.addresses import free_port
 from createos_mcp.platform.sandbox.app_logs import last_lines
 
 BuildLog: TypeAlias = Callable[[str, Sequence[str]], Awaitable[None]]
-Attach: TypeAlias = Callable[[LaunchSpec], Awaitable[LaunchSpec]]
+
+
+class Attach(Protocol):
+    """Adds to what is started the services that it is bound to, and its volumes."""
+
+    async def __call__(self, spec: LaunchSpec, *, is_command: bool) -> LaunchSpec:
+        """The same with more; a command is one that runs once, and not the app itself.
+
+        Raises:
+            StartFailedError: It cannot have what it is bound to.
+        """
+
 
 LOG_STAGE, RELEASE_STAGE = "deploy", "release"
 LAST_LINES = 20
@@ -64,7 +75,6 @@ class Runner:
         self._processes = processes
         self._containers = containers
         self.attach: Attach = _attach_nothing
-        """Adds to what is started the services that it is bound to, and its volumes."""
         self._start_timeout_s = config.start_timeout_s
         self._stop_timeout_s = config.stop_timeout_s
         self._steady_s = config.worker_steady_s
@@ -86,7 +96,7 @@ class Runner:
         engine = self._engine_for(spec)
         if not engine.own_network:
             spec = replace(spec, port=free_port())
-        spec = await self.attach(spec)
+        spec = await self.attach(spec, is_command=False)
         started = anyio.current_time()
         instance = await engine.begin(spec)
         try:
@@ -141,7 +151,7 @@ class Runner:
         Raises:
             OSError: It could not be started.
         """
-        attached = await self.attach(spec)
+        attached = await self.attach(spec, is_command=True)
         return await self._engine_for(spec).run_once(attached, command, on_lines=on_lines)
 
     async def adopt(self, written: Mapping[str, Json]) -> Instance | None:
@@ -266,5 +276,6 @@ class Runner:
             await log(LOG_STAGE, lines)
 
 
-async def _attach_nothing(spec: LaunchSpec) -> LaunchSpec:
+async def _attach_nothing(spec: LaunchSpec, *, is_command: bool) -> LaunchSpec:
+    del is_command
     return spec

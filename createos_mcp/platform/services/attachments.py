@@ -1,60 +1,82 @@
-"""Attachments: what an app gets at its start besides its files: the services it is bound to."""
+"""Attachments: what an app gets at its start besides its files: services and volumes."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+
+from anyio import to_thread
 
 from createos_mcp.platform.errors import (
     NotFoundError,
     ServiceFailedError,
     StartFailedError,
 )
-from createos_mcp.platform.models import LaunchSpec, Mount, Way
+from createos_mcp.platform.models import Deployment, LaunchSpec, Mount, Way
 from createos_mcp.platform.release_records import ImageRelease
 from createos_mcp.platform.sandbox.addresses import free_port
 from createos_mcp.platform.sandbox.sandbox import Sandbox
 from createos_mcp.platform.services.kinds import KINDS
 from createos_mcp.platform.services.service_host import ServiceHost
+from createos_mcp.platform.services.volumes import Volumes, read_volumes
 from createos_mcp.platform.store.services import Binding
 from createos_mcp.platform.store.store import Store
 
 SEEN_AT = Path("/services")
 """Where an app sees the sockets of what it is bound to, a folder for each name."""
 
+_NOT_FOR_IMAGES = (
+    "Services and volumes are for apps that are built from files, not for images. "
+    "Unbind them, or deploy the files with hasDockerfile false"
+)
+
 
 class Attachments:
     """Finds out what an app is bound to, and has it awake before the app asks for it."""
 
-    def __init__(self, *, store: Store, host: ServiceHost, sandbox: Sandbox) -> None:
+    def __init__(
+        self, *, store: Store, host: ServiceHost, volumes: Volumes, sandbox: Sandbox
+    ) -> None:
         self._store = store
         self._host = host
+        self._volumes = volumes
         self._sandbox = sandbox
 
-    async def attach(self, spec: LaunchSpec) -> LaunchSpec:
-        """The same app with its services: their variables, ports and sockets.
+    async def attach(self, spec: LaunchSpec, *, is_command: bool) -> LaunchSpec:
+        """The same app with its services, their variables, ports and sockets, and its volumes.
 
         A variable that the user has set stays as it is.
 
         Raises:
             StartFailedError: A service does not start, or the app cannot have one.
         """
-        bindings = await self.bindings_for(spec)
-        if bindings and isinstance(spec.release, ImageRelease):
-            reason = "Services are reached by apps that are built from files, not by images yet"
-            raise StartFailedError(f"{reason}. Unbind them, or deploy the files without Dockerfile")
+        deployment = await self._store.deployments.get(spec.deployment_id)
+        if deployment is None:
+            return spec
+        environment_id = spec.environment_id or await self._oldest(deployment)
+        if environment_id is None:
+            return spec
+        bindings = await self._store.services.bindings_of(environment_id)
+        volumes = read_volumes(deployment.settings)
+        if (bindings or volumes) and isinstance(spec.release, ImageRelease):
+            raise StartFailedError(_NOT_FOR_IMAGES)
+        if volumes and self._sandbox.bwrap is None:
+            raise StartFailedError("Volumes need bubblewrap, which does not work on this machine")
         for binding in bindings:
             spec = await self._with(spec, binding)
+        for volume in volumes:
+            mount = await to_thread.run_sync(
+                partial(self._volumes.mount, always_writable=is_command),
+                environment_id,
+                volume,
+                spec.uid,
+            )
+            spec = replace(spec, mounts=(*spec.mounts, mount))
         return spec
 
-    async def bindings_for(self, spec: LaunchSpec) -> list[Binding]:
-        """What the environment is bound to, or at a deployment's own address the oldest one."""
-        environment_id = spec.environment_id
-        if environment_id is None:
-            deployment = await self._store.deployments.get(spec.deployment_id)
-            homes = await self._store.environments.of(deployment.project_id) if deployment else []
-            environment_id = homes[0].id if homes else None
-        if environment_id is None:
-            return []
-        return await self._store.services.bindings_of(environment_id)
+    async def _oldest(self, deployment: Deployment) -> str | None:
+        """The environment whose services and volumes a deployment has at its own address."""
+        homes = await self._store.environments.of(deployment.project_id)
+        return homes[0].id if homes else None
 
     async def _with(self, spec: LaunchSpec, binding: Binding) -> LaunchSpec:
         try:

@@ -16,6 +16,7 @@ from createos_mcp.platform.services.backups import Backups
 from createos_mcp.platform.services.bindings import Bindings
 from createos_mcp.platform.services.service_host import ServiceHost
 from createos_mcp.platform.services.upkeep import AwakeProjects, ServiceUpkeep
+from createos_mcp.platform.services.volumes import Volumes
 from createos_mcp.platform.store.store import Store
 
 
@@ -27,6 +28,7 @@ class ServiceParts:
     bindings: Bindings
     backups: Backups
     attachments: Attachments
+    volumes: Volumes
     upkeep: ServiceUpkeep
 
 
@@ -59,14 +61,17 @@ def make_service_parts(
     )
     bindings = Bindings(store.services, host)
     backups = Backups(store.services, host, config.data_dir, now=now)
+    volumes = Volumes(config.data_dir)
     return ServiceParts(
         host=host,
         bindings=bindings,
         backups=backups,
-        attachments=Attachments(store=store, host=host, sandbox=sandbox),
+        attachments=Attachments(store=store, host=host, volumes=volumes, sandbox=sandbox),
+        volumes=volumes,
         upkeep=ServiceUpkeep(
-            rows=store.services,
+            store=store,
             host=host,
+            volumes=volumes,
             bindings=bindings,
             backups=backups,
             awake_projects=awake_projects,

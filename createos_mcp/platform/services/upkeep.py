@@ -14,8 +14,10 @@ from createos_mcp.platform.paths import tree_bytes
 from createos_mcp.platform.services.backups import Backups
 from createos_mcp.platform.services.bindings import Bindings
 from createos_mcp.platform.services.service_host import ServiceHost
+from createos_mcp.platform.services.volumes import Volumes
 from createos_mcp.platform.states import ServiceStatus
-from createos_mcp.platform.store.services import Service, ServiceRows
+from createos_mcp.platform.store.services import Service
+from createos_mcp.platform.store.store import Store
 
 logger = logging.getLogger(__name__)
 
@@ -41,14 +43,17 @@ class ServiceUpkeep:
     def __init__(
         self,
         *,
-        rows: ServiceRows,
+        store: Store,
         host: ServiceHost,
+        volumes: Volumes,
         bindings: Bindings,
         backups: Backups,
         awake_projects: AwakeProjects,
         config: PlatformConfig,
     ) -> None:
-        self._rows = rows
+        self._rows = store.services
+        self._environments = store.environments
+        self._volumes = volumes
         self._host = host
         self._bindings = bindings
         self._backups = backups
@@ -72,6 +77,8 @@ class ServiceUpkeep:
             except PlatformError as error:
                 logger.warning("service %s: %s", service.name, error)
         await self._bindings.drop_unbound()
+        there = {environment.id for environment in await self._environments.all()}
+        await to_thread.run_sync(self._volumes.collect, there)
 
     async def _look_at(self, service: Service, awake: set[str]) -> None:
         if not self._host.is_running(service.id):

@@ -259,6 +259,11 @@ class ServiceRows:
         rows = await self._database.read("bindings_of_environment", environment_id=environment_id)
         return [self._binding(row) for row in rows]
 
+    async def secrets_of(self, project_id: str) -> list[str]:
+        """The passwords that a project's apps are told."""
+        rows = await self._database.read("bindings_of_project", project_id=project_id)
+        return [self._binding(row).secret for row in rows]
+
     async def bound(self, service_id: str) -> list[Bound]:
         """Where a service is bound."""
         return [

@@ -1,5 +1,6 @@
 """Services: a database in one call, reached by what is bound to it and by nothing else."""
 
+import base64
 import os
 import signal
 import sqlite3
@@ -9,6 +10,9 @@ import psutil
 import pytest
 
 from createos_mcp.contract.values import Json
+from createos_mcp.platform.owner_store import open_owner_store
+from createos_mcp.platform.paths import DataDir
+from createos_mcp.platform.states import ProjectStatus
 from tests.eventually import eventually
 from tests.platform.platforms import another_user, running_platform
 from tests.platform.services.databases import (
@@ -270,3 +274,43 @@ async def test_a_service_without_room_takes_no_writes_and_says_why(
             lambda: page_of(api, deployed, "/add/tea"), lambda page: "tea" in page
         )
         assert text.startswith("milk")
+
+
+async def test_the_password_of_a_binding_is_in_no_log_and_no_answer(tmp_path: Path) -> None:
+    telling = {
+        **TODO_APP,
+        "app.py": "import base64, os\nurl = os.environ['DATABASE_URL']\nprint(url, flush=True)\n"
+        "print(base64.b64encode(url.encode()).decode(), flush=True)\n" + TODO_APP["app.py"],
+        "Procfile": "web: python app.py\nrelease: env\n",
+    }
+    async with running_platform(tmp_path / "data") as api:
+        service_id = await create_service(api)
+        deployed = await deploy_bound(api, telling, service_id, "telling")
+        environment = await api.environment(deployed["projectId"])
+        project = f"/v1/projects/{deployed['projectId']}"
+        place = f"{project}/deployments/{deployed['id']}"
+        ran = await post(api, f"{place}/commands", command="env")
+        shown = [
+            await eventually(
+                lambda: api.get(f"{place}/deployment-logs"), lambda text: "postgresql://" in text
+            ),
+            await api.get(f"{project}/environments/{environment['id']}/logs"),
+            await api.build_log(deployed),
+            ran["output"],
+            str(await api.get(f"/v1/services/{service_id}")),
+            str(environment),
+        ]
+        assert [text.count("********") > 0 for text in shown[:4]] == [True] * 4
+        secret = await bound_secret(tmp_path / "data")
+        encoded = base64.b64encode(secret.encode()).decode()[4:-4]
+        for text in shown:
+            assert secret not in text
+            assert encoded not in text
+
+
+async def bound_secret(data_dir: Path) -> str:
+    """The password of the only binding, as the owner of the files can read it."""
+    async with open_owner_store(DataDir(data_dir)) as store:
+        (project,) = await store.projects.in_status(ProjectStatus.ACTIVE)
+        (secret,) = await store.services.secrets_of(project.id)
+        return secret

@@ -61,6 +61,11 @@ WHERE service_id = :service_id ORDER BY service_bindings.created_at;
 -- bindings_of_environment --
 SELECT * FROM service_bindings WHERE environment_id = :environment_id ORDER BY created_at;
 
+-- bindings_of_project --
+SELECT service_bindings.* FROM service_bindings
+JOIN environments ON environments.id = service_bindings.environment_id
+WHERE environments.project_id = :project_id;
+
 -- set_binding_role --
 UPDATE service_bindings SET role = :role, secret = :secret WHERE id = :id;
 

@@ -7,9 +7,9 @@ from urllib.parse import quote, quote_plus
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from createos_mcp.answers.known_secrets import KnownSecrets
 from createos_mcp.answers.redaction import Redaction, SecretTable
 from createos_mcp.contract.catalog import load_catalog
+from createos_mcp.contract.known_secrets import KnownSecrets
 from createos_mcp.contract.values import MASK
 from tests.answers.ordinary_logs import ordinary_lines
 
