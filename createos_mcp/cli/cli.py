@@ -13,15 +13,8 @@ from typing import Any, NoReturn, TypeAlias
 
 from typing_extensions import override
 
-from createos_mcp.cli.commands import (
-    COMMANDS,
-    GROUPS,
-    SETTING_TITLES,
-    Argument,
-    Command,
-    Invocation,
-    load_function,
-)
+from createos_mcp.cli.command_list import COMMANDS, GROUPS, SETTING_TITLES
+from createos_mcp.cli.commands import Argument, Command, Invocation, load_function
 from createos_mcp.cli.control_characters import clean_line
 from createos_mcp.contract.errors import CreateosError, NoPlatformHereError, SettingError
 from createos_mcp.settings.settings import (

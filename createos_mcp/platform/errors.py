@@ -24,6 +24,7 @@
   x UserNameError               a user cannot be called that
   x RegistryNameError           a registry of images is no host name
   x GitFailedError              git did not do what it was asked
+  x ArchiveError                a backup of the platform cannot be written or opened
   x StartupError                the platform itself cannot start
   x IllegalTransitionError      a change of state that the table does not allow: a fault of ours
   x BuildFailedError            ends a deployment in `build_error`
@@ -253,6 +254,10 @@ class ServiceFailedError(Refusal):
 
 class GitFailedError(PlatformError):
     """A git command failed; the text is what git said of it."""
+
+
+class ArchiveError(PlatformError):
+    """A backup of the whole platform cannot be written or opened."""
 
 
 class StartupError(PlatformError):

@@ -1,6 +1,7 @@
 import pytest
 
-from createos_mcp.cli.commands import COMMANDS, GROUPS, Command
+from createos_mcp.cli.command_list import COMMANDS, GROUPS
+from createos_mcp.cli.commands import Command
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name or "none")

@@ -39,6 +39,7 @@ from createos_mcp.platform.api.requests import read_request_arguments
 from createos_mcp.platform.api.status_page import build_status_page
 from createos_mcp.platform.build.archive import pack_zip
 from createos_mcp.platform.errors import (
+    ForbiddenError,
     InvalidRequestError,
     NotFoundError,
     Refusal,
@@ -87,6 +88,7 @@ def create_api(*, catalog: Catalog, services: Services) -> Starlette:
         Route("/healthz", _answer_operation({"status": "ok"})),
         Route("/api-docs/openapi.json", _answer_operation(document)),
         Route("/status", _status_page(services)),
+        Route("/service-backups", _back_up_all(services), methods=["POST"]),
         Route("/downloads/{deployment_id}", _download(services)),
         Mount(
             "/git",
@@ -173,6 +175,17 @@ def _status_page(services: Services) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         user = await authenticate(services.store.accounts, request.headers)
         return JSONResponse({"status": "success", "data": await build_status_page(user, services)})
+
+    return endpoint
+
+
+def _back_up_all(services: Services) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        user = await authenticate(services.store.accounts, request.headers)
+        if user.id != (await services.store.accounts.first_user()).id:
+            raise ForbiddenError("Only the owner of the machine can back everything up.")
+        made = await services.managed.backups.make_all()
+        return JSONResponse({"status": "success", "data": {"backups": made}})
 
     return endpoint
 

@@ -14,6 +14,7 @@ from createos_mcp.platform.store.services import Backup, Service, ServiceRows
 from createos_mcp.platform.timestamps import parse_time
 
 DAILY, ASKED_FOR, BEFORE_RESTORE = "daily", "asked for", "before a restore"
+WITH_PLATFORM = "with the platform"
 KEPT, KEPT_DAYS = 7, 14
 """The newest ones; older ones than that go, but for the newest of all."""
 
@@ -51,6 +52,17 @@ class Backups:
         )
         await self._prune(service)
         return made
+
+    async def make_all(self) -> int:
+        """Copy the data of every service, whoever owns it; how many there are.
+
+        Raises:
+            ServiceFailedError: One cannot be copied.
+        """
+        services = await self._rows.all()
+        for service in services:
+            await self.make(service, WITH_PLATFORM)
+        return len(services)
 
     async def make_if_due(self, service: Service) -> None:
         """Copy a service's data if that was last done a day ago."""

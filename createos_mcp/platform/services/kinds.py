@@ -34,7 +34,8 @@ class ServiceKind:
 
     def script(self, verb: str) -> str:
         """What does something with a service of this kind, for the shell."""
-        return (SCRIPTS / self.name / f"{verb}.sh").read_text(encoding="utf-8")
+        parts = (SCRIPTS / self.name / f"{part}.sh" for part in ("common", verb))
+        return "\n".join(part.read_text(encoding="utf-8") for part in parts)
 
     def path(self, library: Path) -> str:
         """`PATH` of its scripts."""

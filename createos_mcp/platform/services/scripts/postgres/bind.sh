@@ -1,5 +1,4 @@
 # A role for one binding; what it makes belongs to the role that all bindings share.
-export PGHOST="$HOME/run" PGUSER=owner PGPASSWORD="$ADMIN_PASSWORD" PGDATABASE=app
 exec psql -q -v ON_ERROR_STOP=1 << 'SQL'
 \getenv role ROLE
 \getenv password PASSWORD

@@ -1,4 +1,3 @@
-export PGHOST="$HOME/run" PGUSER=owner PGPASSWORD="$ADMIN_PASSWORD" PGDATABASE=app
 exec psql -q -v ON_ERROR_STOP=1 << 'SQL'
 ALTER SYSTEM SET default_transaction_read_only = on;
 SELECT pg_reload_conf() \g /dev/null

@@ -5,6 +5,14 @@ mkdir -p run backups archive
 chmod 755 run
 [ -d data ] && exit 0
 rm -rf draft
+if [ -f restored ]; then # A backup has the log that it needs within it.
+  name=$(cat restored)
+  cp -a "backups/$name" draft
+  sync
+  mv draft data
+  rm restored
+  exit 0
+fi
 printf '%s\n' "$ADMIN_PASSWORD" > password
 initdb -D draft -U owner --pwfile=password -A scram-sha-256 -E UTF8 --locale=C.UTF-8 > /dev/null
 rm password

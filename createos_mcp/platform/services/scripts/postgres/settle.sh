@@ -1,6 +1,5 @@
 # After a restore that came up: nothing of it decides about a later start.
 set -eu
-export PGHOST="$HOME/run" PGUSER=owner PGPASSWORD="$ADMIN_PASSWORD" PGDATABASE=app
 until [ "$(psql -qAt -c 'SELECT pg_is_in_recovery()')" = f ]; do sleep 0.1; done
 for name in restore_command recovery_target_timeline recovery_target_action \
   recovery_target_time recovery_target; do

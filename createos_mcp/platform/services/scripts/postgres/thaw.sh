@@ -1,4 +1,3 @@
-export PGHOST="$HOME/run" PGUSER=owner PGPASSWORD="$ADMIN_PASSWORD" PGDATABASE=app
 export PGOPTIONS="-c default_transaction_read_only=off"
 exec psql -q -v ON_ERROR_STOP=1 << 'SQL'
 ALTER SYSTEM RESET default_transaction_read_only;

@@ -1,4 +1,3 @@
-export PGHOST="$HOME/run" PGUSER=owner PGPASSWORD="$ADMIN_PASSWORD" PGDATABASE=app
 exec psql -q -v ON_ERROR_STOP=1 << 'SQL'
 \getenv role ROLE
 SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = :'role') AS there \gset

@@ -1,2 +1,1 @@
-export REDISCLI_AUTH="$ADMIN_PASSWORD"
-exec valkey-cli -e -s "$HOME/run/valkey.sock" --user owner config set min-replicas-to-write 0
+ask config set min-replicas-to-write 0
