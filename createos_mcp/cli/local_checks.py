@@ -17,7 +17,8 @@ from createos_mcp.platform.engines.engine_health import EngineHealth, check_engi
 from createos_mcp.platform.errors import EngineMissingError
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.sandbox.cgroups import ControlGroup
-from createos_mcp.platform.sandbox.sandbox import NOTHING, detect_sandbox, gaps_of
+from createos_mcp.platform.sandbox.detection import detect_sandbox, gaps_of
+from createos_mcp.platform.sandbox.sandbox import NOTHING
 from createos_mcp.platform.state import PlatformState
 from createos_mcp.settings.settings import PLATFORM_PREFIX, variable_of
 

@@ -61,8 +61,9 @@ from createos_mcp.platform.run.usage import UsageMeter
 from createos_mcp.platform.run.yielding import Yielding
 from createos_mcp.platform.sandbox.addresses import own_addresses
 from createos_mcp.platform.sandbox.cgroups import ControlGroup
+from createos_mcp.platform.sandbox.detection import detect_sandbox, gaps_of
 from createos_mcp.platform.sandbox.network import FORBIDDEN
-from createos_mcp.platform.sandbox.sandbox import Sandbox, detect_sandbox, gaps_of
+from createos_mcp.platform.sandbox.sandbox import Sandbox
 from createos_mcp.platform.sealing import Sealer
 from createos_mcp.platform.services.service_parts import make_service_parts
 from createos_mcp.platform.settled_ports import bind_port, settle_ports

@@ -52,7 +52,8 @@ async def test_deploy_makes_a_database_binds_it_once_and_the_next_deploy_finds_i
         for _ in range(2):
             deployed = await agent.call("Deploy", **call, services=["postgres"])
             assert "with a database" in deployed["health"]["page"], deployed
-        (service,) = (await agent.call("ListServices"))["items"]
+        listed = (await agent.call("ListServices"))["items"]
+        (service,) = [row for row in listed if row["name"].startswith(name)]
         assert (service["name"], service["kind"]) == (f"{name}-postgres", "postgres")
         shown = await agent.call("GetService", service_id=service["name"])
         assert [row["variable"] for row in shown["bindings"]] == ["DATABASE_URL"]

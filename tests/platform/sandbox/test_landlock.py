@@ -15,8 +15,9 @@ import pytest
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.sandbox import landlock
 from createos_mcp.platform.sandbox.addresses import own_addresses
+from createos_mcp.platform.sandbox.detection import detect_sandbox
 from createos_mcp.platform.sandbox.launches import launch_words
-from createos_mcp.platform.sandbox.sandbox import LANDLOCK, Sandbox, detect_sandbox
+from createos_mcp.platform.sandbox.sandbox import LANDLOCK, Sandbox
 from tests.platform.sandbox.cells import PRIVATE, REFUSED, UID, Cell
 from tests.programs import is_required
 
