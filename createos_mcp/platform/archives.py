@@ -112,7 +112,7 @@ def read_archive(file: Path, identity_file: Path, data_dir: DataDir) -> int:
         ArchiveError: The directory is in use, or the archive cannot be opened with that key.
     """
     if data_dir.database.exists():
-        raise ArchiveError(f"{data_dir.root} holds a platform; choose another CREATEOS_DATA_DIR")
+        raise ArchiveError(f"{data_dir.root} contains a platform; choose another CREATEOS_DATA_DIR")
     try:
         lines = identity_file.read_text().splitlines()
         key = next(line for line in lines if line.startswith("AGE-SECRET-KEY-"))

@@ -83,7 +83,7 @@ class Attachments:
             await self._host.ensure_running(binding.service_id)
             service = await self._store.services.get(binding.service_id)
         except (ServiceFailedError, NotFoundError) as error:
-            raise StartFailedError(f"{binding.variable} is not to be had: {error}") from error
+            raise StartFailedError(f"{binding.variable} is not available: {error}") from error
         kind = KINDS[service.kind]
         taken = {way.port for way in spec.ways} | {spec.port}
         port = kind.port

@@ -53,7 +53,7 @@ def test_what_is_no_archive_no_key_or_no_empty_place_is_refused(tmp_path: Path) 
     (tmp_path / "text").write_text("neither")
     new_identity(tmp_path / "key")
     there = DataDir(tmp_path / "there")
-    with pytest.raises(ArchiveError, match="holds a platform"):
+    with pytest.raises(ArchiveError, match="contains a platform"):
         read_archive(tmp_path / "text", tmp_path / "key", here)
     with pytest.raises(ArchiveError, match="has no age key"):
         read_archive(tmp_path / "text", tmp_path / "text", there)
