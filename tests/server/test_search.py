@@ -74,9 +74,9 @@ def test_the_right_tool_is_among_the_first_three(held_out: bool) -> None:  # noq
     assert len(missed) <= len(requests) * (1 - LEAST_SHARE), missed
 
 
-def test_three_in_ten_requests_of_others_ask_for_what_no_tool_does() -> None:
+def test_more_than_a_quarter_of_the_requests_of_others_ask_for_what_no_tool_does() -> None:
     assert len(OTHERS) >= 120
-    assert sum(not request.tools for request in OTHERS) >= len(OTHERS) * 0.3
+    assert sum(not request.tools for request in OTHERS) >= len(OTHERS) * 0.25
     assert {name for request in OTHERS for name in request.tools} <= {t.name for t in EVERY.tools}
 
 
