@@ -25,6 +25,8 @@ PAGES = {
     "static": "Hello from a page",
 }
 WORKER = "worker"
+WITH_SERVICES = {"todo-postgres", "counter-valkey", "rag-pgvector"}
+"""Deployed with a service each in tests/whole/test_service_examples.py."""
 PATIENCE_S = 300.0
 
 
@@ -38,7 +40,7 @@ def read_files(directory: Path) -> dict[str, str]:
 
 def test_each_example_is_deployed_here() -> None:
     directories = {path.name for path in EXAMPLES.iterdir() if path.is_dir()}
-    assert directories - {"__pycache__"} == {*PAGES, WORKER}
+    assert directories - {"__pycache__"} == {*PAGES, WORKER, *WITH_SERVICES}
 
 
 @pytest.mark.examples
