@@ -16,6 +16,7 @@ BENCHMARKS = (
     "workflows.py",
     "faults/kill.py",
     "hostile.py",
+    "services.py",
 )
 
 

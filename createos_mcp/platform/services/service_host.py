@@ -103,11 +103,12 @@ class ServiceHost:
     async def recover(self) -> None:
         """Find services again that outlived the platform; those that did not start when asked."""
         for service in await self._rows.all():
-            written = service.instance
-            instance = await self._engine.adopt(from_json(written)) if written else None
+            written = service.instance or {}
+            is_known = "process" in written
+            instance = await self._engine.adopt(from_json(written)) if is_known else None
             if instance is None:
                 if written:
-                    await self._engine.end_strays([from_json(written).replica_id])
+                    await self._engine.end_strays([str(written["replica_id"])])
                     await self._rows.set_instance(service.id, None)
                 self.start(service.id)
             else:
@@ -230,6 +231,8 @@ class ServiceHost:
             await self.script(service, "init")
             given = {"MEMORY_MB": str(service.memory_mb)}
             spec = await self._spec(service, kind, given, memory_mb=service.memory_mb)
+            # First its name: what a platform that is killed now has started is found by it.
+            await self._rows.set_instance(service.id, {"replica_id": spec.replica_id})
             instance = await self._engine.begin(spec)
             await self._rows.set_instance(service.id, to_json(instance))
             try:
