@@ -24,4 +24,5 @@ python=/usr/bin/python3
 [ -x "$python" ] && "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || python=python3
 as_user make .venv/.ready PYTHON="$python"
 as_user .venv/bin/pytest -n auto --dist loadfile -p no:cacheprovider \
-  -k "not rust" tests/platform/sandbox tests/platform/build tests/platform/deploy
+  -k "not rust" tests/platform/sandbox tests/platform/build tests/platform/deploy \
+  tests/platform/services

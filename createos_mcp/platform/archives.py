@@ -10,7 +10,7 @@ import tarfile
 import tempfile
 import threading
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO
 
 import pyrage
@@ -126,17 +126,30 @@ def read_archive(file: Path, identity_file: Path, data_dir: DataDir) -> int:
                 pyrage.decrypt_io(source, packed, [identity])
             packed.seek(0)
             with tarfile.open(fileobj=packed, mode="r|") as archive:
+                # Whose a file is stays; Python before 3.11.4 has no filters, and from 3.14 on one.
+                archive.extraction_filter = _as_it_was
                 for member in archive:
-                    archive.extract(member, data_dir.root, filter=_as_it_was, numeric_owner=True)
+                    _check(member)
+                    archive.extract(member, data_dir.root, numeric_owner=True)
     except (OSError, tarfile.TarError, pyrage.DecryptError) as error:
         raise ArchiveError(f"{file} cannot be opened with that key: {error}") from error
     return sum(_choose_backup(place) for place in (data_dir.root / "services").glob("*"))
 
 
-def _as_it_was(member: tarfile.TarInfo, place: str) -> tarfile.TarInfo:
-    """Nothing may lie outside; whose it is stays, where root may give it away."""
-    checked = tarfile.tar_filter(member, place)
-    return checked.replace(mode=member.mode, deep=False)
+def _as_it_was(member: tarfile.TarInfo, _place: str) -> tarfile.TarInfo:
+    return member
+
+
+def _check(member: tarfile.TarInfo) -> None:
+    """Return if a member lies inside, and is a file, a directory or a link.
+
+    Raises:
+        TarError: It does not, or is not: this archive was not written here.
+    """
+    path = PurePosixPath(member.name)
+    is_kind = member.isfile() or member.isdir() or member.issym() or member.islnk()
+    if path.is_absolute() or ".." in path.parts or not is_kind:
+        raise tarfile.TarError(f"{member.name!r} is not a part of a platform")
 
 
 def _choose_backup(service: Path) -> bool:
