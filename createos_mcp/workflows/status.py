@@ -44,7 +44,37 @@ async def show_status(call: ToolCall, _: Workspace, arguments: Arguments) -> Jso
         for project in projects:
             looks.start_soon(look, project)
     rows = [row for project in projects for row in found[project["id"]]]
-    return {"projects": rows, "next": _advise(rows)}
+    services = await _services(call)
+    return {
+        "projects": rows,
+        **({"services": services} if services else {}),
+        "next": _advise(rows, services),
+    }
+
+
+async def _services(call: ToolCall) -> list[Json]:
+    """Databases and caches of the local platform: state, size, connections and last backup."""
+    if not call.is_local:
+        return []
+    rows = []
+    for service in await call.operate("ListServices") or []:
+        shown = await call.operate("GetService", service_id=service["id"])
+        backups = shown["backups"]
+        rows.append(
+            {
+                "service": shown["name"],
+                "kind": f"{shown['kind']} {shown['version']}",
+                "state": shown["status"],
+                **({"reason": shown["reason"]} if shown["reason"] else {}),
+                "dataMb": shown["dataMb"],
+                "connections": shown["connections"],
+                "lastBackup": backups[0]["createdAt"] if backups else None,
+                "boundTo": [
+                    f"{one['project']} ({one['environment']})" for one in shown["bindings"]
+                ],
+            }
+        )
+    return rows
 
 
 async def _list_projects(call: ToolCall, app_id: str | None) -> list[Json]:
@@ -124,12 +154,15 @@ async def _requests(call: ToolCall, place: Mapping[str, str]) -> dict[str, Json]
     return counts
 
 
-def _advise(rows: list[Json]) -> str:
+def _advise(rows: list[Json], services: list[Json]) -> str:
     wrong = [
         row["project"]
         for row in rows
         if row.get("state") in _BAD or row.get("failed5xx") or row.get("restarts")
     ]
+    stopped = [row["service"] for row in services if row["state"] in {"failed", "read_only"}]
+    if stopped:
+        return f"Call GetService for {', '.join(stopped)}; its reason says what to do."
     if not rows:
         return "There is no project: Deploy makes one."
     if wrong:

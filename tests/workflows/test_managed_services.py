@@ -57,6 +57,9 @@ async def test_deploy_makes_a_database_binds_it_once_and_the_next_deploy_finds_i
         assert (service["name"], service["kind"]) == (f"{name}-postgres", "postgres")
         shown = await agent.call("GetService", service_id=service["name"])
         assert [row["variable"] for row in shown["bindings"]] == ["DATABASE_URL"]
+        told = (await agent.call("Status"))["services"]
+        (row,) = [row for row in told if row["service"] == service["name"]]
+        assert (row["state"], row["boundTo"]) == ("running", [f"{name} (production)"])
         refused = await agent.refusal("Deploy", **call, services=["oracle"])
         assert "services: 'oracle' is neither a service nor a kind of one" in refused
         refused = await agent.refusal("DeleteService", service_id=service["name"])

@@ -18,7 +18,7 @@ from createos_mcp.platform import daemon
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.paths import DataDir
 from tests.eventually import eventually
-from tests.platform.platforms import NO_ENGINE, Api
+from tests.platform.platforms import NO_ENGINE, OWN_PORTS, Api
 from tests.platform.services.databases import (
     COUNTER_APP,
     TODO_APP,
@@ -74,7 +74,11 @@ class Writers:
 
 async def test_no_acknowledged_write_is_lost_by_any_kill(tmp_path: Path) -> None:
     config = PlatformConfig(
-        data_dir=DataDir(tmp_path / "data"), docker_host=NO_ENGINE, sleep_after_s=0
+        data_dir=DataDir(tmp_path / "data"),
+        docker_host=NO_ENGINE,
+        sleep_after_s=0,
+        # While it is down another platform of the machine may take the address of an app.
+        app_ports=OWN_PORTS,
     )
     chance = random.Random(7)  # noqa: S311 - a seed makes a run repeatable
     address = await start(config)
