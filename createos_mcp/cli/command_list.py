@@ -46,6 +46,19 @@ _WHOSE = (
 _REPOSITORY = Argument(name="name", help="Name of the repository, without the owner's.")
 _FOR_USER = _WHOSE[1]
 
+_GITHUB = (
+    Argument(
+        name="--github-api",
+        help="Of GitHub Enterprise. Default: https://api.github.com.",
+        options={"metavar": "URL", "default": "https://api.github.com"},
+    ),
+    Argument(
+        name="--github-git",
+        help="Of GitHub Enterprise. Default: https://github.com.",
+        options={"metavar": "URL", "default": "https://github.com"},
+    ),
+)
+
 COMMANDS: tuple[Command, ...] = (
     Command(
         name="",
@@ -288,16 +301,32 @@ COMMANDS: tuple[Command, ...] = (
         run="createos_mcp.cli.local_git:connect_github_command",
         arguments=(
             _FOR_USER,
+            *_GITHUB,
+        ),
+        needs_platform=True,
+    ),
+    Command(
+        name="platform github app",
+        help="set the GitHub App of this machine, or remove it",
+        run="createos_mcp.cli.local_git:register_app_command",
+        arguments=(
+            Argument(name="app_id", help="Its number.", options={"nargs": "?", "metavar": "ID"}),
             Argument(
-                name="--github-api",
-                help="Of GitHub Enterprise. Default: https://api.github.com.",
-                options={"metavar": "URL", "default": "https://api.github.com"},
+                name="--key-file", help="Its private key, a PEM file.", options={"metavar": "FILE"}
             ),
             Argument(
-                name="--github-git",
-                help="Of GitHub Enterprise. Default: https://github.com.",
-                options={"metavar": "URL", "default": "https://github.com"},
+                name="--webhook-secret-file",
+                help="What deliveries to /github/webhook are signed with.",
+                options={"metavar": "FILE"},
             ),
+            Argument(name="--client-id", help="Its client ID.", options={"metavar": "ID"}),
+            Argument(
+                name="--client-secret-file",
+                help="Lets users other than the owner connect installations.",
+                options={"metavar": "FILE"},
+            ),
+            *_GITHUB,
+            _switch("--remove", "Forget it."),
         ),
         needs_platform=True,
     ),

@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 from getpass import getpass
+from pathlib import Path
 
 import anyio
 
@@ -15,6 +16,7 @@ from createos_mcp.cli.terminal import say
 from createos_mcp.contract.errors import UserRefusedError
 from createos_mcp.platform import daemon, repositories
 from createos_mcp.platform.paths import DataDir
+from createos_mcp.platform.store.github_app import AppRegistration
 from createos_mcp.platform.store.repositories import Repository
 
 _COLUMNS = ("ID", "REPOSITORY", "DEFAULT BRANCH", "REMOTE")
@@ -157,6 +159,45 @@ def connect_github_command(invocation: Invocation) -> int:
         )
     say(f"{account.username} is connected (vcsInstallationId {account.installation_id}).")
     return 0
+
+
+def register_app_command(invocation: Invocation) -> int:
+    """Set the machine's GitHub App, whose secrets come from files, or forget it.
+
+    Raises:
+        UserRefusedError: Something is missing, a file cannot be read, or GitHub refuses the key.
+    """
+    given = invocation.given
+    data_dir = config_of(invocation.settings).data_dir
+    if given["remove"]:
+        with explained():
+            is_gone = anyio.run(repositories.forget_app, data_dir)
+        say("The GitHub App was removed." if is_gone else "There is none.")
+        return 0 if is_gone else 1
+    if not given.get("app_id") or not given.get("key_file"):
+        raise UserRefusedError("give the app's ID and --key-file, or --remove")
+    registration = AppRegistration(
+        app_id=given["app_id"],
+        client_id=given.get("client_id") or "",
+        api_url=given["github_api"].rstrip("/"),
+        git_url=given["github_git"].rstrip("/"),
+        private_key=_read_secret(given["key_file"]),
+        webhook_secret=_read_secret(given.get("webhook_secret_file")).strip(),
+        client_secret=_read_secret(given.get("client_secret_file")).strip(),
+    )
+    with explained(), daemon.holding_starts(data_dir):
+        name = anyio.run(repositories.register_app, data_dir, registration)
+    say(f"{name} is the GitHub App of this machine. Its users connect with InstallGithubApp.")
+    return 0
+
+
+def _read_secret(file: str | None) -> str:
+    if not file:
+        return ""
+    try:
+        return Path(file).read_text()
+    except (OSError, ValueError) as error:
+        raise UserRefusedError(f"{file} cannot be read: {error}") from error
 
 
 def disconnect_github_command(invocation: Invocation) -> int:

@@ -6,9 +6,11 @@ import httpx2
 
 from createos_mcp.platform.deploy.repository_host import RepositoryHost
 from createos_mcp.platform.git.github import GitHub
+from createos_mcp.platform.git.github_app import GitHubApp
 from createos_mcp.platform.owner_store import find_user, open_owner_store
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.store.git_accounts import GitAccount
+from createos_mcp.platform.store.github_app import AppRegistration
 from createos_mcp.platform.store.repositories import Repository
 
 
@@ -66,6 +68,32 @@ async def connect_github(
         )
         await store.git_accounts.set(account)
     return account
+
+
+async def register_app(data_dir: DataDir, registration: AppRegistration) -> str:
+    """Store the machine's GitHub App; the name that GitHub knows it by.
+
+    Raises:
+        GitHubError: GitHub does not accept its key, or does not answer.
+    """
+    async with open_owner_store(data_dir) as store, httpx2.AsyncClient() as client:
+        app = GitHubApp(
+            client,
+            app_id=registration.app_id,
+            private_key=registration.private_key,
+            api_url=registration.api_url,
+        )
+        shown = await app.describe()
+        await store.github_app.set(registration)
+        return str(shown.get("name") or shown.get("slug"))
+
+
+async def forget_app(data_dir: DataDir) -> bool:
+    """Forget the machine's GitHub App; whether there was one."""
+    if not data_dir.database.exists():
+        return False
+    async with open_owner_store(data_dir) as store:
+        return await store.github_app.remove()
 
 
 async def disconnect_github(data_dir: DataDir, username: str, *, user: str | None) -> bool:

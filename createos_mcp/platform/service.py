@@ -25,8 +25,10 @@ from createos_mcp.platform.build.builder import Builder
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.cron.cron_requests import open_client
 from createos_mcp.platform.cron.scheduler import Scheduler
+from createos_mcp.platform.deploy.commit_statuses import CommitStatuses
 from createos_mcp.platform.deploy.commits import Commits
 from createos_mcp.platform.deploy.deployer import Deployer
+from createos_mcp.platform.deploy.github_accounts import GitHubAccounts
 from createos_mcp.platform.deploy.mirrors import Mirrors
 from createos_mcp.platform.deploy.previews import Previews
 from createos_mcp.platform.deploy.pushes import Pushes
@@ -219,7 +221,7 @@ async def open_platform(
                 store=store,
                 commits=commits,
                 pushes=pushes,
-                client=client,
+                accounts=(github_accounts := GitHubAccounts(store, client)),
                 interval_s=config.github_poll_s,
             )
             routing = DomainRouting(domains=store.domains, gateway=gateway)
@@ -245,6 +247,7 @@ async def open_platform(
                     interval_s=config.domain_check_interval_s,
                 ).run,
                 mirrors.run,
+                CommitStatuses(store, github_accounts).run,
                 managed.upkeep.run,
             ):
                 background.start(work)
@@ -258,6 +261,8 @@ async def open_platform(
                 docker=docker,
                 pushes=pushes,
                 mirrors=mirrors,
+                github_accounts=github_accounts,
+                background=background,
                 repositories=host,
                 template_files=template_files,
                 scanner=scanner,

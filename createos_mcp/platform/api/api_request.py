@@ -12,8 +12,10 @@ from createos_mcp.contract.known_secrets import KnownSecrets
 from createos_mcp.contract.operations import Operation
 from createos_mcp.contract.values import Arguments, Json
 from createos_mcp.platform.api.downloads import Downloads
+from createos_mcp.platform.background import Background
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.deploy.deployer import Deployer
+from createos_mcp.platform.deploy.github_accounts import GitHubAccounts
 from createos_mcp.platform.deploy.mirrors import Mirrors
 from createos_mcp.platform.deploy.pushes import Pushes
 from createos_mcp.platform.deploy.reconciler import EnvironmentReconciler
@@ -51,6 +53,8 @@ class Services:
     docker: DockerApi
     pushes: Pushes
     mirrors: Mirrors
+    github_accounts: GitHubAccounts
+    background: Background
     repositories: RepositoryHost
     template_files: TemplateFiles
     scanner: Scanner

@@ -34,6 +34,7 @@ from createos_mcp.platform.api import (
 from createos_mcp.platform.api.api_request import ApiRequest, Handlers, Services
 from createos_mcp.platform.api.auth import authenticate
 from createos_mcp.platform.api.git_host import GitHost
+from createos_mcp.platform.api.github_webhooks import take_deliveries
 from createos_mcp.platform.api.openapi import describe_api
 from createos_mcp.platform.api.requests import read_request_arguments
 from createos_mcp.platform.api.status_page import build_status_page
@@ -88,6 +89,7 @@ def create_api(*, catalog: Catalog, services: Services) -> Starlette:
         Route("/healthz", _answer_operation({"status": "ok"})),
         Route("/api-docs/openapi.json", _answer_operation(document)),
         Route("/status", _status_page(services)),
+        Route("/github/webhook", take_deliveries(services), methods=["POST"]),
         Route("/service-backups", _back_up_all(services), methods=["POST"]),
         Route("/downloads/{deployment_id}", _download(services)),
         Mount(

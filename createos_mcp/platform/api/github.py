@@ -16,6 +16,7 @@ from createos_mcp.platform.errors import (
 )
 from createos_mcp.platform.git.bare_repositories import BareRepository, TreeEntry
 from createos_mcp.platform.git.github import GitHub
+from createos_mcp.platform.store.git_accounts import GitAccount
 from createos_mcp.platform.store.repositories import Repository
 
 DEFAULT_PER_PAGE = 30
@@ -41,24 +42,20 @@ async def list_accounts(request: ApiRequest) -> Json:
     ]
 
 
-async def install_app(_request: ApiRequest) -> Json:
-    """Refuse a code of GitHub's redirect, which no app of this platform has asked for.
-
-    Raises:
-        InvalidRequestError: Always, with the way that works here.
-    """
-    raise InvalidRequestError(
-        "code: no GitHub App sends codes to this platform. Its owner connects an account "
-        "with a token: `createos-mcp platform github login`. The account of this machine, "
-        f"installation {LOCAL_INSTALLATION}, is always there."
+async def install_app(request: ApiRequest) -> Json:
+    """Connect an installation of the machine's GitHub App."""
+    account = await request.services.github_accounts.install(
+        request.user, request.arguments["installationId"], request.arguments["code"]
     )
+    return f"{account.username} is connected (installation {account.installation_id})."
 
 
 async def list_repositories(request: ApiRequest) -> Json:
     """The repositories of an account."""
-    github = await _github(request)
-    if github is not None:
-        return [_serialize_remote(row) for row in await github.repositories()]
+    account = await _account(request)
+    if account is not None:
+        shown = await request.services.github_accounts.repositories(account)
+        return [_serialize_remote(row) for row in shown]
     found = await request.services.store.repositories.of(request.user.id)
     return [_serialize(one) for one in found]
 
@@ -153,8 +150,8 @@ async def _branches_of(bare: BareRepository) -> Mapping[str, str]:
         raise as_refusal(error) from error
 
 
-async def _github(request: ApiRequest) -> GitHub | None:
-    """What answers for an account on GitHub; None for that of this machine.
+async def _account(request: ApiRequest) -> GitAccount | None:
+    """The account on GitHub that the path names; None for that of this machine.
 
     Raises:
         NotFoundError: The user has no such account.
@@ -162,9 +159,13 @@ async def _github(request: ApiRequest) -> GitHub | None:
     given = request.arguments["installation_id"]
     if given == LOCAL_INSTALLATION:
         return None
-    return request.services.mirrors.github(
-        await request.services.mirrors.account(request.user.id, given)
-    )
+    return await request.services.github_accounts.find(request.user.id, given)
+
+
+async def _github(request: ApiRequest) -> GitHub | None:
+    """What answers for an account on GitHub; None for that of this machine."""
+    account = await _account(request)
+    return None if account is None else await request.services.github_accounts.github(account)
 
 
 def _serialize_remote(row: Mapping[str, Json]) -> Mapping[str, Json]:

@@ -70,6 +70,8 @@ async def create_project(request: ApiRequest) -> Json:
         limit=request.services.config.max_projects,
     )
     await request.services.addresses.open_environment(environment)
+    if project.type == ProjectType.VCS:
+        request.services.background.start(request.services.mirrors.begin, project)
     return {"id": project.id, "endpoint": app_url(environment.port)}
 
 

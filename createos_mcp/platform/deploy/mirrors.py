@@ -2,6 +2,7 @@
 
 import base64
 import logging
+from collections import defaultdict
 from functools import partial
 
 import anyio
@@ -9,11 +10,16 @@ import httpx2
 from anyio import to_thread
 
 from createos_mcp.platform.deploy.commits import Commits
+from createos_mcp.platform.deploy.github_accounts import GitHubAccounts
 from createos_mcp.platform.deploy.pushes import Pushes
-from createos_mcp.platform.errors import GitFailedError, GitHubError, NotFoundError, PlatformError
-from createos_mcp.platform.git.github import GitHub
+from createos_mcp.platform.errors import (
+    GitFailedError,
+    GitHubError,
+    NotFoundError,
+    PlatformError,
+    Refusal,
+)
 from createos_mcp.platform.models import Project, User
-from createos_mcp.platform.store.git_accounts import GitAccount
 from createos_mcp.platform.store.repositories import Repository
 from createos_mcp.platform.store.store import Store
 
@@ -29,29 +35,15 @@ class Mirrors:
         store: Store,
         commits: Commits,
         pushes: Pushes,
-        client: httpx2.AsyncClient,
+        accounts: GitHubAccounts,
         interval_s: float,
     ) -> None:
         self._store = store
         self._commits = commits
         self._pushes = pushes
-        self._client = client
+        self._accounts = accounts
+        self._locks: defaultdict[int, anyio.Lock] = defaultdict(anyio.Lock)
         self._interval_s = interval_s
-
-    def github(self, account: GitAccount) -> GitHub:
-        """What answers for an account."""
-        return GitHub(self._client, account.api_url, account.token)
-
-    async def account(self, user_id: str, installation_id: str) -> GitAccount:
-        """A user's account.
-
-        Raises:
-            NotFoundError: The user has connected none of that number.
-        """
-        found = await self._store.git_accounts.find(user_id, installation_id)
-        if found is None:
-            raise NotFoundError("GitHub installation", installation_id)
-        return found
 
     async def follow(self, user: User, installation_id: str, remote_id: str) -> Repository:
         """The mirror of a repository, made if there is none.
@@ -60,9 +52,9 @@ class Mirrors:
             NotFoundError: The account is not connected, or shows no such repository.
             GitHubError: GitHub does not answer.
         """
-        account = await self.account(user.id, installation_id)
+        account = await self._accounts.find(user.id, installation_id)
         try:
-            shown = await self.github(account).repository(remote_id)
+            shown = await (await self._accounts.github(account)).repository(remote_id)
         except GitHubError as error:
             if error.answered == httpx2.codes.NOT_FOUND:
                 raise NotFoundError("repository", remote_id) from error
@@ -94,14 +86,29 @@ class Mirrors:
         while True:
             await anyio.sleep(self._interval_s)
             for repository in await self._store.repositories.all():
-                if repository.remote_id is None:
-                    continue
-                try:
-                    if await self._pushes.projects(repository):
-                        await self._fetch(repository)
-                        await self._pushes.look(repository)
-                except PlatformError as error:
-                    logger.warning("%s cannot be followed: %s", repository.remote_name, error)
+                await self.look(repository)
+
+    async def begin(self, project: Project) -> None:
+        """Build what a new project's repository on GitHub has now, and not only what comes."""
+        repository = await self._commits.repository_of(project)
+        await self.look(repository)
+
+    async def look(self, repository: Repository) -> None:
+        """Find out whether GitHub has moved a branch that a project is built from."""
+        if repository.remote_id is None:
+            return
+        try:
+            if await self._pushes.projects(repository):
+                await self._fetch(repository)
+                await self._pushes.look(repository)
+        except PlatformError as error:
+            logger.warning("%s cannot be followed: %s", repository.remote_name, error)
+
+    async def look_at_remote(self, remote_id: str) -> None:
+        """The same for every mirror of a repository, whoever follows it."""
+        for repository in await self._store.repositories.all():
+            if repository.remote_id == remote_id:
+                await self.look(repository)
 
     async def _fetch(self, repository: Repository) -> None:
         account = await self._store.git_accounts.find(
@@ -109,7 +116,14 @@ class Mirrors:
         )
         if account is None:
             raise GitFailedError("its GitHub account is not connected any more")
+        try:
+            token = await self._accounts.token(account)
+        except Refusal as error:
+            raise GitFailedError(str(error).rstrip(".")) from error
         url = f"{account.git_url.rstrip('/')}/{repository.remote_name}.git"
-        word = base64.b64encode(f"x-access-token:{account.token}".encode()).decode()
+        word = base64.b64encode(f"x-access-token:{token}".encode()).decode()
         bare = self._commits.bare(repository)
-        await to_thread.run_sync(partial(bare.fetch, url, header=f"Authorization: Basic {word}"))
+        async with self._locks[repository.id]:
+            await to_thread.run_sync(
+                partial(bare.fetch, url, header=f"Authorization: Basic {word}")
+            )

@@ -31,41 +31,74 @@ class GitHub:
 
     async def user(self) -> Json:
         """Whose token it is."""
-        return await self._get("/user")
+        return await self.read("/user")
 
     async def repositories(self) -> list[Json]:
-        """All repositories that the token shows."""
-        found: list[Json] = []
-        for page in range(1, MAX_PAGES + 1):
-            rows = await self._get("/user/repos", per_page=str(PER_PAGE), page=str(page))
-            found += rows
-            if len(rows) < PER_PAGE:
-                break
-        return found
+        """All repositories that a user's token shows."""
+        return await self._all("/user/repos", None)
+
+    async def installed_repositories(self) -> list[Json]:
+        """All repositories that an installation's token shows."""
+        return await self._all("/installation/repositories", "repositories")
+
+    async def installations(self) -> list[Json]:
+        """Where an app is installed that the user of this token may use."""
+        return await self._all("/user/installations", "installations")
 
     async def repository(self, repository_id: str) -> Json:
         """A repository by its number."""
-        return await self._get(f"/repositories/{quote(repository_id, safe='')}")
+        return await self.read(f"/repositories/{quote(repository_id, safe='')}")
 
     async def branches(self, full_name: str, **query: str) -> list[Json]:
         """A page of branches."""
-        rows: list[Json] = await self._get(f"/repos/{quote(full_name)}/branches", **query)
+        rows: list[Json] = await self.read(f"/repos/{quote(full_name)}/branches", **query)
         return rows
 
     async def tree(self, full_name: str, treeish: str) -> Json:
         """Everything below a branch or tree."""
         path = f"/repos/{quote(full_name)}/git/trees/{quote(treeish, safe='')}"
-        return await self._get(path, recursive="1")
+        return await self.read(path, recursive="1")
 
-    async def _get(self, path: str, **query: str) -> Json:
+    async def set_status(self, full_name: str, sha: str, status: Mapping[str, str]) -> None:
+        """Say at a commit what became of it: `state`, `target_url`, `description`, `context`."""
+        await self.send(f"/repos/{quote(full_name)}/statuses/{quote(sha, safe='')}", status)
+
+    async def read(self, path: str, **query: str) -> Json:
+        """What is at a path.
+
+        Raises:
+            GitHubError: GitHub refuses or does not answer.
+        """
+        return await self._ask("GET", path, params=query)
+
+    async def send(self, path: str, body: Mapping[str, Json]) -> Json:
+        """What a POST answers.
+
+        Raises:
+            GitHubError: GitHub refuses or does not answer.
+        """
+        return await self._ask("POST", path, json=dict(body))
+
+    async def _all(self, path: str, member: str | None) -> list[Json]:
+        found: list[Json] = []
+        for page in range(1, MAX_PAGES + 1):
+            told = await self.read(path, per_page=str(PER_PAGE), page=str(page))
+            rows = told[member] if member else told
+            found += rows
+            if len(rows) < PER_PAGE:
+                break
+        return found
+
+    async def _ask(self, method: str, path: str, **options: Json) -> Json:
         headers = {
             "Authorization": f"Bearer {self._token}",
             "Accept": "application/vnd.github+json",
             "X-GitHub-Api-Version": _VERSION,
         }
+        address = f"{self._api_url}{path}"
         try:
-            answer = await self._client.get(
-                f"{self._api_url}{path}", params=query, headers=headers, timeout=_TIMEOUT_S
+            answer = await self._client.request(
+                method, address, headers=headers, timeout=_TIMEOUT_S, **options
             )
         except httpx2.HTTPError as error:
             said = str(error) or type(error).__name__

@@ -20,6 +20,7 @@ class GitAccount:
     api_url: str
     git_url: str
     token: str = field(repr=False)
+    """Empty for an installation of the machine's GitHub App, which makes tokens of its own."""
 
 
 class GitAccounts:
@@ -61,6 +62,10 @@ class GitAccounts:
         """A user's account by its number."""
         accounts = {str(one.installation_id): one for one in await self.of(user_id)}
         return accounts.get(installation_id)
+
+    async def remove_installation(self, installation_id: int) -> None:
+        """Forget an installation, whoever has connected it."""
+        await self._database.run("remove_installation", installation_id=installation_id)
 
     async def remove(self, user_id: str, username: str) -> bool:
         """Forget an account; whether there was one."""

@@ -13,6 +13,7 @@ from createos_mcp.platform.store.deployments import Deployments
 from createos_mcp.platform.store.domains import Domains
 from createos_mcp.platform.store.environments import Environments
 from createos_mcp.platform.store.git_accounts import GitAccounts
+from createos_mcp.platform.store.github_app import AppRegistrations
 from createos_mcp.platform.store.groups import Groups
 from createos_mcp.platform.store.ports import Ports
 from createos_mcp.platform.store.projects import Projects
@@ -64,6 +65,7 @@ class Store:
         self.templates = Templates(database, now=now)
         self.scans = Scans(database, now=now)
         self.services = ServiceRows(database, sealer, now=now)
+        self.github_app = AppRegistrations(database, sealer, now=now)
         self.git_accounts = GitAccounts(database, sealer, now=now)
         self.registry_credentials = RegistryCredentials(database, sealer, now=now)
         self.replaced_variables = ReplacedVariables(database, now=now)

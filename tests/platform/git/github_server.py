@@ -3,7 +3,7 @@
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import httpx2
 import pytest
 import yaml
 
+from createos_mcp.contract.values import Json
 from tests.eventually import eventually_now
 from tests.programs import is_required
 
@@ -30,7 +31,13 @@ def install_emulate(place: Path) -> Path:
 
 
 @contextmanager
-def github_server(modules: Path, tokens: Mapping[str, str], repository: str) -> Iterator[str]:
+def github_server(
+    modules: Path,
+    tokens: Mapping[str, str],
+    repository: str,
+    *,
+    apps: Sequence[Mapping[str, Json]] = (),
+) -> Iterator[str]:
     """Its address; `tokens` lead to the names of users, and `repository` is `owner/name`."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -41,6 +48,7 @@ def github_server(modules: Path, tokens: Mapping[str, str], repository: str) -> 
         "github": {
             "users": [{"login": login, "name": login} for login in {*tokens.values(), owner}],
             "repos": [{"owner": owner, "name": name, "private": True, "auto_init": True}],
+            "apps": list(apps),
         },
     }
     file = modules.parent / f"seed-{port}.yaml"
