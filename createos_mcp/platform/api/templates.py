@@ -8,6 +8,7 @@ from anyio import to_thread
 
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.api.api_request import ApiRequest, Handlers, page_bounds
+from createos_mcp.platform.api.template_configurations import check_configuration
 from createos_mcp.platform.deploy.commits import LOCAL_INSTALLATION
 from createos_mcp.platform.errors import (
     ForbiddenError,
@@ -41,6 +42,7 @@ _NAME_ATTEMPTS = 100
 async def create_template(request: ApiRequest) -> Json:
     """Store a draft with the files that an environment's deployment was built from."""
     arguments = request.arguments
+    check_configuration(arguments["projectConfiguration"])
     project = await request.services.store.projects.get(request.user.id, arguments["projectId"])
     if project is None:
         raise NotFoundError("project", arguments["projectId"])

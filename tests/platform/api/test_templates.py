@@ -140,6 +140,12 @@ async def test_what_cannot_be_a_template_is_refused_and_leaves_nothing(tmp_path:
         assert (await api.request("POST", ROOT, json=foreign))[0] == 422
         assert (await api.request("POST", ROOT, json={**own, "amount": 0.123}))[0] == 400
         assert (await api.request("POST", ROOT, json={**own, "description": "short"}))[0] == 400
+        for wrong in ({"runtime": 5}, {"runtime": "cobol:1"}, {"volumes": "x"}, {"port": "one"}):
+            status, told = await api.request(
+                "POST", ROOT, json={**own, "projectConfiguration": wrong}
+            )
+            assert status == 400, told
+            assert next(iter(wrong)) in told
         for _ in range(9):
             assert (await api.request("POST", ROOT, json=own))[0] == 201
         status, told = await api.request("POST", ROOT, json=own)
