@@ -7,7 +7,10 @@ from tests.agents import agent
 from tests.eras import Era, both_eras
 from tests.workflows.local_agents import saying, working_in
 
-LOCAL = {tool.name for tool in load_catalog(local=True).tools if tool.local}
+CATALOG = load_catalog(local=True)
+LOCAL = {tool.name for tool in CATALOG.tools if tool.local}
+LISTED = {t.name for t in CATALOG.tools if t.local and t.group not in CATALOG.on_request}
+"""The others are found by SearchTools."""
 
 
 @both_eras
@@ -16,7 +19,8 @@ async def test_they_are_not_offered_for_the_cloud(era: Era) -> None:
         of_cloud, of_local = await cloud.tools(), await local.tools()
     assert len(LOCAL) == 16
     assert not LOCAL & of_cloud.keys()
-    assert of_local.keys() >= LOCAL
+    assert of_local.keys() >= LISTED
+    assert len(LISTED) == 5
 
 
 @both_eras

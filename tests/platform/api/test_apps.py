@@ -87,13 +87,13 @@ async def test_a_deleted_app_lets_its_projects_go(tmp_path: Path) -> None:
         assert (await api.request("POST", "/v1/projects", json=lost))[0] == 404
 
 
-async def test_no_service_is_known_since_nothing_makes_one(tmp_path: Path) -> None:
+async def test_a_service_that_is_not_there_is_in_no_app(tmp_path: Path) -> None:
     async with running_platform(tmp_path) as api:
         shop = await create_app(api)
         ids, path = {"serviceIds": [NOWHERE]}, f"/v1/apps/{shop}/services"
         assert (await api.get(path))["data"] == []
         assert (await api.request("POST", path, json=ids))[0] == 404
-        assert (await api.request("POST", f"{path}/remove", json=ids))[0] == 400
+        assert (await api.request("POST", f"{path}/remove", json=ids))[0] == 404
 
 
 async def test_a_platform_of_the_first_version_learns_of_apps(tmp_path: Path) -> None:
