@@ -19,6 +19,8 @@ from tests.platform.services.databases import (
 )
 from tests.platform.services.test_volumes import deploy_keeping
 
+pytestmark = pytest.mark.examples
+
 
 async def test_apps_databases_and_volumes_come_back_on_another_machine(tmp_path: Path) -> None:
     old, new = DataDir(tmp_path / "old"), DataDir(tmp_path / "new")

@@ -12,6 +12,7 @@ from pathlib import Path
 import anyio
 import httpx2
 import psutil
+import pytest
 from anyio import to_thread
 
 from createos_mcp.platform import daemon
@@ -25,6 +26,8 @@ from tests.platform.services.databases import (
     create_service,
     deploy_bound,
 )
+
+pytestmark = pytest.mark.examples
 
 KILLS = int(os.environ.get("SERVICE_KILLS", "12"))
 """Of the platform, of a service, and of everything at once, in turn: 100 were tried."""

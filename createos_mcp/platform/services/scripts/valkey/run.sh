@@ -9,6 +9,7 @@ exec valkey-server \
   --appendonly yes \
   --appendfsync always \
   --save "" \
+  --repl-diskless-sync-delay 0 \
   --maxmemory "$((MEMORY_MB * 3 / 4))mb" \
   --maxmemory-policy noeviction \
   --loglevel warning
