@@ -14,7 +14,7 @@ from createos_mcp.platform.owner_store import open_owner_store
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.states import ProjectStatus
 from tests.eventually import eventually
-from tests.platform.platforms import another_user, running_platform
+from tests.platform.platforms import another_user, read_page, running_platform
 from tests.platform.services.databases import (
     COUNTER_APP,
     TODO_APP,
@@ -314,3 +314,21 @@ async def bound_secret(data_dir: Path) -> str:
         (project,) = await store.projects.in_status(ProjectStatus.ACTIVE)
         (secret,) = await store.services.secrets_of(project.id)
         return secret
+
+
+async def test_a_project_that_is_transferred_leaves_the_services_of_its_former_owner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("createos_mcp.platform.services.upkeep.POLL_S", 0.1)
+    async with running_platform(tmp_path / "data") as api, another_user(api) as alice:
+        service_id = await create_service(api)
+        deployed = await deploy_bound(api, TODO_APP, service_id, "todo-app")
+        assert await page_of(api, deployed, "/add/milk") == "milk"
+        address = (await api.environment(deployed["projectId"]))["extra"]["endpoint"]
+        project = f"/v1/projects/{deployed['projectId']}"
+        link = await api.get(f"{project}/transfer-uri")
+        status, told = await alice.request("GET", f"{project}/transfer?token={link['token']}")
+        assert status == 200, told
+        assert (await api.get(f"/v1/services/{service_id}"))["bindings"] == []
+        await eventually(lambda: read_page(address), lambda page: "OperationalError" in page)
+        assert (await api.get(f"/v1/services/{service_id}"))["status"] == "running"

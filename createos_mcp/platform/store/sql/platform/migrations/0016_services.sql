@@ -40,6 +40,12 @@ END;
 CREATE TRIGGER forget_former_role AFTER UPDATE OF role ON service_bindings BEGIN
 INSERT OR IGNORE INTO unbound_roles VALUES (old.service_id, old.role);
 END;
+-- A project that goes to another user leaves the services of the one before.
+CREATE TRIGGER leave_services AFTER UPDATE OF user_id ON projects
+WHEN old.user_id <> new.user_id BEGIN
+DELETE FROM service_bindings
+WHERE environment_id IN (SELECT id FROM environments WHERE project_id = new.id);
+END;
 CREATE TABLE service_backups (
     id TEXT PRIMARY KEY,
     service_id TEXT NOT NULL REFERENCES services (id) ON DELETE CASCADE,
