@@ -27,6 +27,9 @@ POLL_S = 5.0
 IDLE_S = 300.0
 """How long all that is bound to a service sleeps before it does: a command may still use it."""
 MB = 2**20
+FAR_ABOVE = 1.5
+"""Of its size: here it is stopped, since who is bound to it can turn writes on again."""
+
 FREED = 0.95
 """Of its size: below it a service that was full takes writes again."""
 
@@ -103,6 +106,9 @@ class ServiceUpkeep:
             full = f"its data takes {used_mb:.0f} MB of {service.size_mb} MB"
         elif free_mb < self._disk_floor_mb:
             full = f"less than {self._disk_floor_mb} MB of this machine's disk are free"
+        if used_mb > service.size_mb * FAR_ABOVE:
+            await self._host.sleep(service.id, f"It was stopped: {full}. UpdateService gives more")
+            return
         if full and service.status is ServiceStatus.RUNNING:
             await self._host.script(service, "freeze")
             reason = f"It takes no writes: {full}. UpdateService gives it more"

@@ -13,11 +13,15 @@ class Page(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         try:
             with psycopg.connect(os.environ["DATABASE_URL"]) as db:
+                if self.path.startswith("/fillx"):
+                    # What an app that means harm does where nothing may be written.
+                    db.execute("set default_transaction_read_only = off")
+                    db.commit()
                 db.execute("create table if not exists notes (id serial primary key, text text)")
                 if self.path.startswith("/add/"):
                     db.execute("insert into notes (text) values (%s)", [self.path[5:]])
-                if self.path == "/fill":
-                    db.execute("create table fill as select md5(n::text) from"
+                if self.path.startswith("/fill"):
+                    db.execute(f"create table {self.path[1:]} as select md5(n::text) from"
                                " generate_series(1, 300000) as n")
                 body = ",".join(row[0] for row in db.execute("select text from notes order by id"))
             self.send_response(200)

@@ -259,8 +259,8 @@ async def test_a_service_without_room_takes_no_writes_and_says_why(
         service_id = await create_service(api)
         deployed = await deploy_bound(api, TODO_APP, service_id, "todo-app")
         assert await page_of(api, deployed, "/add/milk") == "milk"
-        await api.request("PUT", f"/v1/services/{service_id}", json={"sizeMb": 64})
         url = f"/v1/services/{service_id}"
+        await api.request("PUT", url, json={"sizeMb": 90})
         assert await page_of(api, deployed, "/fill") == "milk"
         shown = await until(api, service_id, "read_only")
         assert "UpdateService gives it more" in shown["reason"]
@@ -270,6 +270,27 @@ async def test_a_service_without_room_takes_no_writes_and_says_why(
         )
         await api.request("PUT", url, json={"sizeMb": 2048})
         await until(api, service_id, "running")
+        text = await eventually(
+            lambda: page_of(api, deployed, "/add/tea"), lambda page: "tea" in page
+        )
+        assert text.startswith("milk")
+
+
+async def test_an_app_that_writes_on_where_nothing_may_be_written_stops_its_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("createos_mcp.platform.services.upkeep.POLL_S", 0.1)
+    async with running_platform(tmp_path / "data") as api:
+        service_id = await create_service(api, sizeMb=70)
+        deployed = await deploy_bound(api, TODO_APP, service_id, "todo-app")
+        assert await page_of(api, deployed, "/add/milk") == "milk"
+        for number in range(4):
+            await page_of(api, deployed, f"/fillx{number}")
+        shown = await until(api, service_id, "sleeping")
+        assert "It was stopped" in shown["reason"]
+        url = f"/v1/services/{service_id}"
+        await api.request("PUT", url, json={"sizeMb": 2048})
+        await post(api, f"{url}/restart")
         text = await eventually(
             lambda: page_of(api, deployed, "/add/tea"), lambda page: "tea" in page
         )

@@ -1,5 +1,7 @@
 # No other instance runs when this begins; a PID of an earlier sandbox says nothing.
 rm -f data/postmaster.pid run/.s.PGSQL.5432 run/.s.PGSQL.5432.lock
+# Whether it takes writes is decided while it runs.
+sed -i '/^default_transaction_read_only/d' data/postgresql.auto.conf
 exec postgres -D data \
   -c listen_addresses= \
   -c "unix_socket_directories=$HOME/run" \
