@@ -23,8 +23,10 @@ def serialize_environment(
     environment: Environment,
     serving: Deployment | None,
     services: Services,
+    *,
     custom_domains: Sequence[str],
     usage: Usage | None,
+    volumes: Sequence[Json],
 ) -> dict[str, Json]:
     """An environment as the API shows it; `extra.endpoint` is its address, if it has one."""
     return {
@@ -46,7 +48,7 @@ def serialize_environment(
             **_running(environment, services),
             **(_usage(environment, usage) if usage else {}),
             **_latency(environment, services),
-            **_volumes(environment, serving, services),
+            **({"volumes": list(volumes)} if volumes else {}),
         },
         "createdAt": environment.created_at,
         "updatedAt": environment.updated_at,
@@ -108,13 +110,14 @@ def _latency(environment: Environment, services: Services) -> dict[str, Json]:
     return {"latency": shown} if shown else {}
 
 
-def _volumes(
+async def _show_volumes(
     environment: Environment, serving: Deployment | None, services: Services
-) -> dict[str, Json]:
-    """What its app keeps over versions; nothing where it has no volume."""
+) -> Sequence[Json]:
+    """What its app keeps over versions."""
     volumes = read_volumes(serving.settings) if serving is not None else ()
-    shown = services.managed.volumes.show(environment.id, volumes)
-    return {"volumes": shown} if shown else {}
+    if not volumes:
+        return ()
+    return await to_thread.run_sync(services.managed.volumes.show, environment.id, volumes)
 
 
 def _exits(replicas: Replicas | None) -> dict[str, Json]:
@@ -164,16 +167,20 @@ async def list_environments(request: ApiRequest) -> Json:
     project = await request.active_project()
     environments = await request.services.store.environments.of(project.id)
     store = request.services.store
-    return [
-        serialize_environment(
-            environment,
-            await store.deployments.get(environment.deployment_id or ""),
-            request.services,
-            await store.domains.routed_to(environment.id),
-            await _read_usage(environment, request.services),
+    shown = []
+    for environment in environments:
+        serving = await store.deployments.get(environment.deployment_id or "")
+        shown.append(
+            serialize_environment(
+                environment,
+                serving,
+                request.services,
+                custom_domains=await store.domains.routed_to(environment.id),
+                usage=await _read_usage(environment, request.services),
+                volumes=await _show_volumes(environment, serving, request.services),
+            )
         )
-        for environment in environments
-    ]
+    return shown
 
 
 async def update_environment(request: ApiRequest) -> Json:

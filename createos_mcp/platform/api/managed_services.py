@@ -3,6 +3,7 @@
 import contextlib
 
 import psutil
+from anyio import to_thread
 
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.api.api_request import ApiRequest, Handlers, page, page_bounds
@@ -75,15 +76,16 @@ async def get_service(request: ApiRequest) -> Json:
     """One service with what uses it, what it takes, and its backups."""
     service = await _find(request)
     host, rows = request.services.managed.host, request.services.store.services
-    directory = request.services.config.data_dir.service(service.id)
+    data = request.services.config.data_dir.service(service.id) / "data"
+    data_bytes = await to_thread.run_sync(tree_bytes, data)
     connections = None
     if host.is_running(service.id):
         with contextlib.suppress(ServiceFailedError, IndexError, ValueError):
             connections = int((await host.script(service, "connections"))[0])
     return {
         **serialize_service(service),
-        "dataMb": round(tree_bytes(directory / "data") / MB, 1),
-        "memoryUsedMb": _memory_mb(request, service),
+        "dataMb": round(data_bytes / MB, 1),
+        "memoryUsedMb": await _memory_mb(request, service),
         "connections": connections,
         "bindings": [_binding(one) for one in await rows.bound(service.id)],
         "backups": [_backup(one) for one in await rows.backups_of(service.id)],
@@ -273,11 +275,11 @@ def _check_size(request: ApiRequest, more_mb: int) -> None:
         raise InvalidRequestError(f"sizeMb: this machine's disk has room for {free_mb} MB more.")
 
 
-def _memory_mb(request: ApiRequest, service: Service) -> int | None:
+async def _memory_mb(request: ApiRequest, service: Service) -> int | None:
     instance = request.services.managed.host.instance(service.id)
     if instance is None:
         return None
-    used = request.services.usage.read([instance])
+    used = await to_thread.run_sync(request.services.usage.read, [instance])
     return used.memory_mb if used is not None else None
 
 

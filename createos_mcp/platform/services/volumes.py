@@ -123,14 +123,15 @@ class Volumes:
 
     def show(self, environment_id: str, volumes: Sequence[Volume]) -> list[Json]:
         """What an environment's volumes hold."""
+        used = {volume: self.used_mb(environment_id, volume) for volume in volumes}
         return [
             {
                 "path": volume.path,
                 "sizeMb": volume.size_mb,
-                "usedMb": round(self.used_mb(environment_id, volume), 1),
-                "readOnly": self.is_full(environment_id, volume),
+                "usedMb": round(used_mb, 1),
+                "readOnly": used_mb > volume.size_mb,
             }
-            for volume in volumes
+            for volume, used_mb in used.items()
         ]
 
     def collect(self, environment_ids: Collection[str]) -> None:
