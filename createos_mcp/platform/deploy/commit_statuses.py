@@ -37,7 +37,10 @@ class CommitStatuses:
     async def run(self) -> None:
         """Look for as long as the platform lives."""
         while True:
-            await self.look()
+            try:
+                await self.look()
+            except PlatformError as error:
+                logger.warning("deployments could not be looked at: %s", error)
             await anyio.sleep(POLL_S)
 
     async def look(self) -> None:

@@ -1,17 +1,24 @@
 """Backups of services: made, kept by count and age, and brought back."""
 
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from anyio import to_thread
 
-from createos_mcp.platform.errors import InvalidRequestError, NotFoundError
+from createos_mcp.platform.errors import (
+    InvalidRequestError,
+    NotFoundError,
+    ServiceFailedError,
+)
 from createos_mcp.platform.ids import new_id
 from createos_mcp.platform.paths import DataDir, tree_bytes
 from createos_mcp.platform.services.service_host import ServiceHost
 from createos_mcp.platform.store.services import Backup, Service, ServiceRows
 from createos_mcp.platform.timestamps import parse_time
+
+logger = logging.getLogger(__name__)
 
 DAILY, ASKED_FOR, BEFORE_RESTORE = "daily", "asked for", "before a restore"
 WITH_PLATFORM = "with the platform"
@@ -89,8 +96,15 @@ class Backups:
         if backup is None:
             raise NotFoundError("backup of this service", backup_id)
         target = self._target(service, backup, at) if at else ""
-        await self.make(service, BEFORE_RESTORE)
-        await self._host.restore(service, backup_id, target)
+        is_kept = True
+        try:
+            await self.make(service, BEFORE_RESTORE)
+        except ServiceFailedError as error:
+            logger.warning(
+                "%s is restored without a backup of what is there: %s", service.id, error
+            )
+            is_kept = False
+        await self._host.restore(service, backup_id, target, keeps_former=not is_kept)
         return backup
 
     def _target(self, service: Service, backup: Backup, at: str) -> str:

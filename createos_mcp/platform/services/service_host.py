@@ -11,6 +11,7 @@ import secrets
 import shutil
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -163,13 +164,16 @@ class ServiceHost:
             directory = self._data_dir.service(service.id)
             await to_thread.run_sync(_remove, directory)
 
-    async def restore(self, service: Service, backup_id: str, target: str) -> None:
+    async def restore(
+        self, service: Service, backup_id: str, target: str, *, keeps_former: bool
+    ) -> None:
         """Put a backup where the data is; what was there returns if that does not start.
 
         Args:
             service: Whose.
             backup_id: One of its own.
             target: A moment after the backup, where the kind can go there; or empty.
+            keeps_former: Whether what was there stays next to the data: it is in no backup.
 
         Raises:
             ServiceFailedError: It cannot be restored; the data is as it was.
@@ -179,12 +183,13 @@ class ServiceHost:
             try:
                 await self.script(service, "restore", BACKUP=backup_id, TARGET=target)
                 await self._start(service)
-                await self.script(service, "settle")
+                await self.script(service, "settle", KEEP="yes" if keeps_former else "")
             except BaseException:
                 with anyio.CancelScope(shield=True):
                     await self._end(service.id)
                     await self.script(service, "revert")
-                    await self._start(service)
+                    with suppress(ServiceFailedError):
+                        await self._start(service)
                 raise
 
     async def stop_all(self) -> None:

@@ -68,7 +68,10 @@ class ServiceUpkeep:
         """Look for as long as the platform lives."""
         while True:
             await anyio.sleep(POLL_S)
-            await self.look()
+            try:
+                await self.look()
+            except (PlatformError, OSError) as error:
+                logger.warning("services could not be looked at: %s", error)
 
     async def look(self) -> None:
         """Look at every service once; a fault in one is told and does not touch the others."""
@@ -77,7 +80,7 @@ class ServiceUpkeep:
         for service in services:
             try:
                 await self._look_at(service, awake)
-            except PlatformError as error:
+            except (PlatformError, OSError) as error:
                 logger.warning("service %s: %s", service.name, error)
         await self._bindings.drop_unbound()
         there = {environment.id for environment in await self._environments.all()}

@@ -1,6 +1,11 @@
 """Services as tests use them, and apps that are bound to one."""
 
+import os
+import signal
 from collections.abc import Mapping
+from pathlib import Path
+
+import psutil
 
 from createos_mcp.contract.values import Json
 from tests.eventually import eventually
@@ -108,3 +113,14 @@ async def page_of(api: Api, deployment: Json, path: str = "") -> str:
     """What the environment answers."""
     environment = await api.environment(deployment["projectId"])
     return await read_page(f"{environment['extra']['endpoint']}{path}")
+
+
+def kill_service(data_dir: Path, program: str) -> int:
+    """Kill the processes of a program that work below a directory; how many there were."""
+    killed = 0
+    for process in psutil.process_iter(["name", "environ"]):
+        home = (process.info["environ"] or {}).get("REPLICA_ID")
+        if process.info["name"] == program and home and (data_dir / "run" / home).exists():
+            os.kill(process.pid, signal.SIGKILL)
+            killed += 1
+    return killed

@@ -16,6 +16,7 @@ from tests.platform.services.databases import (
     TODO_APP,
     create_service,
     deploy_bound,
+    kill_service,
     page_of,
     post,
     until,
@@ -115,6 +116,26 @@ async def test_a_damaged_backup_leaves_the_data_as_it_was(tmp_path: Path) -> Non
         await until(api, service_id, "running")
         text = await eventually(lambda: page_of(api, deployed), lambda page: "Error" not in page)
         assert text == "milk"
+
+
+async def test_a_database_that_does_not_start_any_more_is_restored_and_kept_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("createos_mcp.platform.services.service_host.RESTART_DELAYS_S", (0.1,))
+    async with running_platform(tmp_path / "data") as api:
+        service_id = await create_service(api)
+        deployed = await deploy_bound(api, TODO_APP, service_id, "todo-app")
+        path = f"/v1/services/{service_id}"
+        assert await page_of(api, deployed, "/add/milk") == "milk"
+        made = await post(api, f"{path}/backups")
+        place = tmp_path / "data" / "services" / service_id
+        (place / "data" / "global" / "pg_control").write_bytes(b"damaged")
+        assert kill_service(tmp_path / "data", "postgres") > 0
+        assert "failed at start" in (await until(api, service_id, "failed"))["reason"]
+        await post(api, f"{path}/backups/{made['id']}/restore")
+        text = await eventually(lambda: page_of(api, deployed), lambda page: "Error" not in page)
+        assert text == "milk"
+        assert (place / "broken" / "global" / "pg_control").read_bytes() == b"damaged"
 
 
 async def test_backups_are_made_daily_and_kept_by_count_and_age(

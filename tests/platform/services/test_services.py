@@ -1,12 +1,9 @@
 """Services: a database in one call, reached by what is bound to it and by nothing else."""
 
 import base64
-import os
-import signal
 import sqlite3
 from pathlib import Path
 
-import psutil
 import pytest
 
 from createos_mcp.contract.values import Json
@@ -21,6 +18,7 @@ from tests.platform.services.databases import (
     bind,
     create_service,
     deploy_bound,
+    kill_service,
     page_of,
     post,
     until,
@@ -223,17 +221,6 @@ async def test_a_service_restarts_with_what_it_may_use_now(tmp_path: Path, kind:
         shown = await until(api, service_id, "running")
         assert (shown["memory"], shown["sizeMb"]) == (384, 2048)
         assert "answers" in await post(api, f"/v1/services/{service_id}/restart")
-
-
-def kill_service(data_dir: Path, program: str) -> int:
-    """Kill the processes of a program that work below a directory; how many there were."""
-    killed = 0
-    for process in psutil.process_iter(["name", "environ"]):
-        home = (process.info["environ"] or {}).get("REPLICA_ID")
-        if process.info["name"] == program and home and (data_dir / "run" / home).exists():
-            os.kill(process.pid, signal.SIGKILL)
-            killed += 1
-    return killed
 
 
 async def test_an_idle_service_sleeps_with_its_apps_and_wakes_with_the_first(

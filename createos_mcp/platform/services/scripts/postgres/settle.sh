@@ -5,4 +5,8 @@ for name in restore_command recovery_target_timeline recovery_target_action \
   recovery_target_time recovery_target; do
   psql -q -c "ALTER SYSTEM RESET $name"
 done
+if [ -n "$KEEP" ]; then # It could not be backed up.
+  rm -rf broken
+  mv former broken
+fi
 rm -rf former
