@@ -1,7 +1,9 @@
 """Shipments: what is to be deployed, made ready before anything is changed."""
 
+import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anyio import to_thread
@@ -10,6 +12,7 @@ from createos_mcp.calls.pipeline import ToolCall
 from createos_mcp.contract.errors import InvalidArgumentsError
 from createos_mcp.contract.operations import Problem
 from createos_mcp.contract.values import Arguments, Json
+from createos_mcp.workflows.commits import is_local_repository, write_commit
 from createos_mcp.workflows.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -51,6 +54,9 @@ async def prepare(call: ToolCall, workspace: Workspace, arguments: Arguments) ->
         came = f"got {' and '.join(named)}" if named else "got none"
         message = f"expected exactly one of {', '.join(_SOURCES)}; {came}"
         raise InvalidArgumentsError([Problem(path="", message=message)])
+    repository = str(arguments.get("repository", ""))
+    if named == ["branch"] and is_local_repository(repository):
+        return await _from_commit(call, workspace, repository, arguments["branch"])
     return await _SOURCES[named[0]](call, workspace, arguments[named[0]])
 
 
@@ -109,6 +115,20 @@ async def _from_image(_: ToolCall, __: Workspace, image: Json) -> DeploymentSour
         facts={"image": image},
         settings={},
     )
+
+
+async def _from_commit(
+    call: ToolCall, workspace: Workspace, repository: str, branch: str
+) -> DeploymentSource:
+    """A branch of a repository on this machine; its working tree is not read."""
+    from createos_mcp.workflows.packing import pack_directory  # noqa: PLC0415 - as above
+
+    place = await workspace.find_directory(call, "repository", repository)
+    with tempfile.TemporaryDirectory() as copy:
+        commit = await to_thread.run_sync(write_commit, place, branch, Path(copy))
+        pack = await to_thread.run_sync(pack_directory, Path(copy))
+        facts = {"repository": str(place), "branch": branch, "commit": commit}
+        return await _build_upload(pack, facts)
 
 
 async def _from_branch(_: ToolCall, __: Workspace, branch: Json) -> DeploymentSource:
