@@ -187,7 +187,7 @@ def register_app_command(invocation: Invocation) -> int:
     )
     with explained(), daemon.holding_starts(data_dir):
         name = anyio.run(repositories.register_app, data_dir, registration)
-    say(f"{name} is the GitHub App of this machine. Its users connect with InstallGithubApp.")
+    say(f"{name} is the GitHub App of this machine. Users connect its installations next.")
     return 0
 
 
