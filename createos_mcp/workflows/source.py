@@ -12,7 +12,7 @@ from createos_mcp.calls.pipeline import ToolCall
 from createos_mcp.contract.errors import InvalidArgumentsError
 from createos_mcp.contract.operations import Problem
 from createos_mcp.contract.values import Arguments, Json
-from createos_mcp.workflows.commits import is_local_repository, write_commit
+from createos_mcp.workflows.commits import LocalRepository, is_local_repository, write_commit
 from createos_mcp.workflows.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -125,7 +125,8 @@ async def _from_commit(
 
     place = await workspace.find_directory(call, "repository", repository)
     with tempfile.TemporaryDirectory() as copy:
-        commit = await to_thread.run_sync(write_commit, place, branch, Path(copy))
+        source = LocalRepository(place=place, environ=workspace.variables)
+        commit = await to_thread.run_sync(write_commit, source, branch, Path(copy))
         pack = await to_thread.run_sync(pack_directory, Path(copy))
         facts = {"repository": str(place), "branch": branch, "commit": commit}
         return await _build_upload(pack, facts)

@@ -1,12 +1,13 @@
 """A branch of a repository on this machine: its commit is deployed, not its working tree."""
 
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from createos_mcp.contract.errors import LocalReadError
-from createos_mcp.workflows.commits import is_local_repository, write_commit
+from createos_mcp.workflows.commits import LocalRepository, is_local_repository, write_commit
 from tests.eras import Era, both_eras
 from tests.workflows.local_agents import working_in
 
@@ -17,6 +18,10 @@ def git(place: Path, *words: str) -> str:
         ["git", "-C", str(place), *identity, *words], capture_output=True, text=True, check=True
     )
     return done.stdout.strip()
+
+
+def local(place: Path) -> LocalRepository:
+    return LocalRepository(place=place, environ=os.environ)
 
 
 def repository_at(place: Path) -> Path:
@@ -37,7 +42,7 @@ def repository_at(place: Path) -> Path:
 def test_the_files_of_the_commit_are_written_with_their_modes_and_links(tmp_path: Path) -> None:
     place, target = repository_at(tmp_path / "repo"), tmp_path / "copy"
     target.mkdir()
-    assert write_commit(place, "main", target) == git(place, "rev-parse", "main")
+    assert write_commit(local(place), "main", target) == git(place, "rev-parse", "main")
     assert {file.name for file in target.iterdir()} == {"index.html", "run.sh", "page.html"}
     assert (target / "index.html").read_text() == "<title>committed</title>"
     assert (target / "run.sh").stat().st_mode & 0o111
@@ -53,7 +58,7 @@ def test_nothing_that_a_repository_names_is_run(tmp_path: Path) -> None:
     git(place, "commit", "--quiet", "--message", "Filters")
     for name in ("filter.evil.smudge", "core.fsmonitor", "core.sshCommand", "core.pager"):
         git(place, "config", name, f"touch {ran}")
-    write_commit(place, "main", target)
+    write_commit(local(place), "main", target)
     assert not ran.exists()
     assert (target / ".gitattributes").exists()
 
@@ -77,7 +82,7 @@ def test_a_tree_that_leads_out_of_itself_is_refused(path: str, tmp_path: Path) -
     commit = git(place, "commit-tree", "-m", "out", tree_of(place, *rows))
     git(place, "update-ref", "refs/heads/out", commit)
     with pytest.raises(LocalReadError, match="leads out of the commit"):
-        write_commit(place, "out", target)
+        write_commit(local(place), "out", target)
     assert not (tmp_path / "out").exists()
 
 
@@ -95,11 +100,11 @@ def tree_of(place: Path, *rows: bytes) -> str:
 def test_what_is_no_repository_or_no_branch_is_refused_with_what_there_is(tmp_path: Path) -> None:
     place = repository_at(tmp_path / "repo")
     with pytest.raises(LocalReadError, match="has no branch 'prod'; it has main"):
-        write_commit(place, "prod", tmp_path)
+        write_commit(local(place), "prod", tmp_path)
     with pytest.raises(LocalReadError, match="is not a git repository"):
-        write_commit(tmp_path, "main", tmp_path)
+        write_commit(local(tmp_path), "main", tmp_path)
     with pytest.raises(LocalReadError, match="has no branch"):
-        write_commit(place, "--upload-pack=touch", tmp_path)
+        write_commit(local(place), "--upload-pack=touch", tmp_path)
 
 
 @pytest.mark.parametrize(
