@@ -66,9 +66,14 @@ class DataDir:
         """A bare git repository."""
         return self.root / "repositories" / f"{repository_id}.git"
 
+    @property
+    def services(self) -> Path:
+        """Databases and caches, a directory for each."""
+        return self.root / "services"
+
     def service(self, service_id: str) -> Path:
         """Data, backups and socket of a service; owned by it."""
-        return self.root / "services" / service_id
+        return self.services / service_id
 
     @property
     def volumes(self) -> Path:

@@ -44,8 +44,13 @@ class Backups:
         self._data_dir = data_dir
         self._now = now
 
-    async def make(self, service: Service, cause: str) -> Backup:
+    async def make(self, service: Service, cause: str, *, sparing: str | None = None) -> Backup:
         """Copy a service's data, and remove the copies that are not kept any more.
+
+        Args:
+            service: Whose.
+            cause: Why.
+            sparing: A copy that stays whatever its age: it is about to be brought back.
 
         Raises:
             ServiceFailedError: It cannot be copied.
@@ -57,7 +62,7 @@ class Backups:
         made = await self._rows.add_backup(
             backup_id, service.id, cause=cause, size_bytes=size_bytes
         )
-        await self._prune(service)
+        await self._prune(service, sparing)
         return made
 
     async def make_all(self) -> int:
@@ -98,7 +103,7 @@ class Backups:
         target = self._target(service, backup, at) if at else ""
         is_kept = True
         try:
-            await self.make(service, BEFORE_RESTORE)
+            await self.make(service, BEFORE_RESTORE, sparing=backup_id)
         except ServiceFailedError as error:
             logger.warning(
                 "%s is restored without a backup of what is there: %s", service.id, error
@@ -120,10 +125,11 @@ class Backups:
             )
         return f"{moment:%Y-%m-%d %H:%M:%S.%f}+00"
 
-    async def _prune(self, service: Service) -> None:
+    async def _prune(self, service: Service, sparing: str | None) -> None:
         oldest = self._now() - timedelta(days=KEPT_DAYS)
         for number, backup in enumerate(await self._rows.backups_of(service.id)):
-            if number and (number >= KEPT or parse_time(backup.created_at) < oldest):
+            is_old = number >= KEPT or parse_time(backup.created_at) < oldest
+            if number and is_old and backup.id != sparing:
                 await self._rows.remove_backup(backup.id)
                 await self._host.script(service, "prune", BACKUP=backup.id)
 

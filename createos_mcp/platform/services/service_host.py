@@ -10,7 +10,7 @@ import re
 import secrets
 import shutil
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -102,8 +102,10 @@ class ServiceHost:
         return self._data_dir.service(service.id) / "run"
 
     async def recover(self) -> None:
-        """Find services again that outlived the platform; those that did not start when asked."""
-        for service in await self._rows.all():
+        """Find services again that outlived the platform, and start those that were awake."""
+        services = await self._rows.all()
+        await to_thread.run_sync(self._collect, {service.id for service in services})
+        for service in services:
             written = service.instance or {}
             is_known = "process" in written
             instance = await self._engine.adopt(from_json(written)) if is_known else None
@@ -111,9 +113,16 @@ class ServiceHost:
                 if written:
                     await self._engine.end_strays([str(written["replica_id"])])
                     await self._rows.set_instance(service.id, None)
-                self.start(service.id)
+                if service.status is not ServiceStatus.SLEEPING:
+                    self.start(service.id)
             else:
                 self._watch(service.id, instance)
+
+    def _collect(self, service_ids: Collection[str]) -> None:
+        """Remove what is left of services whose deletion was interrupted."""
+        for directory in self._data_dir.services.glob("*"):
+            if directory.name not in service_ids:
+                _remove(directory)
 
     def start(self, service_id: str) -> None:
         """Begin to run a service in the background."""
@@ -270,7 +279,10 @@ class ServiceHost:
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(look)
-            await self.script(service, "ready")
+            try:
+                await self.script(service, "ready")
+            except ServiceFailedError as error:
+                failed.append(str(error))
             tasks.cancel_scope.cancel()
         if failed:
             raise ServiceFailedError(service.name, "start", failed[0])

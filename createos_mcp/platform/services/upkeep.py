@@ -83,8 +83,9 @@ class ServiceUpkeep:
             except (PlatformError, OSError) as error:
                 logger.warning("service %s: %s", service.name, error)
         await self._bindings.drop_unbound()
-        there = {environment.id for environment in await self._environments.all()}
-        await to_thread.run_sync(self._volumes.collect, there)
+        if self._data_dir.volumes.is_dir():
+            there = {environment.id for environment in await self._environments.all()}
+            await to_thread.run_sync(self._volumes.collect, there)
 
     async def _look_at(self, service: Service, awake: set[str]) -> None:
         if not self._host.is_running(service.id):

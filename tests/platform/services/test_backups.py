@@ -138,6 +138,35 @@ async def test_a_database_that_does_not_start_any_more_is_restored_and_kept_asid
         assert (place / "broken" / "global" / "pg_control").read_bytes() == b"damaged"
 
 
+@pytest.mark.parametrize("kind", ["postgres", "valkey"])
+async def test_data_that_an_interrupted_restore_moved_aside_is_found_again(
+    tmp_path: Path, kind: str
+) -> None:
+    async with running_platform(tmp_path / "data") as api:
+        service_id = await create_service(api, kind)
+    place = tmp_path / "data" / "services" / service_id
+    (place / "data" / "mark").touch()
+    (place / "data").rename(place / "former")
+    (place.with_name("of-nobody")).mkdir()
+    async with running_platform(tmp_path / "data") as api:
+        await until(api, service_id, "running")
+        assert (place / "data" / "mark").exists()
+        assert not place.with_name("of-nobody").exists()
+
+
+async def test_the_oldest_backup_can_be_restored_though_another_is_made_before(
+    tmp_path: Path,
+) -> None:
+    async with running_platform(tmp_path / "data") as api:
+        service_id = await create_service(api, "valkey")
+        path = f"/v1/services/{service_id}"
+        oldest = await post(api, f"{path}/backups")
+        for _ in range(6):
+            await post(api, f"{path}/backups")
+        told = await post(api, f"{path}/backups/{oldest['id']}/restore")
+        assert oldest["createdAt"] in told
+
+
 async def test_backups_are_made_daily_and_kept_by_count_and_age(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,8 @@ set -eu
 umask 077
 mkdir -p run backups archive
 chmod 755 run
+# A restore that was interrupted has moved the data aside, and put nothing in its place yet.
+[ -d data ] || [ ! -d former ] || mv former data
 [ -d data ] && exit 0
 rm -rf draft
 if [ -f restored ]; then # A backup has the log that it needs within it.

@@ -8,6 +8,8 @@ if ! [ -f users.acl ]; then
   printf 'user default off\nuser owner on #%s ~* &* +@all\n' "$hash" > users.draft
   mv users.draft users.acl
 fi
+# A restore that was interrupted has moved the data aside, and put nothing in its place yet.
+[ -d data ] || [ ! -d former ] || mv former data
 [ -d data ] && exit 0
 if [ -f restored ]; then
   name=$(cat restored)
