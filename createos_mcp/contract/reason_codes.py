@@ -43,6 +43,8 @@ class ReasonCode(StrEnum):
     """It sleeps because no request came for some time."""
     ASKED_TO_SLEEP = "asked_to_sleep"
     """It sleeps because a user put it to sleep."""
+    STOPPED = "stopped"
+    """It sleeps because a user stopped it; no request wakes it."""
     SUPERSEDED = "superseded"
     """It sleeps because another deployment replaced it."""
     OVER_LIMIT = "over_limit"

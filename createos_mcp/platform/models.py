@@ -119,6 +119,8 @@ class Environment:
     """Branch that it takes; None for that which the repository calls its default."""
     is_preview: bool
     """Whether it was made for its branch, and goes with it."""
+    is_stopped: bool
+    """Whether no request starts its app: only a person, or another version, does."""
     status: EnvironmentStatus
     is_auto_promote_enabled: bool
     resources: Mapping[str, int]

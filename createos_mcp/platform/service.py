@@ -17,26 +17,17 @@ from starlette.applications import Starlette
 
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.platform.api.api_request import Services
-from createos_mcp.platform.api.app import create_api
+from createos_mcp.platform.api.app import HANDLERS, create_api
 from createos_mcp.platform.api.auth import ensure_first_key
 from createos_mcp.platform.api.downloads import Downloads
+from createos_mcp.platform.api.performing import Performer
 from createos_mcp.platform.background import Background
 from createos_mcp.platform.build.builder import Builder
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.cron.cron_requests import open_client
 from createos_mcp.platform.cron.scheduler import Scheduler
-from createos_mcp.platform.deploy.commit_statuses import CommitStatuses
-from createos_mcp.platform.deploy.commits import Commits
-from createos_mcp.platform.deploy.deployer import Deployer
-from createos_mcp.platform.deploy.github_accounts import GitHubAccounts
-from createos_mcp.platform.deploy.mirrors import Mirrors
-from createos_mcp.platform.deploy.previews import Previews
-from createos_mcp.platform.deploy.pushes import Pushes
-from createos_mcp.platform.deploy.reconciler import EnvironmentReconciler
+from createos_mcp.platform.deploy.deploy_parts import make_deploy_parts
 from createos_mcp.platform.deploy.registry_logins import RegistryLogins
-from createos_mcp.platform.deploy.releases import Releases
-from createos_mcp.platform.deploy.repository_host import RepositoryHost
-from createos_mcp.platform.deploy.scanner import Scanner
 from createos_mcp.platform.deploy.template_files import TemplateFiles
 from createos_mcp.platform.domains.dns_checks import DnsCheck
 from createos_mcp.platform.domains.reverification import Reverification
@@ -167,105 +158,64 @@ async def open_platform(
             # When these run, every task that could start an app has ended; apps go first.
             at_end.push_async_callback(managed.host.stop_all)
             at_end.push_async_callback(supervisor.stop_all)
-            commits = Commits(store, config)
-            releases = Releases(
+            deploying = make_deploy_parts(
                 store=store,
+                supervisor=supervisor,
+                addresses=addresses,
+                gateway=gateway,
                 builder=builder,
                 images=images,
                 logins=logins,
-                commits=commits,
                 dockerfiles=Dockerfiles(docker, images, await _secret(store, "platform-id")),
                 users=users,
-                config=config,
-            )
-            reconciler = EnvironmentReconciler(
-                store=store,
-                releases=releases,
-                supervisor=supervisor,
-                addresses=addresses,
-                background=background,
-            )
-            deployer = Deployer(
-                store=store,
-                releases=releases,
-                supervisor=supervisor,
-                reconciler=reconciler,
-                addresses=addresses,
-                gateway=gateway,
-                config=config,
-                background=background,
-            )
-            scanner = Scanner(
-                store=store,
-                users=users,
-                config=config,
                 sandbox=sandbox,
-                toolchains=builder.toolchains,
                 client=client,
+                config=config,
                 background=background,
             )
-            deployer.on_live = scanner.after_deployment
-            host = RepositoryHost(store.repositories, data_dir)
-            pushes = Pushes(
-                store=store,
-                commits=commits,
-                deployer=deployer,
-                previews=Previews(
-                    store=store, addresses=addresses, reconciler=reconciler, config=config
-                ),
-                host=host,
-                users=users,
-                config=config,
-            )
-            mirrors = Mirrors(
-                store=store,
-                commits=commits,
-                pushes=pushes,
-                accounts=(github_accounts := GitHubAccounts(store, client)),
-                interval_s=config.github_poll_s,
+            scheduler = Scheduler(
+                cronjobs=store.cronjobs, client=client, background=background, now=now
             )
             routing = DomainRouting(domains=store.domains, gateway=gateway)
             await anyio.to_thread.run_sync(builder.end_interrupted)
             await managed.host.recover()
-            await deployer.recover()
-            background.start(pushes.recover)
-            await scanner.recover()
+            await deploying.recover()
+            background.start(deploying.pushes.recover)
             template_files = TemplateFiles(data_dir)
             await template_files.list_starters(store.templates)
             await routing.restore()
             dns = DnsCheck(config.dns_servers)
             for work in (
                 Sleeper(store=store, supervisor=supervisor, gateway=gateway, config=config).run,
-                releases.keep_collecting,
-                Scheduler(
-                    cronjobs=store.cronjobs, client=client, background=background, now=now
-                ).run,
+                deploying.releases.keep_collecting,
+                scheduler.run,
                 Reverification(
                     domains=store.domains,
                     dns=dns,
                     follow=routing.follow,
                     interval_s=config.domain_check_interval_s,
                 ).run,
-                mirrors.run,
-                CommitStatuses(store, github_accounts).run,
+                deploying.mirrors.run,
+                deploying.commit_statuses.run,
                 managed.upkeep.run,
             ):
                 background.start(work)
             _start_watches(background, supervisor, sandbox, config, has_groups=has_groups)
             services = Services(
                 store=store,
-                deployer=deployer,
+                deployer=deploying.deployer,
                 addresses=addresses,
-                reconciler=reconciler,
+                reconciler=deploying.reconciler,
                 supervisor=supervisor,
                 docker=docker,
-                pushes=pushes,
-                mirrors=mirrors,
-                github_accounts=github_accounts,
+                pushes=deploying.pushes,
+                mirrors=deploying.mirrors,
+                github_accounts=deploying.github_accounts,
                 background=background,
-                repositories=host,
+                repositories=deploying.repositories,
                 template_files=template_files,
-                scanner=scanner,
+                scanner=deploying.scanner,
+                scheduler=scheduler,
                 managed=managed,
                 commands=AppCommands(
                     runner=runner,
@@ -285,7 +235,10 @@ async def open_platform(
                 routing=routing,
                 gateway_port=gateway.port,
             )
-            app = create_api(catalog=load_catalog(local=True), services=services)
+            performer = Performer(
+                catalog=load_catalog(local=True), handlers=HANDLERS, services=services
+            )
+            app = create_api(performer)
             yield app, gateway, sandbox
             tasks.cancel_scope.cancel()
 

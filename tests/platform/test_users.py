@@ -133,7 +133,9 @@ async def test_only_the_owner_of_the_machine_sees_what_all_users_run(tmp_path: P
     async with running_platform(tmp_path) as api, another_user(api) as alice:
         deployment = await alice.deploy({"index.html": "hers"}, "her-app")
         await api.create_project("his-app")
-        assert (await alice.request("GET", "/status"))[0] == 403
+        (seen,) = (await alice.get("/status"))["apps"]
+        assert (seen["project"], seen["version"]) == ("her-app", 1)
+        assert seen["newest"]["id"] == deployment["id"]
         assert (await alice.client.get("/status", headers={"X-Api-Key": ""})).status_code == 401
         hers, his = sorted((await api.get("/status"))["apps"], key=lambda app: app["project"])
         address = (await alice.environment(deployment["projectId"]))["extra"]["endpoint"]

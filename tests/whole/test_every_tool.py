@@ -367,6 +367,7 @@ async def cronjobs(stage: Stage) -> None:
     )
     assert MASK in str(runs)  # the page shows a variable's value
     await agent.call("SuspendCronjob", **one)
+    await agent.call("RunCronjob", **one)
     assert (await agent.call("GetCronjob", **one))["status"] == "suspended"
     await agent.call("UnsuspendCronjob", **one)
     await agent.call("UpdateCronjob", **one, name=f"{name}-2", schedule="@daily")
@@ -406,6 +407,9 @@ async def local_operations(stage: Stage) -> None:
     newest = {"project_id": name, "deployment_id": "latest"}
     done = await agent.call("RunCommand", **newest, command="ls; exit 4")
     assert (done["exitCode"], "main.py" in done["output"]) == (4, True)
+    await agent.call("StopEnvironment", project_id=name, environment_id="production")
+    (stopped,) = (await agent.call("ListProjectEnvironments", project_id=name))["items"]
+    assert stopped["extra"]["stopped"] is True
     await agent.call("RestartEnvironment", project_id=name, environment_id="production")
     await eventually(
         lambda: agent.call("ListProjectEnvironments", project_id=name),

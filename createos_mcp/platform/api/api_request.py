@@ -14,6 +14,7 @@ from createos_mcp.contract.values import Arguments, Json
 from createos_mcp.platform.api.downloads import Downloads
 from createos_mcp.platform.background import Background
 from createos_mcp.platform.config import PlatformConfig
+from createos_mcp.platform.cron.scheduler import Scheduler
 from createos_mcp.platform.deploy.deployer import Deployer
 from createos_mcp.platform.deploy.github_accounts import GitHubAccounts
 from createos_mcp.platform.deploy.mirrors import Mirrors
@@ -58,6 +59,7 @@ class Services:
     repositories: RepositoryHost
     template_files: TemplateFiles
     scanner: Scanner
+    scheduler: Scheduler
     managed: ServiceParts
     commands: AppCommands
     usage: UsageMeter

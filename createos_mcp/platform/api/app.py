@@ -10,9 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from createos_mcp.contract.catalog import Catalog
 from createos_mcp.contract.operations import Operation
-from createos_mcp.contract.validation import Validation
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.api import (
     account,
@@ -31,17 +29,18 @@ from createos_mcp.platform.api import (
     transfers,
     variables,
 )
-from createos_mcp.platform.api.api_request import ApiRequest, Handlers, Services
+from createos_mcp.platform.api.api_request import Handlers, Services
 from createos_mcp.platform.api.auth import authenticate
 from createos_mcp.platform.api.git_host import GitHost
 from createos_mcp.platform.api.github_webhooks import take_deliveries
+from createos_mcp.platform.api.log_lines import read_log_lines, read_tail
 from createos_mcp.platform.api.openapi import describe_api
+from createos_mcp.platform.api.performing import Performer
 from createos_mcp.platform.api.requests import read_request_arguments
 from createos_mcp.platform.api.status_page import build_status_page
 from createos_mcp.platform.build.archive import pack_zip
 from createos_mcp.platform.errors import (
     ForbiddenError,
-    InvalidRequestError,
     NotFoundError,
     Refusal,
     UnauthorizedError,
@@ -76,19 +75,23 @@ FAULT = "Internal error. Details are in the platform's log. Retrying is safe."
 CHALLENGE = 'ApiKey realm="createos"'
 
 
-def create_api(*, catalog: Catalog, services: Services) -> Starlette:
+def create_api(performer: Performer) -> Starlette:
     """The API over the given parts.
 
     Every operation of the catalog has a route. `/healthz` and `/api-docs/openapi.json` need no
     key, `/git` has its own way to ask for one, and `/status` needs that of the machine's owner.
     """
-    validation = Validation()
+    catalog, services = performer.catalog, performer.services
     operations = sorted(catalog.operations.values(), key=_fixed_paths_first)
     document = describe_api(catalog)
     routes = [
         Route("/healthz", _answer_operation({"status": "ok"})),
         Route("/api-docs/openapi.json", _answer_operation(document)),
         Route("/status", _status_page(services)),
+        Route(
+            "/v1/projects/{project_id}/environments/{environment_id}/log-lines",
+            _log_lines(performer),
+        ),
         Route("/github/webhook", take_deliveries(services), methods=["POST"]),
         Route("/service-backups", _back_up_all(services), methods=["POST"]),
         Route("/downloads/{deployment_id}", _download(services)),
@@ -103,14 +106,14 @@ def create_api(*, catalog: Catalog, services: Services) -> Starlette:
         *(
             Route(
                 operation.http.path,
-                _serve_operation(operation, services, validation),
+                _serve_operation(operation, performer),
                 methods=[operation.http.method],
             )
             for operation in operations
             if operation.name in HANDLERS
         ),
         *(
-            Route(path, _serve_operation(catalog.operations[name], services, validation))
+            Route(path, _serve_operation(catalog.operations[name], performer))
             for path, name in _OTHER_PATHS.items()
         ),
     ]
@@ -131,39 +134,16 @@ def _fixed_paths_first(operation: Operation) -> tuple[int, str]:
     return operation.http.path.count("{"), operation.http.path
 
 
-def _serve_operation(operation: Operation, services: Services, validation: Validation) -> Endpoint:
-    handler = HANDLERS[operation.name]
+def _serve_operation(operation: Operation, performer: Performer) -> Endpoint:
+    accounts = performer.services.store.accounts
 
     async def endpoint(request: Request) -> Response:
-        user = await authenticate(services.store.accounts, request.headers)
+        user = await authenticate(accounts, request.headers)
         arguments = await read_request_arguments(operation, request)
-        call = ApiRequest(operation=operation, arguments=arguments, user=user, services=services)
-        facts = await _facts(call)
-        problems = validation.check(operation, _checkable(operation, arguments), facts=facts)
-        if problems:
-            raise InvalidRequestError(
-                "; ".join(f"{p.path}: {p.message}" if p.path else p.message for p in problems)
-            )
-        data = await handler(call)
+        data = await performer.perform(operation.name, arguments, user)
         return JSONResponse({"status": "success", "data": data}, operation.http.success)
 
     return endpoint
-
-
-async def _facts(call: ApiRequest) -> Mapping[str, str]:
-    """What rules of the operation ask for and the request does not say: the project's type."""
-    if not call.operation.rules or "project_id" not in call.arguments:
-        return {}
-    return {"type": (await call.project()).type}
-
-
-def _checkable(operation: Operation, arguments: Mapping[str, Json]) -> Mapping[str, Json]:
-    """Arguments as the tool takes them: without options, and text in place of a part's bytes."""
-    return {
-        name: "" if isinstance(value, bytes) else value
-        for name, value in arguments.items()
-        if name not in operation.http.local_query
-    }
 
 
 def _answer_operation(document: Json) -> Endpoint:
@@ -177,6 +157,20 @@ def _status_page(services: Services) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         user = await authenticate(services.store.accounts, request.headers)
         return JSONResponse({"status": "success", "data": await build_status_page(user, services)})
+
+    return endpoint
+
+
+def _log_lines(performer: Performer) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        user = await authenticate(performer.services.store.accounts, request.headers)
+        operation = performer.catalog.operations["GetProjectEnvironmentLogs"]
+        asked = await performer.check(operation, dict(request.path_params), user)
+        query = request.query_params
+        lines = await read_log_lines(
+            asked, after=query.get("after"), tail=read_tail(query.get("tail"))
+        )
+        return JSONResponse({"status": "success", "data": lines})
 
     return endpoint
 

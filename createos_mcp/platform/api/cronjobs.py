@@ -112,6 +112,13 @@ async def unsuspend_cronjob(request: ApiRequest) -> Json:
     return "Cron job resumed; it runs at its next scheduled time."
 
 
+async def run_cronjob(request: ApiRequest) -> Json:
+    """Begin a run of a job now, whatever its schedule says."""
+    await request.active_project()
+    await request.services.scheduler.run_now(await _job(request))
+    return "The run has begun; ListCronjobActivities shows how it ends."
+
+
 async def delete_cronjob(request: ApiRequest) -> Json:
     """Forget a job and its activities."""
     job = await _job(request)
@@ -163,6 +170,7 @@ HANDLERS: Handlers = {
     "UpdateCronjob": update_cronjob,
     "SuspendCronjob": suspend_cronjob,
     "UnsuspendCronjob": unsuspend_cronjob,
+    "RunCronjob": run_cronjob,
     "DeleteCronjob": delete_cronjob,
     "ListCronjobActivities": list_activities,
 }

@@ -46,6 +46,7 @@ def serialize_environment(
             "customDomains": list(custom_domains),
             "message": environment.message,
             **_running(environment, services),
+            **({"stopped": True} if environment.is_stopped else {}),
             **(_usage(environment, usage) if usage else {}),
             **_latency(environment, services),
             **({"volumes": list(volumes)} if volumes else {}),
@@ -268,6 +269,15 @@ async def restart_environment(request: ApiRequest) -> Json:
     return "The app is being restarted; the environment is active again when it answers."
 
 
+async def stop_environment(request: ApiRequest) -> Json:
+    """End what an environment runs, until someone starts it."""
+    environment = await changeable(request)
+    if environment.deployment_id is None:
+        raise WrongStateError("Nothing is deployed to this environment, so nothing can stop.")
+    await request.services.supervisor.halt(environment.id)
+    return "Stopped. Requests get 503 until RestartEnvironment or the next deployment starts it."
+
+
 async def delete_environment(request: ApiRequest) -> Json:
     """Mark an environment for deletion; what runs in it goes in the background."""
     environment = await changeable(request)
@@ -315,6 +325,7 @@ HANDLERS: Handlers = {
     "UpdateProjectEnvironmentResources": update_resources,
     "AssignDeploymentToProjectEnvironment": assign_deployment,
     "RestartEnvironment": restart_environment,
+    "StopEnvironment": stop_environment,
     "DeleteProjectEnvironment": delete_environment,
     "GetProjectEnvironmentLogs": get_environment_logs,
 }

@@ -1,4 +1,4 @@
-"""What runs on this machine, whoever owns it: for the owner of the machine alone."""
+"""What runs on this machine: all of it for its owner, and to everybody else what is theirs."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -9,34 +9,32 @@ from anyio import to_thread
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.api.api_request import Services
 from createos_mcp.platform.engines.engine_health import check_engine
-from createos_mcp.platform.errors import EngineMissingError, ForbiddenError
+from createos_mcp.platform.errors import EngineMissingError
 from createos_mcp.platform.gateway.addresses import app_url, environment_host
 from createos_mcp.platform.models import Deployment, Environment, Instance, Project, User
 from createos_mcp.platform.store.store import Store
 
 
 async def build_status_page(user: User, services: Services) -> Json:
-    """Every environment of every user, and what serves it: `{"apps": [{...}], "engine": {...}}`.
+    """Every environment that a user may see, and what serves it: `{"apps": [...], "engine": {}}`.
 
     `engine` has the `name` and `host` of the container engine that runs images, or as `missing`
     why none does.
 
-    Members of an app: `user`, `project`, `environment` and their ids, `status` of its deployment
-    or null, `worker`, `endpoint` and `hostEndpoint` unless it is one, `replicas` (running and
-    wanted), `memoryBytes` (resident, of all its processes), `memoryMb` and `cpuMillicores` (its
-    limits), `isolation` and `limits` as its deployment shows them.
-
-    Raises:
-        ForbiddenError: The user is not the owner of the machine.
+    Members of an app: `user`, `project`, `environment` and their ids, `status` and `version` of
+    its deployment or null, `newest` (the newest deployment of the project: `id`, `version`,
+    `status`, `reason`, `createdAt`) or null, `stopped`, `worker`, `endpoint` and `hostEndpoint`
+    unless it is one, `replicas` (running and wanted), `memoryBytes` (resident, of all its
+    processes), `memoryMb` and `cpuMillicores` (its limits), `isolation` and `limits` as its
+    deployment shows them.
     """
     accounts = services.store.accounts
-    if user.id != (await accounts.first_user()).id:
-        raise ForbiddenError("Only the owner of the machine can see everything that runs on it.")
+    sees_all = user.id == (await accounts.first_user()).id
     names = {owner.id: owner.name for owner in await accounts.users()}
     apps = []
     for environment in await services.store.environments.all():
         project = await services.store.projects.by_id(environment.project_id)
-        if project is not None:
+        if project is not None and (sees_all or project.user_id == user.id):
             owner = names[project.user_id]
             apps.append(await _app(environment, project, owner, services))
     return {"apps": apps, "engine": await _engine(services)}
@@ -52,6 +50,7 @@ async def _engine(services: Services) -> Json:
 
 async def _app(environment: Environment, project: Project, owner: str, services: Services) -> Json:
     deployment = await _served_by(environment, services.store)
+    newest, _ = await services.store.deployments.page(project.id, limit=1, offset=0)
     instances = environment_instances(environment, services)
     isolation, limits = _kinds(instances)
     host = environment_host(environment)
@@ -64,6 +63,9 @@ async def _app(environment: Environment, project: Project, owner: str, services:
         "environmentId": environment.id,
         "deploymentId": environment.deployment_id,
         "status": deployment.status if deployment else None,
+        "version": deployment.version if deployment else None,
+        "newest": _newest(newest[0]) if newest else None,
+        "stopped": environment.is_stopped,
         "worker": is_worker,
         "endpoint": None if is_worker else app_url(environment.port),
         "hostEndpoint": None if is_worker else f"http://{host}:{services.gateway_port}",
@@ -73,6 +75,16 @@ async def _app(environment: Environment, project: Project, owner: str, services:
         "cpuMillicores": environment.resources["cpu"],
         "isolation": isolation,
         "limits": limits,
+    }
+
+
+def _newest(deployment: Deployment) -> Json:
+    return {
+        "id": deployment.id,
+        "version": deployment.version,
+        "status": deployment.status,
+        "reason": deployment.reason,
+        "createdAt": deployment.created_at,
     }
 
 

@@ -10,6 +10,7 @@ import httpx2
 from createos_mcp.platform.background import Background
 from createos_mcp.platform.cron import cron_requests
 from createos_mcp.platform.cron.schedules import Schedule
+from createos_mcp.platform.errors import WrongStateError
 from createos_mcp.platform.models import Activity, Cronjob
 from createos_mcp.platform.store.cronjobs import Cronjobs, Due
 from createos_mcp.platform.timestamps import parse_time
@@ -71,6 +72,20 @@ class Scheduler:
         self._next = {key: self._next[key] for key in map(_job_version, jobs) if key in self._next}
         due = [due for job in jobs if (due := self._due_of(job, moment)) is not None]
         for one, activity in await self._cronjobs.claim(due):
+            self._running[one.job.id] = activity
+            self._background.start(self._run_one, one.job, activity)
+
+    async def run_now(self, job: Cronjob) -> None:
+        """Begin a run of a job at once, also of one that is suspended.
+
+        Raises:
+            WrongStateError: A run of it is in progress, or began in the same millisecond.
+        """
+        due = Due(job=job, moment=self._now(), is_asked=True)
+        claimed = [] if job.id in self._running else await self._cronjobs.claim([due])
+        if not claimed:
+            raise WrongStateError("A run of the cron job is in progress; wait until it ends.")
+        for one, activity in claimed:
             self._running[one.job.id] = activity
             self._background.start(self._run_one, one.job, activity)
 

@@ -198,6 +198,9 @@ class Deployer:
             raise WrongStateError(
                 f"Only a sleeping deployment can be woken; this one is {deployment.status}."
             )
+        for environment in await self._store.environments.of(deployment.project_id):
+            if environment.deployment_id == deployment.id and environment.is_stopped:
+                await self._store.environments.set_stopped(environment.id, is_stopped=False)
         if await self._store.deployments.record_status(
             deployment.id, DeploymentStatus.DEPLOYING, None
         ):

@@ -1,9 +1,9 @@
-"""What a deployment runs with: variables, port and resources."""
+"""Whether a deployment runs, and with what: variables, port and resources."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from createos_mcp.platform.models import Deployment, Environment
+from createos_mcp.platform.models import Deployment, Environment, ReplicaSet
 from createos_mcp.platform.store.environments import DEFAULT_RESOURCES
 
 # What most frameworks listen on if nobody says otherwise.
@@ -34,3 +34,17 @@ def _exposed_port(deployment: Deployment) -> int | None:
     """The one port that an image says it listens on; among several nobody knows which."""
     exposed: list[int] = (deployment.release or {}).get("exposed") or []
     return exposed[0] if len(exposed) == 1 else None
+
+
+def is_wanted(
+    replica_set: ReplicaSet,
+    deployments: Mapping[str, Deployment],
+    homes: Mapping[str, Environment],
+) -> bool:
+    """Whether a set goes on after a restart; one that had not been led to is begun anew."""
+    deployment = deployments.get(replica_set.deployment_id)
+    if deployment is None:
+        return False
+    if replica_set.environment_id is None:
+        return deployment.live_at is not None
+    return homes[replica_set.environment_id].deployment_id == deployment.id

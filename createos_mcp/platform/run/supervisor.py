@@ -24,7 +24,7 @@ from createos_mcp.platform.models import (
     StartCheck,
 )
 from createos_mcp.platform.release_records import release_from_json
-from createos_mcp.platform.run.conditions import conditions_of
+from createos_mcp.platform.run.conditions import conditions_of, is_wanted
 from createos_mcp.platform.run.project_users import ProjectUsers
 from createos_mcp.platform.run.replicas import Replicas
 from createos_mcp.platform.run.runner import BuildLog, Runner
@@ -37,6 +37,7 @@ ASLEEP = "The deployment is asleep. WakeupDeployment starts it."
 STARTING = "The app is starting."
 EMPTY = "Nothing is deployed to this environment."
 WORKER = "The app is a worker: it answers no requests."
+STOPPED = Reason(code=ReasonCode.STOPPED, text="It was stopped. RestartEnvironment starts it")
 
 _MAY_RUN = frozenset({*LIVE, DeploymentStatus.DEPLOYING})
 
@@ -143,6 +144,8 @@ class Supervisor:
             if deployment is None:
                 self._gateway.make_unavailable(route_id, EMPTY)
                 return
+            if environment is not None and environment.is_stopped:
+                return
             await self._show_start(deployment.id)
             replicas = await self._add(deployment, environment)
             self._at[route_id] = replicas
@@ -156,6 +159,15 @@ class Supervisor:
             if replicas is not None:
                 await self._hold(route_id)
                 await self._retire(replicas, reason)
+
+    async def halt(self, environment_id: str) -> None:
+        """End what an environment runs; no request starts it until a version is started there."""
+        async with self.lock(environment_id):
+            await self._store.environments.set_stopped(environment_id, is_stopped=True)
+            self._gateway.make_unavailable(environment_id, f"{STOPPED.text}.")
+            replicas = self._at.pop(environment_id, None)
+            if replicas is not None:
+                await self._retire(replicas, STOPPED)
 
     async def empty(self, route_id: str, reason: str) -> None:
         """Let go what runs at a route, and answer 503 there. The caller holds its lock."""
@@ -198,7 +210,7 @@ class Supervisor:
         wanted = {
             s.route_id: s
             for s in sets
-            if _is_wanted(s, deployments, homes) and may_run[s.deployment_id]
+            if is_wanted(s, deployments, homes) and may_run[s.deployment_id]
         }
         written = await self._store.replica_sets.replicas()
         living = await self._living(written, {s.id: s for s in wanted.values()})
@@ -312,6 +324,9 @@ class Supervisor:
     async def _hold(self, route_id: str) -> None:
         """Let requests at a route wait until something answers there; a worker never does."""
         environment, deployment = await self._belonging_at(route_id)
+        if environment is not None and environment.is_stopped:
+            self._gateway.make_unavailable(route_id, f"{STOPPED.text}.")
+            return
         if deployment is not None and deployment.is_worker:
             self._gateway.make_unavailable(route_id, WORKER)
             return
@@ -379,17 +394,3 @@ class Supervisor:
             await replicas.stop()
             await self._store.replica_sets.remove(replicas.set.id)
             self._sets.pop(replicas.set.id, None)
-
-
-def _is_wanted(
-    replica_set: ReplicaSet,
-    deployments: Mapping[str, Deployment],
-    homes: Mapping[str, Environment],
-) -> bool:
-    """Whether a set goes on after a restart; one that had not been led to is begun anew."""
-    deployment = deployments.get(replica_set.deployment_id)
-    if deployment is None:
-        return False
-    if replica_set.environment_id is None:
-        return deployment.live_at is not None
-    return homes[replica_set.environment_id].deployment_id == deployment.id

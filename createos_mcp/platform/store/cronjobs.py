@@ -31,6 +31,8 @@ class Due:
     moment: datetime
     skipped: str | None = None
     """Why it is not run, if it is not."""
+    is_asked: bool = False
+    """Whether someone asked for this run, which is then done at any moment."""
 
 
 class Cronjobs:
@@ -176,9 +178,14 @@ class Cronjobs:
 def _add_activity(transaction: Transaction, due: Due, now: str) -> Activity | None:
     """Pass a moment and note it, unless it was noted before or the job is another by now."""
     job, scheduled_at = due.job, format_time(due.moment)
-    if not transaction.run(
-        "pass_moment", id=job.id, updated_at=job.updated_at, moment=scheduled_at
-    ):
+    passed = (
+        transaction.run("pass_present_moment", id=job.id, moment=scheduled_at)
+        if due.is_asked
+        else transaction.run(
+            "pass_moment", id=job.id, updated_at=job.updated_at, moment=scheduled_at
+        )
+    )
+    if not passed:
         return None
     added = transaction.run(
         "add_activity",

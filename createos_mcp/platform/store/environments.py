@@ -194,6 +194,10 @@ class Environments:
             "set_environment_deployment", environment_id, deployment_id=deployment_id
         )
 
+    async def set_stopped(self, environment_id: str, *, is_stopped: bool) -> None:
+        """Record whether an environment stays without an app until someone starts it."""
+        await self._change("set_environment_stopped", environment_id, is_stopped=is_stopped)
+
     async def clear_deployment(self, environment_id: str) -> None:
         """Record that an environment serves nothing any more."""
         await self._change("clear_environment_deployment", environment_id)

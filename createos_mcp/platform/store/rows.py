@@ -83,6 +83,7 @@ environment_of = _reader(
     status=EnvironmentStatus,
     is_auto_promote_enabled=bool,
     is_preview=bool,
+    is_stopped=bool,
     resources=json.loads,
     settings=json.loads,
 )

@@ -237,3 +237,27 @@ async def test_a_run_that_the_platform_did_not_outlive_has_failed_and_is_not_rep
         clock.set("12:02:00")
         newer = await under_way(api, path)
         assert newer["scheduledAt"] == "2026-01-05T12:02:00.000Z"
+
+
+async def test_a_job_runs_when_someone_asks_for_it_even_while_it_is_suspended(
+    tmp_path: Path,
+) -> None:
+    async with running_platform(tmp_path) as api:
+        project_id, environment_id = await deploy(api)
+        path = await created(api, project_id, environment_id, schedule="0 0 1 1 *")
+        await api.request("POST", f"{path}/suspend")
+        status, told = await api.request("POST", f"{path}/run")
+        assert status == 200
+        assert "has begun" in told
+        (run,) = await runs(api, path, 1)
+    assert (run["success"], run["log"]) == (True, "hello")
+
+
+async def test_a_run_in_progress_is_not_begun_again(tmp_path: Path) -> None:
+    async with running_platform(tmp_path) as api:
+        project_id, environment_id = await deploy(api, HANGING)
+        path = await created(api, project_id, environment_id, schedule="0 0 1 1 *")
+        assert (await api.request("POST", f"{path}/run"))[0] == 200
+        status, told = await api.request("POST", f"{path}/run")
+        assert status == 422
+        assert "in progress" in told

@@ -37,6 +37,10 @@ DELETE FROM cronjobs WHERE id = :id;
 UPDATE cronjobs SET over_at = :moment
 WHERE id = :id AND status = 'active' AND updated_at = :updated_at RETURNING id;
 
+-- pass_present_moment --
+-- Also of a suspended job: someone asks for this run.
+UPDATE cronjobs SET over_at = max(over_at, :moment) WHERE id = :id RETURNING id;
+
 -- add_activity --
 INSERT INTO cronjob_activities (id, cronjob_id, scheduled_at, success, log, created_at)
 VALUES (:id, :cronjob_id, :scheduled_at, :success, :log, :created_at)

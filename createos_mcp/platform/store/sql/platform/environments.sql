@@ -27,8 +27,12 @@ SELECT id FROM environments WHERE host = :host;
 
 -- set_environment_deployment --
 -- What was wanted is reached, unless something else is wanted by now.
-UPDATE environments SET deployment_id = :deployment_id, message = NULL, updated_at = :now,
+UPDATE environments SET deployment_id = :deployment_id, is_stopped = 0, message = NULL,
+updated_at = :now,
 next_deployment_id = nullif(next_deployment_id, :deployment_id) WHERE id = :id;
+
+-- set_environment_stopped --
+UPDATE environments SET is_stopped = :is_stopped, updated_at = :now WHERE id = :id;
 
 -- clear_environment_deployment --
 UPDATE environments SET deployment_id = NULL, updated_at = :now WHERE id = :id;
