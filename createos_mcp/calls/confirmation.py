@@ -14,7 +14,7 @@ from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
 from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from createos_mcp.calls.confirmation_codes import ConfirmationCodes
+from createos_mcp.contract.confirmation_codes import ConfirmationCodes
 from createos_mcp.contract.errors import (
     ConfirmationNeededError,
     DeclinedError,

@@ -1,8 +1,8 @@
 """`createos-mcp confirm`: a person lets one call of an agent pass that could not ask by itself."""
 
-from createos_mcp.calls.confirmation_codes import ConfirmationCodes
 from createos_mcp.cli.commands import Invocation
 from createos_mcp.cli.terminal import ask_user, can_ask, say
+from createos_mcp.contract.confirmation_codes import ConfirmationCodes
 
 _YES = frozenset({"y", "yes"})
 

@@ -13,11 +13,11 @@ import anyio
 from anyio import to_thread
 from mcp.server import Server
 
-from createos_mcp.calls.confirmation_codes import ConfirmationCodes
 from createos_mcp.cli.commands import Invocation
 from createos_mcp.client.backend import Backend
 from createos_mcp.client.target import ApiTarget, Credentials, Locate, known_target
 from createos_mcp.contract.catalog import load_catalog
+from createos_mcp.contract.confirmation_codes import ConfirmationCodes
 from createos_mcp.contract.errors import KeyUnfilledError, NoPlatformHereError
 from createos_mcp.server.server import build_server
 from createos_mcp.server.stdio_transport import stdio_streams

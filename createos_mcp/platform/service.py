@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import IO
 
 import anyio
-from starlette.applications import Starlette
 
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.platform.api.api_request import Services
@@ -43,6 +42,9 @@ from createos_mcp.platform.gateway.gateway import Gateway
 from createos_mcp.platform.gateway.listeners import Listeners
 from createos_mcp.platform.gateway.traffic import open_traffic
 from createos_mcp.platform.models import Instance
+from createos_mcp.platform.pages.page_hosts import PageHosts
+from createos_mcp.platform.pages.pages_app import create_pages
+from createos_mcp.platform.pages.watchers import Watchers
 from createos_mcp.platform.processes import ProcessId
 from createos_mcp.platform.run.address_watch import AddressWatch
 from createos_mcp.platform.run.commands import AppCommands
@@ -78,7 +80,7 @@ async def open_platform(
     environ: Mapping[str, str],
     *,
     now: Callable[[], datetime] = utc_now,
-) -> AsyncIterator[tuple[Starlette, Gateway, Sandbox]]:
+) -> AsyncIterator[tuple[PageHosts, Gateway, Sandbox]]:
     """Everything but the API's socket: apps run and answer while this is open.
 
     Args:
@@ -238,8 +240,13 @@ async def open_platform(
             performer = Performer(
                 catalog=load_catalog(local=True), handlers=HANDLERS, services=services
             )
-            app = create_api(performer)
-            yield app, gateway, sandbox
+            pages = create_pages(
+                performer,
+                api=create_api(performer),
+                watchers=Watchers(background),
+                label=await store.accounts.ensure_secret("page-label", secrets.token_hex(4)),
+            )
+            yield pages, gateway, sandbox
             tasks.cancel_scope.cancel()
 
 
@@ -298,7 +305,8 @@ async def serve_platform(config: PlatformConfig, environ: Mapping[str, str]) -> 
             async with open_platform(settled, environ) as (app, gateway, sandbox):
                 api = Listeners(app)
                 await api.serve(listener)
-                write_state(config.data_dir.state_file, _state(config, settled, gateway, sandbox))
+                state = _state(config, settled, gateway, sandbox, app.url)
+                write_state(config.data_dir.state_file, state)
                 async with anyio.create_task_group() as ends:
                     ends.start_soon(_end_when_deserted, lock, ends.cancel_scope)
                     await anext(signals)
@@ -314,7 +322,11 @@ async def _end_when_deserted(lock: IO[str], scope: anyio.CancelScope) -> None:
 
 
 def _state(
-    asked: PlatformConfig, config: PlatformConfig, gateway: Gateway, sandbox: Sandbox
+    asked: PlatformConfig,
+    config: PlatformConfig,
+    gateway: Gateway,
+    sandbox: Sandbox,
+    dashboard_url: str,
 ) -> PlatformState:
     process = ProcessId.of(os.getpid())
     return PlatformState(
@@ -328,6 +340,7 @@ def _state(
         outbound=sandbox.outbound,
         gaps=gaps_of(sandbox, has_groups=ControlGroup.works(config.cgroup_root)),
         settings=asked.choices(),
+        dashboard_url=dashboard_url,
     )
 
 

@@ -28,6 +28,8 @@ class PlatformState:
     """Measures of isolation that do not hold, and why."""
     settings: Mapping[str, Json] = field(default_factory=dict)
     """What was chosen, by the names of PlatformSettings."""
+    dashboard_url: str = ""
+    """Where the dashboard is; a link that signs in is made by `platform open`."""
 
     @property
     def api_url(self) -> str:

@@ -12,9 +12,9 @@ import httpx2
 from mcp.server import Server
 from starlette.applications import Starlette
 
-from createos_mcp.calls.confirmation_codes import ConfirmationCodes
 from createos_mcp.client.target import Locate, is_loopback
 from createos_mcp.contract.catalog import load_catalog
+from createos_mcp.contract.confirmation_codes import ConfirmationCodes
 from createos_mcp.remote.app import Parts, create_app
 from createos_mcp.remote.auth.authentication import Authentication, Sharing
 from createos_mcp.remote.auth.issuer import Issuer, IssuerClient

@@ -17,11 +17,11 @@ from starlette.requests import Request
 from createos_mcp.answers.results import success_result
 from createos_mcp.answers.sanitizing import sanitize
 from createos_mcp.calls.confirmation import ClientRequest, Confirmations, fingerprint, sealing
-from createos_mcp.calls.confirmation_codes import ConfirmationCodes
 from createos_mcp.calls.pipeline import Answer, ToolPipeline, Workflow
 from createos_mcp.calls.repair import unwrap
 from createos_mcp.client.backend import Backend
 from createos_mcp.contract.catalog import Catalog
+from createos_mcp.contract.confirmation_codes import ConfirmationCodes
 from createos_mcp.contract.errors import CallError, SelectionError
 from createos_mcp.contract.operations import Operation, Tool
 from createos_mcp.contract.values import Json

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from createos_mcp.calls.confirmation_codes import ConfirmationCodes
+from createos_mcp.contract.confirmation_codes import ConfirmationCodes
 
 
 def environ(data_dir: Path) -> dict[str, str]:

@@ -30,8 +30,8 @@ async def read_log_lines(request: ApiRequest, *, after: str | None, tail: int) -
     """What the replicas of an environment printed since a cursor, or the newest lines.
 
     Returns:
-        `{"deploymentId", "lines": [{"at", "replica", "text"}], "cursor"}`. The cursor of one
-        deployment is of no use for another: the lines begin again with its newest.
+        `{"deploymentId", "lines": [{"at", "replica", "text"}], "cursor"}`. With a cursor of another
+        deployment the log of the present one is read from its beginning.
 
     Raises:
         InvalidRequestError: `after` is not a cursor.
@@ -68,4 +68,4 @@ def _cursor(after: str | None, deployment_id: str) -> LogCursor | None:
         cursor = LogCursor.from_text(text)
     except ValueError as error:
         raise InvalidRequestError("after: not a cursor of this log.") from error
-    return cursor if of == deployment_id else None
+    return cursor if of == deployment_id else LogCursor()

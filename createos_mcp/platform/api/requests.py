@@ -67,7 +67,7 @@ def _read_text(name: str, schema: Schema, text: str) -> Json:
 
 
 async def _read_json_body(request: Request) -> Mapping[str, Json]:
-    content = await _bounded(request).body()
+    content = await bound_body(request).body()
     try:
         text = content.decode()
         body = json.loads(text or "{}", parse_constant=_refuse_number, parse_float=_finite)
@@ -97,7 +97,7 @@ def _reason(error: Exception) -> str:
     return str(error)
 
 
-def _bounded(request: Request) -> Request:
+def bound_body(request: Request) -> Request:
     """The same request; reading more of its body than the limit raises TooLargeError."""
     size = 0
 
@@ -117,7 +117,7 @@ async def _read_parts(request: Request) -> Arguments:
         raise InvalidRequestError("The body must be multipart/form-data with one part.")
     parts: Arguments = {}
     try:
-        async with _bounded(request).form(max_files=1, max_fields=1) as form:
+        async with bound_body(request).form(max_files=1, max_fields=1) as form:
             for name, part in form.multi_items():
                 # The sender chooses the charset of names; some decode to halves of characters.
                 name.encode()

@@ -16,6 +16,7 @@ from createos_mcp.platform.gateway.error_responses import NOT_FOUND
 from createos_mcp.platform.gateway.headers import FROM_PROXY
 from createos_mcp.platform.gateway.instance_pool import InstancePool, OpenSocket
 from createos_mcp.platform.gateway.listeners import Listeners
+from createos_mcp.platform.gateway.page_names import is_page_host
 from createos_mcp.platform.gateway.routes import (
     WAKE_TIMEOUT_S,
     Record,
@@ -189,9 +190,9 @@ class Gateway:
 
     def _route(self, scope: Scope) -> Route | None:
         port = scope["server"][1]
-        if port != self.port:
-            return self._by_port.get(port)
         host: bytes = next((v for k, v in scope["headers"] if k == b"host"), b"")
+        if port != self.port:
+            return None if is_page_host(host) else self._by_port.get(port)
         return self._by_host.get(host.partition(b":")[0].lower())
 
     def _name(self, route: Route) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import mcp_types
 import pytest
 
-from createos_mcp.calls.confirmation_codes import MAX_PENDING, ConfirmationCodes
+from createos_mcp.contract.confirmation_codes import MAX_PENDING, ConfirmationCodes
 from createos_mcp.contract.values import Json
 from tests.agents import Agent, Person, agent, remote_agent, text_of
 from tests.calls.test_confirmation import ID, OTHER, PROJECT, Place, fill
@@ -108,7 +108,7 @@ def test_a_code_is_over_after_ten_minutes(tmp_path: Path, monkeypatch: pytest.Mo
     allowed = issue(codes, "allowed")
     codes.allow(allowed)
     later = time.time() + 601
-    monkeypatch.setattr("createos_mcp.calls.confirmation_codes.time.time", lambda: later)
+    monkeypatch.setattr("createos_mcp.contract.confirmation_codes.time.time", lambda: later)
     assert codes.find(code) is None
     assert not codes.allow(code)
     assert not codes.take("allowed", "me")

@@ -1,0 +1,93 @@
+"""Who looks at the pages: links that work once, and the sessions that they begin."""
+
+import hashlib
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from createos_mcp.platform.errors import UnauthorizedError
+
+CODE_VALID_S = 120.0
+SESSION_VALID_S = 12 * 3600.0
+
+MAX_CODES = 100
+MAX_SESSIONS = 1000
+"""The oldest make room."""
+
+_BYTES = 32
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Session:
+    """One browser of a user."""
+
+    user_id: str
+    key_hash: str = field(repr=False)
+    """The key that asked for its link: the session ends with it."""
+    until: float
+
+
+class SignIn:
+    """Codes and sessions, kept as hashes and only as long as the platform runs.
+
+    Args:
+        clock: Tells seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._codes: OrderedDict[str, Session] = OrderedDict()
+        self._sessions: OrderedDict[str, Session] = OrderedDict()
+
+    def issue(self, user_id: str, key_hash: str) -> str:
+        """A code that begins one session of a user, within two minutes."""
+        code = secrets.token_urlsafe(_BYTES)
+        until = self._clock() + CODE_VALID_S
+        _keep(self._codes, code, Session(user_id=user_id, key_hash=key_hash, until=until))
+        _make_room(self._codes, MAX_CODES)
+        return code
+
+    def redeem(self, code: str) -> str:
+        """A new session's secret, for a code that nobody used.
+
+        Raises:
+            UnauthorizedError: It was used, is too old, or was not issued here.
+        """
+        found = self._codes.pop(_hash(code), None)
+        if found is None or found.until < self._clock():
+            raise UnauthorizedError("This link was used, or its two minutes are over")
+        secret = secrets.token_urlsafe(_BYTES)
+        until = self._clock() + SESSION_VALID_S
+        opened = Session(user_id=found.user_id, key_hash=found.key_hash, until=until)
+        _keep(self._sessions, secret, opened)
+        _make_room(self._sessions, MAX_SESSIONS)
+        return secret
+
+    def find(self, secret: str) -> Session | None:
+        """The session of that secret, while it lasts."""
+        session = self._sessions.get(_hash(secret))
+        return session if session is not None and session.until >= self._clock() else None
+
+    def close(self, secret: str) -> None:
+        """End one session."""
+        self._sessions.pop(_hash(secret), None)
+
+    def close_all(self, user_id: str) -> None:
+        """End every session of a user."""
+        for one in [key for key, held in self._sessions.items() if held.user_id == user_id]:
+            del self._sessions[one]
+
+
+def _keep(held: OrderedDict[str, Session], secret: str, session: Session) -> None:
+    held[_hash(secret)] = session
+
+
+def _make_room(held: OrderedDict[str, Session], most: int) -> None:
+    while len(held) > most:
+        held.popitem(last=False)
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
