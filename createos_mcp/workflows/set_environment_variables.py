@@ -1,11 +1,11 @@
 """SetEnvironmentVariables: single ones changed where the API replaces all of them."""
 
 from collections.abc import Mapping
-from io import StringIO
 
 from anyio import to_thread
 
 from createos_mcp.calls.pipeline import ToolCall
+from createos_mcp.contract.env_text import EnvTextError, read_env_text
 from createos_mcp.contract.errors import InvalidArgumentsError, LocalReadError
 from createos_mcp.contract.operations import Problem
 from createos_mcp.contract.values import MASK, Arguments, Json
@@ -94,8 +94,6 @@ async def _read_values(
 
 
 async def _read_env_file(call: ToolCall, workspace: Workspace, path: str) -> Mapping[str, str]:
-    from dotenv.parser import parse_stream  # noqa: PLC0415 - most sessions need no time for it
-
     file = await workspace.find_file(call, "envFile", path)
     try:
         if file.stat().st_size > _MAX_FILE_BYTES:
@@ -103,14 +101,10 @@ async def _read_env_file(call: ToolCall, workspace: Workspace, path: str) -> Map
         text = await to_thread.run_sync(file.read_text)
     except (OSError, UnicodeDecodeError) as error:
         raise LocalReadError("envFile", f"{file} cannot be read ({error})") from error
-    # Not filled in from this process: its variables are named one by one in fromEnv.
-    rows = list(parse_stream(StringIO(text)))
-    wrong = [str(row.original.line) for row in rows if row.error]
-    if wrong:
-        # The values stay where they are: a line that cannot be read may be half of a secret.
-        reason = f"{file} cannot be read in line {', '.join(wrong)}; write NAME=value there"
-        raise LocalReadError("envFile", reason)
-    return {row.key: row.value for row in rows if row.key and row.value is not None}
+    try:
+        return read_env_text(text)
+    except EnvTextError as error:
+        raise LocalReadError("envFile", f"{file} {error}") from error
 
 
 def _check(wanted: Mapping[str, str], unset: set[str]) -> None:

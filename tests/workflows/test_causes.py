@@ -112,6 +112,7 @@ LEFT_TO_THE_LOG = {
     ReasonCode.PLATFORM_FAILED,
     ReasonCode.CANCELLED,
     ReasonCode.ASKED_TO_SLEEP,
+    ReasonCode.STOPPED,
     ReasonCode.IDLE,
     ReasonCode.SUPERSEDED,
     ReasonCode.OVER_LIMIT,

@@ -17,10 +17,10 @@ LISTED = {t.name for t in CATALOG.tools if t.local and t.group not in CATALOG.on
 async def test_they_are_not_offered_for_the_cloud(era: Era) -> None:
     async with agent(era) as cloud, agent(era, is_local=True) as local:
         of_cloud, of_local = await cloud.tools(), await local.tools()
-    assert len(LOCAL) == 16
+    assert len(LOCAL) == 18
     assert not LOCAL & of_cloud.keys()
     assert of_local.keys() >= LISTED
-    assert len(LISTED) == 5
+    assert len(LISTED) == 6
 
 
 @both_eras

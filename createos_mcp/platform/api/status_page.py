@@ -1,9 +1,7 @@
 """What runs on this machine: all of it for its owner, and to everybody else what is theirs."""
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-import psutil
 from anyio import to_thread
 
 from createos_mcp.contract.values import Json
@@ -11,8 +9,12 @@ from createos_mcp.platform.api.api_request import Services
 from createos_mcp.platform.engines.engine_health import check_engine
 from createos_mcp.platform.errors import EngineMissingError
 from createos_mcp.platform.gateway.addresses import app_url, environment_host
+from createos_mcp.platform.gateway.traffic import SECONDS_PER_MINUTE, Window
 from createos_mcp.platform.models import Deployment, Environment, Instance, Project, User
+from createos_mcp.platform.sandbox.process_table import descendants, memory_of
 from createos_mcp.platform.store.store import Store
+
+SERVER_ERROR = 500
 
 
 async def build_status_page(user: User, services: Services) -> Json:
@@ -24,10 +26,15 @@ async def build_status_page(user: User, services: Services) -> Json:
     Members of an app: `user`, `project`, `environment` and their ids, `status` and `version` of
     its deployment or null, `newest` (the newest deployment of the project: `id`, `version`,
     `status`, `reason`, `createdAt`) or null, `stopped`, `worker`, `endpoint` and `hostEndpoint`
-    unless it is one, `replicas` (running and wanted), `memoryBytes` (resident, of all its
-    processes), `memoryMb` and `cpuMillicores` (its limits), `isolation` and `limits` as its
-    deployment shows them.
+    unless it is one, `replicas` (running and wanted), `memoryBytes` (of all its processes),
+    `memoryMb` and `cpuMillicores` (its limits), `isolation` and `limits` as its deployment shows
+    them, `requests` (of the last minute: `total` and `failed`, those answered 5xx).
     """
+    return {"apps": await list_apps(user, services), "engine": await _engine(services)}
+
+
+async def list_apps(user: User, services: Services) -> list[Json]:
+    """The environments that a user may see, as `build_status_page` tells them."""
     accounts = services.store.accounts
     sees_all = user.id == (await accounts.first_user()).id
     names = {owner.id: owner.name for owner in await accounts.users()}
@@ -37,7 +44,7 @@ async def build_status_page(user: User, services: Services) -> Json:
         if project is not None and (sees_all or project.user_id == user.id):
             owner = names[project.user_id]
             apps.append(await _app(environment, project, owner, services))
-    return {"apps": apps, "engine": await _engine(services)}
+    return apps
 
 
 async def _engine(services: Services) -> Json:
@@ -69,13 +76,22 @@ async def _app(environment: Environment, project: Project, owner: str, services:
         "worker": is_worker,
         "endpoint": None if is_worker else app_url(environment.port),
         "hostEndpoint": None if is_worker else f"http://{host}:{services.gateway_port}",
+        "requests": await _last_minute(environment, services),
         "replicas": {"running": len(instances), "wanted": environment.resources["replicas"]},
-        "memoryBytes": await to_thread.run_sync(_resident_bytes, instances),
+        "memoryBytes": await to_thread.run_sync(_memory_bytes, instances),
         "memoryMb": environment.resources["memory"],
         "cpuMillicores": environment.resources["cpu"],
         "isolation": isolation,
         "limits": limits,
     }
+
+
+async def _last_minute(environment: Environment, services: Services) -> Json:
+    now = services.traffic.now_s()
+    window = Window(start=now - SECONDS_PER_MINUTE + 1, end=now)
+    statuses = await services.traffic.statuses(environment.id, window)
+    failed = sum(count for status, count in statuses.items() if status >= SERVER_ERROR)
+    return {"total": sum(statuses.values()), "failed": failed}
 
 
 def _newest(deployment: Deployment) -> Json:
@@ -105,17 +121,6 @@ def _kinds(instances: Sequence[Instance]) -> tuple[str | None, str | None]:
     return (first.isolation, first.limits) if first else (None, None)
 
 
-def _resident_bytes(instances: Sequence[Instance]) -> int:
-    """Resident memory of the launchers and all that descends from them."""
-    total = 0
-    for process in _processes(instances):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            total += process.memory_info().rss
-    return total
-
-
-def _processes(instances: Sequence[Instance]) -> Iterator[psutil.Process]:
-    for instance in instances:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            launcher = psutil.Process(instance.process.pid)
-            yield from (launcher, *launcher.children(recursive=True))
+def _memory_bytes(instances: Sequence[Instance]) -> int:
+    """What the processes of an app use; the launchers are the platform's own."""
+    return sum(memory_of(descendants(one.process.pid)[1:]) for one in instances)

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from starlette.types import ASGIApp
 
-from createos_mcp.contract.values import Json
+from createos_mcp.contract.values import Json, Schema
 from createos_mcp.platform.api.analytics import width_of
 from createos_mcp.platform.api.log_lines import MAX_TAIL, read_log_lines
 from createos_mcp.platform.errors import NotFoundError
@@ -55,6 +55,7 @@ async def show_environment(visit: Visit) -> ASGIApp:
         "environment.html",
         project=await visit.perform("GetProject", **project_place),
         environment=environment,
+        bounds=_resource_bounds(visit),
         serving=_serving(environment, deployments["data"]),
         candidates=_candidates(environment, deployments["data"]),
         chart=draw(points, start=window.start, end=window.end, width_s=width_of(window)),
@@ -65,6 +66,12 @@ async def show_environment(visit: Visit) -> ASGIApp:
         inherited=await _inherited(visit, environment),
         log=(await _read_lines(visit, None, 50))["lines"],
     )
+
+
+def _resource_bounds(visit: Visit) -> Mapping[str, Schema]:
+    operation = visit.performer.catalog.operations["UpdateProjectEnvironmentResources"]
+    bounds: Mapping[str, Schema] = operation.input_schema["properties"]
+    return bounds
 
 
 async def find_environment(visit: Visit) -> Json:

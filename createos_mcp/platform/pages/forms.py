@@ -1,20 +1,16 @@
 """Forms that are more than one operation: files of a project, single variables, confirmations."""
 
-import re
 from collections.abc import Mapping
-from io import StringIO
 
-from dotenv import dotenv_values
 from starlette.datastructures import FormData, UploadFile
 from starlette.types import ASGIApp
 
 from createos_mcp.contract.confirmation_codes import ConfirmationCodes
+from createos_mcp.contract.env_text import EnvTextError, read_env_text
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.errors import ForbiddenError, InvalidRequestError
 from createos_mcp.platform.pages.environment_pages import find_environment
 from createos_mcp.platform.pages.visits import PageRoute, Visit, go_to
-
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 async def deploy_new(visit: Visit) -> ASGIApp:
@@ -73,13 +69,10 @@ def _read_variables(form: FormData) -> dict[str, str]:
     name = str(form.get("name", "")).strip()
     if name:
         read[name] = str(form.get("value", ""))
-    pasted = str(form.get("pasted", ""))
-    for number, line in enumerate(pasted.splitlines(), 1):
-        text = line.strip().removeprefix("export ").lstrip()
-        if text and not text.startswith("#") and not _VARIABLE.match(text.partition("=")[0]):
-            raise InvalidRequestError(f"pasted: line {number} is not NAME=value.")
-    parsed = dotenv_values(stream=StringIO(pasted), interpolate=False)
-    return read | {key: value or "" for key, value in parsed.items()}
+    try:
+        return read | read_env_text(str(form.get("pasted", "")))
+    except EnvTextError as error:
+        raise InvalidRequestError(f"pasted: {error}.") from error
 
 
 async def show_confirmation(visit: Visit) -> ASGIApp:
@@ -101,7 +94,8 @@ async def confirm_call(visit: Visit) -> ASGIApp:
 
 
 def _show_pending(visit: Visit, code: str) -> ASGIApp:
-    pending: Json = _codes(visit).find(code) if code else None
+    codes = _codes(visit)
+    pending: Json = codes.find(code) if code else None
     unknown = bool(code) and pending is None
     return visit.show("confirm.html", code=code, pending=pending, done=False, unknown=unknown)
 

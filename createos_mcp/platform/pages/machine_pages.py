@@ -70,8 +70,8 @@ async def show_templates(visit: Visit) -> ASGIApp:
     """What can be taken as a start, and the user's own templates."""
     return visit.show(
         "templates.html",
-        offered=(await visit.perform("ListPublishedProjectTemplates", limit=20))["data"],
-        own=(await visit.perform("ListMyProjectTemplates", limit=20))["data"],
+        offered=(await visit.perform("ListPublishedProjectTemplates", limit=20))["templates"],
+        own=(await visit.perform("ListMyProjectTemplates", limit=20))["templates"],
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 from starlette.types import ASGIApp
 
 from createos_mcp.contract.values import Json
-from createos_mcp.platform.api.status_page import build_status_page
+from createos_mcp.platform.api.status_page import list_apps
 from createos_mcp.platform.pages.event_streams import EventStream, event
 from createos_mcp.platform.pages.rendering import TONES, render_text
 from createos_mcp.platform.pages.visits import PageRoute, Visit
@@ -35,8 +35,8 @@ async def _changes(visit: Visit) -> AsyncGenerator[str, None]:
 
 
 async def _rows(visit: Visit) -> list[Json]:
-    page = await build_status_page(visit.user, visit.performer.services)
-    return sort_rows([row for row in page["apps"] if row["user"] == visit.user.name])
+    apps = await list_apps(visit.user, visit.performer.services)
+    return sort_rows([row for row in apps if row["user"] == visit.user.name])
 
 
 def sort_rows(rows: Sequence[Json]) -> list[Json]:

@@ -44,7 +44,8 @@ class PageGuard:
     """An ASGI app that lets through what a signed-in user asks for in the pages themselves.
 
     Args:
-        pages: What is guarded; finds `user` and `session_secret` in the request's state.
+        pages: What is guarded; finds `user`, `is_owner` and `session_secret` in the
+            request's state.
         sign_in: Knows the sessions.
         accounts: Knows the users and their keys.
         host: The one host name and port of the pages.
@@ -80,7 +81,10 @@ class PageGuard:
         user = await self._user_of(self._sign_in.find(secret))
         if user is None:
             return _ask_to_sign_in(scope["method"], headers)
-        scope.setdefault("state", {}).update(user=user, session_secret=secret)
+        owner = await self._accounts.first_user()
+        scope.setdefault("state", {}).update(
+            user=user, is_owner=user.id == owner.id, session_secret=secret
+        )
         return None
 
     def _refuse_foreign(self, method: str, headers: Headers) -> Response | None:

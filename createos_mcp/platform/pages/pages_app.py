@@ -12,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from createos_mcp.platform.api.performing import Performer
+from createos_mcp.platform.api.requests import bound_body
 from createos_mcp.platform.errors import Refusal, UnauthorizedError
 from createos_mcp.platform.gateway.page_names import page_host
 from createos_mcp.platform.pages import (
@@ -64,16 +65,19 @@ def create_pages(
 
     def serve(page: Page) -> Endpoint:
         async def endpoint(request: Request) -> ASGIApp:
-            user = request.state.user
+            bounded = bound_body(request)
             visit = Visit(
-                request=request,
-                user=user,
-                is_owner=user.id == (await accounts.first_user()).id,
+                request=bounded,
+                user=request.state.user,
+                is_owner=request.state.is_owner,
                 performer=performer,
                 watchers=watchers,
                 sign_in=sign_in,
             )
-            return await page(visit)
+            try:
+                return await page(visit)
+            finally:
+                await bounded.close()
 
         return endpoint
 
@@ -158,5 +162,12 @@ async def _show_fault(request: Request, error: Exception) -> Response:
 
 
 def _show_problem(request: Request, status: int, text: str) -> Response:
-    user = getattr(request.state, "user", None)
-    return render("problem.html", status=status, code=status, text=text, user=user)
+    return render(
+        "problem.html",
+        status=status,
+        code=status,
+        text=text,
+        path=request.url.path,
+        user=getattr(request.state, "user", None),
+        is_owner=getattr(request.state, "is_owner", False),
+    )

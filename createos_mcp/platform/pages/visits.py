@@ -11,7 +11,6 @@ from starlette.types import ASGIApp
 
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.api.performing import Performer
-from createos_mcp.platform.api.requests import bound_body
 from createos_mcp.platform.models import User
 from createos_mcp.platform.pages.rendering import render
 from createos_mcp.platform.pages.sign_in import SignIn
@@ -48,7 +47,7 @@ class Visit:
 
     async def form(self) -> FormData:
         """What a form of a page sent."""
-        return await bound_body(self.request).form(
+        return await self.request.form(
             max_files=1, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES
         )
 

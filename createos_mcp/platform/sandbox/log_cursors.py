@@ -23,7 +23,7 @@ class PrintedLine:
     at: str
     """`2026-01-31T12:00:00.000Z`."""
     replica: str
-    """Its number."""
+    """Its number; that of a whole deployment, behind the place where it ran: `ID/1`."""
     text: str
 
 
@@ -70,8 +70,9 @@ def _read(
     places = {}
     found = []
     for file in files_of(directory):
-        text, places[file.stem] = _read_one(file, cursor.places.get(file.stem), from_end=from_end)
-        found.append([*_lines(text, file.stem)])
+        replica = str(file.relative_to(directory).with_suffix(""))
+        text, places[replica] = _read_one(file, cursor.places.get(replica), from_end=from_end)
+        found.append([*_lines(text, replica)])
     return [*heapq.merge(*found, key=lambda line: line.at)], LogCursor(places)
 
 
