@@ -75,3 +75,8 @@ def load_function(path: str) -> Callable[..., Any]:
     module, _, name = path.partition(":")
     function: Callable[..., Any] = getattr(import_module(module), name)
     return function
+
+
+def switch(name: str, text: str, short: str = "") -> Argument:
+    """A flag without a value."""
+    return Argument(name=name, help=text, options={"action": "store_true"}, short=short)

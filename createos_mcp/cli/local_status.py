@@ -1,15 +1,13 @@
 """The local platform's status: where it listens and what runs on it, for people and programs."""
 
 import json
-from collections.abc import Mapping, Sequence
-
-import httpx2
+from collections.abc import Mapping
 
 from createos_mcp.cli.commands import Invocation
 from createos_mcp.cli.local import config_of, locate_platform
+from createos_mcp.cli.local_api import read_status
 from createos_mcp.cli.tables import write_table
 from createos_mcp.cli.terminal import say
-from createos_mcp.contract.errors import ConnectionLostError
 from createos_mcp.contract.values import Json
 from createos_mcp.platform import daemon
 from createos_mcp.platform.config import PlatformConfig
@@ -17,9 +15,17 @@ from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.state import PlatformState
 from createos_mcp.settings.settings import PLATFORM_PREFIX, variable_of
 
-REQUEST_TIMEOUT_S = 10
-
-_COLUMNS = ("APP", "STATE", "ADDRESS", "REPLICAS", "MEMORY", "ISOLATION", "LIMITS", "USER")
+_COLUMNS = (
+    "APP",
+    "STATE",
+    "NEWEST",
+    "ADDRESS",
+    "REPLICAS",
+    "MEMORY",
+    "ISOLATION",
+    "LIMITS",
+    "USER",
+)
 
 _NOTHING = "-"
 
@@ -66,7 +72,7 @@ def _document(state: PlatformState | None, data_dir: DataDir) -> dict[str, Json]
     """All of it for programs; the members of `apps` are those of the API's `/status`."""
     if state is None:
         return {"running": False, "dataDir": str(data_dir.root)}
-    page = _read_page(state, data_dir)
+    page = read_status(state, data_dir)
     return {
         "running": True,
         "dataDir": str(data_dir.root),
@@ -74,6 +80,7 @@ def _document(state: PlatformState | None, data_dir: DataDir) -> dict[str, Json]
         "apiUrl": state.api_url,
         "openapiUrl": _openapi_url(state),
         "gatewayPort": state.gateway_port,
+        "dashboardUrl": state.dashboard_url,
         "pid": state.pid,
         "version": state.version,
         "isolation": state.isolation,
@@ -89,6 +96,7 @@ def _write_status(state: PlatformState | None, data_dir: DataDir) -> None:
         say(f"The platform is not running. Its files are in {data_dir.root}.")
         return
     say(f"API       {state.api_url}/v1  (OpenAPI: {_openapi_url(state)})")
+    say(f"dashboard {state.dashboard_url}  (sign in: createos-mcp platform open)")
     say(f"key       in {data_dir.key_file}")
     say(f"data      {data_dir.root}")
     say(f"process   {state.pid}, version {state.version}")
@@ -96,7 +104,7 @@ def _write_status(state: PlatformState | None, data_dir: DataDir) -> None:
     say(f"apps      run {_ISOLATION[state.isolation]}, {network} network access")
     for measure, reason in state.gaps.items():
         say(f"          not enforced: {measure} ({reason})", style="yellow")
-    page = _read_page(state, data_dir)
+    page = read_status(state, data_dir)
     engine = page["engine"]
     say(f"images    run on {engine['name']}" if "name" in engine else "images    not run")
     if "missing" in engine:
@@ -114,7 +122,8 @@ def _app_row(app: Mapping[str, Json]) -> tuple[str, ...]:
     replicas = app["replicas"]
     return (
         f"{app['project']}/{app['environment']}",
-        app["status"] or _NOTHING,
+        "stopped" if app["stopped"] else app["status"] or _NOTHING,
+        show_newest(app),
         app["endpoint"] or "worker",
         f"{replicas['running']}/{replicas['wanted']}",
         f"{app['memoryBytes'] / 2**20:.0f}/{app['memoryMb']} MB",
@@ -124,20 +133,9 @@ def _app_row(app: Mapping[str, Json]) -> tuple[str, ...]:
     )
 
 
-def read_apps(state: PlatformState, data_dir: DataDir) -> Sequence[Mapping[str, Json]]:
-    """Every user's apps."""
-    apps: Sequence[Mapping[str, Json]] = _read_page(state, data_dir)["apps"]
-    return apps
-
-
-def _read_page(state: PlatformState, data_dir: DataDir) -> Mapping[str, Json]:
-    """What runs; the key in the data directory is that of the machine's owner."""
-    key = data_dir.key_file.read_text().strip()
-    try:
-        # A proxy of the environment cannot reach this machine's own platform.
-        with httpx2.Client(trust_env=False, timeout=REQUEST_TIMEOUT_S) as client:
-            answer = client.get(f"{state.api_url}/status", headers={"X-Api-Key": key})
-            page: Mapping[str, Json] = answer.raise_for_status().json()["data"]
-    except httpx2.HTTPError as error:
-        raise ConnectionLostError(state.api_url, str(error)) from error
-    return page
+def show_newest(app: Mapping[str, Json]) -> str:
+    """The newest deployment, where it is not the one that serves: `v3 build_error`."""
+    newest = app["newest"]
+    if newest is None or newest["id"] == app["deploymentId"]:
+        return _NOTHING
+    return f"v{newest['version']} {newest['status']}"

@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -64,8 +65,15 @@ async def _end_on_signal(
 
 
 @asynccontextmanager
-async def open_server(invocation: Invocation) -> AsyncIterator[Server[Any]]:
-    """The server as the settings say it is; its connections are closed in the end."""
+async def open_server(
+    invocation: Invocation, *, whole_build: bool = False
+) -> AsyncIterator[Server[Any]]:
+    """The server as the settings say it is; its connections are closed in the end.
+
+    Args:
+        invocation: What was chosen.
+        whole_build: Whether notices of progress have every line of a build.
+    """
     settings = invocation.settings
     async with Backend(
         target_resolver(invocation),
@@ -77,10 +85,11 @@ async def open_server(invocation: Invocation) -> AsyncIterator[Server[Any]]:
         max_answer_bytes=settings.max_answer_bytes,
     ) as backend:
         catalog = load_catalog(local=settings.is_local)
+        readable = replace(workspace(invocation), whole_build=whole_build)
         yield build_server(
             catalog,
             backend,
-            workflows=build_workflows(catalog, workspace(invocation)),
+            workflows=build_workflows(catalog, readable),
             selection=offered(settings),
             unasked=settings.confirm,
             codes=ConfirmationCodes(settings.confirmation_dir),

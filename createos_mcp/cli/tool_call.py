@@ -47,7 +47,7 @@ def call(invocation: Invocation) -> int:
     if isinstance(result, MCPError):
         raise ToolRefusedError(str(result)) from result
     if result.is_error:
-        sys.stderr.write(f"{clean_line(_result_text(result))}\n")
+        sys.stderr.write(f"{clean_line(result_text(result))}\n")
         return 1
     _print_text(result)
     return 0
@@ -62,7 +62,7 @@ def _spelled(name: str) -> str:
 async def _call(
     invocation: Invocation, tool: str, arguments: Arguments
 ) -> mcp_types.CallToolResult | MCPError:
-    asking = _ask_person if can_ask() else None
+    asking = ask_person if can_ask() else None
     async with (
         open_server(invocation) as server,
         Client(server, elicitation_callback=asking) as client,
@@ -83,7 +83,7 @@ async def _show_progress(
         say_progress(message)
 
 
-async def _ask_person(
+async def ask_person(
     context: ClientRequestContext,  # noqa: ARG001 - it is named by the SDK's protocol
     params: mcp_types.ElicitRequestParams,
 ) -> mcp_types.ElicitResult:
@@ -107,13 +107,13 @@ async def _ask_field(field: Json) -> str | bool:
 
 def _print_text(result: mcp_types.CallToolResult) -> None:
     """A log as its lines on a terminal; everything else, and all of it on a pipe, as JSON."""
-    data = result.structured_content or {"message": _result_text(result)}
+    data = result.structured_content or {"message": result_text(result)}
     if sys.stdout.isatty() and isinstance(data.get("log"), str):
-        say(data["log"] or _result_text(result))
+        say(data["log"] or result_text(result))
         return
     say_json(json.dumps(data, indent=2, ensure_ascii=False))
 
 
-def _result_text(result: mcp_types.CallToolResult) -> str:
+def result_text(result: mcp_types.CallToolResult) -> str:
     parts = (part.text for part in result.content if isinstance(part, mcp_types.TextContent))
     return "\n".join(parts)

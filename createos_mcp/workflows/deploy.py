@@ -45,7 +45,11 @@ async def deploy(call: ToolCall, workspace: Workspace, arguments: Arguments) -> 
     call.done.append("the deployment was started")
     started = str(answer.get("id") or _LATEST) if isinstance(answer, dict) else _LATEST
     deployment = await wait_for_deployment(
-        call, project["id"], started, arguments.get("timeoutSeconds")
+        call,
+        project["id"],
+        started,
+        arguments.get("timeoutSeconds"),
+        whole_build=workspace.whole_build,
     )
     if placement.assigned is not None and deployment.get("status") == "deployed":
         await assign_and_wait(call, project, placement.assigned, deployment["id"])

@@ -27,12 +27,25 @@ UNFINISHED = frozenset({"queue", "queued", "building", "deploying"})
 
 
 async def wait_for_deployment(
-    call: ToolCall, project_id: str, deployment_id: str, timeout_s: int | None
+    call: ToolCall,
+    project_id: str,
+    deployment_id: str,
+    timeout_s: int | None,
+    *,
+    whole_build: bool = False,
 ) -> Json:
     """The deployment in a state that lasts, or as it is when the call's time is over.
 
     The time counts from the beginning of the call, which may have uploaded something before. An
     outage of the platform meanwhile counts as a state that has not changed.
+
+    Args:
+        call: The call that waits.
+        project_id: Whose deployment.
+        deployment_id: Which one.
+        timeout_s: How long; None for as long as the client has patience.
+        whole_build: Whether every line of the build is told, a notice each; else the last three
+            of each look.
 
     Raises:
         CallError: There is no such deployment, or nobody may read it.
@@ -43,7 +56,7 @@ async def wait_for_deployment(
     deployment = await call.operate(
         "GetDeployment", project_id=project_id, deployment_id=deployment_id
     )
-    watch = _Watch(call, project_id, deployment["id"])
+    watch = _Watch(call, project_id, deployment["id"], whole_build=whole_build)
     looks = 0
     while await watch.tell(deployment) in UNFINISHED:
         pause = min(_PAUSES_S[min(looks, len(_PAUSES_S) - 1)], end - anyio.current_time())
@@ -58,8 +71,11 @@ async def wait_for_deployment(
 class _Watch:
     """What has been told of a deployment so far."""
 
-    def __init__(self, call: ToolCall, project_id: str, deployment_id: str) -> None:
+    def __init__(
+        self, call: ToolCall, project_id: str, deployment_id: str, *, whole_build: bool
+    ) -> None:
         self._call = call
+        self._whole_build = whole_build
         self._place = {"project_id": project_id, "deployment_id": deployment_id}
         self._status = ""
         self._lines = 0
@@ -80,11 +96,13 @@ class _Watch:
         """Report a new state, new lines of the build, or that it goes on; returns the state."""
         status = str(deployment.get("status", ""))
         said = [status] if status != self._status else []
-        if self._call.shows_progress:
+        if self._call.shows_progress or self._whole_build:
             said += await self._new_lines()
         now = anyio.current_time()
         if said or now - self._told_at >= HEARTBEAT_S:
-            await self._call.report("\n".join(said) or f"still {status}")
+            notices = said if self._whole_build and said else ["\n".join(said) or f"still {status}"]
+            for notice in notices:
+                await self._call.report(notice)
             self._told_at = now
         self._status = status
         return status
@@ -97,4 +115,5 @@ class _Watch:
         if not isinstance(rows, list):
             return []
         self._lines += len(rows)
-        return [str(row.get("log", "")) for row in rows if isinstance(row, dict)][-_LINES_SHOWN:]
+        lines = [str(row.get("log", "")) for row in rows if isinstance(row, dict)]
+        return lines if self._whole_build else lines[-_LINES_SHOWN:]

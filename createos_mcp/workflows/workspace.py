@@ -21,12 +21,14 @@ class Workspace:
             the root of the file system or a home; relative paths begin here.
         home: The user's home directory.
         variables: Of this process.
+        whole_build: Whether notices of progress have every line of a build: for a person.
     """
 
     allowed: tuple[Path, ...] = ()
     working_directory: Path
     home: Path
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    whole_build: bool = False
 
     async def find_directory(self, call: ToolCall, argument: str, path: str) -> Path:
         """The directory that an argument names, links followed.

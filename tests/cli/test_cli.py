@@ -35,7 +35,7 @@ def test_version_and_help_are_for_people() -> None:
         (["--attempts"], "--attempts"),
         (["--attempts", "x"], "--attempts"),
         (["--attempt", "3"], "did you mean --attempts?"),
-        (["platform"], "start|stop|status|logs"),
+        (["platform"], "start|stop|status|open|top|logs"),
         (["platform", "user"], "add|list"),
         (["platform", "user", "add"], "name"),
         (["platform", "user", "list", "--jsn"], "did you mean --json?"),
@@ -194,7 +194,7 @@ def test_the_platform_is_started_shown_and_stopped(tmp_path: Path) -> None:
         key = {"X-Api-Key": (tmp_path / "key").read_text().strip()}
         httpx2.post(f"{shown['apiUrl']}/v1/projects", json=project, headers=key)
         *_, head, row = run("platform", "status", **own).stdout.splitlines()
-        assert head.split()[:3] == ["APP", "STATE", "ADDRESS"]
+        assert head.split()[:3] == ["APP", "STATE", "NEWEST"]
         assert row.split()[:2] == ["shop-web/production", "-"]
         (app,) = json.loads(run("platform", "status", "--json", **own).stdout)["apps"]
         assert (app["endpoint"] in row, app["user"]) == (True, "local")

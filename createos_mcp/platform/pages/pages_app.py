@@ -1,6 +1,7 @@
 """The dashboard as an ASGI app: addresses, sign-in and errors around the pages."""
 
 import logging
+import re
 from collections.abc import Awaitable, Callable
 
 from starlette.applications import Starlette
@@ -44,6 +45,8 @@ _ROOMS = (
     forms,
     actions,
 )
+
+_ID = re.compile(r"[0-9a-f-]{36}")
 
 _FAULT = "Internal error. Details are in the platform's log. Retrying is safe."
 
@@ -111,13 +114,14 @@ async def _show_login(_request: Request) -> ASGIApp:
 def _sign_in_with(sign_in: SignIn) -> Endpoint:
     async def redeem(request: Request) -> ASGIApp:
         async with request.form(max_files=0, max_fields=2) as form:
-            code = str(form.get("code", ""))
+            code, _, project_id = str(form.get("code", "")).partition(".")
         try:
             secret = sign_in.redeem(code)
         except UnauthorizedError as error:
             problem = f"{error}. Run `createos-mcp platform open` again."
             return render("login.html", status=403, user=None, problem=problem)
-        response = go_to("/")
+        # A project's ID and nothing else: no link leads from here to another site.
+        response = go_to(f"/projects/{project_id}" if _ID.fullmatch(project_id) else "/")
         response.set_cookie(
             COOKIE,
             secret,
