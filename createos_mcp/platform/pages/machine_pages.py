@@ -13,6 +13,7 @@ from createos_mcp.platform.deploy.commits import LOCAL_INSTALLATION
 from createos_mcp.platform.errors import ForbiddenError, NotFoundError
 from createos_mcp.platform.pages.project_pages import list_projects
 from createos_mcp.platform.pages.visits import PageRoute, Visit
+from createos_mcp.platform.sandbox.detection import MEASURES
 
 LOG_BYTES = 64 * 1024
 """Of the platform's own log."""
@@ -91,7 +92,7 @@ async def show_platform(visit: Visit) -> ASGIApp:
         version=version("createos-mcp"),
         root=str(root),
         disk=shutil.disk_usage(root),
-        gaps=dict(services.gaps),
+        measures={name: services.gaps.get(name) for name in MEASURES},
         engine=page["engine"],
         apps=page["apps"],
         settings=services.config.choices(),

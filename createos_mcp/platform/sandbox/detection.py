@@ -24,6 +24,13 @@ from createos_mcp.platform.sandbox.sandbox import (
 TRIAL_TIMEOUT_S = 10
 
 
+MEASURES = (
+    *("files", "processes", "network", "outbound"),
+    *("system calls", "memory", "cpu"),
+)
+"""What is kept apart or limited; `gaps_of` names those that are not."""
+
+
 def gaps_of(sandbox: Sandbox, *, has_groups: bool) -> Mapping[str, str]:
     """Every measure that does not hold on this machine, and why."""
     gaps = dict(sandbox.missing)
