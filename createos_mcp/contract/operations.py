@@ -10,6 +10,7 @@ from createos_mcp.contract.http import STRICT, Endpoint
 from createos_mcp.contract.values import Arguments, Json, Schema
 
 AnswerKind: TypeAlias = Literal["data", "log"]
+CardName: TypeAlias = Literal["deployment", "traffic"]
 
 Text: TypeAlias = Annotated[str, Field(pattern=r"\S")]
 """A text that says something."""
@@ -67,6 +68,8 @@ class Tool:
     """Words that people use for it and its description does not; for searching alone."""
     local: bool = False
     """Whether the local platform alone has it, so that it is not offered for the cloud."""
+    card: CardName | None = None
+    """What a host that draws cards shows of its answer."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

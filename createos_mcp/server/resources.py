@@ -12,6 +12,7 @@ from createos_mcp.answers.truncation import compact
 from createos_mcp.contract.errors import ApiError, CreateosError, UnresolvedNameError
 from createos_mcp.contract.operations import ResourceRow
 from createos_mcp.contract.values import Arguments, Json
+from createos_mcp.server.card_resources import read_card
 from createos_mcp.server.icons import RESOURCE
 from createos_mcp.server.reading import Context, OperationReader, result_rows
 
@@ -104,6 +105,9 @@ class Resources:
         Raises:
             MCPError: Nothing is there, or it cannot be read.
         """
+        card = read_card(params.uri)
+        if card is not None:
+            return card
         place = self.find(params.uri)
         if place is None or not self._reader.offers(context, place.row.operation):
             raise _not_found(context, params.uri, f"There is no resource {params.uri[:200]!r}")

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import mcp_types
 from mcp.server import CacheHint, Server, ServerRequestContext
+from mcp.server.apps import EXTENSION_ID, client_supports_apps
 from mcp.server.context import CallNext, HandlerResult
 from mcp.shared.exceptions import MCPError
 from starlette.requests import Request
@@ -25,6 +26,7 @@ from createos_mcp.contract.confirmation_codes import ConfirmationCodes
 from createos_mcp.contract.errors import CallError, SelectionError
 from createos_mcp.contract.operations import Operation, Tool
 from createos_mcp.contract.values import Json
+from createos_mcp.server.card_resources import card_meta
 from createos_mcp.server.completions import Completions
 from createos_mcp.server.discovery import (
     CALL,
@@ -151,6 +153,7 @@ def build_server(
             "server/discover": CacheHint(ttl_ms=DISCOVER_TTL_MS, scope="public"),
         },
     )
+    server.extensions[EXTENSION_ID] = {}
     server.middleware.append(sealing(state_keys, principal))
     server.middleware.append(_unwrap_arguments)
     if is_alone:
@@ -191,7 +194,8 @@ class _RequestHandlers:
         choice = self._choose(context)
         tools = [*(choice.shown[name] for name in choice.listed), *discovery_tools(choice)]
         ordered = sorted(tools, key=lambda tool: tool.name)
-        return mcp_types.ListToolsResult(tools=[_tool_row(tool) for tool in ordered])
+        draws = client_supports_apps(context)
+        return mcp_types.ListToolsResult(tools=[_tool_row(tool, draws=draws) for tool in ordered])
 
     def input_schema(self, name: str) -> dict[str, Json] | None:
         tool = self._named.get(name)
@@ -290,7 +294,8 @@ def _discovery_tool(choice: Choice, name: str) -> Tool | None:
     return next((tool for tool in discovery_tools(choice) if tool.name == name), None)
 
 
-def _tool_row(tool: Tool) -> mcp_types.Tool:
+def _tool_row(tool: Tool, *, draws: bool) -> mcp_types.Tool:
+    """A row of the list; hosts that draw cards are told of the tool's."""
     hints = tool.annotations
     return mcp_types.Tool(
         name=tool.name,
@@ -304,6 +309,7 @@ def _tool_row(tool: Tool) -> mcp_types.Tool:
             idempotent_hint=hints.idempotent,
             open_world_hint=hints.open_world,
         ),
+        _meta=card_meta(tool) if draws else None,
     )
 
 

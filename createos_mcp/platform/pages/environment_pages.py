@@ -49,7 +49,7 @@ async def show_environment(visit: Visit) -> ASGIApp:
     points = await visit.perform(
         "GetProjectEnvironmentAnalyticsRequestsOverTime", **place, **bounds
     )
-    environment = await find_environment(visit)
+    environment = await read_environment(visit)
     deployments = await visit.perform("ListDeployments", **project_place, limit=20)
     return visit.show(
         "environment.html",
@@ -74,7 +74,7 @@ def _resource_bounds(visit: Visit) -> Mapping[str, Schema]:
     return bounds
 
 
-async def find_environment(visit: Visit) -> Json:
+async def read_environment(visit: Visit) -> Json:
     """The environment that the path names.
 
     Raises:
@@ -109,13 +109,13 @@ async def _inherited(visit: Visit, environment: Json) -> list[str]:
 
 async def stream_environment(visit: Visit) -> ASGIApp:
     """State and usage whenever they change."""
-    await find_environment(visit)
+    await read_environment(visit)
     return EventStream(_changes(visit), may_go_on=visit.may_go_on)
 
 
 async def _changes(visit: Visit) -> AsyncGenerator[str, None]:
     async def look() -> str:
-        environment = await find_environment(visit)
+        environment = await read_environment(visit)
         deployments = await visit.perform(
             "ListDeployments", project_id=visit.place["project_id"], limit=20
         )
@@ -156,9 +156,9 @@ class LineFilter:
         return urlencode({"q": self.text, "level": self.level})
 
 
-async def show_logs(visit: Visit) -> ASGIApp:
+async def show_log(visit: Visit) -> ASGIApp:
     """The newest lines, filtered, and a stream of those that come."""
-    environment = await find_environment(visit)
+    environment = await read_environment(visit)
     query = visit.request.query_params
     wanted = LineFilter.of(query)
     read = await _read_lines(visit, None, MAX_TAIL)
@@ -210,7 +210,7 @@ def _log_row(line: Mapping[str, Json]) -> list[str]:
 
 async def download_logs(visit: Visit) -> ASGIApp:
     """What the page would show, all of it, as text."""
-    environment = await find_environment(visit)
+    environment = await read_environment(visit)
     wanted = LineFilter.of(visit.request.query_params)
     read = await _read_lines(visit, None, 10**6)
     text = "".join(
@@ -230,7 +230,7 @@ async def _read_lines(visit: Visit, after: str | None, tail: int) -> Json:
 PAGES: tuple[PageRoute, ...] = (
     PageRoute("/projects/{project_id}/environments/{environment_id}", show_environment),
     PageRoute("/projects/{project_id}/environments/{environment_id}/events", stream_environment),
-    PageRoute("/projects/{project_id}/environments/{environment_id}/logs", show_logs),
+    PageRoute("/projects/{project_id}/environments/{environment_id}/logs", show_log),
     PageRoute("/projects/{project_id}/environments/{environment_id}/logs/events", stream_logs),
     PageRoute("/projects/{project_id}/environments/{environment_id}/logs.txt", download_logs),
 )

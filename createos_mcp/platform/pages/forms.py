@@ -9,7 +9,7 @@ from createos_mcp.contract.confirmation_codes import ConfirmationCodes
 from createos_mcp.contract.env_text import EnvTextError, read_env_text
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.errors import ForbiddenError, InvalidRequestError
-from createos_mcp.platform.pages.environment_pages import find_environment
+from createos_mcp.platform.pages.environment_pages import read_environment
 from createos_mcp.platform.pages.visits import PageRoute, Visit, go_to
 
 
@@ -49,7 +49,7 @@ async def _zip_of(form: FormData) -> bytes:
 async def change_variables(visit: Visit) -> ASGIApp:
     """Set, unset or paste single variables; the others stay, and no value is shown."""
     form = await visit.form()
-    environment = await find_environment(visit)
+    environment = await read_environment(visit)
     before: Mapping[str, str] = environment["settings"].get("runEnvs") or {}
     removed = {str(name) for name in form.getlist("unset")}
     wanted = {name: value for name, value in before.items() if name not in removed}

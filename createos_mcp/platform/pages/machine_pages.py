@@ -11,7 +11,7 @@ from createos_mcp.contract.values import Json
 from createos_mcp.platform.api.status_page import build_status_page
 from createos_mcp.platform.deploy.commits import LOCAL_INSTALLATION
 from createos_mcp.platform.errors import ForbiddenError, NotFoundError
-from createos_mcp.platform.pages.project_pages import list_projects
+from createos_mcp.platform.pages.project_pages import read_projects
 from createos_mcp.platform.pages.visits import PageRoute, Visit
 from createos_mcp.platform.sandbox.detection import MEASURES
 
@@ -48,14 +48,14 @@ async def show_services(visit: Visit) -> ASGIApp:
         await visit.perform("GetService", service_id=one["id"])
         for one in await visit.perform("ListServices")
     ]
-    return visit.show("services.html", services=services, projects=await list_projects(visit))
+    return visit.show("services.html", services=services, projects=await read_projects(visit))
 
 
 async def show_git(visit: Visit) -> ASGIApp:
     """Repositories of this machine, and what was pushed to them lately."""
     place = {"installation_id": LOCAL_INSTALLATION}
     pushes = []
-    for project in await list_projects(visit):
+    for project in await read_projects(visit):
         if project["type"] == "vcs":
             page = await visit.perform("ListDeployments", project_id=project["id"], limit=RECENT)
             pushes += [{**one, "project": project} for one in page["data"]]

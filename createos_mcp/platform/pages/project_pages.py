@@ -68,7 +68,7 @@ async def show_domains(visit: Visit) -> ASGIApp:
 async def show_cronjobs(visit: Visit) -> ASGIApp:
     """Cron jobs of all projects in one table, with their last runs."""
     projects = []
-    for project in await list_projects(visit):
+    for project in await read_projects(visit):
         jobs = []
         for job in await visit.perform("ListCronjobs", project_id=project["id"]):
             place = {"project_id": project["id"], "cronjob_id": job["id"]}
@@ -78,7 +78,7 @@ async def show_cronjobs(visit: Visit) -> ASGIApp:
     return visit.show("cron.html", projects=projects)
 
 
-async def list_projects(visit: Visit) -> list[Json]:
+async def read_projects(visit: Visit) -> list[Json]:
     """Every project of the user."""
     found: list[Json] = []
     while True:
