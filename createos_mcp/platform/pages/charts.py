@@ -15,7 +15,7 @@ LEAST_PEAK = 4
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Part:
+class StackPart:
     """One class of status in a bar."""
 
     name: str
@@ -34,7 +34,7 @@ class Bar:
     x: float
     width: float
     count: int
-    parts: Sequence[Part]
+    parts: Sequence[StackPart]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,7 +77,7 @@ def draw(points: Sequence[Mapping[str, Json]], *, start: int, end: int, width_s:
     return Chart(bars=bars, peak=peak, start=start, end=end, total=total)
 
 
-def _stack(point: Mapping[str, Json], peak: int) -> list[Part]:
+def _stack(point: Mapping[str, Json], peak: int) -> list[StackPart]:
     parts, y = [], float(HEIGHT)
     for name, shade in CLASSES:
         count = point[f"status{name}"]
@@ -85,6 +85,6 @@ def _stack(point: Mapping[str, Json], peak: int) -> list[Part]:
             height = HEIGHT * count / peak
             y -= height
             parts.append(
-                Part(name=name, tone=shade, count=count, y=round(y, 1), height=round(height, 1))
+                StackPart(name=name, tone=shade, count=count, y=round(y, 1), height=round(height, 1))
             )
     return parts

@@ -54,7 +54,7 @@ def tone(state: str | None) -> str:
     return TONES.get(state or "", "idle")
 
 
-def word(state: str | None) -> str:
+def state_word(state: str | None) -> str:
     """A state as people read it."""
     return WORDS.get(state or "", state or "nothing runs")
 
@@ -92,7 +92,7 @@ _environment = jinja2.Environment(
 )
 _environment.filters |= {
     "tone": tone,
-    "word": word,
+    "word": state_word,
     "size": size,
     "moment": moment,
     "iso": iso,
