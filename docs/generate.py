@@ -11,7 +11,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from createos_mcp.cli.install.client_configs import CLIENTS, locate_config
+from createos_mcp.cli.install.client_configs import locate_config
+from createos_mcp.cli.install.client_list import CLIENTS
 from createos_mcp.contract.catalog import Catalog, load_catalog
 from createos_mcp.contract.operations import Operation, Tool
 from createos_mcp.contract.schema_files import (

@@ -1,4 +1,4 @@
-"""Clients: where each keeps its list of MCP servers, and how an entry looks there."""
+"""What a client is: where it keeps its list of MCP servers, and how an entry looks there."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from createos_mcp.contract.values import Json
 
-Format: TypeAlias = Literal["json", "jsonc", "toml"]
+Format: TypeAlias = Literal["json", "jsonc", "toml", "yaml"]
 """`jsonc` is JSON with comments and trailing commas."""
 
 SERVER = "createos"
@@ -44,18 +44,6 @@ class ConfigLocation:
     """What shows that the client is there; by default the file's directory."""
 
 
-def _plain_entry(launch: ServerLaunch) -> dict[str, Json]:
-    return {"command": launch.command, "args": list(launch.args)}
-
-
-def _typed_entry(launch: ServerLaunch) -> dict[str, Json]:
-    return {"type": "stdio", **_plain_entry(launch)}
-
-
-def _array_entry(launch: ServerLaunch) -> dict[str, Json]:
-    return {"type": "local", "command": [launch.command, *launch.args]}
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Client:
     """One client."""
@@ -70,116 +58,14 @@ class Client:
     format: Format
     at: tuple[str, ...]
     """Where the servers are, `("mcpServers",)`."""
-    entry: Callable[[ServerLaunch], dict[str, Json]] = _plain_entry
+    entry: Callable[[ServerLaunch], dict[str, Json]]
+    """How an entry looks that starts a server."""
     key: KeyReference | None = None
     """None where a configuration can only hold the key itself."""
     project: str | None = None
     """Its file in a project's directory, `.mcp.json`."""
-
-
-def _everywhere(*places: ConfigLocation) -> Mapping[str, tuple[ConfigLocation, ...]]:
-    return {"any": places}
-
-
-def _per_system(below: str) -> Mapping[str, tuple[ConfigLocation, ...]]:
-    """The same file in each system's own directory of applications."""
-    return {
-        "linux": (ConfigLocation(file=f"{{config}}/{below}"),),
-        "darwin": (ConfigLocation(file=f"{{home}}/Library/Application Support/{below}"),),
-        "win32": (ConfigLocation(file=f"{{appdata}}/{below}"),),
-    }
-
-
-def _env(syntax: str, *, member: str = "env") -> KeyReference:
-    return KeyReference(member=(member, KEY_VARIABLE), syntax=syntax)
-
-
-CLIENTS: tuple[Client, ...] = (
-    Client(
-        name="claude-code",
-        title="Claude Code",
-        source="https://code.claude.com/docs/en/mcp",
-        places=_everywhere(ConfigLocation(file="{claude}/.claude.json", sign="{claude}/.claude")),
-        format="json",
-        at=("mcpServers",),
-        entry=_typed_entry,
-        key=_env("${{{name}}}"),
-        project=".mcp.json",
-    ),
-    Client(
-        name="claude-desktop",
-        title="Claude Desktop",
-        source="https://modelcontextprotocol.io/docs/develop/connect-local-servers",
-        places=_per_system("Claude/claude_desktop_config.json"),
-        format="json",
-        at=("mcpServers",),
-    ),
-    Client(
-        name="cursor",
-        title="Cursor",
-        source="https://cursor.com/docs/context/mcp",
-        places=_everywhere(ConfigLocation(file="{home}/.cursor/mcp.json")),
-        # As VS Code, which it is made from, it reads comments; they are not taken for a fault.
-        format="jsonc",
-        at=("mcpServers",),
-        key=_env("${{env:{name}}}"),
-        project=".cursor/mcp.json",
-    ),
-    Client(
-        name="vscode",
-        title="VS Code",
-        source="https://code.visualstudio.com/docs/copilot/reference/mcp-configuration",
-        places=_per_system("Code/User/mcp.json"),
-        format="jsonc",
-        at=("servers",),
-        entry=_typed_entry,
-        key=_env("${{env:{name}}}"),
-        project=".vscode/mcp.json",
-    ),
-    Client(
-        name="windsurf",
-        title="Windsurf",
-        source="https://docs.windsurf.com/windsurf/cascade/mcp",
-        places=_everywhere(ConfigLocation(file="{home}/.codeium/windsurf/mcp_config.json")),
-        format="jsonc",
-        at=("mcpServers",),
-        key=_env("${{env:{name}}}"),
-    ),
-    Client(
-        name="codex",
-        title="Codex",
-        source="https://developers.openai.com/codex/mcp",
-        places=_everywhere(ConfigLocation(file="{codex}/config.toml")),
-        format="toml",
-        at=("mcp_servers",),
-        key=KeyReference(member=("env_vars",)),
-        project=".codex/config.toml",
-    ),
-    Client(
-        name="gemini",
-        title="Gemini CLI",
-        source="https://geminicli.com/docs/tools/mcp-server",
-        places=_everywhere(ConfigLocation(file="{home}/.gemini/settings.json")),
-        format="jsonc",
-        at=("mcpServers",),
-        key=_env("${{{name}}}"),
-        project=".gemini/settings.json",
-    ),
-    Client(
-        name="opencode",
-        title="OpenCode",
-        source="https://opencode.ai/docs/mcp-servers",
-        places=_everywhere(
-            ConfigLocation(file="{config}/opencode/opencode.json"),
-            ConfigLocation(file="{config}/opencode/opencode.jsonc"),
-        ),
-        format="jsonc",
-        at=("mcp",),
-        entry=_array_entry,
-        key=_env("{{env:{name}}}", member="environment"),
-        project="opencode.json",
-    ),
-)
+    first: str = ""
+    """What the user has to do once before the client starts a server, in a sentence."""
 
 
 def locate_config(client: Client, system: str, environ: Mapping[str, str]) -> Path:
@@ -233,4 +119,6 @@ def _expand(template: str, environ: Mapping[str, str]) -> str:
         appdata=environ.get("APPDATA") or f"{home}/AppData/Roaming",
         claude=environ.get("CLAUDE_CONFIG_DIR") or home,
         codex=environ.get("CODEX_HOME") or f"{home}/.codex",
+        copilot=environ.get("COPILOT_HOME") or f"{home}/.copilot",
+        kimi=environ.get("KIMI_CODE_HOME") or f"{home}/.kimi-code",
     )

@@ -1,7 +1,6 @@
 """A configuration file of another program: read as it is, replaced whole or not at all."""
 
 import os
-import shutil
 import stat
 import tempfile
 from pathlib import Path
@@ -37,8 +36,14 @@ def split_bom(text: str) -> tuple[str, str]:
     return (_BOM, text[1:]) if text.startswith(_BOM) else ("", text)
 
 
-def replace_config(path: Path, before: str, after: str) -> Path | None:
-    """Put a new text in place of a file, and a copy of the old one beside it.
+def is_read_only(path: Path) -> bool:
+    """Whether its owner has made a file unwritable."""
+    target = path.resolve()
+    return target.exists() and not target.stat().st_mode & stat.S_IWUSR
+
+
+def replace_config(path: Path, before: str, after: str | None) -> None:
+    """Put a new text in place of a file.
 
     A link goes on leading to its file, which keeps its mode. Readers see the old text or the new
     one, never a part.
@@ -46,10 +51,7 @@ def replace_config(path: Path, before: str, after: str) -> Path | None:
     Args:
         path: The file, or a link to it; missing directories are made.
         before: What the file has to hold still; empty when it must not exist.
-        after: The new text.
-
-    Returns:
-        The copy; None when there was no file.
+        after: The new text; None for no file.
 
     Raises:
         ConfigFileError: It cannot be written, or has changed since it was read.
@@ -59,24 +61,13 @@ def replace_config(path: Path, before: str, after: str) -> Path | None:
         reason = "changed in the meantime; run the command again"
         raise ConfigFileError(str(path), reason)
     try:
+        if after is None:
+            target.unlink(missing_ok=True)
+            return
         target.parent.mkdir(parents=True, exist_ok=True)
-        copy = _back_up(target) if target.exists() else None
         _replace_file(target, after)
     except OSError as error:
         raise ConfigFileError(str(path), f"cannot be written: {error.strerror}") from error
-    return copy
-
-
-def _back_up(target: Path) -> Path:
-    """A copy under the first free name: `mcp.json.backup`, `mcp.json.backup-2`."""
-    number = 1
-    while True:
-        suffix = ".backup" if number == 1 else f".backup-{number}"
-        copy = target.with_name(target.name + suffix)
-        if not copy.exists():
-            shutil.copy2(target, copy)
-            return copy
-        number += 1
 
 
 def _replace_file(target: Path, text: str) -> None:

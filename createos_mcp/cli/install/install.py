@@ -3,14 +3,13 @@
 import re
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
 import createos_mcp
 from createos_mcp.cli.commands import Invocation
 from createos_mcp.cli.install.client_configs import (
-    CLIENTS,
     KEY_VARIABLE,
     Client,
     ServerLaunch,
@@ -18,7 +17,9 @@ from createos_mcp.cli.install.client_configs import (
     key_members,
     locate_config,
 )
-from createos_mcp.cli.install.config_files import replace_config
+from createos_mcp.cli.install.client_list import CLIENTS
+from createos_mcp.cli.install.config_backups import ConfigBackups
+from createos_mcp.cli.install.config_files import is_read_only, read_config, replace_config
 from createos_mcp.cli.install.installation import Change, add_server, remove_server
 from createos_mcp.cli.terminal import ask_user, can_ask, say, say_diff
 from createos_mcp.contract.errors import ConfigFileError, KeyNameError, UnknownClientError
@@ -49,27 +50,37 @@ def install(invocation: Invocation) -> int:
     if refusals:
         return _report_refusals(refusals)
     wanted = [change for change in changes if not change.is_none]
-    if wanted and _is_allowed(given, len(wanted)):
-        _write_changes(wanted)
+    if wanted and _is_allowed(given, wanted):
+        _write_changes(wanted, _backups(invocation), uninstalls=given["uninstall"])
     return 0
+
+
+def _backups(invocation: Invocation) -> ConfigBackups:
+    return ConfigBackups(invocation.settings.platform_dir / "client-backups")
 
 
 def _plan(
     clients: Iterable[Client], invocation: Invocation, variable: str | None
 ) -> tuple[list[Change], list[ConfigFileError]]:
     """What becomes of each client's file, and why some are refused."""
-    launch = find_launch(invocation.environ)
+    given, backups = invocation.given, _backups(invocation)
+    launch = SHARED if given["project_scope"] else find_launch(invocation.environ)
     changes, refusals = [], []
     for client in clients:
         file = _file(client, invocation)
         try:
-            if invocation.given["uninstall"]:
-                changes.append(remove_server(client, file))
+            if given["uninstall"]:
+                known = backups.find(file, read_config(file))
+                changes.append(remove_server(client, file, known))
             else:
                 changes.append(add_server(client, file, launch, variable))
         except ConfigFileError as error:
             refusals.append(error)
     return changes, refusals
+
+
+SHARED = ServerLaunch(command="uvx", args=(PACKAGE,))
+"""What a project's file says: nothing of this machine, since others use it, too."""
 
 
 def find_launch(environ: Mapping[str, str]) -> ServerLaunch:
@@ -78,7 +89,7 @@ def find_launch(environ: Mapping[str, str]) -> ServerLaunch:
     A checkout is started by its path, since uvx would start the published version.
     """
     if not is_checkout() and shutil.which("uvx", path=environ.get("PATH")):
-        return ServerLaunch(command="uvx", args=(PACKAGE,))
+        return SHARED
     beside = shutil.which(PACKAGE, path=str(Path(sys.executable).parent))
     found = beside or shutil.which(PACKAGE, path=environ.get("PATH"))
     if found:
@@ -128,6 +139,8 @@ def _show_changes(changes: Iterable[Change]) -> None:
     for change in changes:
         state = "nothing to change" if change.is_none else str(change.file)
         say(f"{change.client.title}: {state}", style="bold")
+        if change.is_disabled:
+            say(f"{change.client.title} does not start it: the entry is disabled.", style="yellow")
         if not change.is_none:
             say_diff(change.diff())
             say("")
@@ -162,25 +175,39 @@ def _report_refusals(refusals: Iterable[ConfigFileError]) -> int:
     return 1
 
 
-def _is_allowed(given: Mapping[str, object], count: int) -> bool:
+def _is_allowed(given: Mapping[str, object], wanted: Sequence[Change]) -> bool:
     if given["dry_run"]:
         say("Nothing was written: this was a dry run.")
         return False
-    if given["yes"]:
+    locked = [change.file for change in wanted if is_read_only(change.file)]
+    for file in locked:
+        say(f"{file} is read-only.", style="yellow")
+    if given["yes"] and not locked:
         return True
+    if given["yes"] and not can_ask():
+        say("Nothing was written. Make it writable, or run the command in a terminal.")
+        return False
     if not can_ask():
         say("Nothing was written. Run it again with --yes.")
         return False
-    files = "this file" if count == 1 else f"these {count} files"
+    files = "this file" if len(wanted) == 1 else f"these {len(wanted)} files"
     if ask_user(f"Write {files}? [y/N]").lower() in {"y", "yes"}:
         return True
     say("Nothing was written.")
     return False
 
 
-def _write_changes(changes: Iterable[Change]) -> None:
+def _write_changes(changes: Iterable[Change], backups: ConfigBackups, *, uninstalls: bool) -> None:
     for change in changes:
-        copy = replace_config(change.file, change.before, change.after)
-        kept = f"; the previous version is {copy.name}" if copy else ""
-        say(f"Wrote {change.file}{kept}.", style="green")
+        kept = ""
+        if not uninstalls:
+            copy = backups.keep(
+                change.file, change.before, change.after or "", had_server=change.had_server
+            )
+            kept = f"; the version before is in {copy}"
+        replace_config(change.file, change.before, change.after)
+        done = "Removed" if change.after is None else "Wrote"
+        say(f"{done} {change.file}{kept}.", style="green")
+        if change.client.first and not uninstalls:
+            say(change.client.first)
     say("Restart running clients.")

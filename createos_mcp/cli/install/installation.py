@@ -13,15 +13,19 @@ from createos_mcp.cli.install.client_configs import (
     ServerLaunch,
     key_members,
 )
+from createos_mcp.cli.install.config_backups import ConfigBackup
 from createos_mcp.cli.install.config_files import read_config, split_bom
 from createos_mcp.cli.install.json_text import read_json, remove_member, set_member
 from createos_mcp.cli.install.toml_text import read_toml, remove_table, set_entries
+from createos_mcp.cli.install.yaml_text import read_yaml, remove_entry, set_entry
 from createos_mcp.contract.errors import ConfigFileError, ConfigTextError
 from createos_mcp.contract.values import Json
 
 _HIDDEN = '"…"'
 _STRING = re.compile(r"""(?P<text>"(?:[^"\\]|\\.)*"|'[^']*')(?P<names>\s*:)?""")
 """A text, and the colon after one that is the name of a member."""
+
+_BLANK_END = re.compile(r"\n(?:\r?\n)+\Z")
 
 _CONTEXT_LINES = 2
 
@@ -33,9 +37,14 @@ class Change:
     client: Client
     file: Path
     before: str
-    after: str
+    after: str | None
+    """None where the file goes."""
     own: frozenset[str]
     """Texts of our entry; others are not shown, since they may be secrets."""
+    had_server: bool = False
+    """Whether the server is in the text before."""
+    is_disabled: bool = False
+    """Whether the client does not start the server, as its entry says."""
 
     @property
     def is_none(self) -> bool:
@@ -46,7 +55,7 @@ class Change:
         """The change line by line, without the texts of other entries."""
         lines = difflib.unified_diff(
             self._shown(self.before),
-            self._shown(self.after),
+            self._shown(self.after or ""),
             str(self.file) if self.before else "(new)",
             str(self.file),
             n=_CONTEXT_LINES,
@@ -90,20 +99,37 @@ def add_server(client: Client, file: Path, launch: ServerLaunch, variable: str |
     return _change(client, file, add, _entry_texts(list(members.values())))
 
 
-def remove_server(client: Client, file: Path) -> Change:
+def remove_server(client: Client, file: Path, backup: ConfigBackup | None) -> Change:
     """The change after which a client does not know the server.
+
+    Args:
+        client: Whose configuration it is.
+        file: The configuration; need not exist.
+        backup: What the file was before it got the server, where nobody changed it since.
 
     Raises:
         ConfigFileError: The file is malformed.
     """
+    own = frozenset[str]()
+    if backup is not None:
+        before = read_config(file)
+        after = backup.before if backup.existed else None
+        return Change(client=client, file=file, before=before, after=after, own=own)
 
-    def remove(text: str, _found: Mapping[str, Json]) -> str:
-        path = (*client.at, SERVER)
-        if client.format == "toml":
-            return remove_table(text, path)
-        return remove_member(text, path, comments=client.format == "jsonc")
+    def remove(text: str, found: Mapping[str, Json]) -> str:
+        removed = _REMOVERS[client.format](text, (*client.at, SERVER))
+        # What is left empty was made for the server, as far as anybody knows.
+        return _remove_empty(removed, client) if found else removed
 
-    return _change(client, file, remove, frozenset())
+    return _change(client, file, remove, own)
+
+
+def _remove_empty(text: str, client: Client) -> str:
+    if client.format == "toml":
+        return _BLANK_END.sub("\n", text)
+    if client.format not in {"json", "jsonc"} or _READERS[client.format](text).get(client.at[0]):
+        return text
+    return _REMOVERS[client.format](text, client.at)
 
 
 def _change(
@@ -115,11 +141,22 @@ def _change(
     before = read_config(file)
     mark, text = split_bom(before)
     try:
-        after = edit(text, _entry(client, text))
+        entry_before = _entry(client, text)
+        after = edit(text, entry_before)
+        found = _entry(client, after)
     except ConfigTextError as error:
         reason = f"{error.reason}. Fix it there; nothing was changed"
         raise ConfigFileError(str(file), reason, error.line) from error
-    return Change(client=client, file=file, before=before, after=mark + after, own=own)
+    disabled = found.get("disabled") is True or found.get("enabled") is False
+    return Change(
+        client=client,
+        file=file,
+        before=before,
+        after=mark + after,
+        own=own,
+        had_server=bool(entry_before),
+        is_disabled=disabled,
+    )
 
 
 def _entry(client: Client, text: str) -> Mapping[str, Json]:
@@ -162,6 +199,11 @@ def _write_toml(text: str, client: Client, members: Mapping[tuple[str, ...], Jso
     return set_entries(text, (*client.at, SERVER), flat)
 
 
+def _write_yaml(text: str, client: Client, members: Mapping[tuple[str, ...], Json]) -> str:
+    entry = {**_entry(client, text), **{name: value for (name,), value in members.items()}}
+    return set_entry(text, (*client.at, SERVER), entry) if members else text
+
+
 def _tree(members: Mapping[tuple[str, ...], Json]) -> dict[str, Json]:
     """`{("env", "KEY"): "x"}` as `{"env": {"KEY": "x"}}`."""
     tree: dict[str, Json] = {}
@@ -176,7 +218,7 @@ def _tree(members: Mapping[tuple[str, ...], Json]) -> dict[str, Json]:
 def _entry_texts(values: Sequence[Json]) -> frozenset[str]:
     texts: set[str] = set()
     for value in values:
-        texts |= _entry_texts(value) if isinstance(value, list) else {value}
+        texts |= _entry_texts(value) if isinstance(value, list) else {str(value)}
     return frozenset(texts)
 
 
@@ -184,10 +226,19 @@ _READERS: Mapping[Format, Callable[[str], Json]] = {
     "json": lambda text: read_json(text, comments=False),
     "jsonc": lambda text: read_json(text, comments=True),
     "toml": read_toml,
+    "yaml": read_yaml,
 }
 
 _WRITERS: Mapping[Format, Callable[[str, Client, Mapping[tuple[str, ...], Json]], str]] = {
     "json": _write_json,
     "jsonc": _write_json,
     "toml": _write_toml,
+    "yaml": _write_yaml,
+}
+
+_REMOVERS: Mapping[Format, Callable[[str, Sequence[str]], str]] = {
+    "json": lambda text, path: remove_member(text, path, comments=False),
+    "jsonc": lambda text, path: remove_member(text, path, comments=True),
+    "toml": remove_table,
+    "yaml": remove_entry,
 }

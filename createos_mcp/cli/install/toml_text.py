@@ -1,5 +1,6 @@
 """TOML text with one table's entries set or removed; comments, order and layout stay."""
 
+import re
 from collections.abc import Mapping, MutableMapping, Sequence
 
 import tomlkit
@@ -8,6 +9,9 @@ from tomlkit.items import InlineTable
 
 from createos_mcp.contract.errors import ConfigTextError
 from createos_mcp.contract.values import Json
+
+_HEADER = re.compile(r"\s*\[{1,2}[^\[\]]+\]{1,2}\s*(#.*)?")
+"""A line that begins a table."""
 
 
 def read_toml(text: str) -> dict[str, Json]:
@@ -60,7 +64,34 @@ def remove_table(text: str, path: Sequence[str]) -> str:
     if path[-1] not in table:
         return text
     del table[path[-1]]
-    return tomlkit.dumps(document)
+    expected = document.unwrap()
+    cut = _cut_lines(text, path)
+    # Inline tables, dotted names and odd layouts have no lines of their own.
+    return cut if read_toml(cut) == expected else tomlkit.dumps(document)
+
+
+def _cut_lines(text: str, path: Sequence[str]) -> str:
+    """The text without the lines of a table; comments after its last entry stay."""
+    names = r"\s*\.\s*".join(f"[\"']?{re.escape(name)}[\"']?" for name in path)
+    own = re.compile(rf"\s*\[\s*{names}\s*(\.[^\]]*)?\]\s*(#.*)?")
+    kept: list[str] = []
+    pending: list[str] = []
+    is_own = False
+    for line in text.splitlines(keepends=True):
+        if _HEADER.fullmatch(line.rstrip()):
+            is_own = own.fullmatch(line.rstrip()) is not None
+            kept += [] if is_own else pending
+            pending = []
+        if not is_own:
+            kept.append(line)
+        elif not line.strip() or line.lstrip().startswith("#"):
+            pending.append(line)
+        else:
+            pending = []
+    if is_own and kept and not kept[-1].strip():
+        # The empty line before a table that was appended.
+        kept.pop()
+    return "".join([*kept, *pending])
 
 
 def _parse_document(text: str) -> tomlkit.TOMLDocument:

@@ -85,6 +85,8 @@ def _stack(point: Mapping[str, Json], peak: int) -> list[StackPart]:
             height = HEIGHT * count / peak
             y -= height
             parts.append(
-                StackPart(name=name, tone=shade, count=count, y=round(y, 1), height=round(height, 1))
+                StackPart(
+                    name=name, tone=shade, count=count, y=round(y, 1), height=round(height, 1)
+                )
             )
     return parts

@@ -1,5 +1,6 @@
 """`createos-mcp install` on configurations as their clients write them."""
 
+import hashlib
 import json
 import os
 import pty
@@ -13,14 +14,22 @@ from pathlib import Path
 
 import pytest
 
-from createos_mcp.cli.install.client_configs import CLIENTS, Client, ServerLaunch, locate_config
+from createos_mcp.cli.install.client_configs import Client, ServerLaunch, locate_config
+from createos_mcp.cli.install.client_list import CLIENTS
 from createos_mcp.cli.install.json_text import read_json
+from createos_mcp.cli.install.yaml_text import read_yaml
 from createos_mcp.contract.values import Json
 
 SECRET = "ghp_somebody_elses_secret"  # noqa: S105 - nobody's
 
 FILES = {client.name: locate_config(client, "linux", {"HOME": "/h"}) for client in CLIENTS}
 BY_NAME = {client.name: client for client in CLIENTS}
+
+JSON_CLIENTS = (
+    *("copilot", "amp", "qwen", "kimi", "droid", "auggie", "zed", "cline", "cline-cli", "roo"),
+    *("kiro", "lmstudio", "warp", "continue", "junie", "antigravity"),
+)
+"""Clients with nothing special about their files."""
 
 BEFORE = {
     "claude-code": {
@@ -53,6 +62,21 @@ model = "o3" # the big one
 command = "gh"
 env = {{ TOKEN = "{SECRET}" }}
 """,
+    "goose": """\
+GOOSE_PROVIDER: anthropic # mine
+extensions:
+    developer:
+        enabled: true
+        type: builtin
+    fetch:
+        type: stdio
+        cmd: uvx
+        args:
+            - mcp-server-fetch
+        envs: {TOKEN: ghp_somebody_elses_secret}
+GOOSE_MODE: auto
+""",
+    **dict.fromkeys(JSON_CLIENTS, '{\n  "other": "ghp_somebody_elses_secret"\n}\n'),
     "opencode": '{\n  "$schema": "https://opencode.ai/config.json",\n  // mine\n  "a": 1\n}\n',
 }
 
@@ -60,10 +84,24 @@ ENTRIES: Mapping[str, Mapping[str, Json]] = {
     "claude-code": {"type": "stdio", "command": "uvx", "args": ["createos-mcp"]},
     "vscode": {"type": "stdio", "command": "uvx", "args": ["createos-mcp"]},
     "opencode": {"type": "local", "command": ["uvx", "createos-mcp"]},
+    "auggie": {"type": "stdio", "command": "uvx", "args": ["createos-mcp"]},
+    "copilot": {"type": "local", "command": "uvx", "args": ["createos-mcp"], "tools": ["*"]},
+    "droid": {"type": "stdio", "command": "uvx", "args": ["createos-mcp"], "disabled": False},
+    "goose": {
+        "enabled": True,
+        "type": "stdio",
+        "name": "createos",
+        "cmd": "uvx",
+        "args": ["createos-mcp"],
+        "timeout": 300,
+    },
 }
 PLAIN = {"command": "uvx", "args": ["createos-mcp"]}
 
-REFERENCES = {
+REFERENCES: Mapping[str, Mapping[str, Json]] = {
+    **{name: {} for name in (*JSON_CLIENTS, "goose")},
+    "qwen": {"env": {"CREATEOS_API_KEY": "${MY_KEY}"}},
+    "kiro": {"env": {"CREATEOS_API_KEY": "${MY_KEY}"}},
     "claude-code": {"env": {"CREATEOS_API_KEY": "${MY_KEY}"}},
     "claude-desktop": {},
     "cursor": {"env": {"CREATEOS_API_KEY": "${env:MY_KEY}"}},
@@ -132,9 +170,19 @@ def write(home: Path, name: str) -> Path:
     return file
 
 
+def backups(home: Path) -> Path:
+    return home / ".local" / "share" / "createos-mcp" / "client-backups"
+
+
+def name_hash(home: Path, name: str) -> str:
+    return hashlib.sha256(str(file_of(home, name)).encode()).hexdigest()[:8]
+
+
 def read(file: Path, client: Client) -> Json:
     if client.format == "toml":
         return tomllib.loads(file.read_text())
+    if client.format == "yaml":
+        return read_yaml(file.read_text())
     return read_json(file.read_text(), comments=client.format == "jsonc")
 
 
@@ -154,22 +202,43 @@ def test_every_client_that_is_found_gets_the_server_and_keeps_what_it_had(home: 
         lines = file_of(home, name).read_text().splitlines()
         for line in TEXTS[name].splitlines():
             assert line in lines or f"{line}," in lines or line.endswith("{}"), line
-        assert (file_of(home, name).parent / f"{FILES[name].name}.backup").read_text() == TEXTS[
-            name
-        ]
+        (place,) = list(backups(home).glob(f"*.{name_hash(home, name)}.*.json"))
+        assert json.loads(place.read_text())["before"] == TEXTS[name]
     again = run(home, "--yes")
     assert again.stdout.count("nothing to change") == len(CLIENTS)
     assert "is written;" not in again.stdout
 
 
-def test_what_was_installed_can_be_taken_out_again(home: Path) -> None:
-    before = {name: read(write(home, name), BY_NAME[name]) for name in TEXTS}
+def test_what_was_installed_is_taken_out_again_byte_by_byte(home: Path) -> None:
+    for name in TEXTS:
+        write(home, name)
     run(home, "--yes")
+    run(home, "--yes", "--with-key", "CREATEOS_API_KEY")
+    assert "createos" in file_of(home, "goose").read_text()
     done = run(home, "--uninstall", "--yes")
-    assert done.returncode == 0
-    for name, client in BY_NAME.items():
-        after = read(file_of(home, name), client)
-        assert {client.at[0]: {}, **after} == {client.at[0]: {}, **before[name]}
+    assert done.returncode == 0, done.stderr
+    for name, text in TEXTS.items():
+        assert file_of(home, name).read_text() == text, name
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_a_file_that_was_made_for_the_server_goes_with_it(name: str, home: Path) -> None:
+    run(home, name, "--yes")
+    assert file_of(home, name).exists()
+    done = run(home, name, "--uninstall", "--yes")
+    assert "Removed" in done.stdout
+    assert not file_of(home, name).exists()
+
+
+@pytest.mark.parametrize("name", ["gemini", "codex", "goose"])
+def test_what_others_have_written_since_stays(name: str, home: Path) -> None:
+    file = write(home, name)
+    run(home, name, "--yes")
+    client = BY_NAME[name]
+    added = "# later\n" if client.format != "jsonc" else "// later\n"
+    file.write_text(file.read_text().rstrip() + "\n" + added)
+    run(home, name, "--uninstall", "--yes")
+    assert file.read_text() == TEXTS[name].rstrip() + "\n" + added
 
 
 @pytest.mark.parametrize("name", BY_NAME)
@@ -241,6 +310,8 @@ def test_on_a_pipe_or_on_trial_it_shows_the_change_and_writes_nothing(
         ("codex", '[mcp_servers.a]\ncommand = "x\n', 2),
         ("gemini", '{\n  "theme": "a\n"\n}', 2),
         ("opencode", "# hello\n", 1),
+        ("goose", "extensions:\n  a: [\n", 3),
+        ("zed", "{,}", 1),
     ],
 )
 def test_a_malformed_file_is_refused_with_its_line_and_nothing_is_written(
@@ -257,7 +328,7 @@ def test_a_malformed_file_is_refused_with_its_line_and_nothing_is_written(
     assert "Traceback" not in done.stderr
     assert file.read_text() == text
     assert "createos" not in other.read_text()
-    assert not list(home.rglob("*.backup"))
+    assert not backups(home).exists()
 
 
 def test_a_file_that_is_no_text_is_refused(home: Path) -> None:
@@ -285,17 +356,50 @@ def test_a_link_its_file_and_its_mode_stay(home: Path) -> None:
     assert file.is_symlink()
     assert stat.S_IMODE(stored.stat().st_mode) == 0o640
     assert entry_in(stored, BY_NAME["cursor"]) == PLAIN
-    assert (stored.parent / "mcp.json.backup").exists()
+    assert list(stored.parent.iterdir()) == [stored]
 
 
-def test_a_new_file_is_for_its_owner_alone_and_a_backup_never_replaces_another(home: Path) -> None:
-    run(home, "cursor", "--yes")
-    file = file_of(home, "cursor")
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    run(home, "cursor", "--yes", "--uninstall")
-    run(home, "cursor", "--yes")
-    names = {found.name for found in file.parent.iterdir()}
-    assert names == {"mcp.json", "mcp.json.backup", "mcp.json.backup-2"}
+def test_a_new_file_and_a_backup_are_for_their_owner_alone_and_there_is_one_of_each(
+    home: Path,
+) -> None:
+    file = write(home, "cursor")
+    for arguments in ((), ("--uninstall",), (), ("--with-key", "MY_KEY")):
+        run(home, "cursor", "--yes", *arguments)
+    assert list(file.parent.iterdir()) == [file]
+    (kept,) = list(backups(home).iterdir())
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert stat.S_IMODE(backups(home).stat().st_mode) == 0o700
+    run(home, "kimi", "--yes")
+    assert stat.S_IMODE(file_of(home, "kimi").stat().st_mode) == 0o600
+
+
+def test_a_read_only_file_is_not_written_without_a_word(home: Path) -> None:
+    file = write(home, "cursor")
+    file.chmod(0o444)
+    done = run(home, "cursor", "--yes")
+    assert "is read-only" in done.stdout
+    assert file.read_text() == TEXTS["cursor"]
+
+
+@pytest.mark.parametrize(
+    ("name", "entry"),
+    [
+        ("cursor", '{"mcpServers": {"createos": {"command": "x", "disabled": true}}}'),
+        ("opencode", '{"mcp": {"createos": {"enabled": false}}}'),
+        ("codex", '[mcp_servers.createos]\ncommand = "x"\nenabled = false\n'),
+    ],
+)
+def test_an_entry_that_is_disabled_is_said_to_be(name: str, entry: str, home: Path) -> None:
+    file = write(home, name)
+    file.write_text(entry)
+    assert "does not start it" in run(home, name, "--yes").stdout
+
+
+def test_a_file_of_a_project_has_nothing_of_this_machine(home: Path) -> None:
+    (home / "bin" / "uvx").unlink()
+    run(home, "--project-scope", "--yes", PYTHONPATH=str(ROOT))
+    assert str(home) not in (home / ".mcp.json").read_text()
+    assert entry_in(home / ".mcp.json", BY_NAME["claude-code"]) == ENTRIES["claude-code"]
 
 
 def test_marks_and_line_ends_of_windows_stay(home: Path) -> None:
