@@ -18,6 +18,7 @@ from createos_mcp.cli.checks import (
     examine_settings,
     target_of,
 )
+from createos_mcp.cli.client_checks import check_clients
 from createos_mcp.cli.commands import Invocation
 from createos_mcp.cli.terminal import say
 from createos_mcp.client.target import ApiTarget
@@ -46,6 +47,7 @@ def _findings(invocation: Invocation) -> Iterator[CheckResult]:
     if all(finding.status != "fail" for finding in known):
         yield from _destination_findings(invocation)
     yield from check_programs(invocation.environ)
+    yield from check_clients(invocation.environ)
 
 
 def _destination_findings(invocation: Invocation) -> Iterator[CheckResult]:

@@ -17,6 +17,7 @@ KEY = "skp_top_secret_of_mine"
 
 def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     environ = {k: v for k, v in os.environ.items() if not k.startswith("CREATEOS_")}
+    environ["HOME"] = "/nonexistent"  # no clients of whoever runs the tests
     return subprocess.run(
         [sys.executable, "-m", "createos_mcp", "doctor", *arguments],
         stdin=subprocess.DEVNULL,
@@ -180,3 +181,30 @@ def test_a_clock_that_is_minutes_off_is_a_warning(drift_s: int, status: str) -> 
     (finding,) = check_clock(headers, stated + timedelta(seconds=drift_s))
     assert finding.status == status
     assert list(check_clock({}, stated)) == list(check_clock({"date": "soon"}, stated)) == []
+
+
+def test_the_command_of_each_configured_client_is_started(tmp_path: Path) -> None:
+    home = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / ".config")}
+    good = {"command": sys.executable, "args": ["-m", "createos_mcp"]}
+    for file, document in {
+        ".cursor/mcp.json": {"mcpServers": {"createos": good}},
+        ".qwen/settings.json": {"mcpServers": {"createos": {"command": "no-such-program"}}},
+        ".factory/mcp.json": {"mcpServers": {"createos": {**good, "disabled": True}}},
+        ".kiro/settings/mcp.json": {"mcpServers": {"createos": {"command": "false"}}},
+        ".config/opencode/opencode.json": {
+            "mcp": {"createos": {"command": [sys.executable, "-m", "createos_mcp"]}}
+        },
+        ".warp/.mcp.json": {"mcpServers": {"other": good}},
+    }.items():
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text(json.dumps(document))
+    code, found = examine(CREATEOS_DATA_DIR=str(tmp_path / "data"), **home)
+    assert code == 0
+    assert found["client cursor"]["status"] == "ok"
+    assert found["client opencode"]["status"] == "ok"
+    assert "was not found" in found["client qwen"]["detail"]
+    assert "disabled" in found["client droid"]["detail"]
+    assert found["client kiro"]["status"] == "warn"
+    assert "createos-mcp install kiro" in found["client kiro"]["remedy"]
+    assert "client warp" not in found
+    assert not (tmp_path / "data").exists()

@@ -132,6 +132,23 @@ def _remove_empty(text: str, client: Client) -> str:
     return _REMOVERS[client.format](text, client.at)
 
 
+def read_entry(client: Client, file: Path) -> Mapping[str, Json]:
+    """The server's entry in a configuration; empty when there is none.
+
+    Raises:
+        ConfigFileError: The file is malformed.
+    """
+    try:
+        return _entry(client, split_bom(read_config(file))[1])
+    except ConfigTextError as error:
+        raise ConfigFileError(str(file), error.reason, error.line) from error
+
+
+def is_disabled(entry: Mapping[str, Json]) -> bool:
+    """Whether a client does not start the server, as its entry says."""
+    return entry.get("disabled") is True or entry.get("enabled") is False
+
+
 def _change(
     client: Client,
     file: Path,
@@ -147,7 +164,6 @@ def _change(
     except ConfigTextError as error:
         reason = f"{error.reason}. Fix it there; nothing was changed"
         raise ConfigFileError(str(file), reason, error.line) from error
-    disabled = found.get("disabled") is True or found.get("enabled") is False
     return Change(
         client=client,
         file=file,
@@ -155,7 +171,7 @@ def _change(
         after=mark + after,
         own=own,
         had_server=bool(entry_before),
-        is_disabled=disabled,
+        is_disabled=is_disabled(found),
     )
 
 
