@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.request import getproxies
 
 import anyio
 from anyio import to_thread
@@ -16,6 +17,7 @@ from mcp.server import Server
 
 from createos_mcp.cli.commands import Invocation
 from createos_mcp.client.backend import Backend
+from createos_mcp.client.pooled_transport import PooledTransport
 from createos_mcp.client.target import ApiTarget, Credentials, Locate, known_target
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.confirmation_codes import ConfirmationCodes
@@ -36,6 +38,8 @@ def serve_stdio(invocation: Invocation) -> int:
     anyio.run(_serve_client, invocation)
     return 0
 
+
+MAX_CONNECTIONS = 100
 
 _ON_A_TERMINAL = """\
 createos-mcp serves MCP over stdin and stdout and is started by an MCP client.
@@ -83,6 +87,8 @@ async def open_server(
         total_timeout_s=settings.total_timeout_s,
         attempts=settings.attempts,
         max_answer_bytes=settings.max_answer_bytes,
+        # Proxies of the environment are known to httpx2's own.
+        transport=None if getproxies() else PooledTransport(max_connections=MAX_CONNECTIONS),
     ) as backend:
         catalog = load_catalog(local=settings.is_local)
         readable = replace(workspace(invocation), whole_build=whole_build)

@@ -8,12 +8,19 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.metadata import version
 from types import TracebackType
 from typing import Self
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urljoin, urlsplit
 
 import anyio
 import httpx2
 
-from createos_mcp.client.http import HttpResponse, Timeouts, send_request, translated
+from createos_mcp.client.http import (
+    MAX_REDIRECTS,
+    HttpResponse,
+    Timeouts,
+    send_request,
+    translated,
+)
+from createos_mcp.client.pooled_transport import PooledTransport
 from createos_mcp.client.response import read_response
 from createos_mcp.client.target import ApiTarget, Credentials
 from createos_mcp.contract.errors import (
@@ -23,6 +30,7 @@ from createos_mcp.contract.errors import (
     ConnectionLostError,
     InvalidArgumentsError,
     TimedOutError,
+    UnreadableResponseError,
 )
 from createos_mcp.contract.http import Endpoint, Request, Stream
 from createos_mcp.contract.operations import Problem
@@ -33,6 +41,9 @@ __all__ = ["ApiTarget", "Backend", "Credentials"]
 _REPEATABLE_STATUSES = frozenset({429, 502, 503, 504})
 
 _JSON = {"Content-Type": "application/json"}
+_OWN_HEADERS = {"User-Agent": f"createos-mcp/{version('createos-mcp')}"}
+_PLAIN_HEADERS = {**_OWN_HEADERS, "Accept": "*/*", "Accept-Encoding": "gzip, deflate"}
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 _LARGE_BODY_BYTES = 1_000_000
 """From here on the platform is given the time of an upload."""
@@ -74,7 +85,8 @@ class Backend:
         backoff_s: First pause between attempts; it doubles each time, with jitter.
         max_answer_bytes: Limit for one decoded answer.
         max_connections: Size of the pool.
-        transport: What carries the requests in place of the network.
+        transport: What carries the requests; by default httpx2's own, which knows the proxies of
+            the environment. A pooled one carries plain requests by itself.
         sleep: How a pause of so many seconds is made.
     """
 
@@ -113,8 +125,9 @@ class Backend:
         self._attempts = attempts
         self._backoff_s = backoff_s
         self._sleep = sleep
+        self._pooled = transport if isinstance(transport, PooledTransport) else None
         self._client = httpx2.AsyncClient(
-            headers={"User-Agent": f"createos-mcp/{version('createos-mcp')}"},
+            headers=_OWN_HEADERS,
             # One client serves many users: a cookie of one must not reach another.
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             limits=httpx2.Limits(
@@ -245,8 +258,33 @@ class Backend:
                     self._target = await self._locate()
         return self._target
 
+    async def _fetch(
+        self, pooled: PooledTransport, call: _Attempted, base_url: str, credentials: Credentials
+    ) -> HttpResponse:
+        """Send a request that is no form, without a client of httpx2 in between.
+
+        Raises:
+            UnreadableResponseError: The answer is a redirect that is not followed.
+        """
+        document = {} if call.document is None else _JSON
+        headers = {**_PLAIN_HEADERS, **credentials.headers(), **document}
+        method, url = call.request.method, _url(base_url, call.request)
+        with translated(call.limits, base_url):
+            for _ in range(MAX_REDIRECTS + 1):
+                answer = await pooled.fetch(
+                    method, url, headers=headers, content=call.document, limits=call.limits
+                )
+                place = answer.headers.get("location")
+                if answer.status not in _REDIRECTS or place is None:
+                    return answer
+                url = _followed(method, url, place, answer.status)
+        raise UnreadableResponseError(answer.status, "too many redirects")
+
     async def _exchange(self, call: _Attempted, target: ApiTarget) -> Json:
         credentials = target.credentials if call.credentials is None else call.credentials
+        if self._pooled is not None and not call.request.parts:
+            answer = await self._fetch(self._pooled, call, target.base_url, credentials)
+            return _read_attempt(call.endpoint, answer, credentials)
         parts = [(p.name, (p.filename, p.content, p.content_type)) for p in call.request.parts]
         with translated(call.limits, target.base_url):
             request = self._client.build_request(
@@ -259,6 +297,17 @@ class Backend:
             )
             answer = await send_request(self._client, request, call.limits.answer_bytes)
         return _read_attempt(call.endpoint, answer, credentials)
+
+
+def _followed(method: str, url: str, place: str, status: int) -> str:
+    """Where a redirect leads, within the origin: credentials never leave it."""
+    following = urljoin(url, place)
+    here, there = urlsplit(url), urlsplit(following)
+    if method == "GET" and (here.scheme, here.netloc) == (there.scheme, there.netloc):
+        return following
+    return_to = there.hostname or "nowhere"
+    reason = f"a redirect to {return_to}, which is not followed; the API URL may be wrong"
+    raise UnreadableResponseError(status, reason)
 
 
 def _encode(document: Json | None) -> bytes | None:

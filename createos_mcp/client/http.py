@@ -16,7 +16,7 @@ from createos_mcp.contract.errors import (
 )
 
 # The API moves behind one host name at most; more is a circle.
-_MAX_REDIRECTS = 3
+MAX_REDIRECTS = 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,7 +61,7 @@ async def send_request(
         AnswerTooLargeError: The decoded body has more than `limit_bytes`.
         UnreadableAnswerError: The answer is a redirect that is not followed.
     """
-    for _ in range(_MAX_REDIRECTS + 1):
+    for _ in range(MAX_REDIRECTS + 1):
         answer, following = await _send_once(client, request, limit_bytes)
         if following is None:
             return answer
@@ -75,7 +75,7 @@ async def _send_once(
     response = await client.send(request, stream=True, follow_redirects=False)
     try:
         following = _following(request, response)
-        content = await _read_body(response, limit_bytes)
+        content = await read_body(response, limit_bytes)
     finally:
         await response.aclose()
     answer = HttpResponse(status=response.status_code, headers=response.headers, content=content)
@@ -94,7 +94,12 @@ def _following(request: httpx2.Request, response: httpx2.Response) -> httpx2.Req
     return following
 
 
-async def _read_body(response: httpx2.Response, limit_bytes: int) -> bytes:
+async def read_body(response: httpx2.Response, limit_bytes: int) -> bytes:
+    """The decoded body of an answer, as long as it stays within a limit.
+
+    Raises:
+        ResponseTooLargeError: It does not.
+    """
     content = bytearray()
     async for chunk in response.aiter_bytes():
         content += chunk

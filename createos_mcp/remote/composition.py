@@ -12,6 +12,7 @@ import httpx2
 from mcp.server import Server
 from starlette.applications import Starlette
 
+from createos_mcp.client.pooled_transport import PooledTransport
 from createos_mcp.client.target import Locate, is_loopback
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.confirmation_codes import ConfirmationCodes
@@ -28,7 +29,6 @@ from createos_mcp.remote.limits import Rate, Slots
 from createos_mcp.remote.metrics import Metrics
 from createos_mcp.remote.readiness import Readiness
 from createos_mcp.remote.sessions import Sessions
-from createos_mcp.remote.transport import PooledTransport
 from createos_mcp.remote.uploads import Uploads, offer_address, with_addresses
 from createos_mcp.server.discovery import CALL, DESCRIBE, SEARCH
 from createos_mcp.server.server import build_server

@@ -14,6 +14,7 @@ import pytest
 
 from createos_mcp.calls.binding import bind
 from createos_mcp.client.backend import ApiTarget, Backend, Credentials
+from createos_mcp.client.pooled_transport import PooledTransport
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.errors import (
     ApiError,
@@ -28,7 +29,6 @@ from createos_mcp.contract.errors import (
     UnreadableResponseError,
 )
 from createos_mcp.contract.values import Arguments, Json
-from createos_mcp.remote.transport import PooledTransport
 
 OPERATIONS = load_catalog().operations
 READ = "GetProject"
