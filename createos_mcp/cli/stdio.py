@@ -8,12 +8,10 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 from urllib.request import getproxies
 
 import anyio
 from anyio import to_thread
-from mcp.server import Server
 
 from createos_mcp.cli.commands import Invocation
 from createos_mcp.client.backend import Backend
@@ -22,7 +20,7 @@ from createos_mcp.client.target import ApiTarget, Credentials, Locate, known_tar
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.confirmation_codes import ConfirmationCodes
 from createos_mcp.contract.errors import KeyUnfilledError, NoPlatformHereError
-from createos_mcp.server.server import build_server
+from createos_mcp.server.server import CreateosServer, build_server
 from createos_mcp.server.stdio_transport import stdio_streams
 from createos_mcp.server.toolsets import offered
 from createos_mcp.settings.settings import CLOUD_URL
@@ -52,7 +50,7 @@ async def _serve_client(invocation: Invocation) -> None:
         sys.stderr.write(_ON_A_TERMINAL)
     async with open_server(invocation) as server, anyio.create_task_group() as tasks:
         await tasks.start(_end_on_signal)
-        async with stdio_streams() as (reading, writing):
+        async with stdio_streams(server.fast_path) as (reading, writing):
             await server.run(reading, writing, server.create_initialization_options())
         tasks.cancel_scope.cancel()
 
@@ -71,7 +69,7 @@ async def _end_on_signal(
 @asynccontextmanager
 async def open_server(
     invocation: Invocation, *, whole_build: bool = False
-) -> AsyncIterator[Server[Any]]:
+) -> AsyncIterator[CreateosServer]:
     """The server as the settings say it is; its connections are closed in the end.
 
     Args:

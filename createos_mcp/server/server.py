@@ -36,6 +36,7 @@ from createos_mcp.server.discovery import (
     discovery_tools,
     find_tools,
 )
+from createos_mcp.server.fast_path import FastPath
 from createos_mcp.server.icons import PLATFORM
 from createos_mcp.server.prompts import Prompts
 from createos_mcp.server.reading import ReadResult
@@ -87,7 +88,7 @@ def build_server(
     is_alone: bool = True,
     is_local: bool = False,
     on_failure: Callable[[Exception], None] = lambda _error: None,
-) -> Server[Any]:
+) -> "CreateosServer":
     """Make a server of the catalog's operations; it serves both protocol eras.
 
     Args:
@@ -124,7 +125,7 @@ def build_server(
     resources = Resources(catalog.resources, logs, desk)
     subscriptions = Subscriptions(resources, desk)
     prompts = Prompts(catalog.prompts)
-    server: Server[Any] = Server(
+    server = CreateosServer(
         "createos-mcp",
         version=version("createos-mcp"),
         title="CreateOS",
@@ -158,7 +159,14 @@ def build_server(
     server.middleware.append(_unwrap_arguments)
     if is_alone:
         TaskExtension(desk.lasts, principal).install(server)
+    server.fast_path = FastPath(calls, desk.find_operation, server)
     return server
+
+
+class CreateosServer(Server[Any]):
+    """The server, and the way past the SDK's session that stdio offers plain calls."""
+
+    fast_path: FastPath
 
 
 class _RequestHandlers:
@@ -228,6 +236,14 @@ class _RequestHandlers:
             else describe_tool(choice.shown[self._find(choice, arguments["name"]).name])
         )
         return success_result(tool, sanitize(data), budget_bytes=self._budget_bytes)
+
+    def find_operation(self, name: str) -> Operation | None:
+        """The operation that a call over stdio means, unless its arguments are filled in."""
+        choice = self._toolsets.choose(self._bound, Selection())
+        tool = choice.reached.get(name)
+        if not isinstance(tool, Operation) or self._pin(choice, tool):
+            return None
+        return tool
 
     def offers(self, context: Context, operation: str) -> bool:
         return operation in self._choose(context).reached

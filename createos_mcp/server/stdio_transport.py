@@ -10,7 +10,7 @@ import os
 import select
 import stat
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -18,10 +18,13 @@ from typing import Self
 
 import anyio
 from anyio import to_thread
-from anyio.streams.memory import MemoryObjectReceiveStream
+from anyio.abc import TaskGroup
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.shared.message import SessionMessage
+from mcp_types import JSONRPCMessage
 
 from createos_mcp.contract.values import Json
+from createos_mcp.server.fast_path import FastPath, PlainCall
 from createos_mcp.server.messages import MalformedMessage, read_message, refuse_overlong
 
 MAX_LINE_BYTES = 64 * 1024 * 1024
@@ -42,36 +45,22 @@ IS_POSIX = sys.platform != "win32"
 
 
 @asynccontextmanager
-async def stdio_streams() -> AsyncIterator[
-    tuple[MemoryObjectReceiveStream[SessionMessage | Exception], "Outgoing"]
-]:
+async def stdio_streams(
+    fast_path: FastPath | None = None,
+) -> AsyncIterator[tuple[MemoryObjectReceiveStream[SessionMessage | Exception], "Outgoing"]]:
     """The streams that `Server.run` takes, over the process's own stdin and stdout.
 
-    Meanwhile descriptor 0 is empty and 1 is stderr, so that nothing else can get between the
-    messages.
+    Lines that the fast path takes are answered by it, and do not reach the streams. Meanwhile
+    descriptor 0 is empty and 1 is stderr, so that nothing else can get between the messages.
     """
     with _private_descriptors() as (reading, writing):
-        outgoing = Outgoing(writing)
+        outgoing = Outgoing(writing, fast_path.note_answer if fast_path else None)
         send, receive = anyio.create_memory_object_stream[SessionMessage | Exception](
             MESSAGES_AHEAD
         )
-
-        async def read() -> None:
-            async with send:
-                async for line in _lines(reading, outgoing):
-                    message = (
-                        refuse_overlong(line.head, line.tail, MAX_LINE_BYTES)
-                        if isinstance(line, _Overlong)
-                        else read_message(line)
-                    )
-                    if isinstance(message, MalformedMessage):
-                        for reply in message.replies:
-                            outgoing.write(reply)
-                    else:
-                        await send.send(SessionMessage(message))
-
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(read)
+            incoming = _Incoming(outgoing, send, fast_path, tasks)
+            tasks.start_soon(incoming.read, reading)
             tasks.start_soon(outgoing.run)
             yield receive, outgoing
             tasks.cancel_scope.cancel()
@@ -80,11 +69,57 @@ async def stdio_streams() -> AsyncIterator[
             await outgoing.flush()
 
 
+class _Incoming:
+    """Lines of the client, each led to what answers it."""
+
+    def __init__(
+        self,
+        outgoing: "Outgoing",
+        send: MemoryObjectSendStream[SessionMessage | Exception],
+        fast_path: FastPath | None,
+        tasks: TaskGroup,
+    ) -> None:
+        self._outgoing = outgoing
+        self._send = send
+        self._fast_path = fast_path
+        self._tasks = tasks
+
+    async def read(self, descriptor: int) -> None:
+        """Read until the client is gone."""
+        async with self._send:
+            async for line in _lines(descriptor, self._outgoing):
+                if isinstance(line, _Overlong):
+                    await self._pass_on(refuse_overlong(line.head, line.tail, MAX_LINE_BYTES))
+                elif self._fast_path is None or not self._take(line, self._fast_path):
+                    await self._pass_on(read_message(line))
+
+    def _take(self, line: bytes, path: FastPath) -> bool:
+        call = path.take(line)
+        if call is not None:
+            self._tasks.start_soon(self._answer, call, path)
+        return call is not None or path.cancel(line)
+
+    async def _answer(self, call: PlainCall, path: FastPath) -> None:
+        line = await path.answer(call)
+        if line is not None:
+            self._outgoing.write_line(line)
+
+    async def _pass_on(self, message: JSONRPCMessage | MalformedMessage) -> None:
+        if isinstance(message, MalformedMessage):
+            for reply in message.replies:
+                self._outgoing.write(reply)
+        else:
+            await self._send.send(SessionMessage(message))
+
+
 class Outgoing:
     """Messages to the client, in the order in which they are sent."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(
+        self, descriptor: int, note: Callable[[JSONRPCMessage], None] | None = None
+    ) -> None:
         self._descriptor = descriptor
+        self._note = note
         self._watched = _can_be_watched(descriptor)
         self._unsent = bytearray()
         self._has_some = anyio.Event()
@@ -92,12 +127,18 @@ class Outgoing:
 
     async def send(self, item: SessionMessage, /) -> None:
         """Send a message of the SDK's."""
+        if self._note is not None:
+            self._note(item.message)
         text = item.message.model_dump_json(by_alias=True, exclude_unset=True)
         self._add(text.encode())
 
     def write(self, message: Json) -> None:
         """Send a message that is plain data."""
         self._add(json.dumps(message).encode())
+
+    def write_line(self, line: bytes) -> None:
+        """Send a message that is JSON already."""
+        self._add(line)
 
     async def room(self) -> None:
         """Wait until the client has read most of what it was sent."""
