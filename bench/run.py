@@ -9,6 +9,7 @@ from pathlib import Path
 BENCHMARKS = (
     "tokens.py",
     "stdio.py",
+    "instructions.py",
     "remote.py",
     "gateway.py",
     "capacity.py",
@@ -17,6 +18,7 @@ BENCHMARKS = (
     "faults/kill.py",
     "hostile.py",
     "services.py",
+    "look.py",
 )
 
 

@@ -27,7 +27,8 @@ STARTS = 15
 CALLS = 320
 WARM_UP = 100
 IN_FLIGHT = (1, 16)
-CALLS_GOAL, START_GOAL, MEMORY_GOAL = 0.7, 1.25, 1.4
+CALLS_GOALS = {1: 1.5, 16: 2.0}
+START_GOAL, MEMORY_GOAL = 1.4, 1.4
 
 INITIALIZE = {
     "protocolVersion": "2025-11-25",
@@ -154,8 +155,10 @@ def report(floor: Figures, ours: Figures) -> bool:
     for count in IN_FLIGHT:
         rates = [statistics.median(figures.calls_per_s[count]) for figures in (floor, ours)]
         ratio = statistics.median(map(truediv, ours.calls_per_s[count], floor.calls_per_s[count]))
-        met.append(ratio >= CALLS_GOAL)
-        print(f"calls/s, {count:>2} in flight   {ratio:.2f} of the floor (goal {CALLS_GOAL})")
+        met.append(ratio >= CALLS_GOALS[count])
+        print(
+            f"calls/s, {count:>2} in flight   {ratio:.2f} of the floor (goal {CALLS_GOALS[count]})"
+        )
         for name, figures, rate in zip(SERVERS, (floor, ours), rates, strict=True):
             cuts = statistics.quantiles(figures.latencies_ms[count], n=100)
             print(f"  {name:<14} {rate:7.0f}/s   p50 {cuts[49]:6.2f} ms   p99 {cuts[98]:6.2f} ms")

@@ -20,7 +20,7 @@ from createos_mcp.client.backend import Backend
 from createos_mcp.client.target import ApiTarget, Credentials
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.values import Json
-from createos_mcp.server.server import build_server
+from createos_mcp.server.server import CreateosServer, build_server
 from createos_mcp.workflows.registry import build_workflows
 from createos_mcp.workflows.workspace import Workspace
 from tests.apis import FakeApi, fake_api
@@ -84,7 +84,7 @@ NOWHERE = Workspace(working_directory=Path("/"), home=Path("/"))
 @asynccontextmanager
 async def serving(
     *, workspace: Workspace = NOWHERE, **options: Json
-) -> AsyncIterator[tuple[Server[Any], FakeApi]]:
+) -> AsyncIterator[tuple[CreateosServer, FakeApi]]:
     """A server whose calls reach an API on a real socket."""
     catalog = load_catalog(local=bool(options.get("is_local")))
     options.setdefault("workflows", build_workflows(catalog, workspace))
