@@ -23,8 +23,12 @@ from createos_mcp.contract.operations import Operation
 from createos_mcp.contract.values import Json, Schema
 
 _CALL = b'"tools/call"'
-_CANCEL = b'"notifications/cancelled"'
+_CANCELLED = "notifications/cancelled"
+_CANCEL = f'"{_CANCELLED}"'.encode()
 _ANY_ID = b'"id"'
+
+LONGEST_LINE_BYTES = 64 * 1024
+"""A longer message is read once, by the SDK; what it costs there does not count."""
 
 _SUSPECT = (b"NaN", b"Infinity", b"\\u", b"\xed")
 """What `messages` mends or refuses: numbers that JSON has not, halves of characters."""
@@ -93,7 +97,11 @@ class FastPath:
         if not self._is_open:
             self._watch_first(line)
             return None
-        if _CALL not in line or any(sign in line for sign in _SUSPECT):
+        if (
+            len(line) > LONGEST_LINE_BYTES
+            or _CALL not in line
+            or any(sign in line for sign in _SUSPECT)
+        ):
             return None
         try:
             message = json.loads(line)
@@ -108,7 +116,7 @@ class FastPath:
         try:
             message = json.loads(line)
             wanted = message["params"]["requestId"]
-            call = self._running[wanted] if message["method"] in _CANCEL.decode() else None
+            call = self._running[wanted] if message["method"] == _CANCELLED else None
         except (ValueError, LookupError, TypeError, RecursionError):
             return False
         if call is None:
@@ -139,6 +147,15 @@ class FastPath:
         finally:
             self._running.pop(call.id, None)
         return None
+
+    def interrupt(self) -> list[bytes]:
+        """What calls are told that are under way when the client's end of the stream closes.
+
+        The SDK tells its own the same.
+        """
+        error = {"code": mcp_types.CONNECTION_CLOSED, "message": "Connection closed"}
+        running = list(self._running)
+        return [compact({"jsonrpc": "2.0", "id": one, "error": error}).encode() for one in running]
 
     def _watch_first(self, line: bytes) -> None:
         if self._first is not None or _ANY_ID not in line:

@@ -63,6 +63,8 @@ async def stdio_streams(
             tasks.start_soon(incoming.read, reading)
             tasks.start_soon(outgoing.run)
             yield receive, outgoing
+            for line in fast_path.interrupt() if fast_path else ():
+                outgoing.write_line(line)
             tasks.cancel_scope.cancel()
         # To a client that reads no more: only so long.
         with anyio.move_on_after(LAST_WORDS_S), suppress(OSError):
