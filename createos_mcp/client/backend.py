@@ -8,7 +8,7 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.metadata import version
 from types import TracebackType
 from typing import Self
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import urlencode
 
 import anyio
 import httpx2
@@ -43,7 +43,7 @@ _REPEATABLE_STATUSES = frozenset({429, 502, 503, 504})
 _JSON = {"Content-Type": "application/json"}
 _OWN_HEADERS = {"User-Agent": f"createos-mcp/{version('createos-mcp')}"}
 _PLAIN_HEADERS = {**_OWN_HEADERS, "Accept": "*/*", "Accept-Encoding": "gzip, deflate"}
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_REDIRECTS = range(300, 400)
 
 _LARGE_BODY_BYTES = 1_000_000
 """From here on the platform is given the time of an upload."""
@@ -274,10 +274,9 @@ class Backend:
                 answer = await pooled.fetch(
                     method, url, headers=headers, content=call.document, limits=call.limits
                 )
-                place = answer.headers.get("location")
-                if answer.status not in _REDIRECTS or place is None:
+                if answer.status not in _REDIRECTS:
                     return answer
-                url = _followed(method, url, place, answer.status)
+                url = _followed(method, url, answer.headers.get("location", ""), answer.status)
         raise UnreadableResponseError(answer.status, "too many redirects")
 
     async def _exchange(self, call: _Attempted, target: ApiTarget) -> Json:
@@ -301,12 +300,15 @@ class Backend:
 
 def _followed(method: str, url: str, place: str, status: int) -> str:
     """Where a redirect leads, within the origin: credentials never leave it."""
-    following = urljoin(url, place)
-    here, there = urlsplit(url), urlsplit(following)
-    if method == "GET" and (here.scheme, here.netloc) == (there.scheme, there.netloc):
-        return following
-    return_to = there.hostname or "nowhere"
-    reason = f"a redirect to {return_to}, which is not followed; the API URL may be wrong"
+    here = httpx2.URL(url)
+    try:
+        there = here.join(place) if place else None
+    except (httpx2.InvalidURL, ValueError):
+        there = None
+    if there is not None and method == "GET" and there.origin == here.origin:
+        return str(there)
+    named = there.host if there is not None else "nowhere"
+    reason = f"a redirect to {named}, which is not followed; the API URL may be wrong"
     raise UnreadableResponseError(status, reason)
 
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 KEEPALIVE_S = 5
 """As httpx2 keeps idle connections."""
 
+MAX_HEADER_BYTES = 64 * 1024
+"""Some front ends send long policies."""
+
 _NOTHING_ADDED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 
@@ -79,6 +82,8 @@ class PooledTransport(httpx2.AsyncBaseTransport):
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
                 skip_auto_headers=_NOTHING_ADDED,
+                max_line_size=MAX_HEADER_BYTES,
+                max_field_size=MAX_HEADER_BYTES,
             )
             # Otherwise aiohttp sends a GET, PUT or DELETE anew whose connection broke, though it
             # may have arrived; whether that does harm is for the backend to know.
@@ -182,7 +187,12 @@ class PooledTransport(httpx2.AsyncBaseTransport):
             headers=headers,
             data=content,
             allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(sock_connect=connect_s, sock_read=read_s),
+            timeout=aiohttp.ClientTimeout(
+                # The look-up of the name counts, too.
+                connect=connect_s,
+                sock_connect=connect_s,
+                sock_read=read_s,
+            ),
         )
 
 
@@ -228,7 +238,7 @@ class _Body(httpx2.AsyncByteStream):
 
 
 @cache
-def _kinds() -> Mapping[type[BaseException], type[httpx2.TransportError]]:
+def _kinds() -> Mapping[type[BaseException], type[httpx2.RequestError]]:
     """What each exception of aiohttp means; one that is not listed means what its base means."""
     import aiohttp  # noqa: PLC0415 - nothing waits for it before the first request
 
@@ -237,6 +247,7 @@ def _kinds() -> Mapping[type[BaseException], type[httpx2.TransportError]]:
         aiohttp.ServerTimeoutError: httpx2.ReadTimeout,
         aiohttp.ClientConnectorError: httpx2.ConnectError,
         aiohttp.InvalidURL: httpx2.UnsupportedProtocol,
+        aiohttp.ClientResponseError: httpx2.DecodingError,
         aiohttp.ClientError: httpx2.ReadError,
     }
 
@@ -249,4 +260,13 @@ def _translated() -> Iterator[None]:
         kind = next((k for k in type(error).__mro__ if k in _kinds()), None)
         if kind is None:
             raise
+        if kind is _unreadable():
+            raise httpx2.DecodingError("the response is not valid HTTP") from error
         raise _kinds()[kind](str(error) or type(error).__name__) from error
+
+
+def _unreadable() -> type[BaseException]:
+    """What aiohttp raises for bytes that are no response, and repeats in its text."""
+    import aiohttp  # noqa: PLC0415 - nothing waits for it before the first request
+
+    return aiohttp.ClientResponseError

@@ -6,6 +6,7 @@ of calls, and their answers are the same.
 """
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,9 @@ from createos_mcp.calls.confirmation import ClientRequest
 from createos_mcp.calls.pipeline import ToolPipeline
 from createos_mcp.contract.operations import Operation
 from createos_mcp.contract.values import Json, Schema
+from createos_mcp.server.messages import MAX_DEPTH
+
+_logger = logging.getLogger(__name__)
 
 _CALL = b'"tools/call"'
 _CANCELLED = "notifications/cancelled"
@@ -84,7 +88,7 @@ class FastPath:
     def __init__(self, calls: ToolPipeline, find: FindTool, server: Server[Any]) -> None:
         self._calls = calls
         self._find = find
-        self._running: dict[str | int, PlainCall] = {}
+        self._running: dict[str, PlainCall] = {}
         self._envelope: Mapping[str, Json] | None = None
         self._first: tuple[Json, Mapping[str, Json] | None] | None = None
         self._is_open = False
@@ -93,15 +97,18 @@ class FastPath:
         self._modern_tail = f',"resultType":"complete","_meta":{stamp}'
 
     def take(self, line: bytes) -> PlainCall | None:
-        """The call on a line, where it is a plain one; None leaves the line to the SDK."""
+        """The call on a line, where it is a plain one; None leaves the line to the SDK.
+
+        The caller has to `answer` a call that it took.
+        """
         if not self._is_open:
             self._watch_first(line)
             return None
-        if (
-            len(line) > LONGEST_LINE_BYTES
-            or _CALL not in line
-            or any(sign in line for sign in _SUSPECT)
-        ):
+        if len(line) > LONGEST_LINE_BYTES or _CALL not in line or not line.startswith(b"{"):
+            return None
+        # Nothing is nested deeper than it has brackets.
+        depth = line.count(b"[") + line.count(b"{")
+        if depth > MAX_DEPTH or any(sign in line for sign in _SUSPECT):
             return None
         try:
             message = json.loads(line)
@@ -116,10 +123,11 @@ class FastPath:
         try:
             message = json.loads(line)
             wanted = message["params"]["requestId"]
-            call = self._running[wanted] if message["method"] == _CANCELLED else None
+            is_notice = message["method"] == _CANCELLED and "id" not in message
         except (ValueError, LookupError, TypeError, RecursionError):
             return False
-        if call is None:
+        call = self._running.get(str(wanted)) if type(wanted) in {str, int} else None
+        if call is None or not is_notice:
             return False
         call.scope.cancel()
         return True
@@ -135,27 +143,37 @@ class FastPath:
             self._first = None
 
     async def answer(self, call: PlainCall) -> bytes | None:
-        """The answer to a call as a line; None where it was cancelled."""
-        self._running[call.id] = call
+        """The answer to a call as a line; None where it was cancelled. Raises nothing."""
         try:
             with call.scope:
                 client = ClientRequest(context=PlainContext(), params=None)  # type: ignore[arg-type]
                 result, _ = await self._calls.attempt(
                     call.operation, call.arguments, client, pinned={}
                 )
-                return self._line(call, result)
+                # What was done already when it was cancelled is not told any more.
+                return None if call.scope.cancel_called else self._line(call, result)
+        except Exception as error:  # noqa: BLE001 - one call must not end the session of all
+            name, kind = call.operation.name, type(error).__name__
+            # An exception's text may hold what the call carried.
+            _logger.error("%s failed unexpectedly: %s", name, kind)  # noqa: TRY400
+            return _error_line(call.id, mcp_types.INTERNAL_ERROR, "Internal server error")
         finally:
-            self._running.pop(call.id, None)
+            if self._running.get(str(call.id)) is call:
+                del self._running[str(call.id)]
         return None
 
     def interrupt(self) -> list[bytes]:
-        """What calls are told that are under way when the client's end of the stream closes.
+        """End the calls under way, since the client is gone, and tell what they are told.
 
         The SDK tells its own the same.
         """
-        error = {"code": mcp_types.CONNECTION_CLOSED, "message": "Connection closed"}
-        running = list(self._running)
-        return [compact({"jsonrpc": "2.0", "id": one, "error": error}).encode() for one in running]
+        running = [*self._running.values()]
+        for call in running:
+            call.scope.cancel()
+        return [
+            _error_line(call.id, mcp_types.CONNECTION_CLOSED, "Connection closed")
+            for call in running
+        ]
 
     def _watch_first(self, line: bytes) -> None:
         if self._first is not None or _ANY_ID not in line:
@@ -163,8 +181,9 @@ class FastPath:
         try:
             message = json.loads(line)
             params = message.get("params") or {}
-            envelope = _envelope_of(params.get("_meta"))
-            if envelope or message["method"] == "initialize":
+            is_legacy = message["method"] == "initialize"
+            envelope = None if is_legacy else _envelope_of(params.get("_meta"))
+            if envelope or is_legacy:
                 self._first = message["id"], envelope
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             return
@@ -178,7 +197,7 @@ class FastPath:
             or message["method"] != "tools/call"
             or isinstance(given_id, bool)
             or not isinstance(given_id, str | int)
-            or given_id in self._running
+            or str(given_id) in self._running
             or not isinstance(params, dict)
             or not params.keys() <= _PARAMS
         ):
@@ -186,9 +205,7 @@ class FastPath:
         name, arguments, meta = params.get("name"), params.get("arguments"), params.get("_meta")
         if not isinstance(name, str) or not isinstance(arguments, dict):
             return None
-        if (meta if meta is not None else self._envelope) != self._envelope or (
-            self._envelope is not None and meta is None
-        ):
+        if meta != self._envelope:
             return None
         # Spans are the SDK's to make, where anybody collects them.
         if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
@@ -196,12 +213,15 @@ class FastPath:
         operation = self._find(name)
         if operation is None or not _is_plain(operation, arguments):
             return None
-        return PlainCall(
+        call = PlainCall(
             id=given_id,
             operation=operation,
             arguments=arguments,
             is_modern=self._envelope is not None,
         )
+        # From now on it can be cancelled, also by the next line of the same piece.
+        self._running[str(given_id)] = call
+        return call
 
     def _line(self, call: PlainCall, result: mcp_types.CallToolResult) -> bytes:
         (part,) = result.content
@@ -236,3 +256,8 @@ def _is_plain(operation: Operation, arguments: Mapping[str, Json]) -> bool:
         return False
     known: Schema = operation.input_schema["properties"]
     return arguments.keys() <= known.keys()
+
+
+def _error_line(call_id: str | int, code: int, message: str) -> bytes:
+    error = {"code": code, "message": message}
+    return compact({"jsonrpc": "2.0", "id": call_id, "error": error}).encode()

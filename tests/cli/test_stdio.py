@@ -224,25 +224,28 @@ def test_messages_from_a_file_are_answered(tmp_path: Path) -> None:
 
 def test_a_call_under_way_at_the_end_of_stdin_is_told_so() -> None:
     """On the fast path as on the SDK's."""
-    with fake_api() as api, api.paused():
-        with launched(CREATEOS_API_KEY=KEY, CREATEOS_API_URL=api.url) as server:
-            assert server.stdin is not None
-            assert server.stdout is not None
-            client = {"name": "test", "version": "1"}
-            version = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client}
-            first = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": version}
-            server.stdin.write(json.dumps(first) + "\n")
-            server.stdin.flush()
-            server.stdout.readline()
-            asked = {"name": "GetProject", "arguments": {"project_id": ID}}
-            for message in (
-                {"method": "notifications/initialized"},
-                {"id": 2, "method": "tools/call", "params": asked},
-            ):
-                server.stdin.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
-            server.stdin.flush()
-            while not api.asked:
-                time.sleep(0.01)
-            server.stdin.close()
-            answer = json.loads(server.stdout.readline())
+    with (
+        fake_api() as api,
+        api.paused(),
+        launched(CREATEOS_API_KEY=KEY, CREATEOS_API_URL=api.url) as server,
+    ):
+        assert server.stdin is not None
+        assert server.stdout is not None
+        client = {"name": "test", "version": "1"}
+        version = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client}
+        first = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": version}
+        server.stdin.write(json.dumps(first) + "\n")
+        server.stdin.flush()
+        server.stdout.readline()
+        asked = {"name": "GetProject", "arguments": {"project_id": ID}}
+        for message in (
+            {"method": "notifications/initialized"},
+            {"id": 2, "method": "tools/call", "params": asked},
+        ):
+            server.stdin.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
+        server.stdin.flush()
+        while not api.asked:
+            time.sleep(0.01)
+        server.stdin.close()
+        answer = json.loads(server.stdout.readline())
     assert (answer["id"], answer["error"]["message"]) == (2, "Connection closed")

@@ -197,6 +197,7 @@ async def test_what_needs_a_session_or_is_in_doubt_goes_the_sdks_way(
         assert server.fast_path.take(json.dumps(message).encode()) is None
         plain_one = request(era, "GetProject", {"project_id": ID})
         assert server.fast_path.take(json.dumps(plain_one).encode()) is not None
+        server.fast_path.interrupt()
 
 
 @pytest.mark.parametrize(
@@ -207,6 +208,11 @@ async def test_what_needs_a_session_or_is_in_doubt_goes_the_sdks_way(
         b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"GetProject","arguments":{"project_id":"\xff"}}}',
         b'[{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{}}]',
         b'{"method":"tools/call"',
+        b'\xef\xbb\xbf{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"GetQuotas","arguments":{}}}',
+        b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"GetProject","arguments":{"project_id":'
+        + b"[" * 250
+        + b"]" * 250
+        + b"}}}",
     ],
 )
 async def test_what_is_mended_or_refused_is_left_to_those_who_do(line: bytes) -> None:
@@ -266,7 +272,7 @@ async def test_a_call_is_cancelled_without_an_answer_and_no_other_is() -> None:
             await anyio.sleep(0.1)
             same_id = json.dumps(request(era, "GetProject", {"project_id": ID})).encode()
             assert path.take(same_id) is None
-            for wanted, is_ours in ((8, False), (7, True)):
+            for wanted, is_ours in ((8, False), (True, False), (7.0, False), ("7", True)):
                 cancel = {
                     "jsonrpc": "2.0",
                     "method": "notifications/cancelled",
@@ -275,3 +281,45 @@ async def test_a_call_is_cancelled_without_an_answer_and_no_other_is() -> None:
                 assert path.cancel(json.dumps(cancel).encode()) is is_ours
             await anyio.sleep(0.1)
     assert lines == [None]
+
+
+async def test_a_call_is_cancelled_before_it_has_begun() -> None:
+    era = "2025-11-25"
+    async with serving() as (server, api):
+        open_path(server, era)
+        path = server.fast_path
+        call = path.take(json.dumps(request(era, "GetProject", {"project_id": ID})).encode())
+        assert call is not None
+        notice = {"method": "notifications/cancelled", "params": {"requestId": 7}}
+        asked = json.dumps({"jsonrpc": "2.0", "id": 9, **notice}).encode()
+        assert not path.cancel(asked)  # a request of that name is not a notice
+        assert path.cancel(json.dumps({"jsonrpc": "2.0", **notice}).encode())
+        assert await path.answer(call) is None
+    assert api.asked == []
+
+
+async def test_a_call_that_fails_in_an_unknown_way_ends_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    era = "2025-11-25"
+    async with serving() as (server, _):
+        open_path(server, era)
+        path = server.fast_path
+        call = path.take(json.dumps(request(era, "GetProject", {"project_id": ID})).encode())
+        assert call is not None
+        monkeypatch.setattr(path, "_line", lambda *_: 1 / 0)
+        line = await path.answer(call)
+        assert line is not None
+        assert json.loads(line)["error"]["message"] == "Internal server error"
+
+
+async def test_the_end_of_the_stream_ends_calls_under_way_with_one_answer_each() -> None:
+    era = "2025-11-25"
+    async with serving() as (server, _):
+        open_path(server, era)
+        path = server.fast_path
+        call = path.take(json.dumps(request(era, "GetProject", {"project_id": ID})).encode())
+        assert call is not None
+        (line,) = path.interrupt()
+        assert json.loads(line)["error"]["message"] == "Connection closed"
+        assert await path.answer(call) is None

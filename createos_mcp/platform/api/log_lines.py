@@ -41,7 +41,7 @@ async def read_log_lines(request: ApiRequest, *, after: str | None, tail: int) -
     environment = await request.environment()
     deployment_id = environment.deployment_id
     if deployment_id is None:
-        return {"deploymentId": None, "lines": [], "cursor": ""}
+        return {"deploymentId": None, "lines": [], "cursor": f"none.{LogCursor().to_text()}"}
     directory = request.services.config.data_dir.app_logs(deployment_id) / environment.id
     cursor = _cursor(after, deployment_id)
     lines, reached = (

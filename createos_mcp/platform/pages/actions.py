@@ -1,5 +1,6 @@
 """What the buttons of the pages do: a table of operations, and one way to perform each of them."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -9,6 +10,8 @@ from starlette.types import ASGIApp
 from createos_mcp.contract.values import Json, Schema
 from createos_mcp.platform.errors import InvalidRequestError
 from createos_mcp.platform.pages.visits import Page, PageRoute, Visit, go_to
+
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 _PROJECT = "/projects/{project_id}"
 _DEPLOYMENT = f"{_PROJECT}/deployments/{{deployment_id}}"
@@ -212,8 +215,8 @@ def _read_fields(
         text = str(form.get(name, "")).strip()
         if not text:
             continue
-        is_number = properties[name].get("type") == "integer"
-        read[name] = int(text) if is_number and text.isascii() and text.isdecimal() else text
+        is_number = properties[name].get("type") == "integer" and _NUMBER.fullmatch(text)
+        read[name] = int(text) if is_number else text
     return read
 
 

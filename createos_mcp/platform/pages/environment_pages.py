@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlencode
 
+from anyio import to_thread
 from starlette.types import ASGIApp
 
 from createos_mcp.contract.values import Json, Schema
@@ -18,6 +19,7 @@ from createos_mcp.platform.pages.charts import draw
 from createos_mcp.platform.pages.event_streams import EventStream, event
 from createos_mcp.platform.pages.rendering import render_text
 from createos_mcp.platform.pages.visits import PageRoute, Visit, text_file
+from createos_mcp.platform.sandbox.log_cursors import ends_of
 
 LOOK_S = 2.0
 LOG_LOOK_S = 0.5
@@ -190,18 +192,23 @@ async def _new_lines(
 ) -> AsyncGenerator[str, None]:
     """Each reader has a cursor of its own; the watch tells when there is anything to read."""
 
-    async def look() -> str:
-        cursor: str = (await _read_lines(visit, None, 0))["cursor"]
-        return cursor
+    async def look() -> tuple[str | None, list[tuple[str, int, int]]]:
+        environment = await read_environment(visit)
+        deployment_id = environment["projectDeploymentId"]
+        if deployment_id is None:
+            return None, []
+        logs = visit.performer.services.config.data_dir.app_logs(deployment_id)
+        return deployment_id, await to_thread.run_sync(ends_of, logs / environment["id"])
 
     topic = ("log", visit.place["environment_id"])
+    after = after or (await _read_lines(visit, None, 0))["cursor"]
     async with visit.watchers.watching(topic, look, interval_s=LOG_LOOK_S) as changes:
         async for _ in changes:
-            read = await _read_lines(visit, after, 0)
-            after = read["cursor"]
-            rows = [_log_row(line) for line in read["lines"] if wanted.shows(line)]
-            if rows:
-                yield event("lines", json.dumps(rows), id=after)
+            while (read := await _read_lines(visit, after, 0))["cursor"] != after:
+                after = read["cursor"]
+                rows = [_log_row(line) for line in read["lines"] if wanted.shows(line)]
+                if rows:
+                    yield event("lines", json.dumps(rows), id=after)
 
 
 def _log_row(line: Mapping[str, Json]) -> list[str]:

@@ -91,9 +91,8 @@ class PageGuard:
         """Requests under another name, and forms of other pages."""
         origin = f"http://{self._host}"
         if headers.get("host") != self._host:
-            return PlainTextResponse(
-                f"The dashboard answers only at {origin}. Run `createos-mcp platform open`.", 421
-            )
+            # The name is not told: with it an app could lead a browser there.
+            return PlainTextResponse("Not the dashboard. Run `createos-mcp platform open`.", 421)
         if method in SAFE_METHODS:
             return None
         site = headers.get("sec-fetch-site", "same-origin")

@@ -107,8 +107,11 @@ def create_pages(
     return PageHosts(api=api, pages=guarded, accounts=accounts, sign_in=sign_in, host=host)
 
 
-async def _show_login(_request: Request) -> ASGIApp:
-    return render("login.html", user=None, problem="")
+async def _show_login(request: Request) -> ASGIApp:
+    # A link on a page of somebody else would sign in somebody else, unseen.
+    site = request.headers.get("sec-fetch-site", "none")
+    is_own = site in {"none", "same-origin"}
+    return render("login.html", user=None, problem="", at_once=is_own)
 
 
 def _sign_in_with(sign_in: SignIn) -> Endpoint:
@@ -119,7 +122,7 @@ def _sign_in_with(sign_in: SignIn) -> Endpoint:
             secret = sign_in.redeem(code)
         except UnauthorizedError as error:
             problem = f"{error}. Run `createos-mcp platform open` again."
-            return render("login.html", status=403, user=None, problem=problem)
+            return render("login.html", status=403, user=None, problem=problem, at_once=True)
         # A project's ID and nothing else: no link leads from here to another site.
         response = go_to(f"/projects/{project_id}" if _ID.fullmatch(project_id) else "/")
         response.set_cookie(

@@ -12,9 +12,9 @@ from createos_mcp.platform.errors import UnauthorizedError
 CODE_VALID_S = 120.0
 SESSION_VALID_S = 12 * 3600.0
 
-MAX_CODES = 100
-MAX_SESSIONS = 1000
-"""The oldest make room."""
+MAX_CODES = 10
+MAX_SESSIONS = 50
+"""Of one user; the oldest make room, and nobody else's."""
 
 _BYTES = 32
 
@@ -46,7 +46,7 @@ class SignIn:
         code = secrets.token_urlsafe(_BYTES)
         until = self._clock() + CODE_VALID_S
         _keep(self._codes, code, Session(user_id=user_id, key_hash=key_hash, until=until))
-        _make_room(self._codes, MAX_CODES)
+        _make_room(self._codes, user_id, MAX_CODES)
         return code
 
     def redeem(self, code: str) -> str:
@@ -62,7 +62,7 @@ class SignIn:
         until = self._clock() + SESSION_VALID_S
         opened = Session(user_id=found.user_id, key_hash=found.key_hash, until=until)
         _keep(self._sessions, secret, opened)
-        _make_room(self._sessions, MAX_SESSIONS)
+        _make_room(self._sessions, found.user_id, MAX_SESSIONS)
         return secret
 
     def find(self, secret: str) -> Session | None:
@@ -84,9 +84,10 @@ def _keep(held: OrderedDict[str, Session], secret: str, session: Session) -> Non
     held[_hash(secret)] = session
 
 
-def _make_room(held: OrderedDict[str, Session], most: int) -> None:
-    while len(held) > most:
-        held.popitem(last=False)
+def _make_room(held: OrderedDict[str, Session], user_id: str, most: int) -> None:
+    own = [key for key, session in held.items() if session.user_id == user_id]
+    for key in own[: max(0, len(own) - most)]:
+        del held[key]
 
 
 def _hash(secret: str) -> str:

@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 import anyio
 
 from createos_mcp.platform.background import Background, Work
+from createos_mcp.platform.errors import Refusal
 
 Seen = TypeVar("Seen")
 
@@ -30,6 +31,9 @@ class _Watch(Generic[Seen]):
                     self._seen = seen
                     self._tell()
                 await anyio.sleep(self._interval_s)
+        except Refusal:
+            # What was watched has been deleted, or its owner has lost access.
+            return
         finally:
             self.work = None
             self._tell()

@@ -8,10 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Self, TypeAlias
 
 from createos_mcp.contract.terminal_lines import last_state
-from createos_mcp.platform.sandbox.app_logs import MAX_BYTES, OLD_LOGS, files_of
+from createos_mcp.platform.sandbox.app_logs import (
+    MAX_BYTES,
+    OLD_LOGS,
+    STAMP_CHARACTERS,
+    files_of,
+)
 
 MAX_REPLICAS = 100
 
@@ -27,12 +32,20 @@ class PrintedLine:
     text: str
 
 
+Place: TypeAlias = tuple[int, str, int]
+"""A file as the system numbers it, the time of its first line, and how many bytes were read.
+
+The system gives the number of a file that is gone to the next one, so that a number alone would
+take a new file for the old one.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class LogCursor:
     """How far each replica's log was read."""
 
-    places: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    """By replica: the file as the system numbers it, whatever its name is by now, and bytes."""
+    places: Mapping[str, Place] = field(default_factory=dict)
+    """By replica."""
 
     def to_text(self) -> str:
         """The cursor for whoever follows the log."""
@@ -47,7 +60,10 @@ class LogCursor:
             ValueError: It wrote no such text.
         """
         padded = text + "=" * (-len(text) % 4)
-        places = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        try:
+            places = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        except RecursionError as error:
+            raise ValueError(text) from error
         if not isinstance(places, dict) or len(places) > MAX_REPLICAS:
             raise ValueError(text)
         return cls({str(replica): _place(place) for replica, place in places.items()})
@@ -76,23 +92,20 @@ def _read(
     return [*heapq.merge(*found, key=lambda line: line.at)], LogCursor(places)
 
 
-def _read_one(
-    file: Path, place: tuple[int, int] | None, *, from_end: bool
-) -> tuple[bytes, tuple[int, int]]:
+def _read_one(file: Path, place: Place | None, *, from_end: bool) -> tuple[bytes, Place]:
     """Whole lines of a replica's files, oldest first, from a place on, and the place reached."""
     with ExitStack() as files:
         generations = _open_generations(file, files)
-        inodes = [_inode(opened) for opened in generations]
-        known = place is not None and place[0] in inodes
-        start, offset = (inodes.index(place[0]), place[1]) if place and known else (0, 0)
+        known = [_identity(opened) for opened in generations]
+        start, offset = _find(generations, known, place)
         if from_end:
             start, offset = _near_end(generations)
-        text, reached = b"", (inodes[start], offset) if inodes else (0, 0)
-        for opened, inode in zip(generations[start:], inodes[start:], strict=True):
+        text, reached = b"", (*known[start], offset) if known else (0, "", 0)
+        for opened, (inode, first) in zip(generations[start:], known[start:], strict=True):
             opened.seek(offset)
             piece = opened.read(MAX_BYTES - len(text))
             whole = piece[: piece.rfind(b"\n") + 1]
-            text, reached, offset = text + whole, (inode, offset + len(whole)), 0
+            text, reached, offset = text + whole, (inode, first, offset + len(whole)), 0
             if len(text) + len(piece) - len(whole) >= MAX_BYTES:
                 break
     return text, reached
@@ -109,6 +122,27 @@ def _open_generations(file: Path, files: ExitStack) -> Sequence[IO[bytes]]:
             opened = files.enter_context(path.open("rb"))
             found.setdefault(_inode(opened), opened)
     return [*reversed(found.values())]
+
+
+def _find(
+    generations: Sequence[IO[bytes]], known: Sequence[tuple[int, str]], place: Place | None
+) -> tuple[int, int]:
+    """Where reading goes on: in the file of a place, or at the beginning of all there is.
+
+    A file that was empty when it was read has got its first line since.
+    """
+    for index, (inode, first) in enumerate(known):
+        if place is None or place[0] != inode or place[1] not in {first, ""}:
+            continue
+        if place[2] <= os.fstat(generations[index].fileno()).st_size:
+            return index, place[2]
+    return 0, 0
+
+
+def _identity(opened: IO[bytes]) -> tuple[int, str]:
+    opened.seek(0)
+    first = opened.read(STAMP_CHARACTERS).decode(errors="replace")
+    return _inode(opened), first if len(first) == STAMP_CHARACTERS else ""
 
 
 def _inode(opened: IO[bytes]) -> int:
@@ -136,8 +170,18 @@ def _lines(text: bytes, replica: str) -> Iterator[PrintedLine]:
             yield PrintedLine(at=at, replica=replica, text=last_state(printed))
 
 
-def _place(place: object) -> tuple[int, int]:
+def _place(place: object) -> Place:
     match place:
-        case [int(inode), int(offset)] if offset >= 0:
-            return inode, offset
+        case [int(inode), str(first), int(offset)] if offset >= 0:
+            return inode, first, offset
     raise ValueError(place)
+
+
+def ends_of(directory: Path) -> list[tuple[str, int, int]]:
+    """Where each replica's log ends: equal as long as nothing was printed."""
+    found = []
+    for file in files_of(directory):
+        with suppress(FileNotFoundError):
+            status = file.stat()
+            found.append((str(file), status.st_ino, status.st_size))
+    return found

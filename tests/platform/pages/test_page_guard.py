@@ -150,3 +150,16 @@ async def test_each_user_sees_their_own(tmp_path: Path) -> None:
             await alice.send(f"{place}/delete", status=404, typed="mine-alone")
             await alice.send(f"{place}/environments/{environment['id']}/stop", status=404)
             assert "mine-alone" in await owner.page("/")
+
+
+@pytest.mark.parametrize(
+    ("site", "shown"),
+    [(None, "at once"), ("none", "at once"), ("same-site", "by hand"), ("cross-site", "by hand")],
+)
+async def test_a_link_that_another_site_opened_signs_in_by_hand_alone(
+    site: str | None, shown: str, tmp_path: Path
+) -> None:
+    async with running_platform(tmp_path) as api, visitor(api) as someone:
+        headers = {} if site is None else {"sec-fetch-site": site}
+        answer = await someone.client.get("/login", headers=headers)
+    assert f'data-login="{shown}"' in answer.text

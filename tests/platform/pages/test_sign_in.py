@@ -69,3 +69,11 @@ def test_codes_that_nobody_uses_make_room() -> None:
     assert sign_in.redeem(last)
     with pytest.raises(UnauthorizedError):
         sign_in.redeem(first)
+
+
+def test_no_user_takes_the_room_of_another() -> None:
+    sign_in = SignIn()
+    hers = sign_in.issue("her", "key")
+    for _ in range(MAX_CODES + 1):
+        sign_in.issue("me", "key")
+    assert sign_in.redeem(hers)

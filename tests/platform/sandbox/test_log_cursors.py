@@ -73,6 +73,20 @@ def test_no_line_is_lost_or_read_twice_over_rotations(
     assert seen == written
 
 
+def test_a_new_log_under_the_number_of_an_old_one_is_read_from_its_beginning(
+    tmp_path: Path,
+) -> None:
+    """As after a deployment: the system gives a file the number of one that is gone."""
+    file = tmp_path / "1.log"
+    file.write_text("2026-01-01T00:00:00.000Z old\n")
+    _, cursor = read_end(tmp_path, 10)
+    (stamp,) = cursor.places.values()
+    file.write_text("2026-01-02T00:00:00.000Z new\n2026-01-02T00:00:01.000Z newer\n")
+
+    assert file.stat().st_ino == stamp[0]
+    assert texts(tmp_path, cursor)[0] == ["new", "newer"]
+
+
 def test_the_end_of_a_long_log_begins_with_a_whole_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -68,5 +68,5 @@ const login = document.querySelector("[data-login]");
 if (login && location.hash.length > 1) {
   login.code.value = location.hash.slice(1);
   history.replaceState(null, "", location.pathname);
-  login.requestSubmit();
+  if (login.dataset.login === "at once") login.requestSubmit();
 }
