@@ -3,6 +3,7 @@
 * PlatformError
   x Refusal                     becomes a failure answer of the API, with its status
     + InvalidRequestError       400
+    + UserNameError             400
     + UnauthorizedError         401
     + TransferTokenError        401
     + ForbiddenError            403
@@ -21,7 +22,6 @@
     + EngineMissingError        422
   x EngineRefusedError          a container engine said no
   x EngineAwayError             a container engine does not answer
-  x UserNameError               a user cannot be called that
   x RegistryNameError           a registry of images is no host name
   x GitFailedError              git did not do what it was asked
   x ArchiveError                a backup of the platform cannot be written or opened
@@ -214,12 +214,14 @@ class EngineAwayError(PlatformError):
         super().__init__(f"the container engine at {host} does not answer ({reason})")
 
 
-class UserNameError(PlatformError):
+class UserNameError(Refusal):
     """A user's name is of a form that is not allowed."""
+
+    status = 400
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"invalid user name {name!r}: use 1-48 letters, digits, dots, underscores or hyphens"
+            f"Invalid user name {name!r}: use 1-48 letters, digits, dots, underscores or hyphens."
         )
 
 

@@ -1,18 +1,14 @@
 """Users of a platform, added and listed by the owner of its files, whether it runs or not."""
 
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-from createos_mcp.platform.api.auth import FIRST_KEY, ensure_first_key, hash_of, new_key
-from createos_mcp.platform.errors import UserNameError
+from createos_mcp.platform.api.auth import add_account, check_user_name, ensure_first_key
 from createos_mcp.platform.models import User
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.store.accounts import Accounts
 from createos_mcp.platform.store.database import open_database
-
-_NAME = re.compile(r"[a-zA-Z0-9._-]{1,48}")
 
 
 async def add_user(data_dir: DataDir, name: str) -> tuple[User, str]:
@@ -25,15 +21,10 @@ async def add_user(data_dir: DataDir, name: str) -> tuple[User, str]:
         UserNameError: The name is empty, too long, or holds other characters.
         NameTakenError: Another user has it.
     """
-    if not _NAME.fullmatch(name):
-        raise UserNameError(name)
-    key = new_key()
+    check_user_name(name)
     async with _open_accounts(data_dir) as accounts:
         await ensure_first_key(accounts, data_dir.key_file)
-        user = await accounts.add_user(
-            name=name, email=f"{name}@localhost", key_name=FIRST_KEY, secret_hash=hash_of(key)
-        )
-    return user, key
+        return await add_account(accounts, name)
 
 
 async def list_users(data_dir: DataDir) -> list[User]:

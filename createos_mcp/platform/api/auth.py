@@ -2,11 +2,12 @@
 
 import hashlib
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-from createos_mcp.platform.errors import UnauthorizedError
+from createos_mcp.platform.errors import UnauthorizedError, UserNameError
 from createos_mcp.platform.models import User
 from createos_mcp.platform.store.accounts import Accounts
 
@@ -18,6 +19,8 @@ KEY_BYTES = 32
 FIRST_USER = "local"
 FIRST_USER_EMAIL = "local@localhost"
 FIRST_KEY = "first-key"
+
+_USER_NAME = re.compile(r"[a-zA-Z0-9._-]{1,48}")
 
 
 def new_key() -> str:
@@ -62,6 +65,31 @@ async def ensure_first_key(accounts: Accounts, key_file: Path) -> None:
         secret_hash=hash_of(key),
     )
     _write_for_owner(key_file, key + "\n")
+
+
+def check_user_name(name: str) -> None:
+    """Refuse what cannot name a user.
+
+    Raises:
+        UserNameError: The name is empty, too long, or holds other characters.
+    """
+    if not _USER_NAME.fullmatch(name):
+        raise UserNameError(name)
+
+
+async def add_account(accounts: Accounts, name: str) -> tuple[User, str]:
+    """Make a user, and a key of theirs that is returned here and never again.
+
+    Raises:
+        UserNameError: The name is empty, too long, or holds other characters.
+        NameTakenError: Another user has it.
+    """
+    check_user_name(name)
+    key = new_key()
+    user = await accounts.add_user(
+        name=name, email=f"{name}@localhost", key_name=FIRST_KEY, secret_hash=hash_of(key)
+    )
+    return user, key
 
 
 def _write_for_owner(file: Path, text: str) -> None:

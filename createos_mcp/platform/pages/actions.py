@@ -8,6 +8,7 @@ from starlette.datastructures import FormData
 from starlette.types import ASGIApp
 
 from createos_mcp.contract.values import Json, Schema
+from createos_mcp.platform.deploy.commits import LOCAL_INSTALLATION
 from createos_mcp.platform.errors import InvalidRequestError
 from createos_mcp.platform.pages.visits import Page, PageRoute, Visit, go_to
 
@@ -155,6 +156,12 @@ ACTIONS = (
         path="/templates/{template_id}/buy",
         operation="BuyProjectTemplate",
         lands="/templates",
+    ),
+    Action(
+        path="/templates/purchases/{purchase_id}/deploy",
+        operation="DeployProjectTemplateViaGithub",
+        lands="/",
+        fixed={"installationId": int(LOCAL_INSTALLATION)},
     ),
 )
 

@@ -8,11 +8,12 @@ from anyio import to_thread
 from starlette.types import ASGIApp
 
 from createos_mcp.contract.values import Json
+from createos_mcp.platform.api.auth import add_account
 from createos_mcp.platform.api.status_page import build_status_page
 from createos_mcp.platform.deploy.commits import LOCAL_INSTALLATION
 from createos_mcp.platform.errors import ForbiddenError, NotFoundError
 from createos_mcp.platform.pages.project_pages import read_projects
-from createos_mcp.platform.pages.visits import PageRoute, Visit
+from createos_mcp.platform.pages.visits import PageRoute, Visit, go_to
 from createos_mcp.platform.sandbox.detection import MEASURES
 
 LOG_BYTES = 64 * 1024
@@ -68,12 +69,18 @@ async def show_git(visit: Visit) -> ASGIApp:
 
 
 async def show_templates(visit: Visit) -> ASGIApp:
-    """What can be taken as a start, and the user's own templates."""
+    """What can be taken as a start, what was taken, and the user's own templates."""
     return visit.show(
         "templates.html",
+        taken=(await visit.perform("ListProjectTemplatePurchases", limit=20))["purchases"],
         offered=(await visit.perform("ListPublishedProjectTemplates", limit=20))["templates"],
         own=(await visit.perform("ListMyProjectTemplates", limit=20))["templates"],
     )
+
+
+async def download_template(visit: Visit) -> ASGIApp:
+    """The files of a template that was taken."""
+    return go_to((await visit.perform("DownloadProjectTemplate", **visit.place))["downloadUri"])
 
 
 async def show_platform(visit: Visit) -> ASGIApp:
@@ -82,8 +89,30 @@ async def show_platform(visit: Visit) -> ASGIApp:
     Raises:
         ForbiddenError: The user is not the owner of the machine.
     """
+    return await _show_platform(visit)
+
+
+async def add_user(visit: Visit) -> ASGIApp:
+    """Let another user in, and show their key on this one page.
+
+    Raises:
+        ForbiddenError: The user is not the owner of the machine.
+        Refusal: The name is taken, or of a form that is not allowed.
+    """
+    _check_owner(visit)
+    form = await visit.form()
+    accounts = visit.performer.services.store.accounts
+    user, key = await add_account(accounts, str(form.get("name", "")).strip())
+    return await _show_platform(visit, added=user, key=key)
+
+
+def _check_owner(visit: Visit) -> None:
     if not visit.is_owner:
         raise ForbiddenError("Only the owner of the machine can see this page.")
+
+
+async def _show_platform(visit: Visit, **added: Json) -> ASGIApp:
+    _check_owner(visit)
     services = visit.performer.services
     root = services.config.data_dir.root
     page = await build_status_page(visit.user, services)
@@ -100,6 +129,7 @@ async def show_platform(visit: Visit) -> ASGIApp:
         gateway_port=services.gateway_port,
         users=await services.store.accounts.users(),
         log=await to_thread.run_sync(_read_own_log, services.config.data_dir.log_file),
+        **added,
     )
 
 
@@ -116,6 +146,8 @@ PAGES: tuple[PageRoute, ...] = (
     PageRoute("/services", show_services),
     PageRoute("/git", show_git),
     PageRoute("/templates", show_templates),
+    PageRoute("/templates/purchases/{purchase_id}/download", download_template),
     PageRoute("/platform", show_platform),
+    PageRoute("/platform/users", add_user, "POST"),
     PageRoute("/account/keys", create_key, "POST"),
 )

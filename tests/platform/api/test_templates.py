@@ -7,48 +7,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from createos_mcp.contract.values import Json
 from createos_mcp.platform.errors import InvalidRequestError, WrongStateError
 from createos_mcp.platform.marketplace import add_credits, list_for_review, review
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.states import TemplateStatus
-from tests.platform.platforms import Api, another_user, read_page, running_platform
-
-PAGE = {"index.html": "<title>offered</title>"}
-TEXT = (
-    "A sentence that is long enough for the platform, which asks for a hundred characters of it. "
-    * 2
-)
-ROOT = "/v1/project-templates"
-
-
-def draft(project_id: str, environment_id: str, **changes: Json) -> Json:
-    return {
-        "name": "A page to begin with",
-        "description": TEXT,
-        "overview": TEXT,
-        "useCases": TEXT,
-        "imageUri": "page.png",
-        "categories": ["web", "static"],
-        "amount": 12.35,
-        "projectId": project_id,
-        "environmentId": environment_id,
-        "projectConfiguration": {"useBuildAI": True},
-        "environmentConfiguration": {"runEnvs": {}},
-        "buildResources": {},
-        "deploymentResources": {},
-        **changes,
-    }
-
-
-async def offer(api: Api, **changes: Json) -> str:
-    """A draft of a project that serves a page."""
-    deployment = await api.deploy(PAGE)
-    environment = await api.environment(deployment["projectId"])
-    body = draft(deployment["projectId"], environment["id"], **changes)
-    status, made = await api.request("POST", ROOT, json=body)
-    assert status == 201, made
-    return str(made["id"])
+from tests.platform.platforms import another_user, read_page, running_platform
+from tests.platform.template_drafts import PAGE, ROOT, TEXT, draft, offer
 
 
 async def test_a_template_goes_from_draft_over_review_to_its_buyer(tmp_path: Path) -> None:

@@ -1,17 +1,30 @@
 """The pages by what they show and what their forms do, without a browser."""
 
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from createos_mcp.contract.confirmation_codes import ConfirmationCodes
 from createos_mcp.contract.values import Json
+from createos_mcp.platform.marketplace import review
+from createos_mcp.platform.paths import DataDir
 from tests.eventually import eventually
 from tests.platform.pages.visitors import Visitor, visitor, words
-from tests.platform.platforms import ANSWERING, Api, read_page, running_platform, zip_of
+from tests.platform.platforms import (
+    ANSWERING,
+    Api,
+    another_user,
+    read_page,
+    running_platform,
+    zip_of,
+)
+from tests.platform.template_drafts import offer
 
 HOSTILE = """<script>alert(1)</script>"'&{{ 7*7 }}\x1b[31m"""
 SECRET = "correct-horse-battery-staple"  # noqa: S105 - of nothing
@@ -309,3 +322,36 @@ async def test_a_page_is_light(path: str, most: int, tmp_path: Path) -> None:
         sizes = [len((await someone.client.get(part)).content) for part in parts]
     assert sum(sizes) <= most
     assert len(parts) <= 5
+
+
+async def test_the_owner_lets_another_user_in_and_nobody_else_does(tmp_path: Path) -> None:
+    async with running_platform(tmp_path) as api, visitor(api) as owner:
+        added = await owner.send("/platform/users", status=200, name="alice")
+        (key,) = re.findall(r"skp_[\w-]+", added.text)
+        assert "skp_" not in await owner.page("/platform")
+        taken = await owner.send("/platform/users", status=409, name="alice")
+        assert "taken" in words(taken.text)
+        refused = await owner.send("/platform/users", status=400, name="al ice")
+        assert "letters, digits" in words(refused.text)
+        client = httpx2.AsyncClient(
+            transport=api.transport, base_url=api.client.base_url, headers={"x-api-key": key}
+        )
+        async with client, visitor(replace(api, client=client)) as alice:
+            await alice.send("/platform/users", status=403, name="bob")
+            assert "alice" in words(await alice.page("/account"))
+
+
+async def test_a_template_is_taken_deployed_and_downloaded(tmp_path: Path) -> None:
+    async with running_platform(tmp_path) as api:
+        template_id = await offer(api, amount=0)
+        await api.request("PUT", f"/v1/project-templates/{template_id}/send-for-review")
+        await review(DataDir(tmp_path), template_id, None)
+        async with another_user(api) as alice, visitor(alice) as someone:
+            await someone.send(f"/templates/{template_id}/buy")
+            page = await someone.page("/templates")
+            (purchase,) = set(re.findall(r"purchases/([\w-]+)/deploy", page))
+            await someone.send(f"/templates/purchases/{purchase}/deploy")
+            shown = await eventually(lambda: someone.page("/"), lambda page: "live" in words(page))
+            assert "127.0.0.1:" in shown
+            files = await someone.client.get(f"/templates/purchases/{purchase}/download")
+            assert (files.status_code, "/downloads/" in files.headers["location"]) == (303, True)
