@@ -169,7 +169,7 @@ async def rotate_binding(request: ApiRequest) -> Json:
     environment = await request.services.store.environments.get(bound.binding.environment_id)
     restarts = environment is not None and await _restart(request, environment)
     if not restarts:
-        await request.services.managed.bindings.drop_unbound()
+        await request.services.managed.bindings.drop_former(service, bound.binding.environment_id)
     return "The password was changed" + ("; the app starts again with it." if restarts else ".")
 
 

@@ -32,7 +32,7 @@ class Bindings:
         return binding
 
     async def renew(self, service: Service, binding: Binding) -> None:
-        """Give a binding a new role; the former one works until it is dropped.
+        """Give a binding a new role; the former one works while an app that began with it runs.
 
         Raises:
             ServiceFailedError: The service does not make a role; the binding is as it was.
@@ -46,15 +46,14 @@ class Bindings:
         await self._rows.unbind(binding.id)
         await self.drop_unbound()
 
-    async def drop_unbound(self, *, but: str | None = None) -> None:
-        """Drop the roles of bindings that are gone, where their service is awake.
+    async def drop_former(self, service: Service, environment_id: str) -> None:
+        """Drop what was renewed, also where an app began with it."""
+        await self._rows.release_roles(service.id, environment_id)
+        await self.drop_unbound()
 
-        Args:
-            but: A role that may be in use for a moment.
-        """
+    async def drop_unbound(self) -> None:
+        """Drop the roles that nothing needs any more, where their service is awake."""
         for service_id, role in await self._rows.unbound_roles():
-            if role == but:
-                continue
             try:
                 service = await self._rows.get(service_id)
                 if not self._host.is_running(service_id):

@@ -287,9 +287,15 @@ class ServiceRows:
         await self._database.run("remove_binding", id=binding_id)
 
     async def unbound_roles(self) -> list[tuple[str, str]]:
-        """Service and role of bindings that are gone."""
+        """Service and role of bindings that are gone or renewed, where no app began with it."""
         rows = await self._database.read("unbound_roles")
         return [(row["service_id"], row["role"]) for row in rows]
+
+    async def release_roles(self, service_id: str, environment_id: str) -> None:
+        """Record that an environment goes on with none of its former roles."""
+        await self._database.run(
+            "release_roles", service_id=service_id, environment_id=environment_id
+        )
 
     async def forget_role(self, service_id: str, role: str) -> None:
         """Record that a role is gone from its service."""

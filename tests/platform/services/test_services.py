@@ -105,7 +105,11 @@ async def test_a_binding_that_goes_takes_its_role_and_open_connections_with_it(
         assert await page_of(api, other, "/add/bread") == "milk,bread"
 
 
-async def test_a_new_password_is_in_use_without_a_request_lost(tmp_path: Path) -> None:
+async def test_a_new_password_is_in_use_without_a_request_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often the platform looks for roles to drop."""
+    monkeypatch.setattr("createos_mcp.platform.services.upkeep.POLL_S", 0.01)
     async with running_platform(tmp_path / "data") as api:
         service_id = await create_service(api)
         deployed = await deploy_bound(api, TODO_APP, service_id, "todo-app")
@@ -120,6 +124,13 @@ async def test_a_new_password_is_in_use_without_a_request_lost(tmp_path: Path) -
         )
         assert roles(tmp_path / "data") != before
         assert "Error" not in await page_of(api, deployed)
+        await eventually(lambda: unbound_roles(tmp_path / "data"), lambda left: not left)
+
+
+async def unbound_roles(data_dir: Path) -> list[str]:
+    """The roles that are still to be dropped."""
+    with sqlite3.connect(data_dir / "platform.db") as database:
+        return [row[0] for row in database.execute("select role from unbound_roles")]
 
 
 def roles(data_dir: Path) -> list[str]:

@@ -73,7 +73,16 @@ UPDATE service_bindings SET role = :role, secret = :secret WHERE id = :id;
 DELETE FROM service_bindings WHERE id = :id;
 
 -- unbound_roles --
-SELECT * FROM unbound_roles;
+SELECT service_id, role FROM unbound_roles
+WHERE NOT EXISTS (
+    SELECT 1 FROM replica_sets
+    WHERE replica_sets.environment_id = unbound_roles.environment_id
+    AND replica_sets.created_at <= unbound_roles.newest_set
+);
+
+-- release_roles --
+UPDATE unbound_roles SET environment_id = NULL
+WHERE service_id = :service_id AND environment_id = :environment_id;
 
 -- forget_unbound_role --
 DELETE FROM unbound_roles WHERE service_id = :service_id AND role = :role;
