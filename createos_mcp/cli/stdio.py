@@ -20,6 +20,7 @@ from createos_mcp.client.target import ApiTarget, Credentials, Locate, known_tar
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.confirmation_codes import ConfirmationCodes
 from createos_mcp.contract.errors import KeyUnfilledError, NoPlatformHereError
+from createos_mcp.contract.event_loop import LOOP_OPTIONS
 from createos_mcp.server.server import CreateosServer, build_server
 from createos_mcp.server.stdio_transport import stdio_streams
 from createos_mcp.server.toolsets import offered
@@ -33,7 +34,7 @@ def serve_stdio(invocation: Invocation) -> int:
 
     SIGINT and SIGTERM end the process at once, with 130 and 143.
     """
-    anyio.run(_serve_client, invocation)
+    anyio.run(_serve_client, invocation, backend_options=LOOP_OPTIONS)
     return 0
 
 

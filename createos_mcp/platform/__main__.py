@@ -9,6 +9,7 @@ from pathlib import Path
 
 import anyio
 
+from createos_mcp.contract.event_loop import LOOP_OPTIONS
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.errors import StartupError
 from createos_mcp.platform.service import serve_platform
@@ -31,7 +32,7 @@ def main() -> int:
     go_before_apps()
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, stream=sys.stderr)
     try:
-        anyio.run(serve_platform, config, dict(os.environ))
+        anyio.run(serve_platform, config, dict(os.environ), backend_options=LOOP_OPTIONS)
     except StartupError as error:
         sys.stderr.write(f"{error}\n")
         return 1

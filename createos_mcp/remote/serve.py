@@ -7,6 +7,7 @@ import anyio
 import uvicorn
 
 from createos_mcp.client.target import ApiTarget, Credentials, Locate, known_target
+from createos_mcp.contract.event_loop import LOOP_OPTIONS
 from createos_mcp.contract.request_heads import StrictHeadProtocol
 from createos_mcp.remote.access_log import log_json
 from createos_mcp.remote.app import SSE_PATH, STREAMABLE_PATH
@@ -37,7 +38,7 @@ def serve_http(
     locate = locate_own if settings.serve_share_key else _locate_for_callers(settings)
     log_json(settings.log_level)
     with exported(settings.serve_otlp_endpoint):
-        return anyio.run(_run_server, settings, locate, extend)
+        return anyio.run(_run_server, settings, locate, extend, backend_options=LOOP_OPTIONS)
 
 
 def _locate_for_callers(settings: Settings) -> Locate:
