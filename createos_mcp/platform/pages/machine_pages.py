@@ -78,7 +78,7 @@ async def show_templates(visit: Visit) -> ASGIApp:
     )
 
 
-async def download_template(visit: Visit) -> ASGIApp:
+async def fetch_template(visit: Visit) -> ASGIApp:
     """The files of a template that was taken."""
     return go_to((await visit.perform("DownloadProjectTemplate", **visit.place))["downloadUri"])
 
@@ -89,11 +89,12 @@ async def show_platform(visit: Visit) -> ASGIApp:
     Raises:
         ForbiddenError: The user is not the owner of the machine.
     """
-    return await _show_platform(visit)
+    _check_owner(visit)
+    return await _tell_platform(visit)
 
 
-async def add_user(visit: Visit) -> ASGIApp:
-    """Let another user in, and show their key on this one page.
+async def let_user_in(visit: Visit) -> ASGIApp:
+    """Add another user, and show their key on this one page.
 
     Raises:
         ForbiddenError: The user is not the owner of the machine.
@@ -103,7 +104,7 @@ async def add_user(visit: Visit) -> ASGIApp:
     form = await visit.form()
     accounts = visit.performer.services.store.accounts
     user, key = await add_account(accounts, str(form.get("name", "")).strip())
-    return await _show_platform(visit, added=user, key=key)
+    return await _tell_platform(visit, added=user, key=key)
 
 
 def _check_owner(visit: Visit) -> None:
@@ -111,8 +112,7 @@ def _check_owner(visit: Visit) -> None:
         raise ForbiddenError("Only the owner of the machine can see this page.")
 
 
-async def _show_platform(visit: Visit, **added: Json) -> ASGIApp:
-    _check_owner(visit)
+async def _tell_platform(visit: Visit, **added: Json) -> ASGIApp:
     services = visit.performer.services
     root = services.config.data_dir.root
     page = await build_status_page(visit.user, services)
@@ -146,8 +146,8 @@ PAGES: tuple[PageRoute, ...] = (
     PageRoute("/services", show_services),
     PageRoute("/git", show_git),
     PageRoute("/templates", show_templates),
-    PageRoute("/templates/purchases/{purchase_id}/download", download_template),
+    PageRoute("/templates/purchases/{purchase_id}/download", fetch_template),
     PageRoute("/platform", show_platform),
-    PageRoute("/platform/users", add_user, "POST"),
+    PageRoute("/platform/users", let_user_in, "POST"),
     PageRoute("/account/keys", create_key, "POST"),
 )
