@@ -14,9 +14,9 @@ import anyio
 import httpx2
 
 from createos_mcp.client.http import (
-    MAX_REDIRECTS,
     HttpResponse,
     Timeouts,
+    follow_redirects,
     send_request,
     translated,
 )
@@ -30,7 +30,6 @@ from createos_mcp.contract.errors import (
     ConnectionLostError,
     InvalidArgumentsError,
     TimedOutError,
-    UnreadableResponseError,
 )
 from createos_mcp.contract.http import Endpoint, Request, Stream
 from createos_mcp.contract.operations import Problem
@@ -43,7 +42,6 @@ _REPEATABLE_STATUSES = frozenset({429, 502, 503, 504})
 _JSON = {"Content-Type": "application/json"}
 _OWN_HEADERS = {"User-Agent": f"createos-mcp/{version('createos-mcp')}"}
 _PLAIN_HEADERS = {**_OWN_HEADERS, "Accept": "*/*", "Accept-Encoding": "gzip, deflate"}
-_REDIRECTS = range(300, 400)
 
 _LARGE_BODY_BYTES = 1_000_000
 """From here on the platform is given the time of an upload."""
@@ -268,16 +266,15 @@ class Backend:
         """
         document = {} if call.document is None else _JSON
         headers = {**_PLAIN_HEADERS, **credentials.headers(), **document}
-        method, url = call.request.method, _url(base_url, call.request)
+        method = call.request.method
+
+        async def send(url: str) -> HttpResponse:
+            return await pooled.fetch(
+                method, url, headers=headers, content=call.document, limits=call.limits
+            )
+
         with translated(call.limits, base_url):
-            for _ in range(MAX_REDIRECTS + 1):
-                answer = await pooled.fetch(
-                    method, url, headers=headers, content=call.document, limits=call.limits
-                )
-                if answer.status not in _REDIRECTS:
-                    return answer
-                url = _followed(method, url, answer.headers.get("location", ""), answer.status)
-        raise UnreadableResponseError(answer.status, "too many redirects")
+            return await follow_redirects(method, _url(base_url, call.request), send)
 
     async def _exchange(self, call: _Attempted, target: ApiTarget) -> Json:
         credentials = target.credentials if call.credentials is None else call.credentials
@@ -296,20 +293,6 @@ class Backend:
             )
             answer = await send_request(self._client, request, call.limits.answer_bytes)
         return _read_attempt(call.endpoint, answer, credentials)
-
-
-def _followed(method: str, url: str, place: str, status: int) -> str:
-    """Where a redirect leads, within the origin: credentials never leave it."""
-    here = httpx2.URL(url)
-    try:
-        there = here.join(place) if place else None
-    except (httpx2.InvalidURL, ValueError):
-        there = None
-    if there is not None and method == "GET" and there.origin == here.origin:
-        return str(there)
-    named = there.host if there is not None else "nowhere"
-    reason = f"a redirect to {named}, which is not followed; the API URL may be wrong"
-    raise UnreadableResponseError(status, reason)
 
 
 def _encode(document: Json | None) -> bytes | None:

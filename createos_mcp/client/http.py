@@ -1,6 +1,6 @@
 """One HTTP exchange: a request out, a bounded answer in, no exception of httpx2 beyond here."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -16,7 +16,8 @@ from createos_mcp.contract.errors import (
 )
 
 # The API moves behind one host name at most; more is a circle.
-MAX_REDIRECTS = 3
+_MAX_REDIRECTS = 3
+_REDIRECTS = range(300, 400)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,43 +56,70 @@ async def send_request(
 ) -> HttpResponse:
     """Send a request and read its answer; the caller's cancellation closes the connection.
 
+    Raises:
+        ResponseTooLargeError: The decoded body has more than `limit_bytes`.
+        UnreadableResponseError: The answer is a redirect that is not followed.
+    """
+    origin = str(request.url)
+
+    async def send(url: str) -> HttpResponse:
+        asked = request if url == origin else _moved(request, url)
+        return await _send_once(client, asked, limit_bytes)
+
+    return await follow_redirects(request.method, origin, send)
+
+
+async def follow_redirects(
+    method: str, url: str, send: Callable[[str], Awaitable[HttpResponse]]
+) -> HttpResponse:
+    """The answer at an address, or where it leads to.
+
     A redirect is followed only for GET and within the origin, so that credentials never leave it.
 
+    Args:
+        method: Of the request.
+        url: Its address.
+        send: Sends it to an address.
+
     Raises:
-        AnswerTooLargeError: The decoded body has more than `limit_bytes`.
-        UnreadableAnswerError: The answer is a redirect that is not followed.
+        UnreadableResponseError: The answer is a redirect that is not followed.
     """
-    for _ in range(MAX_REDIRECTS + 1):
-        answer, following = await _send_once(client, request, limit_bytes)
-        if following is None:
+    for _ in range(_MAX_REDIRECTS + 1):
+        answer = await send(url)
+        if answer.status not in _REDIRECTS:
             return answer
-        request = following
+        url = _following(method, url, answer)
     raise UnreadableResponseError(answer.status, "too many redirects")
+
+
+def _following(method: str, url: str, answer: HttpResponse) -> str:
+    here, place = httpx2.URL(url), answer.headers.get("location")
+    try:
+        there = here.join(place) if place else None
+    except (httpx2.InvalidURL, ValueError):
+        there = None
+    if there is not None and method == "GET" and there.origin == here.origin:
+        return str(there)
+    named = there.host if there is not None else "nowhere"
+    reason = f"a redirect to {named}, which is not followed; the API URL may be wrong"
+    raise UnreadableResponseError(answer.status, reason)
+
+
+def _moved(request: httpx2.Request, url: str) -> httpx2.Request:
+    return httpx2.Request(
+        request.method, url, headers=request.headers, extensions=request.extensions
+    )
 
 
 async def _send_once(
     client: httpx2.AsyncClient, request: httpx2.Request, limit_bytes: int
-) -> tuple[HttpResponse, httpx2.Request | None]:
+) -> HttpResponse:
     response = await client.send(request, stream=True, follow_redirects=False)
     try:
-        following = _following(request, response)
         content = await read_body(response, limit_bytes)
     finally:
         await response.aclose()
-    answer = HttpResponse(status=response.status_code, headers=response.headers, content=content)
-    return answer, following
-
-
-def _following(request: httpx2.Request, response: httpx2.Response) -> httpx2.Request | None:
-    """The request that a redirect leads to."""
-    if not response.is_redirect:
-        return None
-    following = response.next_request
-    if following is None or request.method != "GET" or following.url.origin != request.url.origin:
-        place = following.url.host if following else "nowhere"
-        reason = f"a redirect to {place}, which is not followed; the API URL may be wrong"
-        raise UnreadableResponseError(response.status_code, reason)
-    return following
+    return HttpResponse(status=response.status_code, headers=response.headers, content=content)
 
 
 async def read_body(response: httpx2.Response, limit_bytes: int) -> bytes:

@@ -26,6 +26,8 @@ KEEPALIVE_S = 5
 MAX_HEADER_BYTES = 64 * 1024
 """Some front ends send long policies."""
 
+_NOT_HTTP = "the response is not valid HTTP"
+
 _NOTHING_ADDED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 
@@ -103,7 +105,7 @@ class PooledTransport(httpx2.AsyncBaseTransport):
 
         Raises:
             ResponseTooLargeError: The decoded body is larger than the limit.
-            httpx2.TransportError: As httpx2's own transport would raise it.
+            httpx2.RequestError: As httpx2's own client would raise it.
         """
         await self._take_place(limits.pool_timeout_s)
         try:
@@ -260,13 +262,7 @@ def _translated() -> Iterator[None]:
         kind = next((k for k in type(error).__mro__ if k in _kinds()), None)
         if kind is None:
             raise
-        if kind is _unreadable():
-            raise httpx2.DecodingError("the response is not valid HTTP") from error
-        raise _kinds()[kind](str(error) or type(error).__name__) from error
-
-
-def _unreadable() -> type[BaseException]:
-    """What aiohttp raises for bytes that are no response, and repeats in its text."""
-    import aiohttp  # noqa: PLC0415 - nothing waits for it before the first request
-
-    return aiohttp.ClientResponseError
+        meant = _kinds()[kind]
+        # Of bytes that are no response, aiohttp's text repeats some.
+        text = _NOT_HTTP if meant is httpx2.DecodingError else str(error)
+        raise meant(text or type(error).__name__) from error
