@@ -47,8 +47,8 @@ PRIVATE_MARK = re.compile(
 MARK_BYTES = 64 * 1024
 """How far a file is looked through; keys stand at the beginning of theirs."""
 
-_CREDENTIAL_TYPES = {"service_account", "authorized_user", "external_account"}
-_KEY_KINDS = (".pem", ".asc", ".key")
+CREDENTIAL_TYPES = {"service_account", "authorized_user", "external_account"}
+KEY_KINDS = (".pem", ".asc", ".key")
 
 
 def is_secret_name(path: str) -> bool:
@@ -63,7 +63,7 @@ def is_secret(path: str, content: bytes) -> bool:
     if PRIVATE_MARK.search(head):
         return True
     if is_secret_name(path):
-        is_public = name.endswith(_KEY_KINDS) and any(mark in head for mark in PUBLIC_MARKS)
+        is_public = name.endswith(KEY_KINDS) and any(mark in head for mark in PUBLIC_MARKS)
         return not is_public
     tokens = TOKEN_FILES.get(name)
     if tokens is not None and tokens.search(head):
@@ -79,4 +79,4 @@ def _holds_credentials(content: bytes) -> bool:
         read: Json = json.loads(content)
     except (ValueError, RecursionError):
         return False
-    return isinstance(read, dict) and read.get("type") in _CREDENTIAL_TYPES
+    return isinstance(read, dict) and read.get("type") in CREDENTIAL_TYPES

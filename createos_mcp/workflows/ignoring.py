@@ -7,13 +7,11 @@ from typing import Literal, TypeAlias
 
 from pathspec import GitIgnoreSpec
 
-from createos_mcp.workflows.secret_files import is_secret_name
+from createos_mcp.contract.needless_files import DEPENDENCIES, RULE_FILES
+from createos_mcp.contract.secret_files import is_secret_name
 
 Verdict: TypeAlias = Literal["take", "ignore", "withhold"]
 """`withhold` is for secrets, which the user is told about."""
-
-RULE_FILES = (".gitignore", ".createosignore")
-"""Read in every directory, the later one wins."""
 
 DIRECTORY_MARK = "ps_d"
 """The group of pathspec's expressions that matches the slash after a directory."""
@@ -29,16 +27,6 @@ _CLASSES = {
 
 _SET = re.compile(r"\[[!^]?\]?(?:\[:\w+:\]|\\.|[^\]])*\]")
 _CLASS = re.compile(r"\[:(\w+):\]")
-
-DEPENDENCIES = GitIgnoreSpec.from_lines(
-    (
-        ".git", ".hg/", ".svn/", "node_modules/", ".venv/", "venv/", "__pycache__/", "*.pyc",
-        ".tox/", ".mypy_cache/", ".pytest_cache/", ".ruff_cache/", ".next/", ".nuxt/", ".turbo/",
-        ".cache/", "target/debug/", "target/release/", ".idea/", ".vscode/", ".DS_Store",
-        *RULE_FILES,
-    )
-)  # fmt: skip
-"""What the build makes anew, and what no app needs."""
 
 
 class IgnoreRules:

@@ -11,9 +11,9 @@ from typing import Literal, TypeAlias
 
 from createos_mcp.contract.errors import InvalidArgumentsError, LocalReadError
 from createos_mcp.contract.operations import Problem
+from createos_mcp.contract.secret_files import MARK_BYTES, is_secret
 from createos_mcp.contract.values import Json
 from createos_mcp.workflows.ignoring import IgnoreRules
-from createos_mcp.workflows.secret_files import MARK_BYTES, is_secret
 
 MAX_PLAIN_FILES = 100
 """How many files the API takes one by one."""

@@ -8,6 +8,7 @@ from starlette.responses import HTMLResponse
 
 from createos_mcp.contract.terminal_lines import last_state
 from createos_mcp.contract.values import Json
+from createos_mcp.platform.pages.drop_rules import drop_rules
 
 TONES: Mapping[str, str] = {
     "deployed": "ok",
@@ -99,6 +100,7 @@ _environment.filters |= {
     "short": short_id,
     "shown": last_state,
 }
+_environment.globals["drop_rules"] = drop_rules()
 
 
 def render_text(template: str, **values: Json) -> str:

@@ -171,17 +171,33 @@ def _requests_of(page: Page) -> list[Request]:
     return seen
 
 
+SECRETS = {
+    ".envrc": "export KEY=1",
+    ".npmrc": "//registry.example/:_authToken=x",
+    ".aws/credentials": "x",
+    "account.json": '{"type": "service_account", "private_key": "x"}',
+    "notes.txt": f"-----BEGIN PRIVATE KEY-----\n{'A' * 64}\n",
+}
+"""Told by their names, and by what they hold."""
+
+
 async def test_a_folder_is_dropped_and_secrets_in_it_stay_behind(tmp_path: Path) -> None:
     folder = tmp_path / "my site"
     (folder / "node_modules" / "x").mkdir(parents=True)
     (folder / "node_modules" / "x" / "index.js").write_text("x")
     (folder / "index.html").write_text("from a folder")
-    (folder / ".env").write_text("KEY=1")
+    (folder / ".gitignore").write_text("nothing")
+    (folder / ".env.example").write_text("KEY=")
+    (folder / "public.pem").write_text("-----BEGIN CERTIFICATE-----")
+    for name, text in SECRETS.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
     async with desk(tmp_path / "data") as here:
         page = await here.open("/new")
         await page.locator("[data-folder]").set_input_files(folder)
-        await expect(page.get_by_role("status").last).to_contain_text("1 files")
-        await expect(page.get_by_role("status").last).to_contain_text(".env")
+        await expect(page.get_by_role("status").last).to_contain_text("3 files")
+        for name in SECRETS:
+            await expect(page.get_by_role("status").last).to_contain_text(name)
         assert await page.get_by_label("Name").input_value() == "my-site"
         await page.get_by_role("button", name="Deploy").click()
         await expect(page.locator("#state")).to_contain_text("live", timeout=20_000)

@@ -1,7 +1,27 @@
 "use strict";
 // A folder as a zip (stored, not compressed), made here from what was dropped or chosen.
-const SKIPPED = /(^|\/)(\.git|node_modules|\.venv|venv|__pycache__|\.next|target|\.DS_Store)(\/|$)/;
-const SECRET = /(^|\/)(\.env(\.(?!example$|sample$)[^/]*)?|\.npmrc|\.pypirc|\.netrc|\.git-credentials|id_(rsa|ed25519|ecdsa)|[^/]*\.(pem|key|p12|pfx|jks)|terraform\.tfvars|[^/]*\.tfstate[^/]*)$|(^|\/)\.(aws|ssh|docker|kube)\//i;
+// The rules of the command line: createos_mcp/contract/secret_files.py and needless_files.py.
+const readRules = text => {
+  const given = JSON.parse(text), compile = ([source, flags]) => new RegExp(source, flags);
+  const patterns = list => list.map(([takes, source]) => [takes, new RegExp(source)]);
+  const matches = (list, path) => list.reduce((found, [takes, pattern]) => pattern.test(path) ? takes : found, false);
+  const needless = patterns(given.needless), secret = patterns(given.secret), privateKey = compile(given.privateKey);
+  const tokens = new Map(Object.entries(given.tokens).map(([name, token]) => [name, compile(token)]));
+  const holdsCredentials = async file => {
+    try { return given.credentialTypes.includes(JSON.parse(await file.text())?.type); } catch { return false; }
+  };
+  return {
+    isNeedless: path => matches(needless, path),
+    isSecret: async (path, file) => {
+      const head = new TextDecoder("latin1").decode(await file.slice(0, given.markBytes).arrayBuffer());
+      const name = path.split("/").pop().toLowerCase();
+      if (privateKey.test(head)) return true;
+      if (matches(secret, path.toLowerCase()))
+        return !(given.keyKinds.some(kind => name.endsWith(kind)) && given.publicMarks.some(mark => head.includes(mark)));
+      return Boolean(tokens.get(name)?.test(head)) || (name.endsWith(".json") && await holdsCredentials(file));
+    },
+  };
+};
 
 const TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
   for (let bit = 0; bit < 8; bit++) n = n & 1 ? (n >>> 1) ^ 0xedb88320 : n >>> 1;
@@ -37,17 +57,18 @@ const zip = async files => {
   return new Blob([...parts, ...central, end], { type: "application/zip" });
 };
 
-const walk = async (entry, into) => {
-  if (SKIPPED.test(entry.fullPath)) return;
+const walk = async (entry, rules, into) => {
+  const path = entry.fullPath.slice(1);
+  if (rules.isNeedless(entry.isFile ? path : `${path}/`)) return;
   if (entry.isFile) {
-    into.push([entry.fullPath.slice(1), await new Promise((done, fail) => entry.file(done, fail))]);
+    into.push([path, await new Promise((done, fail) => entry.file(done, fail))]);
     return;
   }
   const reader = entry.createReader();
   for (;;) {
     const found = await new Promise((done, fail) => reader.readEntries(done, fail));
     if (!found.length) return;
-    for (const one of found) await walk(one, into);
+    for (const one of found) await walk(one, rules, into);
   }
 };
 // What all paths share in front is the folder itself.
@@ -60,10 +81,14 @@ const inside = files => {
 for (const form of document.querySelectorAll("[data-drop]")) {
   const area = form.querySelector(".drop"), said = form.querySelector("[role=status]");
   const chosen = form.querySelector("[data-folder]"), name = form.elements.name;
+  const rules = readRules(form.dataset.drop);
   let packed;
   const take = async files => {
-    const secret = files.filter(([path]) => SECRET.test(path)).map(([path]) => path);
-    const kept = inside(files.filter(([path]) => !SKIPPED.test(path) && !SECRET.test(path)));
+    const secret = [], kept = [];
+    for (const [path, file] of inside(files)) {
+      if (rules.isNeedless(path)) continue;
+      if (await rules.isSecret(path, file)) secret.push(path); else kept.push([path, file]);
+    }
     if (!kept.length) { said.textContent = "There is no file to deploy in it."; return; }
     said.textContent = "Packing…";
     packed = await zip(kept);
@@ -79,7 +104,7 @@ for (const form of document.querySelectorAll("[data-drop]")) {
     e.preventDefault();
     area.classList.remove("over");
     const entries = [...e.dataTransfer.items].map(item => item.webkitGetAsEntry()).filter(Boolean), files = [];
-    for (const entry of entries) await walk(entry, files);
+    for (const entry of entries) await walk(entry, rules, files);
     await take(files);
   });
   chosen.addEventListener("change", () => take([...chosen.files].map(file => [file.webkitRelativePath, file])));
