@@ -20,7 +20,7 @@ from rich.text import Text
 from createos_mcp.cli.commands import Invocation
 from createos_mcp.cli.control_characters import clean_line
 from createos_mcp.cli.stdio import open_server
-from createos_mcp.cli.terminal import say
+from createos_mcp.cli.terminal import can_ask, say
 from createos_mcp.cli.tool_call import ask_person, result_text
 from createos_mcp.contract.errors import ToolRefusedError, UserRefusedError
 from createos_mcp.contract.values import Json
@@ -95,7 +95,7 @@ async def _deploy(
 
     async with (
         open_server(invocation, whole_build=True) as server,
-        Client(server, elicitation_callback=ask_person) as client,
+        Client(server, elicitation_callback=ask_person if can_ask() else None) as client,
     ):
         try:
             return await client.call_tool(DEPLOY, dict(arguments), progress_callback=show)

@@ -1,6 +1,7 @@
 """The command `platform logs`: the platform's own log, or what an app or its build printed."""
 
 import json
+import os
 import re
 import sys
 import time
@@ -87,11 +88,13 @@ def _choice(given: Mapping[str, Json]) -> LineChoice:
     found = _SINCE.fullmatch(since) if since else None
     if since and found is None:
         raise UserRefusedError(f"--since: {since!r} is not a span of time such as 30m or 2h.")
+    if given["lines"] < 0:
+        raise UserRefusedError("--lines: must be 0 or more.")
     ago = timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else None
     return LineChoice(
         since=format_time(datetime.now(UTC) - ago) if ago is not None else "",
         words=[word for word in (given.get("grep") or "").lower().split("|") if word],
-        count=max(given.get("lines") or 0, 0),
+        count=given["lines"],
         as_json=bool(given.get("json")),
     )
 
@@ -206,6 +209,8 @@ def _appended(file: Path, place: int) -> Source:
     def read() -> Sequence[PrintedLine]:
         nonlocal place
         with file.open("rb") as opened:
+            # A log that was emptied begins anew.
+            place = place if place <= opened.seek(0, os.SEEK_END) else 0
             opened.seek(place)
             text, end, _ = opened.read().rpartition(b"\n")
         place += len(text) + len(end)

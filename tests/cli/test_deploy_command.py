@@ -169,6 +169,7 @@ def test_an_apps_log_is_chosen_by_time_text_and_count(own: Mapping[str, str], ap
     wrong = run("platform", "logs", "my-shop", "--since", "soon", **own)
     assert (wrong.returncode, "30m" in wrong.stderr) == (1, True)
     assert run("platform", "logs", "--since", "1h", **own).returncode == 1
+    assert "--lines" in run("platform", "logs", "my-shop", "-n", "-1", **own).stderr
 
 
 def test_a_link_to_the_dashboard_is_printed_and_begins_at_a_project(

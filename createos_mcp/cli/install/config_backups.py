@@ -51,12 +51,14 @@ class ConfigBackups:
             after=_digest(after) if known or not had_server else "",
         )
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for old in self._of(file):
-            old.unlink()
+        former = self._of(file)
         stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H%M%SZ")
         place = self._directory / f"{_name(file)}.{stamp}.json"
         place.touch(mode=0o600)
         place.write_text(json.dumps(asdict(renewed), ensure_ascii=False))
+        for old in former:
+            if old != place:
+                old.unlink()
         return place
 
     def find(self, file: Path, text: str) -> ConfigBackup | None:

@@ -1,5 +1,7 @@
 """An environment's log to follow: lines after a cursor, with none lost and none twice."""
 
+import re
+
 from anyio import to_thread
 
 from createos_mcp.contract.values import Json
@@ -10,6 +12,8 @@ from createos_mcp.platform.sandbox.log_cursors import LogCursor, read_after, rea
 DEFAULT_TAIL = 200
 MAX_TAIL = 5000
 
+_TAIL = re.compile(r"[0-9]{1,4}")
+
 
 def read_tail(text: str | None) -> int:
     """How many of the newest lines a log begins with.
@@ -19,9 +23,7 @@ def read_tail(text: str | None) -> int:
     """
     if text is None:
         return DEFAULT_TAIL
-    if not (text.isascii() and text.isdecimal() and len(text) < len(str(MAX_TAIL)) + 1):
-        raise InvalidRequestError(f"tail: must be a number from 0 to {MAX_TAIL}.")
-    if int(text) > MAX_TAIL:
+    if not _TAIL.fullmatch(text) or int(text) > MAX_TAIL:
         raise InvalidRequestError(f"tail: must be a number from 0 to {MAX_TAIL}.")
     return int(text)
 

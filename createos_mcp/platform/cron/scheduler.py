@@ -1,7 +1,7 @@
 """Runs cron jobs when they are due: each moment once, none made up for."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 import anyio
@@ -71,9 +71,7 @@ class Scheduler:
         # Jobs that were changed or deleted are forgotten, and changed ones planned anew.
         self._next = {key: self._next[key] for key in map(_job_version, jobs) if key in self._next}
         due = [due for job in jobs if (due := self._due_of(job, moment)) is not None]
-        for one, activity in await self._cronjobs.claim(due):
-            self._running[one.job.id] = activity
-            self._background.start(self._run_one, one.job, activity)
+        await self._begin(due)
 
     async def run_now(self, job: Cronjob) -> None:
         """Begin a run of a job at once, also of one that is suspended.
@@ -82,12 +80,16 @@ class Scheduler:
             WrongStateError: A run of it is in progress, or began in the same millisecond.
         """
         due = Due(job=job, moment=self._now(), is_asked=True)
-        claimed = [] if job.id in self._running else await self._cronjobs.claim([due])
-        if not claimed:
+        if job.id in self._running or not await self._begin([due]):
             raise WrongStateError("A run of the cron job is in progress; wait until it ends.")
+
+    async def _begin(self, due: Sequence[Due]) -> int:
+        """Begin the runs that nobody else has begun; how many."""
+        claimed = await self._cronjobs.claim(due)
         for one, activity in claimed:
             self._running[one.job.id] = activity
             self._background.start(self._run_one, one.job, activity)
+        return len(claimed)
 
     def _due_of(self, job: Cronjob, moment: datetime) -> Due | None:
         key = _job_version(job)

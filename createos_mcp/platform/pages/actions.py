@@ -1,6 +1,5 @@
 """What the buttons of the pages do: a table of operations, and one way to perform each of them."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -10,9 +9,7 @@ from starlette.types import ASGIApp
 from createos_mcp.contract.values import Json, Schema
 from createos_mcp.platform.deploy.commits import LOCAL_INSTALLATION
 from createos_mcp.platform.errors import InvalidRequestError
-from createos_mcp.platform.pages.visits import Page, PageRoute, Visit, go_to
-
-_NUMBER = re.compile(r"[0-9]{1,9}")
+from createos_mcp.platform.pages.visits import Page, PageRoute, Visit, go_to, read_number
 
 _PROJECT = "/projects/{project_id}"
 _DEPLOYMENT = f"{_PROJECT}/deployments/{{deployment_id}}"
@@ -222,8 +219,8 @@ def _read_fields(
         text = str(form.get(name, "")).strip()
         if not text:
             continue
-        is_number = properties[name].get("type") == "integer" and _NUMBER.fullmatch(text)
-        read[name] = int(text) if is_number else text
+        number = read_number(text) if properties[name].get("type") == "integer" else None
+        read[name] = text if number is None else number
     return read
 
 

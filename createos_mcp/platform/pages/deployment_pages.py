@@ -1,7 +1,6 @@
 """Pages of one deployment: its state, its build log while it grows, and its scan."""
 
 import json
-import re
 from collections.abc import AsyncGenerator
 
 from starlette.types import ASGIApp
@@ -11,10 +10,8 @@ from createos_mcp.contract.values import Json
 from createos_mcp.platform.errors import NotFoundError
 from createos_mcp.platform.pages.event_streams import EventStream, event
 from createos_mcp.platform.pages.rendering import render_text
-from createos_mcp.platform.pages.visits import PageRoute, Visit, text_file
+from createos_mcp.platform.pages.visits import PageRoute, Visit, read_number, text_file
 from createos_mcp.platform.states import UNFINISHED
-
-_NUMBER = re.compile(r"[0-9]{1,9}")
 
 LOOK_S = 0.3
 LINES_SHOWN = 2000
@@ -43,7 +40,7 @@ async def stream_deployment(visit: Visit) -> ASGIApp:
     """The state whenever it changes, and lines of the build log until the deployment is done."""
     query = visit.request.query_params.get("after", "0")
     after = visit.request.headers.get("last-event-id", query)
-    number = int(after) if _NUMBER.fullmatch(after) else 0
+    number = read_number(after) or 0
     # Whoever may not see the deployment is told before the stream begins.
     await visit.perform("GetDeployment", **visit.place)
     return EventStream(_changes(visit, number), may_go_on=visit.may_go_on)

@@ -52,10 +52,12 @@ async def show_environment(visit: Visit) -> ASGIApp:
         "GetProjectEnvironmentAnalyticsRequestsOverTime", **place, **bounds
     )
     environment = await read_environment(visit)
+    project = await visit.perform("GetProject", **project_place)
+    own, shared = environment["settings"].get("runEnvs"), project["settings"].get("runEnvs")
     deployments = await visit.perform("ListDeployments", **project_place, limit=20)
     return visit.show(
         "environment.html",
-        project=await visit.perform("GetProject", **project_place),
+        project=project,
         environment=environment,
         bounds=_resource_bounds(visit),
         serving=_serving(environment, deployments["data"]),
@@ -64,8 +66,8 @@ async def show_environment(visit: Visit) -> ASGIApp:
         window=name,
         windows=[(key, words, key == chosen) for key, (words, _) in WINDOWS.items()],
         summary=await visit.perform("GetProjectEnvironmentAnalytics", **place, **bounds),
-        variables=sorted(environment["settings"].get("runEnvs") or {}),
-        inherited=await _inherited(visit, environment),
+        variables=sorted(own or {}),
+        inherited=sorted({*(shared or {})} - {*(own or {})}),
         log=(await _read_lines(visit, None, 50))["lines"],
     )
 
@@ -100,13 +102,6 @@ def _candidates(environment: Json, deployments: Sequence[Json]) -> list[Json]:
     able = {"deployed", "sleeping", "crashing"}
     served = environment["projectDeploymentId"]
     return [one for one in deployments if one["status"] in able and one["id"] != served]
-
-
-async def _inherited(visit: Visit, environment: Json) -> list[str]:
-    """Names of the project's variables that the environment does not set itself."""
-    project = await visit.perform("GetProject", project_id=visit.place["project_id"])
-    own = environment["settings"].get("runEnvs") or {}
-    return sorted(set(project["settings"].get("runEnvs") or {}) - set(own))
 
 
 async def stream_environment(visit: Visit) -> ASGIApp:

@@ -35,8 +35,7 @@ async def _changes(visit: Visit) -> AsyncGenerator[str, None]:
 
 
 async def _rows(visit: Visit) -> list[Json]:
-    apps = await list_apps(visit.user, visit.performer.services)
-    return sort_rows([row for row in apps if row["user"] == visit.user.name])
+    return sort_rows(await list_apps(visit.user, visit.performer.services))
 
 
 def sort_rows(rows: Sequence[Json]) -> list[Json]:

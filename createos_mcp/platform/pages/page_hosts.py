@@ -1,6 +1,5 @@
 """One listener, two services: programs find the API there, and people the pages."""
 
-import json
 from collections.abc import Mapping
 
 from starlette.datastructures import Headers
@@ -59,6 +58,5 @@ class PageHosts:
         code = self._sign_in.issue(user.id, hash_of(headers[KEY_HEADER]))
         # A fragment is in no request line, no log and no Referer.
         link = {"url": f"{self.url}/login#{code}", "expiresInSeconds": int(CODE_VALID_S)}
-        body = json.dumps({"status": "success", "data": link})
-        no_store = {"cache-control": "no-store"}
-        return Response(body, media_type="application/json", headers=no_store)
+        answer = {"status": "success", "data": link}
+        return JSONResponse(answer, headers={"cache-control": "no-store"})

@@ -12,6 +12,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
+from createos_mcp.platform.api.app import FAULT
 from createos_mcp.platform.api.performing import Performer
 from createos_mcp.platform.api.requests import bound_body
 from createos_mcp.platform.errors import Refusal, UnauthorizedError
@@ -47,8 +48,6 @@ _ROOMS = (
 )
 
 _ID = re.compile(r"[0-9a-f-]{36}")
-
-_FAULT = "Internal error. Details are in the platform's log. Retrying is safe."
 
 
 def create_pages(
@@ -165,7 +164,7 @@ async def _show_unknown(request: Request, error: Exception) -> Response:
 
 async def _show_fault(request: Request, error: Exception) -> Response:
     logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return _show_problem(request, 500, _FAULT)
+    return _show_problem(request, 500, FAULT)
 
 
 def _show_problem(request: Request, status: int, text: str) -> Response:

@@ -1,15 +1,11 @@
 """Pages of one project: its environments, history, domains and cron jobs."""
 
-import re
-
 from starlette.types import ASGIApp
 
 from createos_mcp.contract.values import Json
-from createos_mcp.platform.pages.visits import PageRoute, Visit
+from createos_mcp.platform.pages.visits import PageRoute, Visit, read_number
 
 ROWS = 20
-
-_OFFSET = re.compile(r"[0-9]{1,6}")
 
 SHOWN_SETTINGS = (
     "runtime",
@@ -29,7 +25,7 @@ SHOWN_SETTINGS = (
 async def show_project(visit: Visit) -> ASGIApp:
     """What the project serves, and what was deployed."""
     place = visit.place
-    offset = _offset(visit.request.query_params.get("offset", "0"))
+    offset = read_number(visit.request.query_params.get("offset", "")) or 0
     project = await visit.perform("GetProject", **place)
     deployments = await visit.perform("ListDeployments", **place, limit=ROWS, offset=offset)
     return visit.show(
@@ -52,16 +48,14 @@ async def show_project(visit: Visit) -> ASGIApp:
 async def show_domains(visit: Visit) -> ASGIApp:
     """Custom domains with the records to set; pending ones are checked by looking."""
     place = visit.place
-    domains = []
     for domain in await visit.perform("ListDomains", **place):
         if domain["status"] == "pending":
             await visit.perform("RefreshDomain", **place, domain_id=domain["id"])
-    domains = await visit.perform("ListDomains", **place)
     return visit.show(
         "domains.html",
         project=await visit.perform("GetProject", **place),
         environments=await visit.perform("ListProjectEnvironments", **place),
-        domains=domains,
+        domains=await visit.perform("ListDomains", **place),
     )
 
 
@@ -86,10 +80,6 @@ async def read_projects(visit: Visit) -> list[Json]:
         found += page["data"]
         if len(page["data"]) < ROWS:
             return found
-
-
-def _offset(text: str) -> int:
-    return int(text) if _OFFSET.fullmatch(text) else 0
 
 
 PAGES: tuple[PageRoute, ...] = (

@@ -3,7 +3,6 @@
 import hashlib
 import secrets
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -38,14 +37,15 @@ class SignIn:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._codes: OrderedDict[str, Session] = OrderedDict()
-        self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._codes: dict[str, Session] = {}
+        self._sessions: dict[str, Session] = {}
 
     def issue(self, user_id: str, key_hash: str) -> str:
         """A code that begins one session of a user, within two minutes."""
         code = secrets.token_urlsafe(_BYTES)
         until = self._clock() + CODE_VALID_S
-        _keep(self._codes, code, Session(user_id=user_id, key_hash=key_hash, until=until))
+        session = Session(user_id=user_id, key_hash=key_hash, until=until)
+        self._codes[_hash(code)] = session
         _make_room(self._codes, user_id, MAX_CODES)
         return code
 
@@ -61,7 +61,7 @@ class SignIn:
         secret = secrets.token_urlsafe(_BYTES)
         until = self._clock() + SESSION_VALID_S
         opened = Session(user_id=found.user_id, key_hash=found.key_hash, until=until)
-        _keep(self._sessions, secret, opened)
+        self._sessions[_hash(secret)] = opened
         _make_room(self._sessions, found.user_id, MAX_SESSIONS)
         return secret
 
@@ -80,11 +80,7 @@ class SignIn:
             del self._sessions[one]
 
 
-def _keep(held: OrderedDict[str, Session], secret: str, session: Session) -> None:
-    held[_hash(secret)] = session
-
-
-def _make_room(held: OrderedDict[str, Session], user_id: str, most: int) -> None:
+def _make_room(held: dict[str, Session], user_id: str, most: int) -> None:
     own = [key for key, session in held.items() if session.user_id == user_id]
     for key in own[: max(0, len(own) - most)]:
         del held[key]

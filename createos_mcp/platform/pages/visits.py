@@ -1,5 +1,6 @@
 """What the handler of a page is given: who asks, for what, and the operations to answer with."""
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
@@ -15,6 +16,8 @@ from createos_mcp.platform.models import User
 from createos_mcp.platform.pages.rendering import render
 from createos_mcp.platform.pages.sign_in import SignIn
 from createos_mcp.platform.pages.watchers import Watchers
+
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 MAX_FIELDS = 100
 MAX_FIELD_BYTES = 2**20
@@ -74,6 +77,11 @@ class PageRoute(NamedTuple):
     path: str
     page: Page
     method: str = "GET"
+
+
+def read_number(text: str) -> int | None:
+    """A whole number that a request wrote; None for anything else, and for one that is too long."""
+    return int(text) if _NUMBER.fullmatch(text) else None
 
 
 def go_to(path: str) -> Response:

@@ -24,10 +24,7 @@ from createos_mcp.platform.sandbox.sandbox import (
 TRIAL_TIMEOUT_S = 10
 
 
-MEASURES = (
-    *("files", "processes", "network", "outbound"),
-    *("system calls", "memory", "cpu"),
-)
+MEASURES = ("files", "processes", "network", "outbound", "system calls", "memory", "cpu")
 """What is kept apart or limited; `gaps_of` names those that are not."""
 
 
