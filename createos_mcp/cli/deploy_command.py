@@ -18,8 +18,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from createos_mcp.cli.commands import Invocation
+from createos_mcp.cli.composition import open_server
 from createos_mcp.cli.control_characters import clean_line
-from createos_mcp.cli.stdio import open_server
 from createos_mcp.cli.terminal import can_ask, say
 from createos_mcp.cli.tool_call import ask_person, result_text
 from createos_mcp.contract.errors import ToolRefusedError, UserRefusedError

@@ -1,7 +1,7 @@
 """The remote endpoint, put together: many callers over HTTP, each with a key of their own."""
 
 from createos_mcp.cli.commands import Invocation
-from createos_mcp.cli.stdio import target_resolver
+from createos_mcp.cli.composition import target_resolver
 from createos_mcp.remote.serve import serve_http as serve_callers
 
 

@@ -12,8 +12,8 @@ from mcp.shared.exceptions import MCPError
 
 from createos_mcp.cli.cli_arguments import read_cli_arguments
 from createos_mcp.cli.commands import Invocation
+from createos_mcp.cli.composition import open_server
 from createos_mcp.cli.control_characters import clean_line
-from createos_mcp.cli.stdio import open_server
 from createos_mcp.cli.terminal import (
     ask_user_later,
     can_ask,

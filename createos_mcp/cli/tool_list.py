@@ -8,7 +8,7 @@ import mcp_types
 from mcp import Client
 
 from createos_mcp.cli.commands import Invocation
-from createos_mcp.cli.stdio import open_server
+from createos_mcp.cli.composition import open_server
 from createos_mcp.cli.tables import write_table
 from createos_mcp.cli.terminal import say
 from createos_mcp.contract.catalog import Catalog, load_catalog

@@ -17,13 +17,8 @@ from createos_mcp.contract.operations import (
     Tool,
 )
 from createos_mcp.contract.prompt_files import read_prompt
+from createos_mcp.contract.schema_directory import read_instructions, schema_directory
 from createos_mcp.contract.schema_files import SchemaFile, lookups_of
-
-BESIDE_THE_MODULE = Path(__file__).parents[1] / "tool_schemas"
-"""Where a wheel carries the schema files."""
-
-BESIDE_THE_PACKAGE = Path(__file__).parents[2] / "tool_schemas"
-"""Where a checkout has them."""
 
 WORKFLOWS = "workflows"
 """The folder of tools that are no operations."""
@@ -36,7 +31,6 @@ RESOURCES_FILE = "resources.json"
 COMPLETIONS_FILE = "completions.json"
 PROMPTS = "prompts/*.md"
 REFERENCES_FILE = "references.json"
-INSTRUCTIONS_FILE = "instructions.md"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +92,7 @@ def load_catalog(root: Path | None = None, *, local: bool = False) -> Catalog:
         CatalogError: A file is wrong; it names the file and the reason.
     """
     if root is None:
-        root = BESIDE_THE_MODULE if BESIDE_THE_MODULE.is_dir() else BESIDE_THE_PACKAGE
+        root = schema_directory()
     tools = {tool.name: tool for tool in _read_tools(root) if local or not tool.local}
     operations = {name: tool for name, tool in tools.items() if isinstance(tool, Operation)}
     _refuse_unknown_lookups(operations)
@@ -115,7 +109,7 @@ def load_catalog(root: Path | None = None, *, local: bool = False) -> Catalog:
         resources=SchemaFile(root, root / RESOURCES_FILE).read_resources(operations),
         prompts={file.stem: read_prompt(root, file) for file in sorted(root.glob(PROMPTS))},
         completions=SchemaFile(root, root / COMPLETIONS_FILE).read_completions(operations),
-        instructions=(root / INSTRUCTIONS_FILE).read_text(encoding="utf-8").strip(),
+        instructions=read_instructions(root, local=local),
     )
 
 

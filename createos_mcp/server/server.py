@@ -61,13 +61,6 @@ WEBSITE = "https://createos.nodeops.network"
 # Lists change only with a new version or new settings:
 # `ttlMs` is SEP-2549.
 LIST_TTL_MS = 300_000
-HERE = (
-    "The platform is this machine: apps run here, and their addresses can be opened from here "
-    "only. It deploys files, and images where Docker runs; GitHub repositories need the "
-    "cloud (CREATEOS_API_KEY): clone a repository and Deploy its directory instead."
-)
-"""What a model is told of the local platform."""
-
 DISCOVER_TTL_MS = 3_600_000
 
 Context: TypeAlias = ServerRequestContext[Any, Any]
@@ -130,7 +123,7 @@ def build_server(
         version=version("createos-mcp"),
         title="CreateOS",
         website_url=WEBSITE,
-        instructions=f"{catalog.instructions}\n\n{HERE}" if is_local else catalog.instructions,
+        instructions=catalog.instructions,
         on_list_tools=desk.list_tools,
         on_call_tool=desk.call_tool,
         get_tool_input_schema=desk.input_schema,

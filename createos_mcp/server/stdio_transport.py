@@ -21,10 +21,11 @@ from anyio import to_thread
 from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.shared.message import SessionMessage
-from mcp_types import JSONRPCMessage
+from mcp_types import JSONRPCError, JSONRPCMessage, JSONRPCResponse
 
 from createos_mcp.contract.values import Json
 from createos_mcp.server.fast_path import FastPath, PlainCall
+from createos_mcp.server.greeting import Greeting
 from createos_mcp.server.messages import MalformedMessage, read_message, refuse_overlong
 
 MAX_LINE_BYTES = 64 * 1024 * 1024
@@ -46,21 +47,25 @@ IS_POSIX = sys.platform != "win32"
 
 @asynccontextmanager
 async def stdio_streams(
-    fast_path: FastPath | None = None,
+    fast_path: FastPath | None = None, greeting: Greeting | None = None
 ) -> AsyncIterator[tuple[MemoryObjectReceiveStream[SessionMessage | Exception], "Outgoing"]]:
     """The streams that `Server.run` takes, over the process's own stdin and stdout.
 
-    Lines that the fast path takes are answered by it, and do not reach the streams. Meanwhile
-    descriptor 0 is empty and 1 is stderr, so that nothing else can get between the messages.
+    Lines that the fast path takes are answered by it, and do not reach the streams. What was read
+    for a greeting does reach them, and is not answered again. Meanwhile descriptor 0 is empty and
+    1 is stderr, so that nothing else can get between the messages.
     """
+    greeting = greeting or Greeting()
     with _private_descriptors() as (reading, writing):
-        outgoing = Outgoing(writing, fast_path.note_answer if fast_path else None)
+        outgoing = Outgoing(
+            writing, fast_path.note_answer if fast_path else None, greeting.answered
+        )
         send, receive = anyio.create_memory_object_stream[SessionMessage | Exception](
             MESSAGES_AHEAD
         )
         async with anyio.create_task_group() as tasks:
             incoming = _Incoming(outgoing, send, fast_path, tasks)
-            tasks.start_soon(incoming.read, reading)
+            tasks.start_soon(incoming.read, reading, greeting.read)
             tasks.start_soon(outgoing.run)
             yield receive, outgoing
             for line in fast_path.interrupt() if fast_path else ():
@@ -86,10 +91,10 @@ class _Incoming:
         self._fast_path = fast_path
         self._tasks = tasks
 
-    async def read(self, descriptor: int) -> None:
-        """Read until the client is gone."""
+    async def read(self, descriptor: int, before: bytes) -> None:
+        """Read until the client is gone; `before` was read already."""
         async with self._send:
-            async for line in _lines(descriptor, self._outgoing):
+            async for line in _lines(descriptor, before, self._outgoing):
                 if isinstance(line, _Overlong):
                     await self._pass_on(refuse_overlong(line.head, line.tail, MAX_LINE_BYTES))
                 elif self._fast_path is None or not self._take(line, self._fast_path):
@@ -118,10 +123,14 @@ class Outgoing:
     """Messages to the client, in the order in which they are sent."""
 
     def __init__(
-        self, descriptor: int, note: Callable[[JSONRPCMessage], None] | None = None
+        self,
+        descriptor: int,
+        note: Callable[[JSONRPCMessage], None] | None = None,
+        answered: str | int | None = None,
     ) -> None:
         self._descriptor = descriptor
         self._note = note
+        self._answered = answered
         self._watched = _can_be_watched(descriptor)
         self._unsent = bytearray()
         self._has_some = anyio.Event()
@@ -131,6 +140,9 @@ class Outgoing:
         """Send a message of the SDK's."""
         if self._note is not None:
             self._note(item.message)
+        if self._answered is not None and _answers(item.message, self._answered):
+            self._answered = None
+            return
         text = item.message.model_dump_json(by_alias=True, exclude_unset=True)
         self._add(text.encode())
 
@@ -214,10 +226,12 @@ class _Overlong:
     tail: bytes
 
 
-async def _lines(descriptor: int, outgoing: Outgoing) -> AsyncIterator[bytes | _Overlong]:
+async def _lines(
+    descriptor: int, before: bytes, outgoing: Outgoing
+) -> AsyncIterator[bytes | _Overlong]:
     """The lines that are not empty; the last needs no line end."""
     line = _GrowingLine()
-    async for chunk in _chunks(descriptor):
+    async for chunk in _chunks(descriptor, before):
         await outgoing.room()
         *whole, after = chunk.split(b"\n")
         for part in whole:
@@ -250,7 +264,9 @@ class _GrowingLine:
         return bytes(self._text).strip() or None
 
 
-async def _chunks(descriptor: int) -> AsyncIterator[bytes]:
+async def _chunks(descriptor: int, before: bytes) -> AsyncIterator[bytes]:
+    if before:
+        yield before
     watched = _can_be_watched(descriptor)
     while True:
         if watched:
@@ -263,6 +279,10 @@ async def _chunks(descriptor: int) -> AsyncIterator[bytes]:
         if not chunk:
             return
         yield chunk
+
+
+def _answers(message: JSONRPCMessage, request_id: str | int) -> bool:
+    return isinstance(message, JSONRPCResponse | JSONRPCError) and message.id == request_id
 
 
 def _can_be_watched(descriptor: int) -> bool:

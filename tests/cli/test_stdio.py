@@ -107,6 +107,42 @@ def test_a_signal_ends_it_at_once_while_stdin_stays_open(number: signal.Signals)
         assert server.stderr.read() == ""
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_so_it_does_before_the_client_has_said_anything(number: signal.Signals) -> None:
+    with launched() as server:
+        wait_until_it_waits(server)
+        server.send_signal(number)
+        assert server.wait(timeout=10) == 128 + number
+        assert server.stderr is not None
+        assert server.stderr.read() == ""
+
+
+def wait_until_it_waits(server: subprocess.Popen[str]) -> None:
+    """Until everything is imported, and the process uses no processor any more."""
+    process = psutil.Process(server.pid)
+    used, before = process.cpu_times().user, -1.0
+    while used != before:
+        time.sleep(0.5)
+        used, before = process.cpu_times().user, used
+
+
+def test_a_client_that_waits_before_it_speaks_is_served_as_others() -> None:
+    with launched() as server:
+        wait_until_it_waits(server)
+        assert ask(server, 1, "initialize", HELLO)["id"] == 1
+        assert ask(server, 2, "tools/list", {})["id"] == 2
+
+
+def test_what_follows_the_greeting_in_the_same_piece_is_answered_and_the_greeting_once() -> None:
+    hello = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": HELLO}
+    ping = {"jsonrpc": "2.0", "id": 2, "method": "ping"}
+    with launched() as server:
+        said = f"{json.dumps(hello)}\n{json.dumps(ping)}\n"
+        answers, log = server.communicate(said, timeout=60)
+    assert [json.loads(line)["id"] for line in answers.splitlines()] == [1, 2]
+    assert (server.returncode, log) == (0, "")
+
+
 def test_the_end_of_stdin_ends_it_with_0() -> None:
     with launched() as server:
         assert ask(server, 1, "initialize", HELLO)["result"]

@@ -7,8 +7,9 @@ from typing import Any, TypeAlias
 import jsonschema
 import pytest
 
-from createos_mcp.contract.catalog import BESIDE_THE_PACKAGE, load_catalog
+from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.errors import CatalogError
+from createos_mcp.contract.schema_directory import BESIDE_THE_PACKAGE
 
 Document: TypeAlias = dict[str, Any]
 Plant: TypeAlias = Callable[[Document], object]

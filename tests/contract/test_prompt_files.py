@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from createos_mcp.contract.catalog import BESIDE_THE_PACKAGE, load_catalog
+from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.errors import CatalogError
+from createos_mcp.contract.schema_directory import BESIDE_THE_PACKAGE
 from createos_mcp.contract.values import Json
 from createos_mcp.workflows.registry import build_workflows
 from tests.agents import NOWHERE

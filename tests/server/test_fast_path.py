@@ -4,14 +4,11 @@ import json
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from itertools import cycle
 
 import anyio
 import pytest
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
-from mcp.shared.message import SessionMessage
-from mcp_types import JSONRPCMessage, jsonrpc_message_adapter
+from mcp_types import jsonrpc_message_adapter
 
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.operations import Operation
@@ -19,6 +16,7 @@ from createos_mcp.contract.values import Json, Schema
 from createos_mcp.server.server import CreateosServer
 from tests.agents import serving
 from tests.apis import FakeApi
+from tests.raw_sessions import RawSession, raw_session
 
 ID = "0b8f0e0e-0b0e-4b0e-8b0e-0b0e0b0e0b0e"
 ENVELOPE = {
@@ -44,38 +42,13 @@ DATA: tuple[Json, ...] = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class RawSession:
-    """A session whose messages are seen as they are written."""
-
-    send: MemoryObjectSendStream[SessionMessage | Exception]
-    written: MemoryObjectReceiveStream[SessionMessage]
-
-    async def ask(self, message: Mapping[str, Json]) -> Json:
-        read: JSONRPCMessage = jsonrpc_message_adapter.validate_python(message, by_name=False)
-        await self.send.send(SessionMessage(read))
-        while True:
-            answer = (await self.written.receive()).message
-            if getattr(answer, "id", None) == message["id"]:
-                return json.loads(answer.model_dump_json(by_alias=True, exclude_unset=True))
-
-
 @asynccontextmanager
-async def raw_session(server: CreateosServer, era: str) -> AsyncIterator[RawSession]:
-    to_server, reading = anyio.create_memory_object_stream[SessionMessage | Exception](10)
-    writing, from_server = anyio.create_memory_object_stream[SessionMessage](10)
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(server.run, reading, writing, server.create_initialization_options())
-        session = RawSession(send=to_server, written=from_server)
+async def session_of(server: CreateosServer, era: str) -> AsyncIterator[RawSession]:
+    async with raw_session(server) as session:
         await session.ask(first_request(era))
         if era == "2025-11-25":
-            note = {"jsonrpc": "2.0", "method": "notifications/initialized"}
-            read = jsonrpc_message_adapter.validate_python(note, by_name=False)
-            await to_server.send(SessionMessage(read))
+            await session.tell({"jsonrpc": "2.0", "method": "notifications/initialized"})
         yield session
-        tasks.cancel_scope.cancel()
-    for stream in (to_server, reading, writing, from_server):
-        stream.close()
 
 
 def first_request(era: str) -> dict[str, Json]:
@@ -146,7 +119,7 @@ async def test_both_ways_answer_every_call_alike(era: str) -> None:
     taken = set()
     async with serving(is_local=True, result_budget_bytes=4_000) as (server, api):
         open_path(server, era)
-        async with raw_session(server, era) as session:
+        async with session_of(server, era) as session:
             data = cycle(DATA)
             for operation in OPERATIONS.values():
                 for number, arguments in enumerate(calls_of(operation)):
