@@ -9,6 +9,7 @@ import anyio
 from createos_mcp.cli.commands import Invocation
 from createos_mcp.cli.composition import open_server
 from createos_mcp.contract.event_loop import LOOP_OPTIONS
+from createos_mcp.server.fast_path import FastPath
 from createos_mcp.server.greeting import Greeting
 from createos_mcp.server.stdio_transport import stdio_streams
 
@@ -24,7 +25,7 @@ def serve_client(invocation: Invocation, greeting: Greeting) -> None:
 async def _serve(invocation: Invocation, greeting: Greeting) -> None:
     async with open_server(invocation) as server, anyio.create_task_group() as tasks:
         await tasks.start(_end_on_signal)
-        async with stdio_streams(server.fast_path, greeting) as (reading, writing):
+        async with stdio_streams(FastPath(server.plain_calls), greeting) as (reading, writing):
             await server.run(reading, writing, server.create_initialization_options())
         tasks.cancel_scope.cancel()
 

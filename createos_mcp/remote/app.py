@@ -47,6 +47,8 @@ class Parts:
     base_path: str
     names: Names
     sessions: Sessions
+    plain: Callable[[ASGIApp], ASGIApp]
+    """Answers plain calls in front of an endpoint."""
     authentication: Authentication
     rate: Rate
     slots: Slots
@@ -102,11 +104,11 @@ def create_app(parts: Parts) -> Starlette:
 def _transports(parts: Parts) -> list[BaseRoute]:
     """The endpoints of MCP, each behind the gate."""
 
+    def readable(app: ASGIApp) -> ASGIApp:
+        return NegotiatedAnswers(ReadableMessages(app))
+
     def guarded(app: ASGIApp) -> ASGIApp:
-        negotiated = NegotiatedAnswers(ReadableMessages(app))
-        bounded = BoundedBody(
-            negotiated, limit_bytes=parts.max_body_bytes, timeout_s=parts.body_timeout_s
-        )
+        bounded = BoundedBody(app, limit_bytes=parts.max_body_bytes, timeout_s=parts.body_timeout_s)
         return AdmissionMiddleware(
             bounded,
             authentication=parts.authentication,
@@ -116,13 +118,14 @@ def _transports(parts: Parts) -> list[BaseRoute]:
             is_stopping=parts.is_stopping,
         )
 
-    streamable, events = guarded(parts.sessions.streamable), guarded(parts.sessions.sse)
+    streamable = guarded(parts.plain(readable(parts.sessions.streamable)))
+    events = guarded(readable(parts.sessions.sse))
     return [
         # Both ways of writing an address are served: a redirect would lose a request's body with
         # some clients, and its TLS behind some proxies.
         *(Route(STREAMABLE_PATH + ending, streamable) for ending in ("", "/")),
         *(Route(SSE_PATH + ending, events, methods=["GET"]) for ending in ("", "/")),
-        Mount(MESSAGES_PATH, guarded(parts.sessions.messages)),
+        Mount(MESSAGES_PATH, guarded(readable(parts.sessions.messages))),
     ]
 
 

@@ -1,7 +1,8 @@
 """Calls as a middleware of the MCP server: whose they are, how they end, how long they take."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -14,6 +15,7 @@ from mcp_types import INTERNAL_ERROR, CallToolResult
 from starlette.requests import Request
 from typing_extensions import override
 
+from createos_mcp.contract.values import Json
 from createos_mcp.remote.access_log import log_call
 from createos_mcp.remote.auth.callers import CURRENT, Caller
 from createos_mcp.remote.call_status import (
@@ -34,13 +36,13 @@ Context: TypeAlias = ServerRequestContext[Any, Any]
 
 
 @dataclass(kw_only=True, slots=True)
-class _CallRecord:
+class CallRecord:
     """What is known of a call under way."""
 
     outcome: str = OK
 
 
-_CALL: ContextVar[_CallRecord] = ContextVar("call")
+_CALL: ContextVar[CallRecord] = ContextVar("call")
 
 
 def note_failure(error: Exception) -> None:
@@ -76,44 +78,52 @@ class CallObserver(ServerMiddleware[Any]):
         caller = caller_of(ctx)
         if caller is None:
             return await call_next(ctx)
-        token = CURRENT.set(caller)
-        try:
-            if ctx.method != "tools/call":
+        if ctx.method != "tools/call":
+            token = CURRENT.set(caller)
+            try:
                 return await call_next(ctx)
-            with self._slots.hold(caller.digest):
-                return await self._watch(ctx, call_next, caller)
+            finally:
+                CURRENT.reset(token)
+        try:
+            with self.observe(caller, (ctx.params or {}).get("name")) as call:
+                result = await call_next(ctx)
+                if call.outcome == OK and isinstance(result, CallToolResult) and result.is_error:
+                    call.outcome = TOOL_ERROR
+                return result
         except TooManyCallsError as error:
             raise MCPError(INTERNAL_ERROR, str(error)) from error
-        finally:
-            CURRENT.reset(token)
 
-    async def _watch(self, context: Context, call_next: CallNext, caller: Caller) -> HandlerResult:
-        tool = self._tool(context)
-        call = _CallRecord()
-        token = _CALL.set(call)
-        self._metrics.count_start()
-        began = time.perf_counter()
-        try:
-            result = await call_next(context)
-        except MCPError:
-            call.outcome = PROTOCOL_ERROR
-            raise
-        except anyio.get_cancelled_exc_class():
-            call.outcome = CANCELLED
-            raise
-        except Exception:
-            call.outcome = FAULT
-            raise
-        else:
-            if call.outcome == OK and isinstance(result, CallToolResult) and result.is_error:
-                call.outcome = TOOL_ERROR
-            return result
-        finally:
-            lasted_s = time.perf_counter() - began
-            _CALL.reset(token)
-            self._metrics.count_end(tool, call.outcome, lasted_s)
-            log_call(caller, tool, call.outcome, lasted_s)
+    @contextmanager
+    def observe(self, caller: Caller, name: Json) -> Iterator[CallRecord]:
+        """Make the block a call of this caller's: counted, timed and logged.
 
-    def _tool(self, context: Context) -> str:
-        name = (context.params or {}).get("name")
-        return self._tool_of(name) or UNKNOWN if isinstance(name, str) else UNKNOWN
+        Args:
+            caller: Whose call it is.
+            name: What the caller calls the tool.
+
+        Raises:
+            TooManyCallsError: As many calls of this caller as may be are under way.
+        """
+        with self._slots.hold(caller.digest):
+            tool = self._tool_of(name) or UNKNOWN if isinstance(name, str) else UNKNOWN
+            call = CallRecord()
+            current, noted = CURRENT.set(caller), _CALL.set(call)
+            self._metrics.count_start()
+            began = time.perf_counter()
+            try:
+                yield call
+            except MCPError:
+                call.outcome = PROTOCOL_ERROR
+                raise
+            except anyio.get_cancelled_exc_class():
+                call.outcome = CANCELLED
+                raise
+            except Exception:
+                call.outcome = FAULT
+                raise
+            finally:
+                lasted_s = time.perf_counter() - began
+                _CALL.reset(noted)
+                CURRENT.reset(current)
+                self._metrics.count_end(tool, call.outcome, lasted_s)
+                log_call(caller, tool, call.outcome, lasted_s)

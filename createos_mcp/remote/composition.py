@@ -27,11 +27,12 @@ from createos_mcp.remote.caller_backend import CallerBackend
 from createos_mcp.remote.host_check import Names
 from createos_mcp.remote.limits import Rate, Slots
 from createos_mcp.remote.metrics import Metrics
+from createos_mcp.remote.plain_requests import PlainRequests
 from createos_mcp.remote.readiness import Readiness
 from createos_mcp.remote.sessions import Sessions
 from createos_mcp.remote.uploads import Uploads, offer_address, with_addresses
 from createos_mcp.server.discovery import CALL, DESCRIBE, SEARCH
-from createos_mcp.server.server import build_server
+from createos_mcp.server.server import CreateosServer, build_server
 from createos_mcp.server.toolsets import offered
 from createos_mcp.settings.settings import Settings
 from createos_mcp.workflows.registry import build_workflows
@@ -66,6 +67,7 @@ class RemoteServer:
         self._keys = settings.serve_state_keys or (secrets.token_hex(),)
         self._catalog = with_addresses(load_catalog())
         self._metrics = Metrics()
+        self._observer = CallObserver(self._tool_of, self._metrics, self.slots)
         self._tickets = Tickets(self._keys)
 
     @asynccontextmanager
@@ -100,7 +102,7 @@ class RemoteServer:
             transport=None if getproxies() else PooledTransport(max_connections=MAX_CONNECTIONS),
         )
 
-    def _server(self, upstream: CallerBackend) -> Server[Any]:
+    def _server(self, upstream: CallerBackend) -> CreateosServer:
         server = build_server(
             self._catalog,
             upstream,
@@ -115,12 +117,12 @@ class RemoteServer:
             on_failure=note_failure,
         )
         # Within the span of the message, around all that may refuse it.
-        server.middleware.insert(1, CallObserver(self._tool_of, self._metrics, self.slots))
+        server.middleware.insert(1, self._observer)
         return server
 
     def _parts(
         self,
-        server: Server[Any],
+        server: CreateosServer,
         upstream: CallerBackend,
         verification: Verification,
         client: httpx2.AsyncClient,
@@ -136,6 +138,7 @@ class RemoteServer:
                 idle_s=chosen.serve_session_idle_s,
                 max_body_bytes=chosen.serve_max_request_bytes,
             ),
+            plain=partial(PlainRequests, plain=server.plain_calls, observer=self._observer),
             authentication=Authentication(
                 verification=verification,
                 sharing=Sharing(is_on=chosen.serve_share_key, token=chosen.serve_token),

@@ -25,10 +25,9 @@ _ANSWERS = Path(__file__).with_name("greetings.json")
 _MEMBERS = frozenset({"jsonrpc", "id", "method", "params"})
 _OPENING = frozenset({"protocolVersion", "capabilities", "clientInfo"})
 _META = "io.modelcontextprotocol/"
-_VERSION, _CLIENT, _CAPABILITIES, _SERVER = (
-    f"{_META}{name}"
-    for name in ("protocolVersion", "clientInfo", "clientCapabilities", "serverInfo")
-)
+VERSION = f"{_META}protocolVersion"
+_CLIENT, _CAPABILITIES = f"{_META}clientInfo", f"{_META}clientCapabilities"
+_SERVER = f"{_META}serverInfo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,9 @@ def answer_greeting(line: bytes, instructions: str) -> dict[str, Json] | None:
         result = _kept(method)
         result["protocolVersion"] = params["protocolVersion"]
         info = result["serverInfo"]
-    elif method == "server/discover" and _is_discovery(params):
+    elif (
+        method == "server/discover" and params.keys() == {"_meta"} and is_envelope(params["_meta"])
+    ):
         result = _kept(method)
         info = result["_meta"][_SERVER]
     else:
@@ -107,12 +108,15 @@ def _is_opening(params: Mapping[str, Json]) -> bool:
 
 
 def _is_discovery(params: Mapping[str, Json]) -> bool:
-    meta = params.get("_meta")
+    return params.keys() == {"_meta"} and is_envelope(params["_meta"])
+
+
+def is_envelope(meta: Json) -> bool:
+    """Whether a modern request's `_meta` says who asks, in the ordinary way, and nothing else."""
     return (
-        params.keys() == {"_meta"}
-        and isinstance(meta, dict)
-        and meta.keys() == {_VERSION, _CLIENT, _CAPABILITIES}
-        and meta[_VERSION] == MODERN_VERSION
+        isinstance(meta, dict)
+        and meta.keys() == {VERSION, _CLIENT, _CAPABILITIES}
+        and meta[VERSION] == MODERN_VERSION
         and _is_client(meta[_CLIENT], meta[_CAPABILITIES])
     )
 

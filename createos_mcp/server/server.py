@@ -36,8 +36,8 @@ from createos_mcp.server.discovery import (
     discovery_tools,
     find_tools,
 )
-from createos_mcp.server.fast_path import FastPath
 from createos_mcp.server.icons import PLATFORM
+from createos_mcp.server.plain_calls import PlainCalls
 from createos_mcp.server.prompts import Prompts
 from createos_mcp.server.reading import ReadResult
 from createos_mcp.server.resources import Resources
@@ -152,14 +152,14 @@ def build_server(
     server.middleware.append(_unwrap_arguments)
     if is_alone:
         TaskExtension(desk.lasts, principal).install(server)
-    server.fast_path = FastPath(calls, desk.find_operation, server)
+    server.plain_calls = PlainCalls(calls, desk.find_operation, server)
     return server
 
 
 class CreateosServer(Server[Any]):
-    """The server, and the way past the SDK's session that stdio offers plain calls."""
+    """The server, and the calls that need no session of the SDK's."""
 
-    fast_path: FastPath
+    plain_calls: PlainCalls
 
 
 class _RequestHandlers:
@@ -231,7 +231,7 @@ class _RequestHandlers:
         return success_result(tool, sanitize(data), budget_bytes=self._budget_bytes)
 
     def find_operation(self, name: str) -> Operation | None:
-        """The operation that a call over stdio means, unless its arguments are filled in."""
+        """The operation that a plain call means, unless its arguments are filled in."""
         choice = self._toolsets.choose(self._bound, Selection())
         tool = choice.reached.get(name)
         if not isinstance(tool, Operation) or self._pin(choice, tool):

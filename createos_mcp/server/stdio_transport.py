@@ -24,9 +24,10 @@ from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCError, JSONRPCMessage, JSONRPCResponse
 
 from createos_mcp.contract.values import Json
-from createos_mcp.server.fast_path import FastPath, PlainCall
+from createos_mcp.server.fast_path import FastPath
 from createos_mcp.server.greeting import Greeting
 from createos_mcp.server.messages import MalformedMessage, read_message, refuse_overlong
+from createos_mcp.server.plain_calls import PlainCall
 
 MAX_LINE_BYTES = 64 * 1024 * 1024
 """One message; the files of a deployment may be among its arguments."""

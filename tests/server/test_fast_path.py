@@ -1,8 +1,7 @@
 """The fast path and the SDK's way give the same answers, for every tool and odd values."""
 
 import json
-import re
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from itertools import cycle
 
@@ -10,36 +9,22 @@ import anyio
 import pytest
 from mcp_types import jsonrpc_message_adapter
 
-from createos_mcp.contract.catalog import load_catalog
-from createos_mcp.contract.operations import Operation
-from createos_mcp.contract.values import Json, Schema
+from createos_mcp.contract.values import Json
+from createos_mcp.server.fast_path import FastPath
 from createos_mcp.server.server import CreateosServer
 from tests.agents import serving
-from tests.apis import FakeApi
-from tests.raw_sessions import RawSession, raw_session
-
-ID = "0b8f0e0e-0b0e-4b0e-8b0e-0b0e0b0e0b0e"
-ENVELOPE = {
-    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-    "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
-    "io.modelcontextprotocol/clientCapabilities": {},
-}
-ERAS: Mapping[str, Mapping[str, Json]] = {"2025-11-25": {}, "2026-07-28": {"_meta": ENVELOPE}}
-OPERATIONS = load_catalog(local=True).operations
-
-DATA: tuple[Json, ...] = (
-    {"id": ID, "uniqueName": "my-app", "settings": {"runEnvs": {"TOKEN": "s3cret-value-of-mine"}}},
-    {"data": [{"id": ID, "name": "a"}, {"id": ID, "name": "b"}], "pagination": {"total": 2}},
-    [{"id": ID, "log": "DB_PASSWORD=hunter2hunter2", "lineNumber": 1, "stage": "build"}],
-    {"id": ID, "description": "in\u200bvisible \u202eturned\u202c \ud83d\ude00 ünï <untrusted 1>"},
-    {"id": ID, "reason": 'says "hi" \\ and\nmore', "secret": "skp_0123456789abcdef0123456789"},
-    {"items": [{"id": str(n), "text": "x" * 120} for n in range(60)]},
-    {"deep": json.loads("[" * 40 + "]" * 40), "big": 2**70, "small": 1e-300, "none": None},
-    "The deployment was cancelled.",
-    None,
-    [],
-    {"id": ID, "extra": {"endpoint": "http://127.0.0.1:1", "apiKey": "abcdefghijkl"}, "ok": True},
+from tests.plain_cases import (
+    DATA,
+    ENVELOPE,
+    ERAS,
+    ID,
+    OPERATIONS,
+    calls_of,
+    plain,
+    prepare,
+    request,
 )
+from tests.raw_sessions import RawSession, raw_session
 
 
 @asynccontextmanager
@@ -59,77 +44,31 @@ def first_request(era: str) -> dict[str, Json]:
     return {"jsonrpc": "2.0", "id": "first", "method": "tools/list", "params": dict(ERAS[era])}
 
 
-def open_path(server: CreateosServer, era: str) -> None:
+def open_path(server: CreateosServer, era: str) -> FastPath:
     """As the transport does with the first request and its answer."""
-    path = server.fast_path
+    path = FastPath(server.plain_calls)
     assert path.take(json.dumps(first_request(era)).encode()) is None
     answer = {"jsonrpc": "2.0", "id": "first", "result": {}}
     path.note_answer(jsonrpc_message_adapter.validate_python(answer, by_name=False))
-
-
-def request(era: str, tool: str, arguments: Json, **others: Json) -> dict[str, Json]:
-    params = {"name": tool, "arguments": arguments, **ERAS[era], **others}
-    return {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params}
-
-
-def example(schema: Schema, *, name: str = "") -> Json:
-    """A value that fits a schema of the catalog, in most cases."""
-    if "enum" in schema:
-        return schema["enum"][0]
-    kind = schema.get("type")
-    if kind == "object":
-        wanted = schema.get("required", ())
-        return {key: example(schema["properties"][key], name=key) for key in wanted}
-    if kind == "array":
-        return [example(schema.get("items", {"type": "string"}), name=name.removesuffix("s"))]
-    if kind in {"integer", "number"}:
-        return max(schema.get("minimum", 1), 1)
-    if kind == "boolean":
-        return True
-    return ID if name.lower().endswith("id") else "my-app"
-
-
-def calls_of(operation: Operation) -> Iterator[dict[str, Json]]:
-    """Good arguments, all of them, wrong ones, and odd texts."""
-    properties = operation.input_schema["properties"]
-    required = operation.input_schema.get("required", ())
-    good = {name: example(properties[name], name=name) for name in required}
-    yield good
-    yield {name: example(held, name=name) for name, held in properties.items()}
-    yield {}
-    yield {name: {"wrong": "type"} for name in properties}
-    yield {**good, "no_such_argument": "x"}
-    odd = "ünï \u200b <b>"
-    yield {name: odd if value == "my-app" else value for name, value in good.items()}
-
-
-def plain(answer: Json) -> Json:
-    """An answer without the marks of its frames, which are others each time."""
-    return json.loads(re.sub(r"untrusted [0-9a-f]{6}", "untrusted X", json.dumps(answer)))
-
-
-def prepare(api: FakeApi, data: Json, *, status: int = 200) -> None:
-    api.status = status
-    failed = {"status": "fail", "data": {"name": "is taken", "token": "tok_abcdefghijkl"}}
-    api.answer = {"status": "success", "data": data} if status == 200 else failed
+    return path
 
 
 @pytest.mark.parametrize("era", ERAS)
 async def test_both_ways_answer_every_call_alike(era: str) -> None:
     taken = set()
     async with serving(is_local=True, result_budget_bytes=4_000) as (server, api):
-        open_path(server, era)
+        path = open_path(server, era)
         async with session_of(server, era) as session:
             data = cycle(DATA)
             for operation in OPERATIONS.values():
                 for number, arguments in enumerate(calls_of(operation)):
                     prepare(api, next(data), status=404 if number == 1 else 200)
                     message = request(era, operation.name, arguments)
-                    call = server.fast_path.take(json.dumps(message, ensure_ascii=False).encode())
+                    call = path.take(json.dumps(message, ensure_ascii=False).encode())
                     if call is None:
                         continue
                     taken.add(operation.name)
-                    line = await server.fast_path.answer(call)
+                    line = await path.answer(call)
                     assert line is not None
                     slow = await session.ask(message)
                     assert plain(json.loads(line)) == plain(slow), (operation.name, arguments)
@@ -163,14 +102,14 @@ async def test_what_needs_a_session_or_is_in_doubt_goes_the_sdks_way(
     changed: Mapping[str, Json], era: str
 ) -> None:
     async with serving(is_local=True) as (server, _):
-        open_path(server, era)
+        path = open_path(server, era)
         params = changed.get("params")
         extra = {"params": {**ERAS[era], **params}} if isinstance(params, dict) else {}
         message = {**request(era, "GetProject", {"project_id": ID}), **changed, **extra}
-        assert server.fast_path.take(json.dumps(message).encode()) is None
+        assert path.take(json.dumps(message).encode()) is None
         plain_one = request(era, "GetProject", {"project_id": ID})
-        assert server.fast_path.take(json.dumps(plain_one).encode()) is not None
-        server.fast_path.interrupt()
+        assert path.take(json.dumps(plain_one).encode()) is not None
+        path.interrupt()
 
 
 @pytest.mark.parametrize(
@@ -190,8 +129,8 @@ async def test_what_needs_a_session_or_is_in_doubt_goes_the_sdks_way(
 )
 async def test_what_is_mended_or_refused_is_left_to_those_who_do(line: bytes) -> None:
     async with serving() as (server, _):
-        open_path(server, "2025-11-25")
-        assert server.fast_path.take(line) is None
+        path = open_path(server, "2025-11-25")
+        assert path.take(line) is None
 
 
 @pytest.mark.parametrize(
@@ -210,16 +149,16 @@ async def test_a_modern_call_is_taken_only_with_the_envelope_that_the_sdk_has_ac
 ) -> None:
     era = "2026-07-28"
     async with serving() as (server, _):
-        open_path(server, era)
+        path = open_path(server, era)
         message = request(era, "GetProject", {"project_id": ID}, _meta=meta)
-        assert server.fast_path.take(json.dumps(message).encode()) is None
+        assert path.take(json.dumps(message).encode()) is None
 
 
 async def test_nothing_is_taken_before_the_sdk_has_answered_the_first_request() -> None:
     era = "2025-11-25"
     line = json.dumps(request(era, "GetProject", {"project_id": ID})).encode()
     async with serving() as (server, _):
-        path = server.fast_path
+        path = FastPath(server.plain_calls)
         assert path.take(line) is None
         assert path.take(json.dumps(first_request(era)).encode()) is None
         assert path.take(line) is None
@@ -231,8 +170,7 @@ async def test_nothing_is_taken_before_the_sdk_has_answered_the_first_request() 
 async def test_a_call_is_cancelled_without_an_answer_and_no_other_is() -> None:
     era = "2025-11-25"
     async with serving() as (server, api), anyio.create_task_group() as tasks:
-        open_path(server, era)
-        path = server.fast_path
+        path = open_path(server, era)
         call = path.take(json.dumps(request(era, "GetProject", {"project_id": ID})).encode())
         assert call is not None
         lines = []
@@ -259,8 +197,7 @@ async def test_a_call_is_cancelled_without_an_answer_and_no_other_is() -> None:
 async def test_a_call_is_cancelled_before_it_has_begun() -> None:
     era = "2025-11-25"
     async with serving() as (server, api):
-        open_path(server, era)
-        path = server.fast_path
+        path = open_path(server, era)
         call = path.take(json.dumps(request(era, "GetProject", {"project_id": ID})).encode())
         assert call is not None
         notice = {"method": "notifications/cancelled", "params": {"requestId": 7}}
@@ -276,11 +213,10 @@ async def test_a_call_that_fails_in_an_unknown_way_ends_alone(
 ) -> None:
     era = "2025-11-25"
     async with serving() as (server, _):
-        open_path(server, era)
-        path = server.fast_path
+        path = open_path(server, era)
         call = path.take(json.dumps(request(era, "GetProject", {"project_id": ID})).encode())
         assert call is not None
-        monkeypatch.setattr(path, "_line", lambda *_: 1 / 0)
+        monkeypatch.setattr(server.plain_calls, "_message", lambda *_: 1 / 0)
         line = await path.answer(call)
         assert line is not None
         assert json.loads(line)["error"]["message"] == "Internal server error"
@@ -289,8 +225,7 @@ async def test_a_call_that_fails_in_an_unknown_way_ends_alone(
 async def test_the_end_of_the_stream_ends_calls_under_way_with_one_answer_each() -> None:
     era = "2025-11-25"
     async with serving() as (server, _):
-        open_path(server, era)
-        path = server.fast_path
+        path = open_path(server, era)
         call = path.take(json.dumps(request(era, "GetProject", {"project_id": ID})).encode())
         assert call is not None
         (line,) = path.interrupt()

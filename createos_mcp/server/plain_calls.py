@@ -1,0 +1,152 @@
+"""Plain calls: those that need nothing but an answer, made without the SDK's session around them.
+
+No question to the user, no progress, no task, no secret to give out. Everything else goes the
+SDK's way, and so does whatever is in doubt. Both ways share the pipeline of calls, and their
+answers are the same.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+import mcp_types
+from mcp.server import Server
+from opentelemetry import trace
+
+from createos_mcp.answers.truncation import compact
+from createos_mcp.calls.confirmation import ClientRequest
+from createos_mcp.calls.pipeline import ToolPipeline
+from createos_mcp.contract.operations import Operation
+from createos_mcp.contract.values import Json, Schema
+from createos_mcp.server.messages import MAX_DEPTH
+
+_CALL = b'"tools/call"'
+
+LONGEST_BYTES = 64 * 1024
+"""A longer message is read once, by the SDK; what it costs there does not count."""
+
+_SUSPECT = (b"NaN", b"Infinity", b"\\u", b"\xed")
+"""What `messages` mends or refuses: numbers that JSON has not, halves of characters."""
+
+_MEMBERS = frozenset({"jsonrpc", "id", "method", "params"})
+_PARAMS = frozenset({"name", "arguments", "_meta"})
+_SERVER_INFO = "io.modelcontextprotocol/serverInfo"
+
+FindTool = Callable[[str], Operation | None]
+"""The operation of that name, where this client may call it and it is not pinned."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlainContext:
+    """What a plain call has of a request of the SDK's: nothing to ask through."""
+
+    request: Any = None
+    """The HTTP request that carried it; None over stdio."""
+    session: None = None
+    meta: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlainCall:
+    """A call that was read from a message."""
+
+    id: str | int
+    name: str
+    """What the client calls the tool."""
+    operation: Operation
+    arguments: Mapping[str, Json]
+    envelope: Json
+    """The `_meta` of the request: what each one of a modern client carries, None for others."""
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+
+
+class PlainCalls:
+    """Reads plain calls out of messages, and makes them.
+
+    Args:
+        calls: Makes the calls.
+        find: Tells which operation a call is.
+        server: The same server as the SDK serves it.
+    """
+
+    def __init__(self, calls: ToolPipeline, find: FindTool, server: Server[Any]) -> None:
+        self._calls = calls
+        self._find = find
+        info = server.server_info.model_dump(by_alias=True, mode="json", exclude_none=True)
+        stamp = compact({_SERVER_INFO: info})
+        self._modern_tail = f',"resultType":"complete","_meta":{stamp}'
+
+    def read(self, raw: bytes) -> PlainCall | None:
+        """The call in a message, where it is a plain one; None leaves the message to the SDK."""
+        if len(raw) > LONGEST_BYTES or _CALL not in raw or not raw.startswith(b"{"):
+            return None
+        # Nothing is nested deeper than it has brackets.
+        depth = raw.count(b"[") + raw.count(b"{")
+        if depth > MAX_DEPTH or any(sign in raw for sign in _SUSPECT):
+            return None
+        try:
+            message = json.loads(raw)
+        except (ValueError, RecursionError):
+            return None
+        return self._read(message) if isinstance(message, dict) else None
+
+    async def answer(self, call: PlainCall, context: PlainContext) -> bytes:
+        """The answer to a call, as a message."""
+        client = ClientRequest(context=context, params=None)  # type: ignore[arg-type]
+        result, _ = await self._calls.attempt(call.operation, call.arguments, client, pinned={})
+        return self._message(call, result)
+
+    def _read(self, message: Mapping[str, Json]) -> PlainCall | None:
+        params = message.get("params")
+        given_id = message.get("id")
+        if (
+            message.keys() != _MEMBERS
+            or message["jsonrpc"] != "2.0"
+            or message["method"] != "tools/call"
+            or isinstance(given_id, bool)
+            or not isinstance(given_id, str | int)
+            or not isinstance(params, dict)
+            or not params.keys() <= _PARAMS
+        ):
+            return None
+        name, arguments, meta = params.get("name"), params.get("arguments"), params.get("_meta")
+        if not isinstance(name, str) or not isinstance(arguments, dict):
+            return None
+        # Spans are the SDK's to make, where anybody collects them.
+        if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+            return None
+        operation = self._find(name)
+        if operation is None or not _is_plain(operation, arguments):
+            return None
+        return PlainCall(
+            id=given_id, name=name, operation=operation, arguments=arguments, envelope=meta
+        )
+
+    def _message(self, call: PlainCall, result: mcp_types.CallToolResult) -> bytes:
+        (part,) = result.content
+        text: str = part.text  # type: ignore[union-attr]
+        structured = result.structured_content
+        # Data is its own text; a log and an error are text of their own.
+        is_data = structured is not None and call.operation.answer == "data"
+        held = text if is_data else compact(structured) if structured is not None else ""
+        members = f',"structuredContent":{held}' if held else ""
+        tail = self._modern_tail if call.envelope is not None else ""
+        failed = "true" if result.is_error else "false"
+        body = (
+            f'{{"content":[{{"type":"text","text":{json.dumps(text, ensure_ascii=False)}}}]'
+            f'{members},"isError":{failed}{tail}}}'
+        )
+        return f'{{"jsonrpc":"2.0","id":{json.dumps(call.id)},"result":{body}}}'.encode()
+
+
+def _is_plain(operation: Operation, arguments: Mapping[str, Json]) -> bool:
+    """Whether a call never needs more than an answer, with arguments under their own names."""
+    if operation.issues or operation.http.slow:
+        return False
+    asked = operation.confirmation
+    if asked is not None and (not asked.if_given or asked.if_given in arguments):
+        return False
+    known: Schema = operation.input_schema["properties"]
+    return arguments.keys() <= known.keys()
