@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from enum import Enum, auto
 from functools import cached_property
 
 from createos_mcp.contract.known_secrets import LEAST_CHARACTERS, KnownSecrets
@@ -33,38 +34,57 @@ _IN_PROSE = re.compile(
 _NAME_CHARACTERS = 60
 
 _CUT = "…"
+_MOST_NAMES = 4096
+"""Records repeat the names of their members."""
 _OPENING = ("{", "[")
+
+
+class MemberKind(Enum):
+    """What the name of a member tells of what it holds; the first that fits counts."""
+
+    PUBLIC = auto()
+    """Nothing in it is a secret."""
+    MAP = auto()
+    """Each value in it is a secret."""
+    VALUE = auto()
+    """It is a secret."""
+    PLAIN = auto()
+    """It is shown though a secret may have the same value."""
+    OTHER = auto()
 
 
 class SecretTable:
     """Which members and which texts are secrets, for all calls."""
 
     def __init__(self, members: SecretMembers) -> None:
-        self._maps = _name_spellings(members.maps)
         self._values = _name_spellings(members.values)
-        self._public = _name_spellings(members.public)
-        self._plain = _name_spellings(members.plain)
+        self._named = (
+            (_name_spellings(members.public), MemberKind.PUBLIC),
+            (_name_spellings(members.maps), MemberKind.MAP),
+            (self._values, MemberKind.VALUE),
+            (_name_spellings(members.plain), MemberKind.PLAIN),
+        )
+        self._kinds: dict[str, MemberKind] = {}
         self._common_values = frozenset(members.ordinary)
         self._about = tuple(map(normalize_name, members.about))
         # One after the other: letters are found fast, all patterns together are not.
         self.patterns = tuple((row.holds, re.compile(row.pattern)) for row in members.patterns)
 
-    def is_map(self, name: str) -> bool:
-        """Whether each value in this member is a secret."""
-        return normalize_name(name) in self._maps
-
-    def is_value(self, name: str) -> bool:
-        """Whether this member is a secret."""
-        return normalize_name(name) in self._values
+    def kind_of(self, name: str) -> MemberKind:
+        """What a member of this name holds, as far as its name tells."""
+        kind = self._kinds.get(name)
+        if kind is None:
+            if len(self._kinds) >= _MOST_NAMES:
+                self._kinds.clear()
+            spelled = normalize_name(name)
+            held = (kind for names, kind in self._named if spelled in names)
+            kind = self._kinds[name] = next(held, MemberKind.OTHER)
+        return kind
 
     def has_secret_name(self, name: str) -> bool:
         """Whether a variable of this name holds a secret, `DB_PASSWORD` and not `TOKEN_TTL`."""
         spelled = normalize_name(name)
         return not spelled.endswith(self._about) and any(value in spelled for value in self._values)
-
-    def never_secret_member(self, name: str) -> bool:
-        """Whether nothing in this member is a secret."""
-        return normalize_name(name) in self._public
 
     def is_distinctive(self, secret: str) -> bool:
         """Whether a secret is long and rare enough for its every occurrence to be masked."""
@@ -73,10 +93,6 @@ class SecretTable:
     def is_ordinary(self, value: str) -> bool:
         """Whether a value is nobody's secret, whatever it is called."""
         return value.lower() in self._common_values
-
-    def always_shown_member(self, name: str) -> bool:
-        """Whether this member is shown though a secret may have the same value."""
-        return normalize_name(name) in self._plain
 
 
 class Redaction:
@@ -171,13 +187,14 @@ class _MaskingWalk:
         return value
 
     def _mask_member(self, name: str, held: Json) -> Json:
-        if self._redaction.table.never_secret_member(name):
+        kind = self._redaction.table.kind_of(name)
+        if kind is MemberKind.PUBLIC:
             return held
-        if self._redaction.table.is_map(name):
+        if kind is MemberKind.MAP:
             return _map_leaves(held, self._mask_secret)
-        if self._redaction.table.is_value(name) and not isinstance(held, bool | dict | list):
+        if kind is MemberKind.VALUE and not isinstance(held, bool | dict | list):
             return self._mask_secret(name, held)
-        return self.mask(held, plain=self._redaction.table.always_shown_member(name))
+        return self.mask(held, plain=kind is MemberKind.PLAIN)
 
     def _mask_secret(self, name: str, held: Json) -> Json:
         return held if held is None or held == "" or name == self._redaction.reveal else MASK
@@ -218,13 +235,14 @@ def _secrets(table: SecretTable, value: Json) -> Iterator[tuple[str, str]]:
 
 
 def _secrets_of_member(table: SecretTable, name: str, held: Json) -> Iterator[tuple[str, str]]:
-    if table.never_secret_member(name):
+    kind = table.kind_of(name)
+    if kind is MemberKind.PUBLIC:
         return
-    if table.is_map(name):
+    if kind is MemberKind.MAP:
         yield from _leaves(name, held)
-    elif table.is_value(name) and isinstance(held, str):
+    elif kind is MemberKind.VALUE and isinstance(held, str):
         yield name, held
-    else:
+    elif isinstance(held, str | dict | list):
         yield from _secrets(table, held)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import mcp_types
 
 from createos_mcp.answers.advice import narrowing, next_step
-from createos_mcp.answers.framing import Frame
+from createos_mcp.answers.framing import FRAME_BYTES, Frame
 from createos_mcp.answers.logs import view_log
 from createos_mcp.answers.sanitizing import Sanitized, clean_text
 from createos_mcp.answers.truncation import (
@@ -63,7 +63,7 @@ def success_result(
     structured = _structured(tool, data)
     if frame and tool.untrusted:
         structured = frame.wrap_members(structured, tool.untrusted)
-        budget -= frame.overhead_bytes
+        budget -= FRAME_BYTES
     text = compact(structured)
     if answer.is_cut or encoded_size(text) > budget:
         structured = _cut_data(tool, structured, budget - _HINT_BYTES)
@@ -177,7 +177,7 @@ def _log_result(
 ) -> mcp_types.CallToolResult:
     if not log:
         return _result("The log is empty.", {"log": ""})
-    budget -= frame.overhead_bytes if frame else 0
+    budget -= FRAME_BYTES if frame else 0
     if encoded_size(compact(log)) <= budget:
         return _framed_log(log, frame, {})
     tail = truncate_text(log, budget - _HINT_BYTES, keep_end=True)

@@ -7,8 +7,8 @@ or answer otherwise is left to it. A call whose client leaves is cancelled.
 import asyncio
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from typing import Any
 
-import anyio
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -65,44 +65,55 @@ class PlainRequests:
 
     async def _answer(self, call: PlainCall, scope: Scope, receive: Receive, send: Send) -> bool:
         """Make a call and send its answer; False where there are too many to begin another."""
-        body = b""
+        client, body = _Client(receive), b""
         try:
             with (
-                _cancelled_with_client(call.scope, receive),
-                call.scope,
+                client.awaited(),
                 self._observer.observe(scope["state"]["caller"], call.operation.name),
             ):
                 body = await self._plain.answer(call, PlainContext(request=Request(scope)))
         except TooManyCallsError:
             return False
-        if not call.scope.cancel_called:
-            length = str(len(body)).encode()
-            headers = [(b"content-length", length), (b"content-type", JSON.encode())]
-            await send({"type": "http.response.start", "status": OK, "headers": headers})
-            await send({"type": "http.response.body", "body": body})
+        if client.has_left:
+            return True
+        length = str(len(body)).encode()
+        headers = [(b"content-length", length), (b"content-type", JSON.encode())]
+        await send({"type": "http.response.start", "status": OK, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
         return True
 
 
-@contextmanager
-def _cancelled_with_client(call: anyio.CancelScope, receive: Receive) -> Iterator[None]:
-    """Cancel a call when its client leaves."""
-    watching: list[asyncio.Task[None]] = []
+class _Client:
+    """Whoever waits for an answer; the block of `awaited` is cancelled when they leave."""
 
-    async def watch() -> None:
-        while (await receive())["type"] != "http.disconnect":
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._watching: asyncio.Task[None] | None = None
+        self.has_left = False
+
+    @contextmanager
+    def awaited(self) -> Iterator[None]:
+        own = asyncio.current_task()
+        timer = asyncio.get_running_loop().call_later(WATCH_AFTER_S, self._begin, own)
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not self.has_left or own is None or own.uncancel():
+                raise
+        finally:
+            timer.cancel()
+            if self._watching is not None:
+                self._watching.cancel()
+
+    def _begin(self, waiting: asyncio.Task[Any] | None) -> None:
+        self._watching = asyncio.create_task(self._watch(waiting))
+
+    async def _watch(self, waiting: asyncio.Task[Any] | None) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
             pass
-        call.cancel()
-
-    def begin() -> None:
-        watching.append(asyncio.create_task(watch()))
-
-    timer = asyncio.get_running_loop().call_later(WATCH_AFTER_S, begin)
-    try:
-        yield
-    finally:
-        timer.cancel()
-        for task in watching:
-            task.cancel()
+        self.has_left = True
+        if waiting is not None:
+            waiting.cancel()
 
 
 def _is_plain(scope: Scope) -> bool:

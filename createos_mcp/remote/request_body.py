@@ -1,9 +1,9 @@
 """Request bodies: read within limits of size and patience."""
 
+import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 
-import anyio
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -67,7 +67,7 @@ class BoundedBody:
 
 async def _next_message(receive: Receive, timeout_s: float) -> Message:
     try:
-        with anyio.fail_after(timeout_s):
+        async with asyncio.timeout(timeout_s):
             message = await receive()
     except TimeoutError:
         raise SlowBodyError(timeout_s) from None

@@ -3,7 +3,7 @@ import re
 import mcp_types
 import pytest
 
-from createos_mcp.answers.framing import Frame
+from createos_mcp.answers.framing import FRAME_BYTES, Frame
 from createos_mcp.contract.values import Json
 from tests.agents import CATALOG, agent, text_of
 from tests.eras import Era, both_eras
@@ -95,7 +95,7 @@ def test_what_a_frame_takes_is_counted_twice_over() -> None:
     frame = Frame()
     marks = len(frame.wrap(""))
 
-    assert frame.overhead_bytes == 4 * (marks + len(frame.notice))
+    assert 4 * (marks + len(frame.notice)) == FRAME_BYTES
 
 
 def test_a_frame_that_was_cut_keeps_all_that_has_room() -> None:
