@@ -5,6 +5,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -20,6 +21,7 @@ from createos_mcp.answers.summaries import omit_repeats, project_fields
 from createos_mcp.calls.binding import bind
 from createos_mcp.calls.confirmation import ClientRequest, Confirmations, input_required
 from createos_mcp.calls.key_files import key_file
+from createos_mcp.calls.large_values import is_large, run_beside
 from createos_mcp.calls.policy import Policy
 from createos_mcp.calls.references import References
 from createos_mcp.calls.repair import repair
@@ -47,9 +49,6 @@ _LOG_LINES = 100
 _SINCE = "since-seconds"
 ANY_TIME_S = 30 * 24 * 3600
 """The API itself shows the last minute of a log: what went wrong is mostly older."""
-
-_PRINTED = frozenset({"log", "output"})
-"""Members of answers that hold what an app or a command printed."""
 
 _PROGRESS_BYTES = 500
 """How much of a text one notice of progress shows."""
@@ -143,17 +142,11 @@ class ToolPipeline:
         call = ToolCall(self, tool, given, client)
         try:
             arguments = self._check(tool, given, pinned)
-            call.redaction.register_secrets(sanitize(arguments).value)
+            if arguments != given:
+                call.redaction.register_secrets(sanitize(arguments).value)
             answer = await call.run(arguments)
-            result = success_result(
-                tool,
-                replace(answer, value=call.redaction.mask(answer.value)),
-                arguments=arguments,
-                log_lines=_LOG_LINES,
-                budget_bytes=self._budget_bytes,
-                frame=Frame(),
-                mask=call.redaction.mask_text,
-            )
+            show = partial(self._show, call, answer, arguments)
+            result = await run_beside(show, is_long=call.is_large)
         except (ConfirmationNeededError, RootsNeededError):
             raise
         except CallError as error:
@@ -164,6 +157,19 @@ class ToolPipeline:
             _logger.error("%s failed unexpectedly\n%s", tool.name, trace)  # noqa: TRY400
             return error_result(_INTERNAL_ERROR), InternalError(tool.name)
         return result, None
+
+    def _show(
+        self, call: "ToolCall", answer: Sanitized, arguments: Arguments
+    ) -> mcp_types.CallToolResult:
+        return success_result(
+            call.tool,
+            replace(answer, value=call.redaction.mask(answer.value)),
+            arguments=arguments,
+            log_lines=_LOG_LINES,
+            budget_bytes=self._budget_bytes,
+            frame=Frame(),
+            mask=call.redaction.mask_text,
+        )
 
     @property
     def own_secrets(self) -> Json:
@@ -234,6 +240,8 @@ class ToolCall:
         self._calls = calls
         self._client = client
         self.tool = tool
+        self.is_local = calls.is_local
+        """Whether the platform is this machine."""
         self.current: Operation | None = None
         """The operation that a failure is about."""
         self.done: list[str] = []
@@ -245,7 +253,7 @@ class ToolCall:
         self.redaction = Redaction(
             calls.secrets, reveal=_revealed(tool, given), shown=self._shown(tool)
         )
-        self._is_cut = False
+        self._is_cut = self.is_large = False
         self.redaction.register_secrets(sanitize(dict(given)).value)
 
     async def run(self, arguments: Arguments) -> Sanitized:
@@ -297,7 +305,7 @@ class ToolCall:
         ids = await self._calls.references.resolve(arguments, self._fetch)
         if operation.confirmation is not None and not is_named:
             await self._confirm(operation, operation.confirmation, ids)
-        if _shows_output(operation):
+        if operation.shows_output:
             await self._learn_variables(ids["project_id"])
         return await self._hand_over(operation, ids)
 
@@ -333,11 +341,6 @@ class ToolCall:
         """Whether the caller sits at another machine, where a file of this one is no use."""
         return self._client.context.request is not None
 
-    @property
-    def is_local(self) -> bool:
-        """Whether the platform is this machine."""
-        return self._calls.is_local
-
     async def client_roots(self) -> tuple[Path, ...]:
         """Directories that the client lets this server read.
 
@@ -372,20 +375,21 @@ class ToolCall:
                 tasks.start_soon(learn, catalog.operations[name])
 
     async def _fetch(self, operation: Operation, arguments: Arguments) -> Json:
-        fetched = sanitize(await self._calls.send(operation, arguments))
+        answer = await self._calls.send(operation, arguments)
+        self.redaction.register_secrets(self._calls.own_secrets)
+        self.is_large = self.is_large or is_large(answer)
+        return await run_beside(partial(self._take, answer), is_long=self.is_large)
+
+    def _take(self, answer: Json) -> Json:
+        """An answer of the platform made harmless; its secrets are known from here on."""
+        fetched = sanitize(answer)
         self._is_cut = self._is_cut or fetched.is_cut
         self.redaction.register_secrets(fetched.value)
-        self.redaction.register_secrets(self._calls.own_secrets)
         return fetched.value
 
     def _shown(self, tool: Tool) -> frozenset[str]:
         issues = tool.issues if isinstance(tool, Operation) else {}
         return frozenset(n for n, place in issues.items() if place == "result" or self.is_remote)
-
-
-def _shows_output(operation: Operation) -> bool:
-    """Whether an answer holds what an app or a command printed, and so may hold its variables."""
-    return operation.answer == "log" or not _PRINTED.isdisjoint(operation.untrusted)
 
 
 def _revealed(tool: Tool, given: Mapping[str, Json]) -> str | None:

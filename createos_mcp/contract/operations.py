@@ -147,6 +147,10 @@ SecretDelivery: TypeAlias = Literal["file", "result"]
 """Where a new secret is shown: in a file of its owner, or in the result."""
 
 
+_PRINTED = frozenset({"log", "output"})
+"""Members of answers that have what an app or a command printed."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Operation(Tool):
     """A tool that is one operation of the REST API."""
@@ -159,6 +163,11 @@ class Operation(Tool):
     issues: Mapping[str, SecretDelivery] = field(default_factory=dict)
     """Members of the answer that hold a secret made by this call."""
     confirmation: Confirmation | None = None
+
+    @property
+    def shows_output(self) -> bool:
+        """Whether an answer has what an app or a command printed, and so may have its variables."""
+        return self.answer == "log" or not _PRINTED.isdisjoint(self.untrusted)
 
 
 FetchOperation: TypeAlias = Callable[[Operation, Arguments], Awaitable[Json]]
