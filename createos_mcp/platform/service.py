@@ -206,6 +206,7 @@ async def open_platform(
             services = Services(
                 store=store,
                 deployer=deploying.deployer,
+                suspension=deploying.suspension,
                 addresses=addresses,
                 reconciler=deploying.reconciler,
                 supervisor=supervisor,

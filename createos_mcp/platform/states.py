@@ -46,6 +46,8 @@ class ProjectStatus(StrEnum):
     """A project is deleted in the background: `deleting` rows are finished after a restart."""
 
     ACTIVE = "active"
+    SUSPENDED = "suspended"
+    """Nothing of it runs, and nothing starts."""
     DELETING = "deleting"
 
 

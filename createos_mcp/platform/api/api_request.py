@@ -22,6 +22,7 @@ from createos_mcp.platform.deploy.pushes import Pushes
 from createos_mcp.platform.deploy.reconciler import EnvironmentReconciler
 from createos_mcp.platform.deploy.repository_host import RepositoryHost
 from createos_mcp.platform.deploy.scanner import Scanner
+from createos_mcp.platform.deploy.suspension import Suspension
 from createos_mcp.platform.deploy.template_files import TemplateFiles
 from createos_mcp.platform.domains.dns_checks import DnsCheck
 from createos_mcp.platform.engines.docker_api import DockerApi
@@ -31,7 +32,7 @@ from createos_mcp.platform.gateway.domain_routing import DomainRouting
 from createos_mcp.platform.gateway.traffic import Traffic
 from createos_mcp.platform.models import Deployment, Environment, Project, User
 from createos_mcp.platform.run.commands import AppCommands
-from createos_mcp.platform.run.project_users import ProjectUsers
+from createos_mcp.platform.run.project_users import SUSPENDED, ProjectUsers
 from createos_mcp.platform.run.supervisor import Supervisor
 from createos_mcp.platform.run.usage import UsageMeter
 from createos_mcp.platform.sandbox.app_logs import last_moment, tail
@@ -50,6 +51,7 @@ class Services:
     addresses: Addresses
     reconciler: EnvironmentReconciler
     supervisor: Supervisor
+    suspension: Suspension
     downloads: Downloads
     docker: DockerApi
     pushes: Pushes
@@ -102,14 +104,17 @@ class ApiRequest:
         return self._found[project_id]
 
     async def active_project(self) -> Project:
-        """The project that the path names, unless it is being deleted.
+        """The project that the path names, unless it is being deleted; a suspended one is read.
 
         Raises:
             NotFoundError: The user has no such project.
             WrongStateError: It is not active.
         """
         project = await self.project()
-        if project.status is not ProjectStatus.ACTIVE:
+        if project.status is ProjectStatus.SUSPENDED:
+            if not self.operation.annotations.read_only:
+                raise WrongStateError(f"{SUSPENDED.text}.")
+        elif project.status is not ProjectStatus.ACTIVE:
             raise WrongStateError(f"The project is {project.status}, not active.")
         return project
 

@@ -29,7 +29,7 @@ from createos_mcp.platform.api import (
     transfers,
     variables,
 )
-from createos_mcp.platform.api.api_request import Handlers, Services
+from createos_mcp.platform.api.api_request import Handler, Handlers, Services
 from createos_mcp.platform.api.auth import authenticate
 from createos_mcp.platform.api.git_host import GitHost
 from createos_mcp.platform.api.github_webhooks import take_deliveries
@@ -71,6 +71,12 @@ HANDLERS: Handlers = {
 _OTHER_PATHS = {"/v1/app-installations/github/installations": "ListConnectedGithubAccounts"}
 """Where the vendor's command line asks for the same."""
 
+_SUSPENSIONS: Mapping[str, Handler] = {
+    "suspend": projects.suspend_project,
+    "unsuspend": projects.unsuspend_project,
+}
+"""What the vendor's command line alone asks for; no tool does."""
+
 FAULT = "Internal error. Details are in the platform's log. Retrying is safe."
 CHALLENGE = 'ApiKey realm="createos"'
 
@@ -91,6 +97,10 @@ def create_api(performer: Performer) -> Starlette:
         Route(
             "/v1/projects/{project_id}/environments/{environment_id}/log-lines",
             _log_lines(performer),
+        ),
+        *(
+            Route(f"/v1/projects/{{project_id}}/{word}", _change(performer, act), methods=["PUT"])
+            for word, act in _SUSPENSIONS.items()
         ),
         Route("/github/webhook", take_deliveries(services), methods=["POST"]),
         Route("/service-backups", _back_up_all(services), methods=["POST"]),
@@ -157,6 +167,16 @@ def _status_page(services: Services) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         user = await authenticate(services.store.accounts, request.headers)
         return JSONResponse({"status": "success", "data": await build_status_page(user, services)})
+
+    return endpoint
+
+
+def _change(performer: Performer, act: Handler) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        user = await authenticate(performer.services.store.accounts, request.headers)
+        operation = performer.catalog.operations["GetProject"]
+        asked = await performer.check(operation, dict(request.path_params), user)
+        return JSONResponse({"status": "success", "data": await act(asked)})
 
     return endpoint
 

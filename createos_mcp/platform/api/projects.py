@@ -183,10 +183,22 @@ async def update_runtime_settings(request: ApiRequest) -> Json:
 async def delete_project(request: ApiRequest) -> Json:
     """Mark a project for deletion; what belongs to it goes in the background."""
     project = await request.project()
-    if project.status is ProjectStatus.ACTIVE:
+    if project.status is not ProjectStatus.DELETING:
         await request.services.store.projects.set_status(project.id, ProjectStatus.DELETING)
         await request.services.deployer.delete_project(project)
     return "The project is being deleted."
+
+
+async def suspend_project(request: ApiRequest) -> Json:
+    """End everything that a project runs, and start nothing of it until it is resumed."""
+    await request.services.suspension.suspend(await request.project())
+    return "The project is suspended."
+
+
+async def unsuspend_project(request: ApiRequest) -> Json:
+    """Run again what the environments of a suspended project serve."""
+    await request.services.suspension.resume(await request.project())
+    return "The project is active again."
 
 
 HANDLERS: Handlers = {

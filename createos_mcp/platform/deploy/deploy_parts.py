@@ -19,6 +19,7 @@ from createos_mcp.platform.deploy.registry_logins import RegistryLogins
 from createos_mcp.platform.deploy.releases import Releases
 from createos_mcp.platform.deploy.repository_host import RepositoryHost
 from createos_mcp.platform.deploy.scanner import Scanner
+from createos_mcp.platform.deploy.suspension import Suspension
 from createos_mcp.platform.engines.dockerfiles import Dockerfiles
 from createos_mcp.platform.engines.images import Images
 from createos_mcp.platform.gateway.addresses import Addresses
@@ -34,6 +35,7 @@ class DeployParts:
     """What the rest of the platform asks about deployments, and where they come from."""
 
     deployer: Deployer
+    suspension: Suspension
     reconciler: EnvironmentReconciler
     releases: Releases
     scanner: Scanner
@@ -120,6 +122,9 @@ def make_deploy_parts(
     accounts = GitHubAccounts(store, client)
     return DeployParts(
         deployer=deployer,
+        suspension=Suspension(
+            store=store, deployer=deployer, supervisor=supervisor, background=background
+        ),
         reconciler=reconciler,
         releases=releases,
         scanner=scanner,

@@ -116,6 +116,7 @@ class Supervisor:
         Raises:
             StartFailedError: It does not start; what was there goes on.
         """
+        await self._users.uid_of(deployment.project_id)
         await self._show_start(deployment.id)
         replicas = await self._add(deployment, environment)
         try:
@@ -145,6 +146,9 @@ class Supervisor:
                 self._gateway.make_unavailable(route_id, EMPTY)
                 return
             if environment is not None and environment.is_stopped:
+                return
+            if (objection := await self._users.objection(deployment.project_id)) is not None:
+                self._gateway.make_unavailable(route_id, objection)
                 return
             await self._show_start(deployment.id)
             replicas = await self._add(deployment, environment)
