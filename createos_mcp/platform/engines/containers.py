@@ -15,7 +15,9 @@ from anyio.abc import TaskGroup
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.build.build_command import OnLines
 from createos_mcp.platform.build.steps import Finished
+from createos_mcp.platform.engines.container_body import NETWORK, REPLICA, container_body
 from createos_mcp.platform.engines.container_logs import FollowedLog
+from createos_mcp.platform.engines.container_relays import ContainerRelays
 from createos_mcp.platform.engines.docker_api import DockerApi
 from createos_mcp.platform.engines.firewall import bridge_of, close_to
 from createos_mcp.platform.engines.image_references import ImageReference
@@ -38,18 +40,6 @@ from createos_mcp.platform.store.registry_credentials import RegistryLogin
 logger = logging.getLogger(__name__)
 
 NAME = "container"
-NETWORK = "createos"
-REPLICA = "createos.replica"
-"""Label by which a replica's container is found again."""
-
-REPLICA_ID = "REPLICA_ID"
-MAX_PROCESSES = 512
-
-ROOT_DROPS_TO_ITS_USER = (
-    "CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID",
-)  # fmt: skip
-"""What images need that begin as root and go on as a user of their own, as nginx does."""
-
 FindLogin: TypeAlias = Callable[[str, ImageReference], Awaitable[RegistryLogin | None]]
 
 _NOT_FOUND = 404
@@ -91,6 +81,7 @@ class Containers:
         self._platform_id = platform_id
         self._data_dir = data_dir
         self._logs: dict[str, FollowedLog] = {}
+        self._relays: dict[str, ContainerRelays] = {}
         self._out_of_memory: set[str] = set()
         self._has_network = False
         self._forbidden = forbidden
@@ -133,12 +124,17 @@ class Containers:
     async def _start(self, spec: LaunchSpec, *, command: Sequence[str] | None) -> Instance:
         release = _image_of(spec)
         created = await self._create(spec, release, command=command)
+        relays = ContainerRelays(spec.ways, spec.uid) if spec.ways else None
         try:
             await self._api.call("POST", f"containers/{created}/start")
             state = (await self._api.call("GET", f"containers/{created}/json"))["State"]
-        except EngineRefusedError:
+            if relays is not None:
+                await relays.enter(int(state["Pid"]))
+        except (EngineRefusedError, StartFailedError):
             await self._remove(created)
             raise
+        if relays is not None:
+            self._relays[spec.replica_id] = relays
         return self._instance(spec, created, state)
 
     def _instance(self, spec: LaunchSpec, container_id: str, state: Mapping[str, Json]) -> Instance:
@@ -241,6 +237,9 @@ class Containers:
         if followed is not None:
             followed.close()
         await self._remove(instance.container_id)
+        relays = self._relays.pop(instance.replica_id, None)
+        if relays is not None:
+            await to_thread.run_sync(relays.end)
         self._out_of_memory.discard(instance.replica_id)
         await to_thread.run_sync(_remove_files, instance.run_dir)
 
@@ -299,7 +298,7 @@ class Containers:
     async def _create(
         self, spec: LaunchSpec, release: ImageRelease, *, command: Sequence[str] | None
     ) -> str:
-        body = _container(spec, release, self._platform_id, command)
+        body = container_body(spec, release, self._platform_id, command)
         name = f"createos-{spec.replica_id}"
         try:
             made = await self._api.call("POST", "containers/create", body=body, name=name)
@@ -338,38 +337,6 @@ class Containers:
     async def _remove(self, container_id: str) -> None:
         with contextlib.suppress(EngineRefusedError, EngineAwayError):
             await self._api.call("DELETE", f"containers/{container_id}", force="1", v="1")
-
-
-def _container(
-    spec: LaunchSpec, release: ImageRelease, platform_id: str, command: Sequence[str] | None
-) -> Json:
-    """What the engine is asked to make: no right that an app does not need."""
-    memory = spec.memory_mb * 2**20
-    variables = {**spec.run_envs, "PORT": str(spec.port), REPLICA_ID: spec.replica_id}
-    return {
-        "Image": release.image,
-        "Env": [f"{name}={value}" for name, value in variables.items()],
-        "Labels": {
-            PLATFORM: platform_id,
-            REPLICA: spec.replica_id,
-        },
-        # Restarts and health are the platform's own, by one rule for everything that runs.
-        "Healthcheck": {"Test": ["NONE"]},
-        **({"Entrypoint": list(command[:1]), "Cmd": list(command[1:])} if command else {}),
-        "HostConfig": {
-            "NetworkMode": NETWORK,
-            "RestartPolicy": {"Name": "no"},
-            "CapDrop": ["ALL"],
-            "CapAdd": list(ROOT_DROPS_TO_ITS_USER),
-            "SecurityOpt": ["no-new-privileges"],
-            "PidsLimit": MAX_PROCESSES,
-            "Memory": memory,
-            "MemorySwap": memory,
-            "NanoCpus": spec.cpu_millicores * 1_000_000,
-            "Init": True,
-            "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}},
-        },
-    }
 
 
 def _remove_files(run_dir: Path) -> None:

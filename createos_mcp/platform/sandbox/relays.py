@@ -61,6 +61,8 @@ class Side:
         self.connection.setblocking(False)
         self.waiting = b""
         """What the other side read and this one does not take yet."""
+        self.is_over = False
+        """Whether nothing more is read here; what the other side says still goes out."""
         self.other = self
 
     def join(self, other: "Side") -> None:
@@ -74,7 +76,7 @@ class Side:
         try:
             if self.waiting:
                 self.flush()
-            if not self.other.waiting:
+            if not self.other.waiting and not self.is_over:
                 self.carry()
         except OSError:
             self.end()
@@ -84,6 +86,7 @@ class Side:
         with contextlib.suppress(BlockingIOError):
             self.waiting = self.waiting[self.connection.send(self.waiting) :]
         if not self.waiting:
+            self.other.settle()
             self.watch()
             self.other.watch()
 
@@ -94,7 +97,9 @@ class Side:
         except BlockingIOError:
             return
         if not chunk:
-            self.end()
+            self.is_over = True
+            self.settle()
+            self.watch()
             return
         sent = 0
         with contextlib.suppress(BlockingIOError):
@@ -104,13 +109,22 @@ class Side:
             self.other.watch()
             self.watch()
 
+    def settle(self) -> None:
+        """Pass on that nothing more comes from here, once everything before it is sent."""
+        if not self.is_over or self.other.waiting:
+            return
+        with contextlib.suppress(OSError):
+            self.other.connection.shutdown(socket.SHUT_WR)
+        if self.other.is_over and not self.waiting:
+            self.end()
+
     def watch(self) -> None:
         """Read only while the other side takes it; a client that is slow slows its server."""
-        wants = 0 if self.other.waiting else selectors.EVENT_READ
+        wants = 0 if self.other.waiting or self.is_over else selectors.EVENT_READ
         wants |= selectors.EVENT_WRITE if self.waiting else 0
-        with contextlib.suppress(KeyError):
+        with contextlib.suppress(KeyError, ValueError):
             self.selector.unregister(self.connection)
-        if wants:
+        if wants and self.connection.fileno() >= 0:
             self.selector.register(self.connection, wants, self.turn)
 
     def end(self) -> None:

@@ -24,11 +24,6 @@ from createos_mcp.platform.store.store import Store
 SEEN_AT = Path("/services")
 """Where an app sees the sockets of what it is bound to, a folder for each name."""
 
-_NOT_FOR_IMAGES = (
-    "Services and volumes are for apps that are built from files, not for images. "
-    "Unbind them, or deploy the files with hasDockerfile false"
-)
-
 
 class Attachments:
     """Finds out what an app is bound to, and has it awake before the app asks for it."""
@@ -57,15 +52,14 @@ class Attachments:
             return spec
         bindings = await self._store.services.bindings_of(environment_id)
         volumes = read_volumes(deployment.settings)
-        if (bindings or volumes) and isinstance(spec.release, ImageRelease):
-            raise StartFailedError(_NOT_FOR_IMAGES)
-        if volumes and self._sandbox.bwrap is None:
+        is_image = isinstance(spec.release, ImageRelease)
+        if volumes and self._sandbox.bwrap is None and not is_image:
             raise StartFailedError("Volumes need bubblewrap, which does not work on this machine")
         for binding in bindings:
             spec = await self._with(spec, binding)
         for volume in volumes:
             mount = await to_thread.run_sync(
-                partial(self._volumes.mount, always_writable=is_command),
+                partial(self._volumes.mount, always_writable=is_command, for_any_user=is_image),
                 environment_id,
                 volume,
                 spec.uid,
@@ -89,10 +83,12 @@ class Attachments:
         port = kind.port
         while port in taken:
             port += 1
-        if not self._sandbox.own_network:
+        is_image = isinstance(spec.release, ImageRelease)
+        if not self._sandbox.own_network and not is_image:
             port = free_port()
         directory = self._host.socket_directory(service)
-        seen = SEEN_AT / service.name if self._sandbox.bwrap is not None else None
+        sees_files = is_image or self._sandbox.bwrap is not None
+        seen = SEEN_AT / service.name if sees_files else None
         told = kind.variables(
             binding.variable, role=binding.role, secret=binding.secret, port=port, directory=seen
         )

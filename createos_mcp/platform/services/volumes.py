@@ -15,6 +15,7 @@ from createos_mcp.platform.sandbox.sandbox import SYSTEM
 
 SETTING = "volumes"
 MB = 2**20
+_ITS_OWNER, _ANYBODY = 0o700, 0o777
 TAKEN = frozenset(
     {"app", "build-tmp", "cache", "dev", "etc", "proc", "root", "run", "services", "sys", "tmp"}
     | {Path(name).parts[1] for name in SYSTEM}
@@ -92,7 +93,13 @@ class Volumes:
         self._data_dir = data_dir
 
     def mount(
-        self, environment_id: str, volume: Volume, uid: int | None, *, always_writable: bool
+        self,
+        environment_id: str,
+        volume: Volume,
+        uid: int | None,
+        *,
+        always_writable: bool,
+        for_any_user: bool = False,
     ) -> Mount:
         """How an app sees its volume; one that is too large can be read only.
 
@@ -101,11 +108,13 @@ class Volumes:
             volume: Which.
             uid: The kernel's user of the project, where each has one.
             always_writable: For commands, which make room.
+            for_any_user: For images, which choose their user; none but the container gets there.
         """
         place = self.place(environment_id, volume)
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        place.mkdir(mode=_ITS_OWNER, parents=True, exist_ok=True)
         if uid is not None:
             os.chown(place, uid, uid, follow_symlinks=False)
+        place.chmod(_ANYBODY if for_any_user else _ITS_OWNER)
         writable = always_writable or not self.is_full(environment_id, volume)
         return Mount(source=place, place=Path(volume.path), writable=writable)
 

@@ -1,0 +1,113 @@
+"""A relay carries all bytes of both ends, and the end of what each of them says."""
+
+import os
+import selectors
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from createos_mcp.platform.sandbox.addresses import free_port
+from createos_mcp.platform.sandbox.relays import Relay
+
+PATIENCE_S = 10.0
+LARGE = os.urandom(4 * 1024 * 1024)
+
+
+def read_all(connection: socket.socket) -> bytes:
+    said = b""
+    while piece := connection.recv(65536):
+        said += piece
+    return said
+
+
+@contextmanager
+def relayed(directory: Path, serve: Callable[[socket.socket], None]) -> Iterator[socket.socket]:
+    """A client's connection through a relay to a service that serves one connection."""
+    place, port = directory / "s", free_port()
+    with closing(socket.socket(socket.AF_UNIX)) as listener:
+        listener.bind(str(place))
+        listener.listen()
+        listener.settimeout(PATIENCE_S)
+
+        def accept() -> None:
+            connection, _ = listener.accept()
+            connection.settimeout(PATIENCE_S)
+            with connection:
+                serve(connection)
+
+        is_over = threading.Event()
+        selector = selectors.DefaultSelector()
+        Relay(selector, port, str(place)).listen()
+
+        def carry() -> None:
+            while not is_over.is_set():
+                for key, _ in selector.select(0.05):
+                    key.data()
+
+        threads = [threading.Thread(target=work) for work in (accept, carry)]
+        for thread in threads:
+            thread.start()
+        try:
+            with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as client:
+                yield client
+        finally:
+            is_over.set()
+            for thread in threads:
+                thread.join(PATIENCE_S)
+            for key in list(selector.get_map().values()):
+                assert isinstance(key.fileobj, socket.socket)
+                key.fileobj.close()
+            selector.close()
+
+
+def test_an_answer_comes_after_the_client_has_said_all(tmp_path: Path) -> None:
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(b"heard " + read_all(connection))
+
+    with relayed(tmp_path, answer) as client:
+        client.sendall(b"everything")
+        client.shutdown(socket.SHUT_WR)
+        assert read_all(client) == b"heard everything"
+
+
+def test_the_client_may_go_on_after_the_service_has_said_all(tmp_path: Path) -> None:
+    heard: list[bytes] = []
+
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(b"hello")
+        connection.shutdown(socket.SHUT_WR)
+        heard.append(read_all(connection))
+
+    with relayed(tmp_path, answer) as client:
+        assert read_all(client) == b"hello"
+        client.sendall(b"more")
+        client.shutdown(socket.SHUT_WR)
+    assert heard == [b"more"]
+
+
+@pytest.mark.parametrize("comes_back", [True, False], ids=["both ways", "one way"])
+def test_large_streams_come_whole(tmp_path: Path, *, comes_back: bool) -> None:
+    def answer(connection: socket.socket) -> None:
+        said = read_all(connection)
+        connection.sendall(said if comes_back else str(len(said)).encode())
+
+    with relayed(tmp_path, answer) as client:
+
+        def send() -> None:
+            client.sendall(LARGE)
+            client.shutdown(socket.SHUT_WR)
+
+        sending = threading.Thread(target=send)
+        sending.start()
+        said = read_all(client)
+        sending.join()
+    assert said == (LARGE if comes_back else str(len(LARGE)).encode())
+
+
+def test_a_service_that_ends_ends_the_connection(tmp_path: Path) -> None:
+    with relayed(tmp_path, lambda connection: connection.sendall(b"bye")) as client:
+        assert read_all(client) == b"bye"
