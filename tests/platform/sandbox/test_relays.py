@@ -48,16 +48,16 @@ def relayed(directory: Path, serve: Callable[[socket.socket], None]) -> Iterator
                 for key, _ in selector.select(0.05):
                     key.data()
 
-        threads = [threading.Thread(target=work) for work in (accept, carry)]
-        for thread in threads:
-            thread.start()
+        serving, carrying = (threading.Thread(target=work) for work in (accept, carry))
+        serving.start()
+        carrying.start()
         try:
             with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as client:
                 yield client
         finally:
+            serving.join(PATIENCE_S)
             is_over.set()
-            for thread in threads:
-                thread.join(PATIENCE_S)
+            carrying.join(PATIENCE_S)
             for key in list(selector.get_map().values()):
                 assert isinstance(key.fileobj, socket.socket)
                 key.fileobj.close()
