@@ -4,6 +4,7 @@ import os
 import selectors
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -56,11 +57,15 @@ def relayed(directory: Path, serve: Callable[[socket.socket], None]) -> Iterator
                 yield client
         finally:
             serving.join(PATIENCE_S)
+            until = time.monotonic() + PATIENCE_S
+            # Only the port itself is left once both ends have closed.
+            while len(selector.get_map()) > 1 and time.monotonic() < until:
+                time.sleep(0.01)
             is_over.set()
             carrying.join(PATIENCE_S)
-            for key in list(selector.get_map().values()):
-                assert isinstance(key.fileobj, socket.socket)
-                key.fileobj.close()
+            (port_itself,) = selector.get_map().values()
+            assert isinstance(port_itself.fileobj, socket.socket)
+            port_itself.fileobj.close()
             selector.close()
 
 
