@@ -18,6 +18,9 @@ PLATFORM = "createos.platform"
 """Label of what a platform has made on an engine: whose it is."""
 
 _NOT_FOUND = 404
+_NO_SUCH_CALL = (_NOT_FOUND, "Not Found")
+"""What an engine says where it has no such call: a text, and no reason of its own."""
+
 _UNKNOWN = ("manifest unknown", "not found", "name unknown", "does not exist")
 _NO_ACCESS = ("no basic auth", "unauthorized", "denied", "authentication required")
 _WRONG_MACHINE = ("no matching manifest", "no match for platform", "does not match the specified")
@@ -51,7 +54,7 @@ class Images:
         await on_lines([f"Looking up {reference.text}"])
         try:
             headers = _authorization(login)
-            pinned = await self._resolve(reference, headers)
+            pinned = await self._resolve(reference, headers, on_lines)
             await on_lines([f"{text} is {pinned}"])
             if not await self.is_here(pinned):
                 await self._pull(pinned, on_lines, headers)
@@ -101,11 +104,23 @@ class Images:
         ]
         return ImageRelease(image=image, exposed=tuple(sorted(ports)))
 
-    async def _resolve(self, reference: ImageReference, headers: Mapping[str, str]) -> str:
+    async def _resolve(
+        self, reference: ImageReference, headers: Mapping[str, str], on_lines: OnLines
+    ) -> str:
         """The reference with the digest that it stands for now."""
         if reference.digest:
             return reference.at(reference.digest)
-        told = await self._api.call("GET", f"distribution/{reference.text}/json", headers=headers)
+        path = f"distribution/{reference.text}/json"
+        try:
+            told = await self._api.call("GET", path, headers=headers)
+        except EngineRefusedError as error:
+            if (error.status, str(error)) != _NO_SUCH_CALL:
+                raise
+            # Podman cannot ask a registry for a digest alone.
+            await self._pull(reference.text, on_lines, headers)
+            shown = await self._api.call("GET", f"images/{reference.text}/json")
+            digests = [told.partition("@")[2] for told in shown.get("RepoDigests") or ()]
+            return reference.at(digests[0])
         return reference.at(told["Descriptor"]["digest"])
 
     async def is_here(self, image: str) -> bool:
