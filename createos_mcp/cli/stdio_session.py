@@ -25,7 +25,10 @@ def serve_client(invocation: Invocation, greeting: Greeting) -> None:
 async def _serve(invocation: Invocation, greeting: Greeting) -> None:
     async with open_server(invocation) as server, anyio.create_task_group() as tasks:
         await tasks.start(_end_on_signal)
-        async with stdio_streams(FastPath(server.plain_calls), greeting) as (reading, writing):
+        async with stdio_streams(FastPath(server.plain_calls, server.kept_lists), greeting) as (
+            reading,
+            writing,
+        ):
             await server.run(reading, writing, server.create_initialization_options())
         tasks.cancel_scope.cancel()
 

@@ -138,7 +138,12 @@ class RemoteServer:
                 idle_s=chosen.serve_session_idle_s,
                 max_body_bytes=chosen.serve_max_request_bytes,
             ),
-            plain=partial(PlainRequests, plain=server.plain_calls, observer=self._observer),
+            plain=partial(
+                PlainRequests,
+                plain=server.plain_calls,
+                lists=server.kept_lists,
+                observer=self._observer,
+            ),
             authentication=Authentication(
                 verification=verification,
                 sharing=Sharing(is_on=chosen.serve_share_key, token=chosen.serve_token),

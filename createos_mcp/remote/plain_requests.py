@@ -1,10 +1,11 @@
-"""Plain requests: HTTP requests whose message is a plain call, answered without the SDK.
+"""Plain requests: HTTP requests for a plain call or a list, answered without the SDK.
 
-Only in the era without sessions, where a request says everything itself; what the SDK would refuse
-or answer otherwise is left to it. A call whose client leaves is cancelled.
+Only in the protocol version without sessions, where a request says everything itself; what the
+SDK would refuse or answer otherwise is left to it. A call whose client leaves is cancelled.
 """
 
 import asyncio
+import json
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,10 +14,12 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from createos_mcp.contract.values import Json
 from createos_mcp.remote.call_observer import CallObserver
-from createos_mcp.remote.content_negotiation import JSON, OK, accepted_forms
+from createos_mcp.remote.content_negotiation import JSON as JSON_TYPE, OK, accepted_forms
 from createos_mcp.remote.errors import TooManyCallsError
 from createos_mcp.server.greeting import VERSION, is_envelope
+from createos_mcp.server.kept_lists import LISTS, KeptLists, ListRequest
 from createos_mcp.server.plain_calls import PlainCall, PlainCalls, PlainContext
 from createos_mcp.server.toolsets import HEADER_PREFIX
 
@@ -24,24 +27,30 @@ WATCH_AFTER_S = 0.05
 """Watching whether the client leaves costs a task, which most calls are too short for."""
 
 _MODERN: Collection[bytes] = {version.encode() for version in MODERN_PROTOCOL_VERSIONS}
+_CALL = "tools/call"
+_METHODS = {_CALL, *LISTS}
 _OWN = HEADER_PREFIX.encode()
 _PARAMETER, _SESSION = b"mcp-param-", b"mcp-session-id"
 
 
 class PlainRequests:
-    """Answers plain calls, and passes every other request on.
+    """Answers plain calls and requests for lists, and passes every other request on.
 
     The body has to be there whole already, and the caller known.
 
     Args:
         app: Takes the other requests.
         plain: Reads and makes the calls.
-        observer: Counts, times and logs them.
+        lists: Answers to requests for lists.
+        observer: Counts, times and logs the calls.
     """
 
-    def __init__(self, app: ASGIApp, plain: PlainCalls, observer: CallObserver) -> None:
+    def __init__(
+        self, app: ASGIApp, *, plain: PlainCalls, lists: KeptLists, observer: CallObserver
+    ) -> None:
         self._app = app
         self._plain = plain
+        self._lists = lists
         self._observer = observer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,17 +59,26 @@ class PlainRequests:
             await self._app(scope, receive, send)
             return
         request = await receive()
+        waiting = [request]
+
+        async def replay() -> Message:
+            return waiting.pop() if waiting else await receive()
+
+        listed = self._lists.read(request["body"])
+        if listed is not None and _says_the_same(scope, listed.method, listed.envelope):
+            kept = self._lists.find(listed)
+            if kept is not None:
+                await _send_json(kept, send)
+            else:
+                await self._app(scope, replay, _Kept(send, listed, self._lists))
+            return
         call = self._plain.read(request["body"])
-        if (
-            call is None
-            or not _says_the_same(scope, call)
-            or not await self._answer(call, scope, receive, send)
-        ):
-            waiting = [request]
-
-            async def replay() -> Message:
-                return waiting.pop() if waiting else await receive()
-
+        is_taken = (
+            call is not None
+            and _says_the_same(scope, _CALL, call.envelope, call.name)
+            and await self._answer(call, scope, receive, send)
+        )
+        if not is_taken:
             await self._app(scope, replay, send)
 
     async def _answer(self, call: PlainCall, scope: Scope, receive: Receive, send: Send) -> bool:
@@ -76,11 +94,35 @@ class PlainRequests:
             return False
         if client.has_left:
             return True
-        length = str(len(body)).encode()
-        headers = [(b"content-length", length), (b"content-type", JSON.encode())]
-        await send({"type": "http.response.start", "status": OK, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        await _send_json(body, send)
         return True
+
+
+class _Kept:
+    """Sends an answer of the SDK's, and keeps it where it is a good one."""
+
+    def __init__(self, send: Send, asked: ListRequest, lists: KeptLists) -> None:
+        self._send = send
+        self._asked = asked
+        self._lists = lists
+        self._is_good = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            told = dict(message["headers"]).get(b"content-type")
+            self._is_good = message["status"] == OK and told == JSON_TYPE.encode()
+        elif self._is_good and not message.get("more_body"):
+            result = json.loads(message["body"]).get("result")
+            if result is not None:
+                self._lists.keep(self._asked, result)
+        await self._send(message)
+
+
+async def _send_json(body: bytes, send: Send) -> None:
+    length = str(len(body)).encode()
+    headers = [(b"content-length", length), (b"content-type", JSON_TYPE.encode())]
+    await send({"type": "http.response.start", "status": OK, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 class _Client:
@@ -124,19 +166,18 @@ def _is_plain(scope: Scope) -> bool:
     special = (_PARAMETER, _SESSION, _OWN)
     return (
         given.get(b"mcp-protocol-version") in _MODERN
-        and given.get(b"mcp-method") == b"tools/call"
-        and given.get(b"content-type") == JSON.encode()
-        and JSON in accepted_forms(given.get(b"accept"))
+        and given.get(b"mcp-method", b"").decode("latin-1") in _METHODS
+        and given.get(b"content-type") == JSON_TYPE.encode()
+        and JSON_TYPE in accepted_forms(given.get(b"accept"))
         and not any(name.startswith(special) for name in given)
     )
 
 
-def _says_the_same(scope: Scope, call: PlainCall) -> bool:
+def _says_the_same(scope: Scope, method: str, envelope: Json, name: str | None = None) -> bool:
     """Whether the head and the body of a request agree."""
-    envelope = call.envelope
-    if not is_envelope(envelope):
+    if not isinstance(envelope, dict) or not is_envelope(envelope):
         return False
     given = dict(scope["headers"])
+    told = (given[b"mcp-protocol-version"], given[b"mcp-method"], given.get(b"mcp-name"))
     version: str = envelope[VERSION]
-    named = given.get(b"mcp-name")
-    return given[b"mcp-protocol-version"] == version.encode() and named == call.name.encode()
+    return told == (version.encode(), method.encode(), name.encode() if name else None)

@@ -1,4 +1,4 @@
-"""The fast path: plain calls over stdio, answered without the SDK's session in between."""
+"""The fast path: plain calls and kept lists over stdio, without the SDK's session in between."""
 
 import json
 import logging
@@ -9,6 +9,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from createos_mcp.answers.truncation import compact
 from createos_mcp.contract.values import Json
+from createos_mcp.server.kept_lists import KeptLists, ListRequest
 from createos_mcp.server.plain_calls import PlainCall, PlainCalls, PlainContext
 
 _logger = logging.getLogger(__name__)
@@ -34,8 +35,10 @@ class FastPath:
     and only for calls of that version, does anything go this way.
     """
 
-    def __init__(self, plain: PlainCalls) -> None:
+    def __init__(self, plain: PlainCalls, lists: KeptLists) -> None:
         self._plain = plain
+        self._lists = lists
+        self._listing: dict[str, ListRequest] = {}
         self._running: dict[str, PlainCall] = {}
         self._envelope: Mapping[str, Json] | None = None
         self._first: tuple[Json, Mapping[str, Json] | None] | None = None
@@ -56,6 +59,16 @@ class FastPath:
         self._running[str(call.id)] = call
         return call
 
+    def list_line(self, line: bytes) -> bytes | None:
+        """The answer to a line that asks for a list, where it is kept."""
+        request = self._lists.read(line) if self._is_open else None
+        if request is None or request.envelope != self._envelope:
+            return None
+        kept = self._lists.find(request)
+        if kept is None:
+            self._listing[str(request.id)] = request
+        return kept
+
     def cancel(self, line: bytes) -> bool:
         """Whether a line cancels a call on this path, which is then ended."""
         if not self._running or _CANCEL not in line:
@@ -73,7 +86,14 @@ class FastPath:
         return True
 
     def note_answer(self, answer: mcp_types.JSONRPCMessage) -> None:
-        """Open the path once the SDK has answered the first request without an error."""
+        """Open the path once the SDK has answered the first request without an error.
+
+        Its answers to requests for lists are kept.
+        """
+        if self._listing and isinstance(answer, mcp_types.JSONRPCResponse):
+            asked = self._listing.pop(str(answer.id), None)
+            if asked is not None:
+                self._lists.keep(asked, answer.result)
         if self._is_open or self._first is None:
             return
         first_id, envelope = self._first

@@ -37,6 +37,7 @@ from createos_mcp.server.discovery import (
     find_tools,
 )
 from createos_mcp.server.icons import PLATFORM
+from createos_mcp.server.kept_lists import KeptLists
 from createos_mcp.server.plain_calls import PlainCalls
 from createos_mcp.server.prompts import Prompts
 from createos_mcp.server.reading import ReadResult
@@ -153,13 +154,15 @@ def build_server(
     if is_alone:
         TaskExtension(desk.lasts, principal).install(server)
     server.plain_calls = PlainCalls(calls, desk.find_operation, server)
+    server.kept_lists = KeptLists()
     return server
 
 
 class CreateosServer(Server[Any]):
-    """The server, and the calls that need no session of the SDK's."""
+    """The server, and what is answered without a session of the SDK's."""
 
     plain_calls: PlainCalls
+    kept_lists: KeptLists
 
 
 class _RequestHandlers:

@@ -105,7 +105,12 @@ class _Incoming:
         call = path.take(line)
         if call is not None:
             self._tasks.start_soon(self._answer, call, path)
-        return call is not None or path.cancel(line)
+            return True
+        kept = path.list_line(line)
+        if kept is not None:
+            self._outgoing.write_line(kept)
+            return True
+        return path.cancel(line)
 
     async def _answer(self, call: PlainCall, path: FastPath) -> None:
         line = await path.answer(call)

@@ -7,15 +7,22 @@ from itertools import cycle
 
 import httpx2
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.values import Json
-from createos_mcp.remote.plain_requests import WATCH_AFTER_S
+from createos_mcp.remote.call_observer import CallObserver
+from createos_mcp.remote.limits import Slots
+from createos_mcp.remote.metrics import Metrics
+from createos_mcp.remote.plain_requests import WATCH_AFTER_S, PlainRequests
+from createos_mcp.server.kept_lists import KeptLists
+from tests.agents import serving
 from tests.apis import FakeApi, fake_api
 from tests.plain_cases import DATA, ENVELOPE, ID, calls_of, plain, prepare, request
 from tests.remote.servers import ACCEPT, KEY, Served, served
 
 ERA = "2026-07-28"
+CARDS = "text/html;profile=mcp-app"
 THE_LONG_WAY = {"x": "1"}
 """A query is looked at by none but the long way, and this one means nothing."""
 
@@ -78,6 +85,74 @@ def test_both_ways_answer_every_call_alike(
             if short.text != long.text:
                 taken.add(operation.name)
     assert len(taken) > len(operations) / 2
+
+
+@pytest.mark.parametrize(
+    "method", ["tools/list", "prompts/list", "resources/list", "resources/templates/list"]
+)
+@pytest.mark.parametrize(
+    "able",
+    [
+        {},
+        {
+            "extensions": {
+                "io.modelcontextprotocol/ui": {"mimeTypes": ["text/html;profile=mcp-app"]}
+            }
+        },
+    ],
+    ids=["plain", "draws"],
+)
+def test_a_kept_list_is_the_sdks(
+    server: Served, client: httpx2.Client, method: str, able: Json
+) -> None:
+    envelope = {**ENVELOPE, "io.modelcontextprotocol/clientCapabilities": able}
+    body: Json = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {"_meta": envelope}}
+    given = {**ACCEPT, "X-Api-Key": KEY, "MCP-Protocol-Version": ERA, "Mcp-Method": method}
+    answers = [
+        client.post(f"{server.url}/mcp", headers=given, json={**body, "id": number}, params=query)
+        for number, query in ((1, {}), ("two", {}), (3, THE_LONG_WAY))
+    ]
+    first, kept, long = answers
+    assert first.json()["result"] == kept.json()["result"] == long.json()["result"]
+    assert headers_of(kept) == headers_of(long)
+    assert [one.json()["id"] for one in answers] == [1, "two", 3]
+
+
+@pytest.mark.parametrize(("status", "asked"), [(200, 1), (500, 2)])
+async def test_a_list_is_asked_for_once_unless_that_fails(status: int, asked: int) -> None:
+    reached = 0
+    sent: list[Message] = []
+
+    async def app(_scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal reached
+        reached += 1
+        await receive()
+        answer = {"jsonrpc": "2.0", "id": 1, "result": {"tools": []}}
+        headers = [(b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": json.dumps(answer).encode()})
+
+    given = {"accept": "application/json", "content-type": "application/json"}
+    given |= {"mcp-protocol-version": ERA, "mcp-method": "tools/list"}
+    headers = [(name.encode(), value.encode()) for name, value in given.items()]
+    scope = {"type": "http", "method": "POST", "query_string": b"", "headers": headers}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": ENVELOPE}}
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": json.dumps(body).encode()}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async with serving() as (server, _):
+        observer = CallObserver(lambda name: name, Metrics(), Slots(1))
+        requests = PlainRequests(
+            app, plain=server.plain_calls, lists=KeptLists(), observer=observer
+        )
+        for _ in range(2):
+            await requests(scope, receive, send)
+    assert reached == asked
+    assert json.loads(sent[-1]["body"])["result"] == {"tools": []}
 
 
 def headers_of(response: httpx2.Response) -> dict[str, str]:

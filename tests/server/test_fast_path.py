@@ -11,6 +11,7 @@ from mcp_types import jsonrpc_message_adapter
 
 from createos_mcp.contract.values import Json
 from createos_mcp.server.fast_path import FastPath
+from createos_mcp.server.kept_lists import LISTS
 from createos_mcp.server.server import CreateosServer
 from tests.agents import serving
 from tests.plain_cases import (
@@ -46,7 +47,7 @@ def first_request(era: str) -> dict[str, Json]:
 
 def open_path(server: CreateosServer, era: str) -> FastPath:
     """As the transport does with the first request and its answer."""
-    path = FastPath(server.plain_calls)
+    path = FastPath(server.plain_calls, server.kept_lists)
     assert path.take(json.dumps(first_request(era)).encode()) is None
     answer = {"jsonrpc": "2.0", "id": "first", "result": {}}
     path.note_answer(jsonrpc_message_adapter.validate_python(answer, by_name=False))
@@ -158,7 +159,7 @@ async def test_nothing_is_taken_before_the_sdk_has_answered_the_first_request() 
     era = "2025-11-25"
     line = json.dumps(request(era, "GetProject", {"project_id": ID})).encode()
     async with serving() as (server, _):
-        path = FastPath(server.plain_calls)
+        path = FastPath(server.plain_calls, server.kept_lists)
         assert path.take(line) is None
         assert path.take(json.dumps(first_request(era)).encode()) is None
         assert path.take(line) is None
@@ -231,3 +232,57 @@ async def test_the_end_of_the_stream_ends_calls_under_way_with_one_answer_each()
         (line,) = path.interrupt()
         assert json.loads(line)["error"]["message"] == "Connection closed"
         assert await path.answer(call) is None
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("method", sorted(LISTS))
+async def test_a_list_is_kept_as_the_sdk_gave_it(era: str, method: str) -> None:
+    async with serving(is_local=True) as (server, _):
+        path = open_path(server, era)
+        message = {"jsonrpc": "2.0", "id": 7, "method": method, "params": dict(ERAS[era])}
+        line = json.dumps(message).encode()
+        assert path.list_line(line) is None
+        async with session_of(server, era) as session:
+            theirs = await session.ask(message)
+        path.note_answer(jsonrpc_message_adapter.validate_python(theirs, by_name=False))
+        kept = path.list_line(json.dumps({**message, "id": "x"}).encode())
+        assert kept is not None
+        assert json.loads(kept) == {**theirs, "id": "x"}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"method": "tools/call"},
+        {"params": {"cursor": "x"}},
+        {"params": {"_meta": {"progressToken": 1}}},
+        {"params": []},
+        {"id": None},
+        {"id": True},
+        {"id": "half \ud83d"},
+        {"jsonrpc": "1.0"},
+        {"extra": 1},
+    ],
+    ids=str,
+)
+async def test_a_request_that_is_more_than_one_for_a_list_is_the_sdks(
+    changed: Mapping[str, Json],
+) -> None:
+    async with serving() as (server, _):
+        path = open_path(server, "2025-11-25")
+        message = {"jsonrpc": "2.0", "id": 7, "method": "tools/list"}
+        path.list_line(json.dumps(message).encode())
+        answer = {"jsonrpc": "2.0", "id": 7, "result": {"tools": []}}
+        path.note_answer(jsonrpc_message_adapter.validate_python(answer, by_name=False))
+        assert path.list_line(json.dumps(message).encode()) is not None
+        assert path.list_line(json.dumps({**message, **changed}).encode()) is None
+
+
+async def test_a_refused_list_is_not_kept() -> None:
+    async with serving() as (server, _):
+        path = open_path(server, "2025-11-25")
+        line = json.dumps({"jsonrpc": "2.0", "id": 7, "method": "tools/list"}).encode()
+        assert path.list_line(line) is None
+        refused = {"jsonrpc": "2.0", "id": 7, "error": {"code": 1, "message": "no"}}
+        path.note_answer(jsonrpc_message_adapter.validate_python(refused, by_name=False))
+        assert path.list_line(line) is None

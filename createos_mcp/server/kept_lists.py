@@ -1,0 +1,81 @@
+"""Kept lists: what the SDK answered to a request for a list, which stays the same.
+
+The lists of tools, prompts and resources follow from the settings of the process and from what a
+client can draw. A client that chooses tools by header or address is not answered from here.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from createos_mcp.answers.truncation import compact
+from createos_mcp.contract.values import Json
+
+LISTS = frozenset({"tools/list", "prompts/list", "resources/list", "resources/templates/list"})
+
+_MARK = b"/list"
+_MEMBERS = frozenset({"jsonrpc", "id", "method", "params"})
+_LONGEST_BYTES = 4 * 1024
+_MOST = 64
+"""Kinds of clients whose lists are kept."""
+
+_CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ListRequest:
+    """A request for a whole list."""
+
+    id: str | int
+    method: str
+    envelope: Json
+    """The `_meta` of the request: what each one of a modern client carries, None for others."""
+
+    @property
+    def kind(self) -> str:
+        """The same for requests that have the same answer."""
+        able = self.envelope.get(_CAPABILITIES) if isinstance(self.envelope, dict) else None
+        return f"{self.method} {json.dumps(able, sort_keys=True)}"
+
+
+class KeptLists:
+    """Answers of the SDK to requests for lists, by kind."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, str] = {}
+
+    def read(self, raw: bytes) -> ListRequest | None:
+        """The request in a message, where it is one for a whole list and for nothing else."""
+        if len(raw) > _LONGEST_BYTES or _MARK not in raw or not raw.startswith(b"{"):
+            return None
+        try:
+            message = json.loads(raw.decode())
+        except (ValueError, RecursionError):
+            return None
+        if not isinstance(message, dict) or not message.keys() <= _MEMBERS:
+            return None
+        given_id, method, params = message.get("id"), message.get("method"), message.get("params")
+        if (
+            message.get("jsonrpc") != "2.0"
+            or not isinstance(given_id, str | int)
+            or isinstance(given_id, bool)
+            or not str(given_id).isascii()
+            or method not in LISTS
+            or not (params is None or (isinstance(params, dict) and params.keys() <= {"_meta"}))
+        ):
+            return None
+        envelope = params.get("_meta") if params else None
+        return ListRequest(id=given_id, method=method, envelope=envelope)
+
+    def find(self, request: ListRequest) -> bytes | None:
+        """The answer to a request, as a message; None where the SDK has not given it yet."""
+        kept = self._kept.get(request.kind)
+        if kept is None:
+            return None
+        return f'{{"jsonrpc":"2.0","id":{json.dumps(request.id)},"result":{kept}}}'.encode()
+
+    def keep(self, request: ListRequest, result: Mapping[str, Json]) -> None:
+        """Keep what the SDK answered."""
+        if len(self._kept) >= _MOST:
+            del self._kept[next(iter(self._kept))]
+        self._kept[request.kind] = compact(result)
