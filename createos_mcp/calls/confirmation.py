@@ -3,7 +3,6 @@
 import hashlib
 import json
 import secrets
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -20,6 +19,7 @@ from createos_mcp.contract.errors import (
     DeclinedError,
     UnconfirmedError,
 )
+from createos_mcp.contract.once_marks import OnceMarks, OwnMarks
 from createos_mcp.contract.operations import Operation, Question
 from createos_mcp.contract.values import Arguments, Json
 from createos_mcp.settings.settings import ConfirmFallback
@@ -97,14 +97,18 @@ class Confirmations:
         unasked: What becomes of calls of clients that cannot ask; by default a person allows them
             by a code where there are codes, otherwise they are refused.
         codes: Where calls wait for a person.
+        once: Tells which answers were used, over all processes that serve the same clients.
     """
 
     def __init__(
-        self, unasked: ConfirmFallback | None = None, codes: ConfirmationCodes | None = None
+        self,
+        unasked: ConfirmFallback | None = None,
+        codes: ConfirmationCodes | None = None,
+        once: OnceMarks | None = None,
     ) -> None:
         self._unasked: ConfirmFallback = unasked or ("code" if codes else "refuse")
         self._codes = codes
-        self._used: dict[str, float] = {}
+        self._once = once or OwnMarks()
 
     def must_ask(self, client: ClientRequest, operation: Operation) -> bool:
         """Whether a person has to allow this call first.
@@ -170,12 +174,9 @@ class Confirmations:
             held = json.loads(state or "")
         except ValueError:
             return False
-        now = time.monotonic()
-        self._used = {once: until for once, until in self._used.items() if until > now}
-        if not isinstance(held, dict) or held.get("call") != call or held["once"] in self._used:
+        if not isinstance(held, dict) or held.get("call") != call:
             return False
-        self._used[held["once"]] = now + VALID_S
-        return True
+        return self._once.take(str(held["once"]), VALID_S)
 
 
 def input_required(error: ConfirmationNeededError) -> mcp_types.InputRequiredResult:

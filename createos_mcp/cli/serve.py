@@ -7,4 +7,6 @@ from createos_mcp.remote.serve import serve_http as serve_callers
 
 def serve_http_command(invocation: Invocation) -> int:
     """Serve until SIGINT or SIGTERM; calls in flight are answered first."""
-    return serve_callers(invocation.settings, target_resolver(invocation))
+    return serve_callers(
+        invocation.settings, target_resolver(invocation), environ=invocation.environ
+    )

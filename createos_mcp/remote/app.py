@@ -53,6 +53,8 @@ class Parts:
     rate: Rate
     slots: Slots
     streams: Slots
+    has_events: bool
+    """Whether `/sse` is offered, whose messages have to reach the process that streams."""
     uploads: Uploads
     health: Readiness
     metrics: Metrics
@@ -119,14 +121,16 @@ def _transports(parts: Parts) -> list[BaseRoute]:
         )
 
     streamable = guarded(parts.plain(readable(parts.sessions.streamable)))
-    events = guarded(readable(parts.sessions.sse))
-    return [
+    routes: list[BaseRoute] = [
         # Both ways of writing an address are served: a redirect would lose a request's body with
         # some clients, and its TLS behind some proxies.
         *(Route(STREAMABLE_PATH + ending, streamable) for ending in ("", "/")),
-        *(Route(SSE_PATH + ending, events, methods=["GET"]) for ending in ("", "/")),
-        Mount(MESSAGES_PATH, guarded(readable(parts.sessions.messages))),
     ]
+    if parts.has_events:
+        events = guarded(readable(parts.sessions.sse))
+        routes += (Route(SSE_PATH + ending, events, methods=["GET"]) for ending in ("", "/"))
+        routes.append(Mount(MESSAGES_PATH, guarded(readable(parts.sessions.messages))))
+    return routes
 
 
 def _observation(parts: Parts) -> list[BaseRoute]:

@@ -1,5 +1,6 @@
 """The assembly: the parts of a server for many callers, put together as the settings say."""
 
+import math
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ from createos_mcp.client.pooled_transport import PooledTransport
 from createos_mcp.client.target import Locate, is_loopback
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.confirmation_codes import ConfirmationCodes
+from createos_mcp.contract.once_marks import OwnMarks, SharedMarks
 from createos_mcp.remote.app import Parts, create_app
 from createos_mcp.remote.auth.authentication import Authentication, Sharing
 from createos_mcp.remote.auth.issuer import Issuer, IssuerClient
@@ -57,18 +59,26 @@ class RemoteServer:
         settings: Already checked by `settings_rules`.
         names: Hosts and origins that are answered.
         is_stopping: Whether no new requests are taken.
+        shared: Where this worker and the others share what they have.
     """
 
-    def __init__(self, settings: Settings, names: Names, is_stopping: Callable[[], bool]) -> None:
-        self.slots = Slots(settings.serve_max_in_flight)
+    def __init__(
+        self,
+        settings: Settings,
+        names: Names,
+        is_stopping: Callable[[], bool],
+        shared: Path | None,
+    ) -> None:
+        self.slots = Slots(_share(settings.serve_max_in_flight, settings))
         self._settings = settings
         self._names = names
         self._is_stopping = is_stopping
         self._keys = settings.serve_state_keys or (secrets.token_hex(),)
         self._catalog = with_addresses(load_catalog())
-        self._metrics = Metrics()
+        self._metrics = Metrics(shared)
         self._observer = CallObserver(self._tool_of, self._metrics, self.slots)
-        self._tickets = Tickets(self._keys)
+        self._once = SharedMarks(shared / "once") if shared else OwnMarks()
+        self._tickets = Tickets(self._keys, once=self._once)
 
     @asynccontextmanager
     async def open(self, locate: Locate, extend: Extend) -> AsyncIterator[Starlette]:
@@ -113,6 +123,7 @@ class RemoteServer:
             state_keys=self._keys,
             principal=_principal,
             is_alone=not self._settings.serve_stateless,
+            once=self._once,
             result_budget_bytes=self._settings.result_budget_bytes,
             on_failure=note_failure,
         )
@@ -151,9 +162,10 @@ class RemoteServer:
                 public_url=chosen.serve_public_url,
                 base_path=chosen.serve_base_path,
             ),
-            rate=Rate(chosen.serve_calls_per_minute),
+            rate=Rate(_share(chosen.serve_calls_per_minute, chosen)),
             slots=self.slots,
-            streams=Slots(chosen.serve_max_in_flight),
+            streams=Slots(_share(chosen.serve_max_in_flight, chosen)),
+            has_events=chosen.serve_workers == 1,
             uploads=self._uploads(upstream),
             health=Readiness(upstream.send, self._is_stopping),
             metrics=self._metrics,
@@ -182,6 +194,11 @@ class RemoteServer:
             return name
         operation = self._catalog.find(name)
         return operation.name if operation else None
+
+
+def _share(limit: int, settings: Settings) -> int:
+    """What of a limit is for one worker."""
+    return math.ceil(limit / settings.serve_workers)
 
 
 def _issuer(settings: Settings) -> Issuer | None:

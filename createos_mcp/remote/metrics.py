@@ -1,6 +1,17 @@
 """Metrics: what Prometheus reads, in a registry of their own."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from pathlib import Path
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    multiprocess,
+)
+
+from createos_mcp.remote.workers import figures_of
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -8,9 +19,14 @@ _BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 3
 
 
 class Metrics:
-    """Counts and times. No label comes from a caller: tools are those of the catalog."""
+    """Counts and times. No label comes from a caller: tools are those of the catalog.
 
-    def __init__(self) -> None:
+    Args:
+        shared: Where this worker and the others share what they have.
+    """
+
+    def __init__(self, shared: Path | None = None) -> None:
+        self._shared = shared
         self._registry = CollectorRegistry()
         self._calls = Counter(
             "createos_mcp_calls",
@@ -26,7 +42,10 @@ class Metrics:
             registry=self._registry,
         )
         self._in_flight = Gauge(
-            "createos_mcp_calls_in_flight", "Calls in progress.", registry=self._registry
+            "createos_mcp_calls_in_flight",
+            "Calls in progress.",
+            multiprocess_mode="livesum",
+            registry=self._registry,
         )
         self._upstream = Histogram(
             "createos_mcp_upstream_seconds",
@@ -61,5 +80,11 @@ class Metrics:
         self._refusals.labels(reason).inc()
 
     def render(self) -> bytes:
-        """Everything in the text format of Prometheus."""
-        return generate_latest(self._registry)
+        """Everything in the text format of Prometheus, over all workers."""
+        if self._shared is None:
+            return generate_latest(self._registry)
+        of_all = CollectorRegistry()
+        multiprocess.MultiProcessCollector(  # type: ignore[no-untyped-call]
+            of_all, str(figures_of(self._shared))
+        )
+        return generate_latest(of_all)

@@ -2,6 +2,9 @@
 
 import signal
 import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
 
 import anyio
 import uvicorn
@@ -15,11 +18,21 @@ from createos_mcp.remote.composition import Extend, RemoteServer
 from createos_mcp.remote.listener import Listener
 from createos_mcp.remote.settings_rules import check_settings, names_of
 from createos_mcp.remote.tracing import exported
+from createos_mcp.remote.workers import (
+    end_with_parent,
+    listening_socket,
+    run_workers,
+    shared_directory,
+)
 from createos_mcp.settings.settings import CLOUD_URL, Settings
 
 
 def serve_http(
-    settings: Settings, locate_own: Locate, extend: Extend = lambda _server: None
+    settings: Settings,
+    locate_own: Locate,
+    extend: Extend = lambda _server: None,
+    *,
+    environ: Mapping[str, str] = MappingProxyType({}),
 ) -> int:
     """Serve until SIGINT or SIGTERM; calls in flight are answered first.
 
@@ -27,6 +40,7 @@ def serve_http(
         settings: What was chosen.
         locate_own: Where calls with the server's own credentials go; asked only if it shares them.
         extend: Adds to the MCP server before it is served.
+        environ: Variables of this process; one tells a worker that it is one.
 
     Returns:
         The process's exit code.
@@ -35,10 +49,15 @@ def serve_http(
         SettingError: Two settings do not fit together.
     """
     check_settings(settings)
+    shared = shared_directory(environ)
+    if settings.serve_workers > 1 and shared is None:
+        return run_workers(settings, environ, _print_line)
     locate = locate_own if settings.serve_share_key else _locate_for_callers(settings)
     log_json(settings.log_level)
     with exported(settings.serve_otlp_endpoint):
-        return anyio.run(_run_server, settings, locate, extend, backend_options=LOOP_OPTIONS)
+        return anyio.run(
+            _run_server, settings, locate, extend, shared, backend_options=LOOP_OPTIONS
+        )
 
 
 def _locate_for_callers(settings: Settings) -> Locate:
@@ -46,9 +65,11 @@ def _locate_for_callers(settings: Settings) -> Locate:
     return known_target(target)
 
 
-async def _run_server(settings: Settings, locate: Locate, extend: Extend) -> int:
+async def _run_server(
+    settings: Settings, locate: Locate, extend: Extend, shared: Path | None
+) -> int:
     stopping = anyio.Event()
-    server = RemoteServer(settings, names_of(settings), stopping.is_set)
+    server = RemoteServer(settings, names_of(settings), stopping.is_set, shared)
     async with server.open(locate, extend) as app:
         config = uvicorn.Config(
             app,
@@ -69,16 +90,24 @@ async def _run_server(settings: Settings, locate: Locate, extend: Extend) -> int
             config,
             stopping=stopping,
             in_flight=lambda: server.slots.taken,
-            on_ready=lambda address: _say(address + settings.serve_base_path),
+            on_ready=lambda address: _say(address + settings.serve_base_path, settings),
         )
         # uvicorn raises the signal that stopped it again, which would hide the exit code.
         signal.signal(signal.SIGTERM, lambda *_: None)
-        await listener.serve()
+        if shared is not None:
+            end_with_parent()
+            place = listening_socket(settings.serve_host, settings.serve_port)
+            await listener.serve(sockets=[place])
+        else:
+            await listener.serve()
     return 0 if listener.started else 1
 
 
-def _say(address: str) -> None:
-    sys.stdout.write(
-        f"createos-mcp is listening on {address}{STREAMABLE_PATH} and {address}{SSE_PATH}\n"
-    )
+def _say(address: str, settings: Settings) -> None:
+    events = f" and {address}{SSE_PATH}" if settings.serve_workers == 1 else ""
+    _print_line(f"createos-mcp is listening on {address}{STREAMABLE_PATH}{events}\n")
+
+
+def _print_line(line: str) -> None:
+    sys.stdout.write(line)
     sys.stdout.flush()

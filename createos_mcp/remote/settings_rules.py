@@ -1,5 +1,6 @@
 """The settings_rules of a server: what its settings mean together, and which of them do not fit."""
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from urllib.parse import urlsplit
@@ -88,8 +89,12 @@ _CONFLICTS: Mapping[str, tuple[Callable[[Settings], bool], str]] = {
         "set it to the hosts that callers use for this server, or set CREATEOS_SERVE_PUBLIC_URL",
     ),
     "CREATEOS_SERVE_STATE_KEYS": (
-        lambda s: s.serve_stateless and not s.serve_state_keys,
+        lambda s: s.serve_stateless and not s.serve_state_keys and s.serve_workers == 1,
         "stateless replicas need the same keys; generate one with `openssl rand -hex 32`",
+    ),
+    "CREATEOS_SERVE_WORKERS": (
+        lambda s: s.serve_workers > 1 and not (s.serve_stateless and sys.platform == "linux"),
+        "several workers need Linux and keep no sessions; set CREATEOS_SERVE_STATELESS=true",
     ),
     "CREATEOS_OAUTH_ISSUER": (
         _has_lonely_oauth,

@@ -24,6 +24,7 @@ from createos_mcp.client.backend import Backend
 from createos_mcp.contract.catalog import Catalog
 from createos_mcp.contract.confirmation_codes import ConfirmationCodes
 from createos_mcp.contract.errors import CallError, SelectionError
+from createos_mcp.contract.once_marks import OnceMarks
 from createos_mcp.contract.operations import Operation, Tool
 from createos_mcp.contract.values import Json
 from createos_mcp.server.card_resources import card_meta
@@ -80,6 +81,7 @@ def build_server(
     principal: Callable[[Context], str | None] = fingerprint,
     result_budget_bytes: int = 60_000,
     is_alone: bool = True,
+    once: OnceMarks | None = None,
     is_local: bool = False,
     on_failure: Callable[[Exception], None] = lambda _error: None,
 ) -> "CreateosServer":
@@ -100,6 +102,7 @@ def build_server(
         result_budget_bytes: Limit for one result.
         is_local: Whether the platform is this machine; models are told.
         is_alone: Whether no other process serves the same clients; only then are there tasks.
+        once: Tells which answers of users were taken; by default this process alone knows.
         on_failure: Told why a call failed, while the call is still under way.
 
     Raises:
@@ -108,7 +111,7 @@ def build_server(
     calls = ToolPipeline(
         catalog,
         backend,
-        confirmations=Confirmations(unasked, codes),
+        confirmations=Confirmations(unasked, codes, once),
         key_directory=key_directory,
         result_budget_bytes=result_budget_bytes,
         is_local=is_local,

@@ -124,6 +124,14 @@ class RemoteSettings:
             default_text="false",
         ),
     )
+    serve_workers: int = field(
+        default=1,
+        metadata=setting(
+            whole_number(1, 64),
+            group="server",
+            help="Processes that serve the address together; more than one keep no sessions.",
+        ),
+    )
     serve_state_keys: tuple[str, ...] = field(
         default=(),
         repr=False,

@@ -5,15 +5,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from cachetools import TTLCache
 from mcp.server.request_state import AESGCMRequestStateCodec, InvalidRequestState
 
 from createos_mcp.client.target import Credentials
+from createos_mcp.contract.once_marks import OnceMarks, OwnMarks
 from createos_mcp.remote.errors import UploadAddressError
 
 LIFE_S = 15 * 60
-# More uploads than one process takes within the 15 minutes of a token.
-USED_CACHE_SIZE = 100_000
 
 _USE = "u"
 """The same keys seal other things too, and one must not pass for another."""
@@ -33,13 +31,20 @@ class Tickets:
 
     Args:
         keys: The first seals, all open (https://csrc.nist.gov/pubs/sp/800/38/d/final).
+        once: Tells which were used, over all processes that serve the same address.
         clock: Seconds since the epoch, the same on all replicas.
     """
 
-    def __init__(self, keys: Sequence[str], *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        keys: Sequence[str],
+        *,
+        once: OnceMarks | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._codec = AESGCMRequestStateCodec(keys)
         self._clock = clock
-        self._used: TTLCache[str, bool] = TTLCache(USED_CACHE_SIZE, 2 * LIFE_S, timer=clock)
+        self._once = once or OwnMarks()
 
     def seal(self, ticket: Ticket) -> str:
         """The ticket as one segment of an address."""
@@ -64,8 +69,7 @@ class Tickets:
         until, path, is_shared, api_key, access_token = members
         if until < self._clock():
             raise UploadAddressError(f"has expired ({LIFE_S // 60} min)")
-        if sealed in self._used:
+        if not self._once.take(sealed, 2 * LIFE_S):
             raise UploadAddressError("has already been used")
-        self._used[sealed] = True
         credentials = Credentials(api_key=api_key, access_token=access_token)
         return Ticket(path=path, credentials=None if is_shared else credentials)

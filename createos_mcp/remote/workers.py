@@ -1,0 +1,173 @@
+"""Workers: processes that serve one address together; the kernel spreads connections over them.
+
+Each binds a socket of its own with SO_REUSEPORT: over one that all inherit, connections gather at
+few of them (https://github.com/encode/uvicorn/discussions/2472). Nothing is shared but a directory
+with what may be used once and with the figures of each.
+"""
+
+import ctypes
+import logging
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from prometheus_client import multiprocess
+
+from createos_mcp.settings.settings import Settings
+
+_SHARED = "_CREATEOS_WORKER"
+"""Tells a worker that it is one, and the directory that it shares with the others."""
+
+_METRICS = "PROMETHEUS_MULTIPROC_DIR"
+"""Of prometheus_client: https://prometheus.github.io/client_python/multiprocess/."""
+
+_STATE_KEYS = "CREATEOS_SERVE_STATE_KEYS"
+_PARENT_DEATH_SIGNAL = 1
+_END_MARGIN_S = 5.0
+_SHORT_LIFE_S = 5.0
+"""A worker that ends sooner would only end again."""
+
+_logger = logging.getLogger(__name__)
+
+
+def shared_directory(environ: Mapping[str, str]) -> Path | None:
+    """What the workers of this address share; None in a process that serves alone."""
+    given = environ.get(_SHARED)
+    return Path(given) if given else None
+
+
+def figures_of(shared: Path) -> Path:
+    """Where each worker has the figures that all of them add up."""
+    return shared / "metrics"
+
+
+def end_with_parent() -> None:
+    """Have this worker asked to end when the process that started it is gone."""
+    ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGTERM)
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    """A bound socket beside others at the same address."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    bound.bind((host, port))
+    return bound
+
+
+def run_workers(settings: Settings, environ: Mapping[str, str], say: Callable[[str], None]) -> int:
+    """Serve with as many processes as the settings say until SIGINT or SIGTERM.
+
+    A worker that ends by itself is started again.
+
+    Args:
+        settings: Already checked by `settings_rules`.
+        environ: Variables of this process, which the workers have too.
+        say: Told where they listen, once all of them do.
+
+    Returns:
+        0, or the exit code of a worker that could not begin.
+
+    Raises:
+        OSError: The port is taken.
+    """
+    with (
+        # Bound and not listening: it keeps the port, and no connection comes here.
+        listening_socket(settings.serve_host, settings.serve_port) as place,
+        tempfile.TemporaryDirectory(prefix="createos-workers-") as directory,
+    ):
+        port: int = place.getsockname()[1]
+        return _Workers(settings, environ, port, Path(directory)).run(say)
+
+
+class _Workers:
+    """The processes, and who looks after them."""
+
+    def __init__(
+        self, settings: Settings, environ: Mapping[str, str], port: int, directory: Path
+    ) -> None:
+        self._settings = settings
+        figures_of(directory).mkdir()
+        self._command = [sys.executable, *sys.orig_argv[1:], "--serve-port", str(port)]
+        self._environ = {
+            **environ,
+            _SHARED: str(directory),
+            _METRICS: str(figures_of(directory)),
+            _STATE_KEYS: ",".join(settings.serve_state_keys) or secrets.token_hex(32),
+        }
+        self._workers: dict[subprocess.Popen[bytes], float] = {}
+        self._is_stopping = False
+
+    def run(self, say: Callable[[str], None]) -> int:
+        with _signals() as next_signal:
+            for _ in range(self._settings.serve_workers):
+                self._start()
+            for worker in [*self._workers]:
+                line = worker.stdout.readline() if worker.stdout else b""
+                if not line:
+                    return self._stop() or worker.wait()
+            say(line.decode())
+            while True:
+                number = next_signal()
+                if number != signal.SIGCHLD:
+                    return self._stop()
+                failed = self._replace_ended()
+                if failed is not None:
+                    return self._stop() or failed
+
+    def _start(self) -> None:
+        worker = subprocess.Popen(self._command, env=self._environ, stdout=subprocess.PIPE)
+        self._workers[worker] = time.monotonic()
+
+    def _replace_ended(self) -> int | None:
+        """Start again what ended; the exit code where that would be of no use."""
+        for worker, started in [*self._workers.items()]:
+            code = worker.poll()
+            if code is None:
+                continue
+            del self._workers[worker]
+            multiprocess.mark_process_dead(  # type: ignore[no-untyped-call]
+                worker.pid, path=self._environ[_METRICS]
+            )
+            if time.monotonic() - started < _SHORT_LIFE_S:
+                return code or 1
+            _logger.error("worker %s ended with %s and is started again", worker.pid, code)
+            self._start()
+        return None
+
+    def _stop(self) -> int:
+        """End all of them, calls in flight first; the worst of their exit codes."""
+        for worker in self._workers:
+            worker.send_signal(signal.SIGTERM)
+        until = time.monotonic() + self._settings.serve_stop_timeout_s + _END_MARGIN_S
+        codes = [0]
+        for worker in self._workers:
+            try:
+                codes.append(worker.wait(max(0.0, until - time.monotonic())))
+            except subprocess.TimeoutExpired:
+                worker.kill()
+                codes.append(worker.wait())
+        return max(map(abs, codes))
+
+
+@contextmanager
+def _signals() -> Iterator[Callable[[], int]]:
+    """Signals one after the other, without a moment in which one could be missed."""
+    reading, writing = socket.socketpair()
+    writing.settimeout(0)
+    with reading, writing:
+        before = signal.set_wakeup_fd(writing.fileno())
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+            signal.signal(number, lambda *_: None)
+        try:
+            yield lambda: reading.recv(1)[0]
+        finally:
+            signal.set_wakeup_fd(before)

@@ -1,0 +1,162 @@
+"""Several processes serve one address as one would."""
+
+import json
+import signal
+import threading
+import time
+from collections.abc import Iterator
+
+import httpx2
+import psutil
+import pytest
+
+from createos_mcp.contract.values import Json
+from tests.apis import FakeApi, fake_api
+from tests.eventually import eventually_now
+from tests.remote.servers import (
+    ID,
+    KEY,
+    MODERN_META,
+    Served,
+    answer_in,
+    call,
+    headers_for,
+    served,
+)
+
+WORKERS = 3
+FLAGS = ("--serve-workers", str(WORKERS), "--serve-stateless", "--toolsets", "all")
+ROUNDS = 24
+
+
+@pytest.fixture
+def api() -> Iterator[FakeApi]:
+    with fake_api() as one:
+        yield one
+
+
+@pytest.fixture
+def server(api: FakeApi) -> Iterator[Served]:
+    with served(api.url, *FLAGS) as one:
+        yield one
+
+
+def workers_of(server: Served) -> list[psutil.Process]:
+    return psutil.Process(server.process.pid).children()
+
+
+def post(server: Served, body: Json) -> Json:
+    """One message over a connection of its own, so that any worker may get it."""
+    sent = {**headers_for(body, "auto"), "X-Api-Key": KEY}
+    with httpx2.Client(timeout=30, trust_env=False) as client:
+        return answer_in(client.post(f"{server.url}/mcp", json=body, headers=sent))
+
+
+def metrics_of(server: Served) -> str:
+    with httpx2.Client(timeout=30, trust_env=False) as client:
+        return client.get(f"{server.url}/metrics").text
+
+
+def test_calls_spread_and_their_figures_add_up(server: Served) -> None:
+    assert len(workers_of(server)) == WORKERS
+    before = {worker.pid: worker.cpu_times().user for worker in workers_of(server)}
+    for _ in range(4 * ROUNDS):
+        assert not post(server, call("GetProject", "auto", project_id=ID))["result"]["isError"]
+    used = {worker.pid: worker.cpu_times().user for worker in workers_of(server)}
+    assert all(used[pid] > spent for pid, spent in before.items())
+    row = 'createos_mcp_calls_total{outcome="ok",tool="GetProject"} '
+    assert f"{row}{float(4 * ROUNDS)}" in metrics_of(server)
+    assert "createos_mcp_calls_in_flight 0.0" in metrics_of(server)
+
+
+def test_an_answer_of_a_person_is_taken_once_by_all_of_them(api: FakeApi, server: Served) -> None:
+    api.answer = {"status": "success", "data": {"id": ID, "uniqueName": "my-app"}}
+    able = {**MODERN_META, "io.modelcontextprotocol/clientCapabilities": {"elicitation": {}}}
+
+    def ask(**more: Json) -> Json:
+        body = call("DeleteProject", "auto", project_id=ID)
+        body["params"] |= {"_meta": able, **more}
+        return post(server, body)["result"]
+
+    asked = ask()
+    ((name, question),) = asked["inputRequests"].items()
+    (field,) = question["params"]["requestedSchema"]["properties"]
+    answer = {"action": "accept", "content": {field: "my-app"}}
+    given = {"inputResponses": {name: answer}, "requestState": asked["requestState"]}
+    results = [ask(**given) for _ in range(ROUNDS)]
+    deletions = [one for one in api.asked if one.method == "DELETE"]
+    assert len(deletions) == 1, results[0]
+    assert sum("inputRequests" in result for result in results) == ROUNDS - 1
+
+
+def test_an_upload_address_is_taken_once_by_all_of_them(api: FakeApi, server: Served) -> None:
+    api.answer = {"status": "success", "data": {"id": ID}}
+    offered = post(server, call("UploadDeploymentZip", "auto", project_id=ID))
+    address = offered["result"]["structuredContent"]["uploadUrl"]
+    statuses = []
+    for _ in range(ROUNDS):
+        with httpx2.Client(timeout=30, trust_env=False) as client:
+            statuses.append(client.put(address, content=b"PK").status_code)
+    assert (statuses.count(200), statuses[0]) == (1, 200)
+
+
+def test_a_worker_that_ends_is_started_again(server: Served) -> None:
+    time.sleep(5.5)  # one that ends at once is not
+    first, *others = workers_of(server)
+    first.kill()
+    eventually_now(lambda: len(workers_of(server)) == WORKERS and first.pid not in _pids(server))
+    assert {worker.pid for worker in others} < _pids(server)
+    for _ in range(ROUNDS):
+        assert post(server, call("GetProject", "auto", project_id=ID))["result"]
+
+
+def _pids(server: Served) -> set[int]:
+    return {worker.pid for worker in workers_of(server)}
+
+
+def test_calls_in_flight_are_answered_before_all_of_them_end(api: FakeApi, server: Served) -> None:
+    workers = workers_of(server)
+    with httpx2.Client(timeout=30, trust_env=False) as client, api.paused():
+        body = call("GetProject", "auto", project_id=ID)
+        sent = {**headers_for(body, "auto"), "X-Api-Key": KEY}
+        request = client.build_request("POST", f"{server.url}/mcp", json=body, headers=sent)
+        answers: list[httpx2.Response] = []
+        asking = threading.Thread(target=lambda: answers.append(client.send(request)))
+        asking.start()
+        eventually_now(lambda: bool(api.asked))
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        api.is_open.set()
+        asking.join(30)
+    assert answers[0].status_code == 200
+    assert server.process.wait(30) == 0
+    assert not any(worker.is_running() for worker in workers)
+
+
+def test_workers_end_with_the_process_that_started_them(server: Served) -> None:
+    workers = workers_of(server)
+    server.process.kill()
+    server.process.wait()
+    psutil.wait_procs(workers, timeout=20)
+    assert not any(worker.is_running() for worker in workers)
+
+
+def test_events_are_not_offered_and_sessions_are_not_kept(server: Served) -> None:
+    with httpx2.Client(timeout=30, trust_env=False) as client:
+        refused = client.get(f"{server.url}/sse", headers={"X-Api-Key": KEY})
+    assert (refused.status_code, refused.json()["error"]) == (404, "no_such_address")
+
+
+def test_limits_are_shared_out(api: FakeApi) -> None:
+    with served(api.url, *FLAGS, "--serve-calls-per-minute", "6") as server:
+        body = call("GetQuotas", "auto")
+        answers = [json.dumps(post(server, body)) for _ in range(ROUNDS)]
+    assert 6 <= sum('"structuredContent"' in answer for answer in answers) <= 8
+
+
+def test_without_a_choice_to_keep_no_sessions_it_does_not_start(api: FakeApi) -> None:
+    with (
+        pytest.raises(AssertionError, match="CREATEOS_SERVE_STATELESS=true"),
+        served(api.url, "--serve-workers", "2"),
+    ):
+        pass
