@@ -20,6 +20,7 @@ from pathlib import Path
 
 from prometheus_client import multiprocess
 
+from createos_mcp.contract.errors import SettingError
 from createos_mcp.settings.settings import Settings
 
 _SHARED = "_CREATEOS_WORKER"
@@ -55,8 +56,7 @@ def end_with_parent() -> None:
 
 def listening_socket(host: str, port: int) -> socket.socket:
     """A bound socket beside others at the same address."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound = socket.socket(_family(host), socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     bound.bind((host, port))
@@ -77,15 +77,32 @@ def run_workers(settings: Settings, environ: Mapping[str, str], say: Callable[[s
         0, or the exit code of a worker that could not begin.
 
     Raises:
-        OSError: The port is taken.
+        SettingError: The address cannot be listened at.
     """
     with (
-        # Bound and not listening: it keeps the port, and no connection comes here.
-        listening_socket(settings.serve_host, settings.serve_port) as place,
+        _reserved(settings) as place,
         tempfile.TemporaryDirectory(prefix="createos-workers-") as directory,
     ):
         port: int = place.getsockname()[1]
         return _Workers(settings, environ, port, Path(directory)).run(say)
+
+
+def _reserved(settings: Settings) -> socket.socket:
+    """The address, bound and not listening: it is kept, and no connection comes here."""
+    host, port = settings.serve_host, settings.serve_port
+    try:
+        # Without the permission to share it, one that somebody listens at is refused.
+        with socket.socket(_family(host), socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+        return listening_socket(host, port)
+    except OSError as error:
+        reason = f"{host}:{port} cannot be listened at: {error.strerror}"
+        raise SettingError("CREATEOS_SERVE_PORT", reason) from error
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 class _Workers:

@@ -160,3 +160,13 @@ def test_without_a_choice_to_keep_no_sessions_it_does_not_start(api: FakeApi) ->
         served(api.url, "--serve-workers", "2"),
     ):
         pass
+
+
+def test_a_port_that_somebody_listens_at_is_told_and_not_shared(api: FakeApi) -> None:
+    with served(api.url, *FLAGS) as server:
+        port = ("--serve-port", str(server.port))
+        with (
+            pytest.raises(AssertionError, match="cannot be listened at: Address already in use"),
+            served(api.url, *FLAGS, *port),
+        ):
+            pass
