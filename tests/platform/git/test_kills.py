@@ -46,11 +46,11 @@ async def test_what_was_pushed_around_kills_is_built_once_and_the_newest_serves(
                 await to_thread.run_sync(daemon.ensure_running, config, {})
             assert (await copy.push("main")).ok
             path = f"/v1/projects/{project_id}"
-            rows = await eventually(
-                lambda: api.get(f"{path}/deployments?limit=50"),
+            await eventually(
+                lambda: api.get(f"{path}/deployments"),
                 lambda page: bool(page["data"]) and page["data"][0]["status"] == "deployed",
             )
-            commits = [row["source"]["commit"] for row in rows["data"]]
+            commits = await _commits(api, f"{path}/deployments?limit=20")
             assert len(commits) == len(set(commits)), "a commit was built twice"
             assert commits[0] == copy.git("rev-parse", "HEAD").strip()
             environment = await api.environment(project_id)
@@ -58,3 +58,13 @@ async def test_what_was_pushed_around_kills_is_built_once_and_the_newest_serves(
             assert page == PAGE.format(KILLS - 1)
     finally:
         await to_thread.run_sync(daemon.stop_platform, config)
+
+
+async def _commits(api: Api, path: str) -> list[str]:
+    """What every deployment was built from, the newest first."""
+    found: list[str] = []
+    while True:
+        rows = (await api.get(f"{path}&offset={len(found)}"))["data"]
+        if not rows:
+            return found
+        found += (row["source"]["commit"] for row in rows)
