@@ -4,11 +4,10 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum, auto
-from functools import cached_property
 
 from createos_mcp.contract.known_secrets import LEAST_CHARACTERS, KnownSecrets
 from createos_mcp.contract.operations import Problem, SecretMembers
-from createos_mcp.contract.spelling import normalize_name
+from createos_mcp.contract.spelling import LONGEST_KEPT, normalize_name
 from createos_mcp.contract.values import MASK, Json
 
 _ASSIGNED = re.compile(
@@ -72,13 +71,15 @@ class SecretTable:
 
     def kind_of(self, name: str) -> MemberKind:
         """What a member of this name holds, as far as its name tells."""
-        kind = self._kinds.get(name)
-        if kind is None:
-            if len(self._kinds) >= _MOST_NAMES:
-                self._kinds.clear()
-            spelled = normalize_name(name)
-            held = (kind for names, kind in self._named if spelled in names)
-            kind = self._kinds[name] = next(held, MemberKind.OTHER)
+        known = self._kinds.get(name)
+        if known is not None:
+            return known
+        spelled = normalize_name(name)
+        kind = next((kind for names, kind in self._named if spelled in names), MemberKind.OTHER)
+        if len(self._kinds) >= _MOST_NAMES:
+            self._kinds.clear()
+        if len(name) <= LONGEST_KEPT:
+            self._kinds[name] = kind
         return kind
 
     def has_secret_name(self, name: str) -> bool:
@@ -112,6 +113,7 @@ class Redaction:
         self._shown = shown
         self._seen: set[str] = set()
         self._kept: set[str] = set()
+        self._forms: tuple[tuple[int, int], KnownSecrets] | None = None
 
     def register_secrets(self, value: Json) -> None:
         """Remember the secrets in arguments or an answer, so that they are known elsewhere."""
@@ -122,7 +124,6 @@ class Redaction:
                 self._kept.add(secret)
             elif self.table.is_distinctive(secret) and secret not in self._seen:
                 self._seen.add(secret)
-                self.__dict__.pop("_known", None)
 
     def mask(self, value: Json) -> Json:
         """The same value with a mask in place of each secret that was registered."""
@@ -144,9 +145,13 @@ class Redaction:
                 masked = pattern.sub(self._mask_pattern, masked)
         return _ASSIGNED.sub(self._mask_assigned, masked)
 
-    @cached_property
+    @property
     def _known(self) -> KnownSecrets:
-        return KnownSecrets.of(self._seen - self._kept)
+        """Made anew when there are more, also while a thread goes through a large value."""
+        count = (len(self._seen), len(self._kept))
+        if self._forms is None or self._forms[0] != count:
+            self._forms = count, KnownSecrets.of(self._seen - self._kept)
+        return self._forms[1]
 
     def _mask_pattern(self, match: re.Match[str]) -> str:
         return match[0] if self._is_kept(match[0]) else MASK

@@ -1,11 +1,14 @@
 """Marks that can be taken once: what was sealed for one use, over one process or several."""
 
+import contextlib
 import hashlib
 import os
+import secrets
 import time
 from pathlib import Path
 from typing import Protocol
 
+_OWN = "own-"
 _LOOKS_BETWEEN_CLEARANCES = 256
 
 
@@ -50,22 +53,23 @@ class SharedMarks:
         self._looks += 1
         if self._looks % _LOOKS_BETWEEN_CLEARANCES == 0:
             self._clear_away()
-        file = self._directory / hashlib.sha256(mark.encode()).hexdigest()
+        own = self._directory / f"{_OWN}{secrets.token_hex(16)}"
+        own.touch(mode=0o600, exist_ok=False)
+        until = time.time() + valid_s
+        os.utime(own, (until, until))
         try:
-            made = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+            # Its time is there with it, so that nobody takes it for an old one.
+            os.link(own, self._directory / hashlib.sha256(mark.encode()).hexdigest())
         except FileExistsError:
             return False
-        os.close(made)
-        until = time.time() + valid_s
-        os.utime(file, (until, until))
+        finally:
+            own.unlink()
         return True
 
     def _clear_away(self) -> None:
         now = time.time()
         for file in self._directory.iterdir():
             # Another process may clear away at the same time.
-            try:
-                if file.stat().st_mtime < now:
+            with contextlib.suppress(FileNotFoundError):
+                if not file.name.startswith(_OWN) and file.stat().st_mtime < now:
                     file.unlink()
-            except FileNotFoundError:
-                continue

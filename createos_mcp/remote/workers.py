@@ -8,6 +8,7 @@ with what may be used once and with the figures of each.
 import ctypes
 import logging
 import secrets
+import select
 import signal
 import socket
 import subprocess
@@ -33,7 +34,9 @@ _STATE_KEYS = "CREATEOS_SERVE_STATE_KEYS"
 _PARENT_DEATH_SIGNAL = 1
 _END_MARGIN_S = 5.0
 _SHORT_LIFE_S = 5.0
-"""A worker that ends sooner would only end again."""
+"""A worker that ends sooner may only end again."""
+
+_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 10.0
 
 _logger = logging.getLogger(__name__)
 
@@ -66,7 +69,7 @@ def listening_socket(host: str, port: int) -> socket.socket:
 def run_workers(settings: Settings, environ: Mapping[str, str], say: Callable[[str], None]) -> int:
     """Serve with as many processes as the settings say until SIGINT or SIGTERM.
 
-    A worker that ends by itself is started again.
+    A worker that ends by itself is started again, whatever becomes of the others.
 
     Args:
         settings: Already checked by `settings_rules`.
@@ -121,7 +124,9 @@ class _Workers:
             _STATE_KEYS: ",".join(settings.serve_state_keys) or secrets.token_hex(32),
         }
         self._workers: dict[subprocess.Popen[bytes], float] = {}
-        self._is_stopping = False
+        self._due: list[float] = []
+        """When workers start again, on the monotonic clock."""
+        self._pause_s = _PAUSE_S
 
     def run(self, say: Callable[[str], None]) -> int:
         with _signals() as next_signal:
@@ -133,19 +138,28 @@ class _Workers:
                     return self._stop() or worker.wait()
             say(line.decode())
             while True:
-                number = next_signal()
-                if number != signal.SIGCHLD:
+                number = next_signal(self._next_start_s())
+                if number not in {None, signal.SIGCHLD}:
                     return self._stop()
-                failed = self._replace_ended()
-                if failed is not None:
-                    return self._stop() or failed
+                self._note_ended()
+                self._start_due()
+
+    def _next_start_s(self) -> float | None:
+        """How long until one is due; None where all of them run."""
+        return max(0.0, min(self._due) - time.monotonic()) if self._due else None
+
+    def _start_due(self) -> None:
+        now = time.monotonic()
+        for _ in [due for due in self._due if due <= now]:
+            self._start()
+        self._due = [due for due in self._due if due > now]
 
     def _start(self) -> None:
         worker = subprocess.Popen(self._command, env=self._environ, stdout=subprocess.PIPE)
         self._workers[worker] = time.monotonic()
 
-    def _replace_ended(self) -> int | None:
-        """Start again what ended; the exit code where that would be of no use."""
+    def _note_ended(self) -> None:
+        """Plan another start for each that ended; one that ends at once waits longer each time."""
         for worker, started in [*self._workers.items()]:
             code = worker.poll()
             if code is None:
@@ -154,11 +168,13 @@ class _Workers:
             multiprocess.mark_process_dead(  # type: ignore[no-untyped-call]
                 worker.pid, path=self._environ[_METRICS]
             )
-            if time.monotonic() - started < _SHORT_LIFE_S:
-                return code or 1
-            _logger.error("worker %s ended with %s and is started again", worker.pid, code)
-            self._start()
-        return None
+            ended = time.monotonic()
+            is_short = ended - started < _SHORT_LIFE_S
+            self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S) if is_short else _PAUSE_S
+            self._due.append(ended + self._pause_s)
+            _logger.error(
+                "worker %s ended with %s; another starts in %s s", worker.pid, code, self._pause_s
+            )
 
     def _stop(self) -> int:
         """End all of them, calls in flight first; the worst of their exit codes."""
@@ -172,19 +188,28 @@ class _Workers:
             except subprocess.TimeoutExpired:
                 worker.kill()
                 codes.append(worker.wait())
-        return max(map(abs, codes))
+        # A signal is 128 and its number, as shells report it.
+        return max(128 - code if code < 0 else code for code in codes)
 
 
 @contextmanager
-def _signals() -> Iterator[Callable[[], int]]:
-    """Signals one after the other, without a moment in which one could be missed."""
+def _signals() -> Iterator[Callable[[float | None], int | None]]:
+    """Signals one after the other, without a moment in which one could be missed.
+
+    What is given waits so long for the next one, and returns None where none came.
+    """
     reading, writing = socket.socketpair()
     writing.settimeout(0)
     with reading, writing:
         before = signal.set_wakeup_fd(writing.fileno())
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
             signal.signal(number, lambda *_: None)
+
+        def next_signal(within_s: float | None) -> int | None:
+            ready, _, _ = select.select([reading], [], [], within_s)
+            return reading.recv(1)[0] if ready else None
+
         try:
-            yield lambda: reading.recv(1)[0]
+            yield next_signal
         finally:
             signal.set_wakeup_fd(before)

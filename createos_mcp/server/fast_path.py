@@ -17,6 +17,8 @@ _logger = logging.getLogger(__name__)
 _CANCELLED = "notifications/cancelled"
 _CANCEL = f'"{_CANCELLED}"'.encode()
 _ANY_ID = b'"id"'
+_MOST_LISTING = 64
+_ANSWERS = mcp_types.JSONRPCResponse | mcp_types.JSONRPCError
 
 _VERSION = "io.modelcontextprotocol/protocolVersion"
 _ENVELOPE = frozenset(
@@ -38,7 +40,7 @@ class FastPath:
     def __init__(self, plain: PlainCalls, lists: KeptLists) -> None:
         self._plain = plain
         self._lists = lists
-        self._listing: dict[str, ListRequest] = {}
+        self._listing: dict[str | int, ListRequest] = {}
         self._running: dict[str, PlainCall] = {}
         self._envelope: Mapping[str, Json] | None = None
         self._first: tuple[Json, Mapping[str, Json] | None] | None = None
@@ -65,8 +67,8 @@ class FastPath:
         if request is None or request.envelope != self._envelope:
             return None
         kept = self._lists.find(request)
-        if kept is None:
-            self._listing[str(request.id)] = request
+        if kept is None and len(self._listing) < _MOST_LISTING:
+            self._listing[request.id] = request
         return kept
 
     def cancel(self, line: bytes) -> bool:
@@ -90,9 +92,9 @@ class FastPath:
 
         Its answers to requests for lists are kept.
         """
-        if self._listing and isinstance(answer, mcp_types.JSONRPCResponse):
-            asked = self._listing.pop(str(answer.id), None)
-            if asked is not None:
+        if self._listing and isinstance(answer, _ANSWERS):
+            asked = self._listing.pop(answer.id, None) if answer.id is not None else None
+            if asked is not None and isinstance(answer, mcp_types.JSONRPCResponse):
                 self._lists.keep(asked, answer.result)
         if self._is_open or self._first is None:
             return

@@ -7,6 +7,7 @@ that it knows the session, and that answer is not sent.
 
 import json
 import os
+import select
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -21,6 +22,17 @@ LONGEST_BYTES = 16 * 1024
 """What is read before the SDK is there; a longer first line is left to it."""
 
 _ANSWERS = Path(__file__).with_name("greetings.json")
+
+_SUSPECT = (b"NaN", b"Infinity")
+_BRACKETS = 50
+"""More than any client sends; what is nested deeper is the SDK's to refuse."""
+
+_CLIENT_MEMBERS = frozenset({"name", "title", "version", "websiteUrl", "description"})
+_CAPABILITY_PARTS: Mapping[str, frozenset[str]] = {
+    "sampling": frozenset({"context", "tools"}),
+    "elicitation": frozenset({"form", "url"}),
+}
+_OPEN_CAPABILITIES = frozenset({"experimental", "extensions"})
 
 _MEMBERS = frozenset({"jsonrpc", "id", "method", "params"})
 _OPENING = frozenset({"protocolVersion", "capabilities", "clientInfo"})
@@ -51,6 +63,7 @@ def greet(reading: int, writing: int, instructions: str) -> Greeting:
     """
     read = b""
     while b"\n" not in read and len(read) < LONGEST_BYTES:
+        _wait(reading, select.POLLIN)
         piece = os.read(reading, LONGEST_BYTES)
         if not piece:
             break
@@ -61,23 +74,24 @@ def greet(reading: int, writing: int, instructions: str) -> Greeting:
         return Greeting(read)
     rest = memoryview(json.dumps(answer, separators=(",", ":")).encode() + b"\n")
     while rest:
-        rest = rest[os.write(writing, rest) :]
+        _wait(writing, select.POLLOUT)
+        rest = rest[os.write(writing, rest[: select.PIPE_BUF]) :]
     return Greeting(read, answer["id"])
+
+
+def _wait(descriptor: int, event: int) -> None:
+    """Wait for a descriptor, which somebody may have made one that does not block."""
+    ready = select.poll()
+    ready.register(descriptor, event)
+    ready.poll()
 
 
 def answer_greeting(line: bytes, instructions: str) -> dict[str, Json] | None:
     """The answer to a first line; None where the SDK has to see it first."""
-    try:
-        message = json.loads(line.decode())
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(message, dict) or message.keys() != _MEMBERS or message["jsonrpc"] != "2.0":
+    message = _read(line)
+    if message is None:
         return None
     given_id, method, params = message["id"], message["method"], message["params"]
-    if type(given_id) not in {str, int} or not str(given_id).isascii():
-        return None
-    if not isinstance(params, dict):
-        return None
     if method == "initialize" and _is_opening(params):
         result = _kept(method)
         result["protocolVersion"] = params["protocolVersion"]
@@ -92,6 +106,21 @@ def answer_greeting(line: bytes, instructions: str) -> dict[str, Json] | None:
     info["version"] = version("createos-mcp")
     result["instructions"] = instructions
     return {"jsonrpc": "2.0", "id": given_id, "result": result}
+
+
+def _read(line: bytes) -> dict[str, Json] | None:
+    """A request that nobody would mend or refuse."""
+    if any(sign in line for sign in _SUSPECT) or line.count(b"{") + line.count(b"[") > _BRACKETS:
+        return None
+    try:
+        message = json.loads(line.decode())
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(message, dict) or message.keys() != _MEMBERS or message["jsonrpc"] != "2.0":
+        return None
+    given_id = message["id"]
+    is_plain = type(given_id) in {str, int} and str(given_id).isascii()
+    return message if is_plain and isinstance(message["params"], dict) else None
 
 
 def _kept(method: str) -> dict[str, Json]:
@@ -125,8 +154,19 @@ def _is_client(info: Json, capabilities: Json) -> bool:
     """Whether a client says who it is in the ordinary way, so that the SDK would not refuse it."""
     return (
         isinstance(info, dict)
-        and {"name", "version"} <= info.keys()
+        and {"name", "version"} <= info.keys() <= _CLIENT_MEMBERS
         and all(isinstance(value, str) for value in info.values())
         and isinstance(capabilities, dict)
-        and all(isinstance(held, dict) for held in capabilities.values())
+        and all(_is_capability(name, held) for name, held in capabilities.items())
     )
+
+
+def _is_capability(name: str, held: Json) -> bool:
+    if not isinstance(held, dict):
+        return False
+    if name == "roots":
+        return held.keys() <= {"listChanged"} and all(type(one) is bool for one in held.values())
+    parts = _CAPABILITY_PARTS.get(name)
+    if parts is None:
+        return name in _OPEN_CAPABILITIES and all(isinstance(one, dict) for one in held.values())
+    return held.keys() <= parts and all(one == {} for one in held.values())

@@ -11,7 +11,13 @@ from dataclasses import dataclass
 from createos_mcp.answers.truncation import compact
 from createos_mcp.contract.values import Json
 
-LISTS = frozenset({"tools/list", "prompts/list", "resources/list", "resources/templates/list"})
+LISTS: Mapping[str, str] = {
+    "tools/list": "tools",
+    "prompts/list": "prompts",
+    "resources/list": "resources",
+    "resources/templates/list": "resourceTemplates",
+}
+"""Methods, and the member of an answer that has the list."""
 
 _MARK = b"/list"
 _MEMBERS = frozenset({"jsonrpc", "id", "method", "params"})
@@ -60,6 +66,7 @@ class KeptLists:
             or not isinstance(given_id, str | int)
             or isinstance(given_id, bool)
             or not str(given_id).isascii()
+            or not isinstance(method, str)
             or method not in LISTS
             or not (params is None or (isinstance(params, dict) and params.keys() <= {"_meta"}))
         ):
@@ -75,7 +82,9 @@ class KeptLists:
         return f'{{"jsonrpc":"2.0","id":{json.dumps(request.id)},"result":{kept}}}'.encode()
 
     def keep(self, request: ListRequest, result: Mapping[str, Json]) -> None:
-        """Keep what the SDK answered."""
+        """Keep what the SDK answered, where it is the list that was asked for."""
+        if LISTS[request.method] not in result:
+            return
         if len(self._kept) >= _MOST:
             del self._kept[next(iter(self._kept))]
         self._kept[request.kind] = compact(result)

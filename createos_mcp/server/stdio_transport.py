@@ -6,6 +6,7 @@ https://github.com/modelcontextprotocol/python-sdk/issues/2070 tells of the alte
 """
 
 import json
+import logging
 import os
 import select
 import stat
@@ -28,6 +29,8 @@ from createos_mcp.server.fast_path import FastPath
 from createos_mcp.server.greeting import Greeting
 from createos_mcp.server.messages import MalformedMessage, read_message, refuse_overlong
 from createos_mcp.server.plain_calls import PlainCall
+
+_logger = logging.getLogger(__name__)
 
 MAX_LINE_BYTES = 64 * 1024 * 1024
 """One message; the files of a deployment may be among its arguments."""
@@ -148,6 +151,8 @@ class Outgoing:
             self._note(item.message)
         if self._answered is not None and _answers(item.message, self._answered):
             self._answered = None
+            if isinstance(item.message, JSONRPCError):
+                _logger.error("a greeting was answered that is refused: %s", item.message.error)
             return
         text = item.message.model_dump_json(by_alias=True, exclude_unset=True)
         self._add(text.encode())

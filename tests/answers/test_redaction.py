@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from createos_mcp.answers.redaction import Redaction, SecretTable
+from createos_mcp.answers.redaction import MemberKind, Redaction, SecretTable
 from createos_mcp.contract.operations import Operation
 from createos_mcp.contract.values import MASK, Json, Schema
 from tests.agents import CATALOG, agent, data_of, remote_agent, text_of
@@ -363,3 +363,12 @@ async def test_the_secret_that_calls_are_made_with_is_masked_in_answers(era: Era
         here.api.answer = {"status": "success", "data": {"id": ID, "note": note}}
         result = await here.call("GetProject", project_id=ID)
     assert f"you sent {MASK} and {MASK}" in text_of(result)
+
+
+def test_names_of_any_length_are_read_and_only_short_ones_kept() -> None:
+    table = SecretTable(CATALOG.secrets)
+    for number in range(100):
+        table.kind_of("x" * 1_000_000 + str(number))
+    assert table.kind_of("a" * 10_000 + "ApiKey") is MemberKind.OTHER
+    kept = table._kinds  # noqa: SLF001 - it shows nowhere else
+    assert sum(map(len, kept)) < 100_000

@@ -254,6 +254,8 @@ async def test_a_list_is_kept_as_the_sdk_gave_it(era: str, method: str) -> None:
     "changed",
     [
         {"method": "tools/call"},
+        {"method": ["tools/list"]},
+        {"method": {"tools/list": 1}},
         {"params": {"cursor": "x"}},
         {"params": {"_meta": {"progressToken": 1}}},
         {"params": []},
@@ -285,4 +287,15 @@ async def test_a_refused_list_is_not_kept() -> None:
         assert path.list_line(line) is None
         refused = {"jsonrpc": "2.0", "id": 7, "error": {"code": 1, "message": "no"}}
         path.note_answer(jsonrpc_message_adapter.validate_python(refused, by_name=False))
+        assert path.list_line(line) is None
+
+
+@pytest.mark.parametrize("other", ["1", 1], ids=["text", "number"])
+async def test_another_answer_of_that_id_is_not_taken_for_a_list(other: str | int) -> None:
+    async with serving() as (server, _):
+        path = open_path(server, "2025-11-25")
+        line = json.dumps({"jsonrpc": "2.0", "id": "1", "method": "prompts/list"}).encode()
+        assert path.list_line(line) is None
+        pong: Json = {"jsonrpc": "2.0", "id": other, "result": {}}
+        path.note_answer(jsonrpc_message_adapter.validate_python(pong, by_name=False))
         assert path.list_line(line) is None

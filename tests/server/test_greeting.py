@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 from collections.abc import Mapping
 
 import pytest
@@ -70,6 +71,13 @@ def test_it_knows_every_version_of_the_sdk() -> None:
         initialize(clientInfo="x"),
         initialize(capabilities={"roots": 5}),
         initialize(capabilities=None),
+        initialize(capabilities={"elicitation": {"form": "x"}}),
+        initialize(capabilities={"sampling": {"other": {}}}),
+        initialize(capabilities={"roots": {"listChanged": "yes"}}),
+        initialize(capabilities={"experimental": {"deep": json.loads("[" * 60 + "]" * 60)}}),
+        initialize(capabilities={"experimental": {"x": {"y": float("nan")}}}),
+        initialize(capabilities={"of tomorrow": {}}),
+        initialize(clientInfo={**CLIENT, "icons": "no"}),
         initialize(_meta={"progressToken": 1}),
         initialize(protocolVersion=["2025-11-25"]),
         discover("2027-01-01"),
@@ -119,6 +127,31 @@ def greet_with(said: bytes) -> tuple[bytes, bytes, Json]:
         os.close(server)
     with os.fdopen(from_server, "rb") as written:
         return greeting.read, written.read(), greeting.answered
+
+
+def test_pipes_that_do_not_block_are_waited_for() -> None:
+    from_client, client = os.pipe()
+    from_server, server = os.pipe()
+    os.set_blocking(from_client, False)
+    os.set_blocking(server, False)
+    said = json.dumps(initialize()).encode() + b"\n"
+    speaking = threading.Timer(0.2, os.write, (client, said))
+    heard: list[bytes] = []
+
+    def listen() -> None:
+        with os.fdopen(from_server, "rb") as answers:
+            heard.append(answers.read())
+
+    listening = threading.Timer(0.4, listen)
+    speaking.start()
+    listening.start()
+    # More than a pipe takes at once.
+    greeting = greet(from_client, server, "x" * 200_000)
+    for descriptor in (from_client, client, server):
+        os.close(descriptor)
+    listening.join()
+    assert greeting.answered == 1
+    assert len(json.loads(heard[0])["result"]["instructions"]) == 200_000
 
 
 def test_nothing_that_was_read_is_lost() -> None:

@@ -232,8 +232,8 @@ class Pushes:
         after: str,
     ) -> str:
         """Why a push concerns a project not; empty where it does."""
-        if not await self._users.may_run(project.id):
-            return "only the owner of this machine may deploy: nothing confines apps here"
+        if (objection := await self._users.objection(project.id)) is not None:
+            return objection.rstrip(".")
         for pattern in project.settings.get("ignoreBranches") or ():
             if fnmatchcase(branch, pattern):
                 return f"ignoreBranches has {pattern}"

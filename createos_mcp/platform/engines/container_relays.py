@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from anyio import to_thread
 
@@ -27,7 +28,7 @@ class ContainerRelays:
     def __init__(self, ways: Sequence[Way], uid: int | None) -> None:
         places = json.dumps({way.port: str(way.socket) for way in ways})
         self._process = subprocess.Popen(
-            [sys.executable, "-m", _MODULE, places, str(uid if uid is not None else NOBODY)],
+            [sys.executable, "-P", "-m", _MODULE, places, str(uid if uid is not None else NOBODY)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -42,7 +43,8 @@ class ContainerRelays:
             StartFailedError: They cannot.
         """
         said = await to_thread.run_sync(self._ask, pid)
-        if said != READY:
+        # A container that has ended already needs none; how it ended is told by who waits for it.
+        if said != READY and Path(f"/proc/{pid}/ns").exists():
             raise StartFailedError(f"The container's services are not reached: {said}")
 
     def _ask(self, pid: int) -> str:

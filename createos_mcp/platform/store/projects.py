@@ -165,6 +165,19 @@ class Projects:
             "set_project_status", id=project_id, status=status, now=format_time(self._now())
         )
 
+    async def change_status(
+        self, project_id: str, before: ProjectStatus, status: ProjectStatus
+    ) -> bool:
+        """Move a project from one state to another; whether it was in the first."""
+        rows = await self._database.run(
+            "change_project_status",
+            id=project_id,
+            before=before,
+            status=status,
+            now=format_time(self._now()),
+        )
+        return bool(rows)
+
     async def remove(self, project_id: str) -> None:
         """Forget a project and everything that belongs to it."""
         await self._database.run("remove_project", id=project_id)

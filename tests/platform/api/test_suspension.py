@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import anyio
 import httpx2
 
+from tests.eventually import eventually
 from tests.platform.platforms import ANSWERING, Api, another_user, read_page, running_platform
 
 
@@ -24,8 +26,8 @@ async def test_a_suspended_project_runs_nothing_until_it_is_resumed(tmp_path: Pa
         project_id = first["projectId"]
         address = (await api.environment(project_id))["extra"]["endpoint"]
         assert await act(api, project_id, "suspend") == (200, "The project is suspended.")
-        status, page = await status_of(address)
-        assert (status, "The project is suspended" in page) == (503, True)
+        status, page = await eventually(lambda: status_of(address), lambda told: told[0] == 503)
+        assert "The project is suspended" in page
         asleep = await api.wait(project_id, first["id"], "sleeping")
         assert asleep["reasonCode"] == "stopped"
         assert (await api.get(f"/v1/projects/{project_id}"))["status"] == "suspended"
@@ -40,6 +42,35 @@ async def test_a_suspended_project_runs_nothing_until_it_is_resumed(tmp_path: Pa
         assert await act(api, project_id, "unsuspend") == (200, "The project is active again.")
         await api.wait(project_id, first["id"], "deployed")
         assert await read_page(address) == "hello"
+
+
+async def test_a_start_that_is_under_way_ends_suspended(tmp_path: Path) -> None:
+    slow = f"import time; time.sleep(3)\n{ANSWERING}"
+    async with running_platform(tmp_path) as api:
+        project_id = await api.create_project()
+        deployment_id = await api.upload(project_id, {"main.py": slow})
+        await api.wait(project_id, deployment_id, "deploying")
+        await act(api, project_id, "suspend")
+        await api.wait(project_id, deployment_id, "sleeping", "error")
+        environment = await api.environment(project_id)
+        assert environment["extra"]["runningReplicas"] == 0
+        assert (await status_of(environment["extra"]["endpoint"]))[0] == 503
+
+
+async def test_who_resumes_while_requests_end_finds_it_running(tmp_path: Path) -> None:
+    lasting = ANSWERING.replace("def do_GET(self):", "def do_GET(self):\n        time.sleep(2)")
+    async with running_platform(tmp_path) as api, anyio.create_task_group() as tasks:
+        first = await api.deploy({"main.py": f"import time\n{lasting}"})
+        project_id = first["projectId"]
+        address = (await api.environment(project_id))["extra"]["endpoint"]
+        tasks.start_soon(status_of, address)
+        await anyio.sleep(0.5)
+        for verb in ("suspend", "unsuspend"):
+            assert (await act(api, project_id, verb))[0] == 200
+            await anyio.sleep(0.3)
+        await anyio.sleep(3)
+        await api.wait(project_id, first["id"], "deployed")
+        assert (await api.get(f"/v1/projects/{project_id}"))["status"] == "active"
 
 
 async def test_what_was_stopped_before_stays_stopped(tmp_path: Path) -> None:

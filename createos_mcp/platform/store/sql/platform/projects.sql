@@ -34,6 +34,10 @@ enabled_security_scan = :enabled_security_scan, updated_at = :now WHERE id = :id
 -- set_project_settings --
 UPDATE projects SET settings = :settings, updated_at = :now WHERE id = :id;
 
+-- change_project_status --
+UPDATE projects SET status = :status, updated_at = :now WHERE id = :id AND status = :before
+RETURNING id;
+
 -- set_project_status --
 UPDATE projects SET status = :status, updated_at = :now WHERE id = :id;
 
