@@ -51,6 +51,11 @@ async def test_an_image_reaches_the_service_that_it_is_bound_to_and_others_do_no
         deployed = await deploy(api, project_id, image)
         assert deployed["status"] == "deployed", await api.build_log(deployed)
         assert [await count(api, deployed) for _ in range(3)] == ["1", "2", "3"]
+        path = f"/v1/projects/{project_id}/deployments/{deployed['id']}/commands"
+        for command in ("true", "echo $REDIS_URL_SOCKET", "exit 3"):
+            status, ran = await api.request("POST", path, json={"command": command})
+            assert status == 200, ran
+            assert ran["exitCode"] == (3 if command == "exit 3" else 0)
         other = await deploy(api, await image_project(api, "other-app"), image)
         dialed = await read_page(f"{await address_of(api, other['projectId'])}/cgi-bin/dial")
         assert dialed.strip() == "refused"
