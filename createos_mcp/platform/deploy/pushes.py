@@ -233,7 +233,7 @@ class Pushes:
     ) -> str:
         """Why a push concerns a project not; empty where it does."""
         if (objection := await self._users.objection(project.id)) is not None:
-            return objection.rstrip(".")
+            return f"{objection[0].lower()}{objection[1:]}".rstrip(".")
         for pattern in project.settings.get("ignoreBranches") or ():
             if fnmatchcase(branch, pattern):
                 return f"ignoreBranches has {pattern}"

@@ -251,7 +251,10 @@ class Containers:
         """
         if not instance.process.is_running():
             raise ConnectionError("the container has ended")
-        return await to_thread.run_sync(open_socket_in, instance.process.pid, family)
+        # It takes no time, and a socket that is made is given to somebody who closes it.
+        with anyio.CancelScope(shield=True):
+            made = await to_thread.run_sync(open_socket_in, instance.process.pid, family)
+        return made
 
     async def ports(self, instance: Instance) -> Sequence[int]:
         """TCP ports that it listens on."""

@@ -77,10 +77,12 @@ class InstancePool:
                 if self.is_closed:
                     raise InstanceUnreachableError
                 made[family] = await self._open_socket(self.instance, family)
-        except OSError as error:
+        except BaseException as error:
             for opened in made.values():
                 opened.close()
-            raise InstanceUnreachableError from error
+            if isinstance(error, OSError):
+                raise InstanceUnreachableError from error
+            raise
         return made
 
     def enter(self) -> None:

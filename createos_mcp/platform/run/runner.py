@@ -230,9 +230,12 @@ class Runner:
             with contextlib.suppress(OSError):
                 async with asyncio.timeout(PROBE_TIMEOUT_S):
                     probe = await self.open_socket(instance, family)
+                with probe:
                     probe.settimeout(0)
-                    await asyncio.get_running_loop().sock_connect(probe, (address, instance.port))
-                status = await to_thread.run_sync(request_status, probe, path)
+                    place = (address, instance.port)
+                    async with asyncio.timeout(PROBE_TIMEOUT_S):
+                        await asyncio.get_running_loop().sock_connect(probe, place)
+                    status = await to_thread.run_sync(request_status, probe, path)
                 return "" if status < FIRST_ERROR else f"answered {status}"
         return "did not answer"
 
