@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from createos_mcp.answers.truncation import compact
 from createos_mcp.contract.values import Json
+from createos_mcp.server import spans
 
 LISTS: Mapping[str, str] = {
     "tools/list": "tools",
@@ -62,7 +63,8 @@ class KeptLists:
             return None
         given_id, method, params = message.get("id"), message.get("method"), message.get("params")
         if (
-            message.get("jsonrpc") != "2.0"
+            spans.are_collected()
+            or message.get("jsonrpc") != "2.0"
             or not isinstance(given_id, str | int)
             or isinstance(given_id, bool)
             or not str(given_id).isascii()

@@ -13,13 +13,13 @@ from typing import Any
 import anyio
 import mcp_types
 from mcp.server import Server
-from opentelemetry import trace
 
 from createos_mcp.answers.truncation import compact
 from createos_mcp.calls.confirmation import ClientRequest
 from createos_mcp.calls.pipeline import ToolPipeline
 from createos_mcp.contract.operations import Operation
 from createos_mcp.contract.values import Json, Schema
+from createos_mcp.server import spans
 from createos_mcp.server.messages import MAX_DEPTH
 
 _CALL = b'"tools/call"'
@@ -114,8 +114,7 @@ class PlainCalls:
         name, arguments, meta = params.get("name"), params.get("arguments"), params.get("_meta")
         if not isinstance(name, str) or not isinstance(arguments, dict):
             return None
-        # Spans are the SDK's to make, where anybody collects them.
-        if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+        if spans.are_collected():
             return None
         operation = self._find(name)
         if operation is None or not _is_plain(operation, arguments):

@@ -254,7 +254,7 @@ class Containers:
         # It takes no time, and a socket that is made is given to somebody who closes it.
         with anyio.CancelScope(shield=True):
             made = await to_thread.run_sync(open_socket_in, instance.process.pid, family)
-        return made
+        return made  # noqa: RET504 - mypy takes the scope for one that may end early
 
     async def ports(self, instance: Instance) -> Sequence[int]:
         """TCP ports that it listens on."""

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 
 import aiohttp
 
@@ -72,18 +72,19 @@ class InstancePool:
     async def _open_sockets(self) -> dict[int, socket.socket]:
         """One socket of each family, made beforehand: aiohttp does not wait for its sockets."""
         made: dict[int, socket.socket] = {}
-        try:
+        with ExitStack() as opened:
             for family in self._families:
-                if self.is_closed:
-                    raise InstanceUnreachableError
-                made[family] = await self._open_socket(self.instance, family)
-        except BaseException as error:
-            for opened in made.values():
-                opened.close()
-            if isinstance(error, OSError):
-                raise InstanceUnreachableError from error
-            raise
+                made[family] = opened.enter_context(await self._open(family))
+            opened.pop_all()
         return made
+
+    async def _open(self, family: socket.AddressFamily) -> socket.socket:
+        if self.is_closed:
+            raise InstanceUnreachableError
+        try:
+            return await self._open_socket(self.instance, family)
+        except OSError as error:
+            raise InstanceUnreachableError from error
 
     def enter(self) -> None:
         """Count a request that is about to be sent."""
