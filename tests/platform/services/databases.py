@@ -65,6 +65,9 @@ COUNTER_APP = {
 }
 """Counts its visits in Valkey."""
 
+BUILD_S = 240
+"""A toolchain is fetched and a driver compiled, beside other tests."""
+
 
 async def create_service(api: Api, kind: str = "postgres", name: str = "main", **more: Json) -> str:
     """A service that runs; its ID."""
@@ -104,7 +107,8 @@ async def deploy_bound(api: Api, files: Mapping[str, str], service_id: str, name
     """The first deployment of a new project that has a service."""
     project_id = await api.create_project(name)
     await bind(api, service_id, project_id)
-    deployed = await api.wait(project_id, await api.upload(project_id, files))
+    deployment_id = await api.upload(project_id, files)
+    deployed = await api.wait(project_id, deployment_id, timeout_s=BUILD_S)
     assert deployed["status"] == "deployed", await api.build_log(deployed)
     return deployed
 
