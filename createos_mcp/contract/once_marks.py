@@ -29,11 +29,14 @@ class OwnMarks:
 
     def __init__(self) -> None:
         self._taken: dict[str, float] = {}
+        self._looks = 0
 
     def take(self, mark: str, valid_s: float) -> bool:
         """See `OnceMarks`."""
         now = time.monotonic()
-        self._taken = {one: until for one, until in self._taken.items() if until > now}
+        self._looks += 1
+        if self._looks % _LOOKS_BETWEEN_CLEARANCES == 0:
+            self._taken = {one: until for one, until in self._taken.items() if until > now}
         if mark in self._taken:
             return False
         self._taken[mark] = now + valid_s

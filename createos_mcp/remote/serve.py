@@ -49,11 +49,11 @@ def serve_http(
         SettingError: Two settings do not fit together.
     """
     check_settings(settings)
+    log_json(settings.log_level)
     shared = shared_directory(environ)
     if settings.serve_workers > 1 and shared is None:
         return run_workers(settings, environ, _print_line)
     locate = locate_own if settings.serve_share_key else _locate_for_callers(settings)
-    log_json(settings.log_level)
     with exported(settings.serve_otlp_endpoint):
         return anyio.run(
             _run_server, settings, locate, extend, shared, backend_options=LOOP_OPTIONS

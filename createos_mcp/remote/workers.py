@@ -165,6 +165,8 @@ class _Workers:
             if code is None:
                 continue
             del self._workers[worker]
+            if worker.stdout is not None:
+                worker.stdout.close()
             multiprocess.mark_process_dead(  # type: ignore[no-untyped-call]
                 worker.pid, path=self._environ[_METRICS]
             )

@@ -3,7 +3,9 @@
 import json
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+import anyio
 import mcp_types
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
@@ -30,6 +32,14 @@ _ENVELOPE = frozenset(
 )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Running:
+    """A call that was taken, and what ends it."""
+
+    call: PlainCall
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+
+
 class FastPath:
     """Takes calls out of the stream of lines, and answers them.
 
@@ -41,7 +51,7 @@ class FastPath:
         self._plain = plain
         self._lists = lists
         self._listing: dict[str | int, ListRequest] = {}
-        self._running: dict[str, PlainCall] = {}
+        self._running: dict[str, _Running] = {}
         self._envelope: Mapping[str, Json] | None = None
         self._first: tuple[Json, Mapping[str, Json] | None] | None = None
         self._is_open = False
@@ -58,7 +68,7 @@ class FastPath:
         if call is None or call.envelope != self._envelope or str(call.id) in self._running:
             return None
         # From now on it can be cancelled, also by the next line of the same piece.
-        self._running[str(call.id)] = call
+        self._running[str(call.id)] = _Running(call=call)
         return call
 
     def list_line(self, line: bytes) -> bytes | None:
@@ -81,10 +91,10 @@ class FastPath:
             is_notice = message["method"] == _CANCELLED and "id" not in message
         except (ValueError, LookupError, TypeError, RecursionError):
             return False
-        call = self._running.get(str(wanted)) if type(wanted) in {str, int} else None
-        if call is None or not is_notice:
+        running = self._running.get(str(wanted)) if type(wanted) in {str, int} else None
+        if running is None or not is_notice:
             return False
-        call.scope.cancel()
+        running.scope.cancel()
         return True
 
     def note_answer(self, answer: mcp_types.JSONRPCMessage) -> None:
@@ -106,19 +116,19 @@ class FastPath:
 
     async def answer(self, call: PlainCall) -> bytes | None:
         """The answer to a call as a line; None where it was cancelled. Raises nothing."""
+        running = self._running[str(call.id)]
         try:
-            with call.scope:
+            with running.scope:
                 line = await self._plain.answer(call, PlainContext())
                 # What was done already when it was cancelled is not told any more.
-                return None if call.scope.cancel_called else line
+                return None if running.scope.cancel_called else line
         except Exception as error:  # noqa: BLE001 - one call must not end the session of all
             name, kind = call.operation.name, type(error).__name__
             # An exception's text may hold what the call carried.
             _logger.error("%s failed unexpectedly: %s", name, kind)  # noqa: TRY400
             return _error_line(call.id, mcp_types.INTERNAL_ERROR, "Internal server error")
         finally:
-            if self._running.get(str(call.id)) is call:
-                del self._running[str(call.id)]
+            del self._running[str(call.id)]
         return None
 
     def interrupt(self) -> list[bytes]:
@@ -126,12 +136,11 @@ class FastPath:
 
         The SDK tells its own the same.
         """
-        running = [*self._running.values()]
-        for call in running:
-            call.scope.cancel()
+        for running in self._running.values():
+            running.scope.cancel()
         return [
-            _error_line(call.id, mcp_types.CONNECTION_CLOSED, "Connection closed")
-            for call in running
+            _error_line(running.call.id, mcp_types.CONNECTION_CLOSED, "Connection closed")
+            for running in self._running.values()
         ]
 
     def _watch_first(self, line: bytes) -> None:

@@ -96,9 +96,7 @@ def answer_greeting(line: bytes, instructions: str) -> dict[str, Json] | None:
         result = _kept(method)
         result["protocolVersion"] = params["protocolVersion"]
         info = result["serverInfo"]
-    elif (
-        method == "server/discover" and params.keys() == {"_meta"} and is_envelope(params["_meta"])
-    ):
+    elif method == "server/discover" and _is_discovery(params):
         result = _kept(method)
         info = result["_meta"][_SERVER]
     else:

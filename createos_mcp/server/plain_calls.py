@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import anyio
 import mcp_types
 from mcp.server import Server
 
@@ -59,7 +58,6 @@ class PlainCall:
     arguments: Mapping[str, Json]
     envelope: Json
     """The `_meta` of the request: what each one of a modern client carries, None for others."""
-    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
 
 
 class PlainCalls:

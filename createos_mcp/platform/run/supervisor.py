@@ -116,7 +116,7 @@ class Supervisor:
         Raises:
             StartFailedError: It does not start; what was there goes on.
         """
-        await self._users.uid_of(deployment.project_id)
+        await self._users.uid_of(deployment.project_id)  # before anything is written
         await self._show_start(deployment.id)
         replicas = await self._add(deployment, environment)
         try:

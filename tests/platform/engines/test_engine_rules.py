@@ -279,4 +279,3 @@ async def test_a_command_runs_once_where_the_app_does(place: Place) -> None:
         )
     assert done.exit_code == 4
     assert place.pages in lines
-    assert not os.environ.get("PAGES")
