@@ -37,6 +37,7 @@ def serve_stdio(invocation: Invocation) -> int:
 
 def _end(number: int, _frame: FrameType | None) -> None:
     sys.stderr.flush()
+    # A thread may sit in a read of stdin that cannot be interrupted.
     os._exit(128 + number)
 
 

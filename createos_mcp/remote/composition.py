@@ -33,6 +33,7 @@ from createos_mcp.remote.plain_requests import PlainRequests
 from createos_mcp.remote.readiness import Readiness
 from createos_mcp.remote.sessions import Sessions
 from createos_mcp.remote.uploads import Uploads, offer_address, with_addresses
+from createos_mcp.remote.worker_directory import WorkerDirectory
 from createos_mcp.server.discovery import CALL, DESCRIBE, SEARCH
 from createos_mcp.server.server import CreateosServer, build_server
 from createos_mcp.server.toolsets import offered
@@ -59,7 +60,7 @@ class RemoteServer:
         settings: Already checked by `settings_rules`.
         names: Hosts and origins that are answered.
         is_stopping: Whether no new requests are taken.
-        shared: Where this worker and the others share what they have.
+        shared: What this worker shares with the others.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class RemoteServer:
         settings: Settings,
         names: Names,
         is_stopping: Callable[[], bool],
-        shared: Path | None,
+        shared: WorkerDirectory | None,
     ) -> None:
         self.slots = Slots(_share(settings.serve_max_in_flight, settings))
         self._settings = settings
@@ -77,7 +78,7 @@ class RemoteServer:
         self._catalog = with_addresses(load_catalog())
         self._metrics = Metrics(shared)
         self._observer = CallObserver(self._tool_of, self._metrics, self.slots)
-        self._once = SharedMarks(shared / "once") if shared else OwnMarks()
+        self._once = SharedMarks(shared.once) if shared else OwnMarks()
         self._tickets = Tickets(self._keys, once=self._once)
 
     @asynccontextmanager

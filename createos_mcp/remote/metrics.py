@@ -1,7 +1,5 @@
 """Metrics: what Prometheus reads, in a registry of their own."""
 
-from pathlib import Path
-
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -11,7 +9,7 @@ from prometheus_client import (
     multiprocess,
 )
 
-from createos_mcp.remote.workers import figures_of
+from createos_mcp.remote.worker_directory import WorkerDirectory
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -22,10 +20,10 @@ class Metrics:
     """Counts and times. No label comes from a caller: tools are those of the catalog.
 
     Args:
-        shared: Where this worker and the others share what they have.
+        shared: What this worker shares with the others.
     """
 
-    def __init__(self, shared: Path | None = None) -> None:
+    def __init__(self, shared: WorkerDirectory | None = None) -> None:
         self._shared = shared
         self._registry = CollectorRegistry()
         self._calls = Counter(
@@ -85,6 +83,6 @@ class Metrics:
             return generate_latest(self._registry)
         of_all = CollectorRegistry()
         multiprocess.MultiProcessCollector(  # type: ignore[no-untyped-call]
-            of_all, str(figures_of(self._shared))
+            of_all, str(self._shared.figures)
         )
         return generate_latest(of_all)

@@ -6,11 +6,10 @@ SDK would refuse or answer otherwise is left to it. A call whose client leaves i
 
 import asyncio
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,15 +17,14 @@ from createos_mcp.contract.values import Json
 from createos_mcp.remote.call_observer import CallObserver
 from createos_mcp.remote.content_negotiation import JSON as JSON_TYPE, OK, accepted_forms
 from createos_mcp.remote.errors import TooManyCallsError
-from createos_mcp.server.greeting import VERSION, is_envelope
 from createos_mcp.server.kept_lists import LISTS, KeptLists, ListRequest
+from createos_mcp.server.ordinary_requests import MODERN_VERSION, VERSION, is_envelope
 from createos_mcp.server.plain_calls import PlainCall, PlainCalls, PlainContext
 from createos_mcp.server.toolsets import HEADER_PREFIX
 
 WATCH_AFTER_S = 0.05
 """Watching whether the client leaves costs a task, which most calls are too short for."""
 
-_MODERN: Collection[bytes] = {version.encode() for version in MODERN_PROTOCOL_VERSIONS}
 _CALL = "tools/call"
 _METHODS = {_CALL, *LISTS}
 _OWN = HEADER_PREFIX.encode()
@@ -165,7 +163,7 @@ def _is_plain(scope: Scope) -> bool:
         return False
     special = (_PARAMETER, _SESSION, _OWN)
     return (
-        given.get(b"mcp-protocol-version") in _MODERN
+        given.get(b"mcp-protocol-version") == MODERN_VERSION.encode()
         and given.get(b"mcp-method", b"").decode("latin-1") in _METHODS
         and given.get(b"content-type") == JSON_TYPE.encode()
         and JSON_TYPE in accepted_forms(given.get(b"accept"))

@@ -3,7 +3,6 @@
 import signal
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
 
 import anyio
@@ -18,12 +17,8 @@ from createos_mcp.remote.composition import Extend, RemoteServer
 from createos_mcp.remote.listener import Listener
 from createos_mcp.remote.settings_rules import check_settings, names_of
 from createos_mcp.remote.tracing import exported
-from createos_mcp.remote.workers import (
-    end_with_parent,
-    listening_socket,
-    run_workers,
-    shared_directory,
-)
+from createos_mcp.remote.worker_directory import WorkerDirectory, own_worker_directory
+from createos_mcp.remote.workers import end_with_parent, listening_socket, run_workers
 from createos_mcp.settings.settings import CLOUD_URL, Settings
 
 
@@ -50,7 +45,7 @@ def serve_http(
     """
     check_settings(settings)
     log_json(settings.log_level)
-    shared = shared_directory(environ)
+    shared = own_worker_directory(environ)
     if settings.serve_workers > 1 and shared is None:
         return run_workers(settings, environ, _print_line)
     locate = locate_own if settings.serve_share_key else _locate_for_callers(settings)
@@ -66,7 +61,7 @@ def _locate_for_callers(settings: Settings) -> Locate:
 
 
 async def _run_server(
-    settings: Settings, locate: Locate, extend: Extend, shared: Path | None
+    settings: Settings, locate: Locate, extend: Extend, shared: WorkerDirectory | None
 ) -> int:
     stopping = anyio.Event()
     server = RemoteServer(settings, names_of(settings), stopping.is_set, shared)

@@ -22,13 +22,8 @@ from pathlib import Path
 from prometheus_client import multiprocess
 
 from createos_mcp.contract.errors import SettingError
+from createos_mcp.remote.worker_directory import WorkerDirectory
 from createos_mcp.settings.settings import Settings
-
-_SHARED = "_CREATEOS_WORKER"
-"""Tells a worker that it is one, and the directory that it shares with the others."""
-
-_METRICS = "PROMETHEUS_MULTIPROC_DIR"
-"""Of prometheus_client: https://prometheus.github.io/client_python/multiprocess/."""
 
 _STATE_KEYS = "CREATEOS_SERVE_STATE_KEYS"
 _PARENT_DEATH_SIGNAL = 1
@@ -39,17 +34,6 @@ _SHORT_LIFE_S = 5.0
 _PAUSE_S, _LONGEST_PAUSE_S = 0.1, 10.0
 
 _logger = logging.getLogger(__name__)
-
-
-def shared_directory(environ: Mapping[str, str]) -> Path | None:
-    """What the workers of this address share; None in a process that serves alone."""
-    given = environ.get(_SHARED)
-    return Path(given) if given else None
-
-
-def figures_of(shared: Path) -> Path:
-    """Where each worker has the figures that all of them add up."""
-    return shared / "metrics"
 
 
 def end_with_parent() -> None:
@@ -87,7 +71,7 @@ def run_workers(settings: Settings, environ: Mapping[str, str], say: Callable[[s
         tempfile.TemporaryDirectory(prefix="createos-workers-") as directory,
     ):
         port: int = place.getsockname()[1]
-        return _Workers(settings, environ, port, Path(directory)).run(say)
+        return _Workers(settings, environ, port, WorkerDirectory(Path(directory))).run(say)
 
 
 def _reserved(settings: Settings) -> socket.socket:
@@ -112,15 +96,15 @@ class _Workers:
     """The processes, and who looks after them."""
 
     def __init__(
-        self, settings: Settings, environ: Mapping[str, str], port: int, directory: Path
+        self, settings: Settings, environ: Mapping[str, str], port: int, shared: WorkerDirectory
     ) -> None:
         self._settings = settings
-        figures_of(directory).mkdir()
+        self._shared = shared
+        shared.figures.mkdir()
         self._command = [sys.executable, *sys.orig_argv[1:], "--serve-port", str(port)]
         self._environ = {
             **environ,
-            _SHARED: str(directory),
-            _METRICS: str(figures_of(directory)),
+            **shared.environ,
             _STATE_KEYS: ",".join(settings.serve_state_keys) or secrets.token_hex(32),
         }
         self._workers: dict[subprocess.Popen[bytes], float] = {}
@@ -168,7 +152,7 @@ class _Workers:
             if worker.stdout is not None:
                 worker.stdout.close()
             multiprocess.mark_process_dead(  # type: ignore[no-untyped-call]
-                worker.pid, path=self._environ[_METRICS]
+                worker.pid, path=str(self._shared.figures)
             )
             ended = time.monotonic()
             is_short = ended - started < _SHORT_LIFE_S

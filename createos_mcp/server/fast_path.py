@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 import anyio
 import mcp_types
-from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from createos_mcp.answers.truncation import compact
 from createos_mcp.contract.values import Json
 from createos_mcp.server.kept_lists import KeptLists, ListRequest
+from createos_mcp.server.ordinary_requests import ENVELOPE, MODERN_VERSION, VERSION
 from createos_mcp.server.plain_calls import PlainCall, PlainCalls, PlainContext
 
 _logger = logging.getLogger(__name__)
@@ -21,15 +21,6 @@ _CANCEL = f'"{_CANCELLED}"'.encode()
 _ANY_ID = b'"id"'
 _MOST_LISTING = 64
 _ANSWERS = mcp_types.JSONRPCResponse | mcp_types.JSONRPCError
-
-_VERSION = "io.modelcontextprotocol/protocolVersion"
-_ENVELOPE = frozenset(
-    {
-        _VERSION,
-        "io.modelcontextprotocol/clientInfo",
-        "io.modelcontextprotocol/clientCapabilities",
-    }
-)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -159,9 +150,9 @@ class FastPath:
 
 def _envelope_of(meta: Json) -> Mapping[str, Json] | None:
     """What each request of a modern client carries; None for others, and for more than that."""
-    if not isinstance(meta, dict) or meta.get(_VERSION) not in MODERN_PROTOCOL_VERSIONS:
+    if not isinstance(meta, dict) or meta.get(VERSION) != MODERN_VERSION:
         return None
-    return meta if meta.keys() <= _ENVELOPE else None
+    return meta if meta.keys() <= ENVELOPE else None
 
 
 def _error_line(call_id: str | int, code: int, message: str) -> bytes:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from createos_mcp.answers.truncation import compact
 from createos_mcp.contract.values import Json
 from createos_mcp.server import spans
+from createos_mcp.server.ordinary_requests import CAPABILITIES, read_request
 
 LISTS: Mapping[str, str] = {
     "tools/list": "tools",
@@ -21,12 +22,9 @@ LISTS: Mapping[str, str] = {
 """Methods, and the member of an answer that has the list."""
 
 _MARK = b"/list"
-_MEMBERS = frozenset({"jsonrpc", "id", "method", "params"})
 _LONGEST_BYTES = 4 * 1024
 _MOST = 64
 """Kinds of clients whose lists are kept."""
-
-_CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,7 +39,7 @@ class ListRequest:
     @property
     def kind(self) -> str:
         """The same for requests that have the same answer."""
-        able = self.envelope.get(_CAPABILITIES) if isinstance(self.envelope, dict) else None
+        able = self.envelope.get(CAPABILITIES) if isinstance(self.envelope, dict) else None
         return f"{self.method} {json.dumps(able, sort_keys=True)}"
 
 
@@ -53,28 +51,14 @@ class KeptLists:
 
     def read(self, raw: bytes) -> ListRequest | None:
         """The request in a message, where it is one for a whole list and for nothing else."""
-        if len(raw) > _LONGEST_BYTES or _MARK not in raw or not raw.startswith(b"{"):
+        if len(raw) > _LONGEST_BYTES or _MARK not in raw or spans.are_collected():
             return None
-        try:
-            message = json.loads(raw.decode())
-        except (ValueError, RecursionError):
+        request = read_request(raw)
+        if request is None or request.method not in LISTS or not request.params.keys() <= {"_meta"}:
             return None
-        if not isinstance(message, dict) or not message.keys() <= _MEMBERS:
-            return None
-        given_id, method, params = message.get("id"), message.get("method"), message.get("params")
-        if (
-            spans.are_collected()
-            or message.get("jsonrpc") != "2.0"
-            or not isinstance(given_id, str | int)
-            or isinstance(given_id, bool)
-            or not str(given_id).isascii()
-            or not isinstance(method, str)
-            or method not in LISTS
-            or not (params is None or (isinstance(params, dict) and params.keys() <= {"_meta"}))
-        ):
-            return None
-        envelope = params.get("_meta") if params else None
-        return ListRequest(id=given_id, method=method, envelope=envelope)
+        return ListRequest(
+            id=request.id, method=request.method, envelope=request.params.get("_meta")
+        )
 
     def find(self, request: ListRequest) -> bytes | None:
         """The answer to a request, as a message; None where the SDK has not given it yet."""

@@ -19,19 +19,14 @@ from createos_mcp.calls.pipeline import ToolPipeline
 from createos_mcp.contract.operations import Operation
 from createos_mcp.contract.values import Json, Schema
 from createos_mcp.server import spans
-from createos_mcp.server.messages import MAX_DEPTH
+from createos_mcp.server.ordinary_requests import SERVER, read_request
 
 _CALL = b'"tools/call"'
 
 LONGEST_BYTES = 64 * 1024
 """A longer message is read once, by the SDK; what it costs there does not count."""
 
-_SUSPECT = (b"NaN", b"Infinity", b"\\u", b"\xed")
-"""What `messages` mends or refuses: numbers that JSON has not, halves of characters."""
-
-_MEMBERS = frozenset({"jsonrpc", "id", "method", "params"})
 _PARAMS = frozenset({"name", "arguments", "_meta"})
-_SERVER_INFO = "io.modelcontextprotocol/serverInfo"
 
 FindTool = Callable[[str], Operation | None]
 """The operation of that name, where this client may call it and it is not pinned."""
@@ -73,53 +68,37 @@ class PlainCalls:
         self._calls = calls
         self._find = find
         info = server.server_info.model_dump(by_alias=True, mode="json", exclude_none=True)
-        stamp = compact({_SERVER_INFO: info})
+        stamp = compact({SERVER: info})
         self._modern_tail = f',"resultType":"complete","_meta":{stamp}'
 
     def read(self, raw: bytes) -> PlainCall | None:
         """The call in a message, where it is a plain one; None leaves the message to the SDK."""
-        if len(raw) > LONGEST_BYTES or _CALL not in raw or not raw.startswith(b"{"):
+        if len(raw) > LONGEST_BYTES or _CALL not in raw or spans.are_collected():
             return None
-        # Nothing is nested deeper than it has brackets.
-        depth = raw.count(b"[") + raw.count(b"{")
-        if depth > MAX_DEPTH or any(sign in raw for sign in _SUSPECT):
+        request = read_request(raw)
+        if request is None or request.method != "tools/call":
             return None
-        try:
-            message = json.loads(raw)
-        except (ValueError, RecursionError):
+        if not request.params.keys() <= _PARAMS:
             return None
-        return self._read(message) if isinstance(message, dict) else None
+        name, arguments = request.params.get("name"), request.params.get("arguments")
+        if not isinstance(name, str) or not isinstance(arguments, dict):
+            return None
+        operation = self._find(name)
+        if operation is None or not _is_plain(operation, arguments):
+            return None
+        return PlainCall(
+            id=request.id,
+            name=name,
+            operation=operation,
+            arguments=arguments,
+            envelope=request.params.get("_meta"),
+        )
 
     async def answer(self, call: PlainCall, context: PlainContext) -> bytes:
         """The answer to a call, as a message."""
         client = ClientRequest(context=context, params=None)  # type: ignore[arg-type]
         result, _ = await self._calls.attempt(call.operation, call.arguments, client, pinned={})
         return self._message(call, result)
-
-    def _read(self, message: Mapping[str, Json]) -> PlainCall | None:
-        params = message.get("params")
-        given_id = message.get("id")
-        if (
-            message.keys() != _MEMBERS
-            or message["jsonrpc"] != "2.0"
-            or message["method"] != "tools/call"
-            or isinstance(given_id, bool)
-            or not isinstance(given_id, str | int)
-            or not isinstance(params, dict)
-            or not params.keys() <= _PARAMS
-        ):
-            return None
-        name, arguments, meta = params.get("name"), params.get("arguments"), params.get("_meta")
-        if not isinstance(name, str) or not isinstance(arguments, dict):
-            return None
-        if spans.are_collected():
-            return None
-        operation = self._find(name)
-        if operation is None or not _is_plain(operation, arguments):
-            return None
-        return PlainCall(
-            id=given_id, name=name, operation=operation, arguments=arguments, envelope=meta
-        )
 
     def _message(self, call: PlainCall, result: mcp_types.CallToolResult) -> bytes:
         (part,) = result.content

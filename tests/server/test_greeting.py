@@ -13,10 +13,10 @@ from createos_mcp.contract.values import Json
 from createos_mcp.server.greeting import (
     HANDSHAKE_VERSIONS,
     LONGEST_BYTES,
-    MODERN_VERSION,
     answer_greeting,
     greet,
 )
+from createos_mcp.server.ordinary_requests import MODERN_VERSION
 from tests.agents import serving
 from tests.raw_sessions import raw_session
 
