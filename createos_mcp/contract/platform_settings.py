@@ -5,13 +5,18 @@ from dataclasses import dataclass, field
 from createos_mcp.contract.setting_rows import (
     MAX_PORT,
     addresses,
+    base_image,
     comma_separated,
     network,
     number,
+    one_of,
+    registry,
     setting,
     text,
     whole_number,
 )
+
+SWARM = "swarm"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +39,34 @@ class PlatformSettings:
             group="platform",
             help="Port on which apps are routed by host name.",
             default_text="a free port, kept across restarts",
+        ),
+    )
+    engine: str = field(
+        default="auto",
+        metadata=setting(
+            one_of("auto", SWARM),
+            group="platform",
+            help="What runs apps: auto (files as processes of this machine, images as containers) "
+            "or swarm (all of them as services of the Docker Swarm that this machine manages).",
+        ),
+    )
+    registry: str = field(
+        default="",
+        metadata=setting(
+            registry,
+            group="platform",
+            help="Registry to which apps are pushed for the nodes of a swarm, "
+            "such as registry.example.com:5000/apps.",
+        ),
+    )
+    base_images: tuple[str, ...] = field(
+        default=(),
+        metadata=setting(
+            comma_separated(base_image),
+            group="platform",
+            help="Comma-separated images that uploads are built on for a swarm, "
+            "such as node=registry.example.com/node:{version}-slim.",
+            default_text="the official images of each runtime",
         ),
     )
     docker_host: str = field(

@@ -27,6 +27,8 @@ SWITCHES = {
 _BASE_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:(\d{1,5}|\*))?")
 _NUMERIC = re.compile(r"[0-9.:]+")
+_REGISTRY = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?(/[a-z0-9._-]+)*")
+_BASE_IMAGE = re.compile(r"(node|python|golang|rust|bun|static)=\S+")
 _ORIGIN = re.compile(r"https?://" + _HOST.pattern)
 
 
@@ -189,6 +191,22 @@ def base_path(raw: str) -> str:
     if path and not _BASE_PATH.fullmatch(path):
         raise ValueError(f"expected a path such as /createos, got {_quoted(raw)}")
     return path
+
+
+def registry(raw: str) -> str:
+    """A registry with or without a path in it, `registry.example.com:5000/apps`."""
+    if not _REGISTRY.fullmatch(raw):
+        raise ValueError(
+            f"expected a registry such as registry.example.com:5000/apps, got {_quoted(raw)}"
+        )
+    return raw
+
+
+def base_image(raw: str) -> str:
+    """A runtime and the image for it, `node=node:{version}-slim`."""
+    if not _BASE_IMAGE.fullmatch(raw):
+        raise ValueError(f"expected node=image, python=image or the like, got {_quoted(raw)}")
+    return raw
 
 
 def comma_separated(

@@ -62,6 +62,7 @@ class PlatformConfig(PlatformSettings):
         }
         return {
             **chosen,
+            "base_images": list(self.base_images),
             "dns_servers": list(self.dns_servers),
             "permitted_addresses": list(self.permitted_addresses),
             "trusted_proxies": list(self.trusted_proxies),
@@ -87,6 +88,7 @@ _READERS: Mapping[str, Callable[[Json], Json]] = {
     "data_dir": lambda root: DataDir(Path(root)),
     "app_ports": lambda bounds: range(*bounds),
     "cgroup_root": Path,
+    "base_images": tuple,
     "dns_servers": tuple,
     "permitted_addresses": tuple,
     "trusted_proxies": tuple,

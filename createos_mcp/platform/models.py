@@ -1,5 +1,6 @@
 """The platform's records: what is stored and what runs; their states are in `states.py`."""
 
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,11 @@ from createos_mcp.platform.states import (
     ProjectStatus,
     ProjectType,
 )
+
+LOOPBACKS: Mapping[socket.AddressFamily, str] = {
+    socket.AF_INET: "127.0.0.1",
+    socket.AF_INET6: "::1",
+}
 
 IMAGE_SOURCE = "image"
 """The source of a deployment that has no files; its settings name the image."""
@@ -381,3 +387,21 @@ class Instance:
     """Of an engine; empty where a launcher runs the app."""
     started_at: str = ""
     """As the engine tells it: a container that was started again is another instance."""
+    service_id: str = ""
+    """Of a swarm, whose task runs the container; empty on one machine."""
+    address: str = ""
+    """Where it is reached in its network; empty for that network's loopback."""
+    network: str = ""
+    """The one of a swarm that it is reached in."""
+    node: str = ""
+    """The machine of a swarm that it runs on."""
+
+    @property
+    def is_contained(self) -> bool:
+        """Whether an engine runs it, and no launcher."""
+        return bool(self.container_id or self.service_id)
+
+    @property
+    def hosts(self) -> Mapping[socket.AddressFamily, str]:
+        """What to connect to in its network, by the family of the socket."""
+        return {socket.AF_INET: self.address} if self.address else LOOPBACKS

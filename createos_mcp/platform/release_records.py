@@ -49,7 +49,7 @@ class ImageRelease:
     worker: bool = False
     """Whether it opens no port and has no address."""
     before: tuple[str, ...] = ()
-    """An image has no command that runs before it takes over."""
+    """What runs once before it takes over; empty for an image that was not built here."""
 
 
 def release_to_json(release: Release | ImageRelease) -> dict[str, Json]:
@@ -59,6 +59,7 @@ def release_to_json(release: Release | ImageRelease) -> dict[str, Json]:
             "image": release.image,
             "exposed": list(release.exposed),
             "worker": release.worker,
+            "before": list(release.before),
         }
     return {
         "app": str(release.app),
@@ -79,6 +80,7 @@ def release_from_json(written: Mapping[str, Json]) -> Release | ImageRelease:
             image=written["image"],
             exposed=tuple(written["exposed"]),
             worker=written["worker"],
+            before=tuple(written.get("before", ())),
         )
     return Release(
         app=Path(written["app"]),

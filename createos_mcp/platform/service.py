@@ -35,6 +35,7 @@ from createos_mcp.platform.engines.docker_api import DockerApi, find_socket
 from createos_mcp.platform.engines.dockerfiles import Dockerfiles
 from createos_mcp.platform.engines.images import Images
 from createos_mcp.platform.engines.processes import Processes
+from createos_mcp.platform.engines.swarm import Swarm
 from createos_mcp.platform.errors import StartupError
 from createos_mcp.platform.gateway.addresses import Addresses
 from createos_mcp.platform.gateway.domain_routing import DomainRouting
@@ -117,11 +118,19 @@ async def open_platform(
             forbidden=[network for network in FORBIDDEN if ":" not in network],
             permitted=config.permitted_addresses,
         )
+        swarm = Swarm(
+            api=docker,
+            find_login=logins.find,
+            platform_id=await _secret(store, "platform-id"),
+            data_dir=data_dir,
+            grace_s=config.stop_timeout_s,
+        )
         processes = Processes(config=config, sandbox=sandbox)
-        runner = Runner(config=config, processes=processes, containers=containers)
+        runner = Runner(config=config, processes=processes, containers=containers, services=swarm)
         async with (
             docker,
             containers,
+            swarm,
             Gateway(
                 open_socket=runner.open_socket,
                 record=traffic.record,
@@ -266,7 +275,7 @@ def _start_watches(
             one
             for replicas in supervisor.running()
             for one in replicas.instances
-            if not one.container_id
+            if not one.is_contained
         ]
 
     if has_groups:

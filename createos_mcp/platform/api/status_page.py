@@ -20,15 +20,16 @@ SERVER_ERROR = 500
 async def build_status_page(user: User, services: Services) -> Json:
     """Every environment that a user may see, and what serves it: `{"apps": [...], "engine": {}}`.
 
-    `engine` has the `name` and `host` of the container engine that runs images, or as `missing`
-    why none does.
+    `engine` has the `name` and `host` of the container engine that runs images and the `nodes` of
+    its swarm (`name`, `address`, `ready`), or as `missing` why none does.
 
     Members of an app: `user`, `project`, `environment` and their ids, `status` and `version` of
     its deployment or null, `newest` (the newest deployment of the project: `id`, `version`,
     `status`, `reason`, `createdAt`) or null, `stopped`, `worker`, `endpoint` and `hostEndpoint`
-    unless it is one, `replicas` (running and wanted), `memoryBytes` (of all its processes),
-    `memoryMb` and `cpuMillicores` (its limits), `isolation` and `limits` as its deployment shows
-    them, `requests` (of the last minute: `total` and `failed`, those answered 5xx).
+    unless it is one, `replicas` (running and wanted), `nodes` (machines of a swarm that run
+    them), `memoryBytes` (of all its processes here), `memoryMb` and `cpuMillicores` (its limits),
+    `isolation` and `limits` as its deployment shows them, `requests` (of the last minute: `total`
+    and `failed`, those answered 5xx).
     """
     owner = await services.store.accounts.first_user()
     apps = await list_apps(None if user.id == owner.id else user, services)
@@ -49,10 +50,14 @@ async def list_apps(user: User | None, services: Services) -> list[Json]:
 
 async def _engine(services: Services) -> Json:
     try:
-        health = await check_engine(services.docker)
+        health = await check_engine(services.docker, services.config.engine)
     except EngineMissingError as error:
         return {"missing": str(error)}
-    return {"name": health.name, "host": health.host}
+    nodes = [
+        {"name": node.name, "address": node.address, "ready": node.is_ready}
+        for node in health.nodes
+    ]
+    return {"name": health.name, "host": health.host, "nodes": nodes}
 
 
 async def _app(environment: Environment, project: Project, owner: str, services: Services) -> Json:
@@ -81,6 +86,7 @@ async def _app(environment: Environment, project: Project, owner: str, services:
         "memoryBytes": await to_thread.run_sync(_memory_bytes, instances),
         "memoryMb": environment.resources["memory"],
         "cpuMillicores": environment.resources["cpu"],
+        "nodes": [one.node for one in instances if one.node],
         "isolation": isolation,
         "limits": limits,
     }

@@ -27,7 +27,7 @@ from createos_mcp.platform.build.carryovers import (
     place_of,
 )
 from createos_mcp.platform.build.detection import make_plan
-from createos_mcp.platform.build.plans import Plan
+from createos_mcp.platform.build.plans import Plan, names_pip, shell_words
 from createos_mcp.platform.build.stages import BuildLog, Stage, Stages
 from createos_mcp.platform.build.steps import Steps
 from createos_mcp.platform.build.toolchains import Toolchain, Toolchains
@@ -287,7 +287,7 @@ class Builder:
         }
 
     def _release(self, site: _Site, plan: Plan) -> Release:
-        command = _shell(str(plan.run))
+        command = shell_words(str(plan.run))
         visible = site.toolchain.visible
         if plan.run is None:
             spa = ["--spa"] if plan.single_page else []
@@ -304,7 +304,7 @@ class Builder:
             environ=_running_environ(self._sandbox.place_of(app), site.directory, site.toolchain),
             toolchain=tuple(visible),
             worker=plan.worker,
-            before=_shell(plan.release) if plan.release else (),
+            before=shell_words(plan.release) if plan.release else (),
         )
 
 
@@ -312,8 +312,7 @@ def _venv_command(python: Path | None, plan: Plan) -> str | None:
     """Gives a Python app an environment of its own, with pip where its commands name it."""
     if python is None:
         return None
-    commands = f"{plan.install} {plan.build}"
-    seed = ["--seed"] if re.search(r"\bpip3?\b", commands.replace("uv pip", "")) else []
+    seed = ["--seed"] if names_pip(plan) else []
     return shlex.join((uv.find_uv_bin(), "venv", "--quiet", *seed, "--python", str(python), VENV))
 
 
@@ -382,9 +381,3 @@ def _running_environ(top: Path, directory: str, toolchain: Toolchain) -> dict[st
     if toolchain.python is not None:
         environ |= {"VIRTUAL_ENV": str(root / VENV), "PYTHONUNBUFFERED": "1"}
     return environ
-
-
-def _shell(command: str) -> tuple[str, ...]:
-    """A command for the shell, which makes way for one that is a single program."""
-    is_simple = not re.search(r"[;&|<>()`\n]|^\s*\w+=", command)
-    return ("/bin/sh", "-c", f"exec {command}" if is_simple else command)

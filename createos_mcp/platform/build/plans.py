@@ -1,5 +1,6 @@
 """Plans: how an app is built and run, as its files and settings say."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -37,3 +38,15 @@ class Plan:
     """What told so: a file, a setting, a framework."""
     notes: tuple[str, ...] = ()
     """What the files ask for and do not get."""
+
+
+def names_pip(plan: Plan) -> bool:
+    """Whether the commands of a Python app call pip itself, and not uv's."""
+    commands = f"{plan.install} {plan.build}"
+    return re.search(r"\bpip3?\b", commands.replace("uv pip", "")) is not None
+
+
+def shell_words(command: str) -> tuple[str, ...]:
+    """A command for the shell, which makes way for one that is a single program."""
+    is_simple = not re.search(r"[;&|<>()`\n]|^\s*\w+=", command)
+    return ("/bin/sh", "-c", f"exec {command}" if is_simple else command)

@@ -9,8 +9,10 @@ from pathlib import Path
 import anyio
 from anyio import to_thread
 
+from createos_mcp.contract.platform_settings import SWARM
 from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.platform.build.app_folders import find_app_folder
+from createos_mcp.platform.build.build_command import OnLines
 from createos_mcp.platform.build.builder import Builder
 from createos_mcp.platform.build.frameworks import DOCKERFILE
 from createos_mcp.platform.config import PlatformConfig
@@ -28,7 +30,7 @@ from createos_mcp.platform.errors import (
 )
 from createos_mcp.platform.models import GIT_SOURCE, IMAGE_SOURCE, BuildJob, Deployment
 from createos_mcp.platform.paths import tree_bytes
-from createos_mcp.platform.release_records import release_to_json
+from createos_mcp.platform.release_records import ImageRelease, release_to_json
 from createos_mcp.platform.run.project_users import ProjectUsers
 from createos_mcp.platform.run.supervisor import build_log
 from createos_mcp.platform.sandbox.app_logs import remove_old
@@ -39,6 +41,10 @@ COLLECT_EVERY_S = 600.0
 _SAYING_HOW = ("runtime", "framework", "installCommand", "buildCommand", "runCommand", "buildDir")
 """Settings that say how an app is built, so that its Dockerfile does not."""
 
+NO_REGISTRY = (
+    "What is built here has to be pushed for the machines of the swarm: set "
+    "CREATEOS_PLATFORM_REGISTRY to a registry that all of them reach"
+)
 REBUILT = "The release was removed to save space; rebuilding it from the same files."
 
 
@@ -102,16 +108,41 @@ class Releases:
             built = await self._dockerfiles.build(
                 await self._job(deployment),
                 partial(self._logins.find, deployment.id),
-                lambda lines: self._store.deployments.append_build_log(
-                    deployment.id, "build", lines
-                ),
+                self._build_lines(deployment),
             )
             own = replace(built, worker=bool(deployment.settings.get("worker")))
-            await self._store.deployments.set_release(deployment.id, release_to_json(own))
+            await self._set_image(deployment, own)
             return
         job = await self._job(deployment)
+        if self._config.engine == SWARM:
+            built = await self._dockerfiles.build_plan(
+                job,
+                self._config.base_images,
+                partial(self._logins.find, deployment.id),
+                self._build_lines(deployment),
+            )
+            await self._set_image(deployment, built)
+            return
         release = await self._builder.build(job, build_log(self._store, deployment.id))
         await self._store.deployments.set_release(deployment.id, release_to_json(release))
+
+    def _build_lines(self, deployment: Deployment) -> OnLines:
+        return partial(self._store.deployments.append_build_log, deployment.id, "build")
+
+    async def _set_image(self, deployment: Deployment, built: ImageRelease) -> None:
+        """Keep an image that was built here as the release; machines of a swarm pull it.
+
+        Raises:
+            BuildFailedError: It cannot be put where they find it.
+        """
+        if self._config.engine == SWARM:
+            if not self._config.registry:
+                raise BuildFailedError(ReasonCode.RUNTIME_UNAVAILABLE, NO_REGISTRY)
+            name = f"{self._config.registry}/{deployment.project_id}:{deployment.id}"
+            reference = ImageReference.parse(name)
+            login = await self._logins.find(deployment.id, reference)
+            built = await self._images.push(built, reference, login, self._build_lines(deployment))
+        await self._store.deployments.set_release(deployment.id, release_to_json(built))
 
     async def _is_dockerfile(self, deployment: Deployment) -> bool:
         """Whether a Dockerfile decides: one that is asked for, or there, where an engine builds it.
@@ -169,7 +200,10 @@ class Releases:
         """Whether its image is here or can be pulled again; one that was built cannot."""
         image = str((deployment.release or {})["image"])
         try:
-            return deployment.source == IMAGE_SOURCE or await self._images.is_here(image)
+            registry = self._config.registry
+            is_pushed = bool(registry) and image.startswith(f"{registry}/")
+            is_elsewhere = is_pushed or deployment.source == IMAGE_SOURCE
+            return is_elsewhere or await self._images.is_here(image)
         except (EngineAwayError, EngineRefusedError):
             return True
 

@@ -13,6 +13,7 @@ REPLICA = "createos.replica"
 
 REPLICA_ID = "REPLICA_ID"
 MAX_PROCESSES = 512
+LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
 
 ROOT_DROPS_TO_ITS_USER = (
     "CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID",
@@ -25,10 +26,9 @@ def container_body(
 ) -> Json:
     """The body of `POST containers/create` for a replica, or for one command of it."""
     memory = spec.memory_mb * 2**20
-    variables = {**spec.run_envs, "PORT": str(spec.port), REPLICA_ID: spec.replica_id}
     return {
         "Image": release.image,
-        "Env": [f"{name}={value}" for name, value in variables.items()],
+        "Env": environment_of(spec),
         "Labels": {
             PLATFORM: platform_id,
             REPLICA: spec.replica_id,
@@ -47,16 +47,30 @@ def container_body(
             "MemorySwap": memory,
             "NanoCpus": spec.cpu_millicores * 1_000_000,
             "Init": True,
-            "Mounts": [_bind(mount) for mount in spec.mounts],
-            "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}},
+            "Mounts": [bind_of(mount) for mount in spec.mounts],
+            "LogConfig": {"Type": "json-file", "Config": LOG_OPTIONS},
         },
     }
 
 
-def _bind(mount: Mount) -> Json:
+def environment_of(spec: LaunchSpec) -> list[str]:
+    """The variables of a replica, `PORT=80`."""
+    variables = {**spec.run_envs, "PORT": str(spec.port), REPLICA_ID: spec.replica_id}
+    return [f"{name}={value}" for name, value in variables.items()]
+
+
+def bind_of(mount: Mount) -> Json:
+    """What a replica sees of this machine."""
     return {
         "Type": "bind",
         "Source": str(mount.source),
         "Target": str(mount.place),
         "ReadOnly": not mount.writable,
     }
+
+
+def image_of(spec: LaunchSpec) -> ImageRelease:
+    """The image that a replica runs."""
+    if not isinstance(spec.release, ImageRelease):
+        raise TypeError("files are not run in a container")
+    return spec.release

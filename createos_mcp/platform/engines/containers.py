@@ -4,7 +4,6 @@ import contextlib
 import logging
 import socket
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeAlias
 
@@ -15,8 +14,8 @@ from anyio.abc import TaskGroup
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.build.build_command import OnLines
 from createos_mcp.platform.build.steps import Finished
-from createos_mcp.platform.engines.container_body import NETWORK, REPLICA, container_body
-from createos_mcp.platform.engines.container_logs import FollowedLog
+from createos_mcp.platform.engines.container_body import NETWORK, REPLICA, container_body, image_of
+from createos_mcp.platform.engines.container_logs import FollowedLogs, in_own_log, take_lines
 from createos_mcp.platform.engines.container_relays import ContainerRelays
 from createos_mcp.platform.engines.docker_api import DockerApi
 from createos_mcp.platform.engines.firewall import bridge_of, close_to
@@ -33,7 +32,6 @@ from createos_mcp.platform.models import Instance, LaunchSpec
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.processes import ProcessId
 from createos_mcp.platform.release_records import ImageRelease
-from createos_mcp.platform.sandbox.app_logs import last_lines
 from createos_mcp.platform.sandbox.process_table import listening_ports_of
 from createos_mcp.platform.store.registry_credentials import RegistryLogin
 
@@ -44,11 +42,6 @@ FindLogin: TypeAlias = Callable[[str, ImageReference], Awaitable[RegistryLogin |
 
 _NOT_FOUND = 404
 _AWAY_PAUSE_S = 1.0
-_DRAIN_S = 5.0
-_ANY_TIME_S = 24 * 3600
-_MOST_LINES = 100_000
-"""More than are shown of any command, so that what is cut is told where it is shown."""
-
 _STOP_MARGIN_S = 30
 
 
@@ -80,7 +73,7 @@ class Containers:
         self._find_login = find_login
         self._platform_id = platform_id
         self._data_dir = data_dir
-        self._logs: dict[str, FollowedLog] = {}
+        self._logs = FollowedLogs(api, lambda one: f"containers/{one.container_id}/logs")
         self._relays: dict[str, ContainerRelays] = {}
         self._out_of_memory: set[str] = set()
         self._has_network = False
@@ -100,8 +93,7 @@ class Containers:
     ) -> bool | None:
         self._tasks.cancel_scope.cancel()
         ended = await self._tasks.__aexit__(kind, error, traceback)
-        for followed in self._logs.values():
-            followed.close()
+        self._logs.close()
         return ended
 
     @property
@@ -122,7 +114,7 @@ class Containers:
             raise StartFailedError(f"The container could not be started: {error}") from error
 
     async def _start(self, spec: LaunchSpec, *, command: Sequence[str] | None) -> Instance:
-        release = _image_of(spec)
+        release = image_of(spec)
         created = await self._create(spec, release, command=command)
         relays = ContainerRelays(spec.ways, spec.uid) if spec.ways else None
         try:
@@ -152,20 +144,8 @@ class Containers:
             container_id=container_id,
             started_at=str(state["StartedAt"]),
         )
-        self._follow(instance, spec.log_file)
+        self._logs.follow(instance, self._tasks, spec.log_file)
         return instance
-
-    def _follow(self, instance: Instance, log_file: Path) -> None:
-        instance.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (instance.run_dir / "log").write_text(str(log_file))
-        followed = FollowedLog(
-            self._api,
-            instance.container_id,
-            log_file=log_file,
-            mark=instance.run_dir / "followed",
-        )
-        self._logs[instance.replica_id] = followed
-        self._tasks.start_soon(followed.follow)
 
     async def adopt(self, instance: Instance) -> Instance | None:
         """The same container, if it is the one that was started and runs."""
@@ -180,9 +160,7 @@ class Containers:
             # Containers outlive their engine: what counts is whether the process runs.
             if not instance.process.is_running():
                 return None
-        log = instance.run_dir / "log"
-        if log.exists():
-            self._follow(instance, Path(log.read_text()))
+        self._logs.follow(instance, self._tasks)
         return instance
 
     async def end_strays(self, replica_ids: Collection[str]) -> None:
@@ -232,16 +210,13 @@ class Containers:
         ):
             path = f"containers/{instance.container_id}/stop"
             await self._api.call("POST", path, lasts=True, t=str(int(grace_s)))
-        await self._drain(instance)
-        followed = self._logs.pop(instance.replica_id, None)
-        if followed is not None:
-            followed.close()
+        await self._logs.drain(instance)
         await self._remove(instance.container_id)
         relays = self._relays.pop(instance.replica_id, None)
         if relays is not None:
             await to_thread.run_sync(relays.end)
         self._out_of_memory.discard(instance.replica_id)
-        await to_thread.run_sync(_remove_files, instance.run_dir)
+        await self._logs.forget(instance)
 
     async def open_socket(self, instance: Instance, family: int) -> socket.socket:
         """A TCP socket, not yet connected, that belongs to the container's network.
@@ -262,14 +237,8 @@ class Containers:
 
     async def last_words(self, instance: Instance) -> list[str]:
         """All that a container has to say is in its log."""
-        await self._drain(instance)
+        await self._logs.drain(instance)
         return []
-
-    async def _drain(self, instance: Instance) -> None:
-        followed = self._logs.get(instance.replica_id)
-        if followed is not None:
-            with anyio.move_on_after(_DRAIN_S):
-                await followed.drain()
 
     def was_out_of_memory(self, instance: Instance) -> bool:
         """Whether it was ended because it used more than its memory."""
@@ -283,6 +252,7 @@ class Containers:
         Raises:
             OSError: It could not be started.
         """
+        spec = in_own_log(spec, self._data_dir)
         instance = None
         try:
             await self._ensure_network()
@@ -295,8 +265,7 @@ class Containers:
             if instance is not None:
                 with anyio.CancelScope(shield=True):
                     await self.end(instance, grace_s=0)
-                await on_lines(last_lines(spec.log_file, _ANY_TIME_S, _MOST_LINES))
-                await to_thread.run_sync(_remove_files, spec.log_file.parent)
+                await on_lines(await to_thread.run_sync(take_lines, spec.log_file))
 
     async def _create(
         self, spec: LaunchSpec, release: ImageRelease, *, command: Sequence[str] | None
@@ -340,16 +309,3 @@ class Containers:
     async def _remove(self, container_id: str) -> None:
         with contextlib.suppress(EngineRefusedError, EngineAwayError):
             await self._api.call("DELETE", f"containers/{container_id}", force="1", v="1")
-
-
-def _remove_files(run_dir: Path) -> None:
-    for name in ("log", "followed"):
-        (run_dir / name).unlink(missing_ok=True)
-    with contextlib.suppress(OSError):
-        run_dir.rmdir()
-
-
-def _image_of(spec: LaunchSpec) -> ImageRelease:
-    if not isinstance(spec.release, ImageRelease):
-        raise TypeError("files are not run in a container")
-    return spec.release

@@ -1,9 +1,11 @@
 """Build contexts: the files of an app as a tar, without what `.dockerignore` leaves out."""
 
+import io
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import IO
 
 from pathspec import PathSpec
@@ -20,12 +22,22 @@ def find_dockerfile(directory: Path) -> str | None:
     return next((name for name in found if not (directory / name).is_symlink()), None)
 
 
-def pack_context(directory: Path, dockerfile: str) -> IO[bytes]:
+def pack_context(
+    directory: Path,
+    dockerfile: str | None,
+    *,
+    added: Mapping[str, bytes] = MappingProxyType({}),
+) -> IO[bytes]:
     """The files as a tar at its beginning, which is closed by who reads it.
 
     Links stay links; nothing outside the directory is read.
+
+    Args:
+        directory: Holds the files.
+        dockerfile: The one of them that is built; without one `.dockerignore` leaves out nothing.
+        added: Files that are put beside them.
     """
-    ignored = _read_patterns(directory, dockerfile)
+    ignored = _read_patterns(directory, dockerfile) if dockerfile else PathSpec([])
     kept = {dockerfile, _IGNORE_FILE, f"{dockerfile}{_IGNORE_FILE}"}
     packed = tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES)  # noqa: SIM115 - the reader closes it
     # BuildKit takes the extended headers of the default format for a Dockerfile.
@@ -38,10 +50,14 @@ def pack_context(directory: Path, dockerfile: str) -> IO[bytes]:
             entry.uid = entry.gid = entry.mtime = 0
             entry.uname = entry.gname = ""
             if entry.isreg():
-                with path.open("rb") as content:
-                    archive.addfile(entry, content)
+                with path.open("rb") as file:
+                    archive.addfile(entry, file)
             elif entry.isdir() or entry.issym():
                 archive.addfile(entry)
+        for name, content in added.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o644
+            archive.addfile(entry, io.BytesIO(content))
     packed.seek(0)
     return packed
 

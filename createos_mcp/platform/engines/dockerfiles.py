@@ -2,8 +2,18 @@
 
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterator,
+    Mapping,
+    Sequence,
+    Set as AbstractSet,
+)
 from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import IO, TypeAlias
 
@@ -13,10 +23,13 @@ from anyio import to_thread
 from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.platform.build.app_folders import find_app_folder
 from createos_mcp.platform.build.build_command import OnLines
+from createos_mcp.platform.build.detection import make_plan
+from createos_mcp.platform.build.plans import shell_words
 from createos_mcp.platform.engines.build_traces import BuildTrace
 from createos_mcp.platform.engines.contexts import find_dockerfile, pack_context
 from createos_mcp.platform.engines.docker_api import DockerApi
 from createos_mcp.platform.engines.engine_health import check_engine
+from createos_mcp.platform.engines.image_plans import STATIC_SERVER, ImagePlan
 from createos_mcp.platform.engines.image_references import ImageReference
 from createos_mcp.platform.engines.images import PLATFORM, Images
 from createos_mcp.platform.errors import (
@@ -27,6 +40,7 @@ from createos_mcp.platform.errors import (
 )
 from createos_mcp.platform.models import BuildJob
 from createos_mcp.platform.release_records import ImageRelease
+from createos_mcp.platform.sandbox import static_server
 from createos_mcp.platform.store.registry_credentials import RegistryLogin
 
 _CHUNK_BYTES = 2**20
@@ -37,6 +51,7 @@ _FROM = re.compile(
 """https://docs.docker.com/reference/dockerfile/#from"""
 
 _MAX_DOCKERFILE_BYTES = 2**20
+_GENERATED = ".createos.Dockerfile"
 
 FindBaseLogin: TypeAlias = Callable[[ImageReference], Awaitable[RegistryLogin | None]]
 _TRACE, _IMAGE = "moby.buildkit.trace", "moby.image.id"
@@ -83,13 +98,64 @@ class Dockerfiles:
             reason = "The upload has no Dockerfile; set hasDockerfile to false or add one."
             raise BuildFailedError(ReasonCode.NO_APP_FOUND, reason)
         context = await to_thread.run_sync(pack_context, directory, dockerfile)
+        bases = await to_thread.run_sync(bases_of, directory / dockerfile)
+        return await self._build_context(
+            job, _Context(dockerfile, context, bases), find_login, on_lines
+        )
+
+    async def build_plan(
+        self,
+        job: BuildJob,
+        base_images: Sequence[str],
+        find_login: FindBaseLogin,
+        on_lines: OnLines,
+    ) -> ImageRelease:
+        """Build an upload that has no Dockerfile, as detection and its settings say.
+
+        Args:
+            job: The upload.
+            base_images: What apps are built on, `node=node:{version}`, before the official images.
+            find_login: Tells what the registry of an image is asked with.
+            on_lines: Told what the build prints.
+
+        Raises:
+            BuildFailedError: As `build`, and where the files say too little.
+        """
+        directory = await to_thread.run_sync(find_app_folder, job.source_dir, job.settings)
+        plan = await to_thread.run_sync(make_plan, directory, job.settings, job.source_dir)
+        await on_lines([f"Building for {plan.runtime} because of {plan.reason}.", *plan.notes])
+        image_plan = ImagePlan(
+            plan=plan,
+            directory=directory.relative_to(job.source_dir.resolve()).as_posix(),
+            variables=sorted(_arguments(job)),
+            base_images=base_images,
+        )
+        text = image_plan.dockerfile
+        added = {
+            _GENERATED: text.encode(),
+            STATIC_SERVER: await to_thread.run_sync(Path(static_server.__file__).read_bytes),
+        }
+        context = await to_thread.run_sync(partial(pack_context, job.source_dir, None, added=added))
+        bases = [*dict.fromkeys(_bases_in(text))]
+        generated = _Context(_GENERATED, context, bases)
+        built = await self._build_context(job, generated, find_login, on_lines)
+        before = shell_words(plan.release) if plan.release else ()
+        return replace(built, worker=plan.worker, before=before)
+
+    async def _build_context(
+        self,
+        job: BuildJob,
+        context: "_Context",
+        find_login: FindBaseLogin,
+        on_lines: OnLines,
+    ) -> ImageRelease:
         try:
-            with context, anyio.fail_after(job.timeout_s):
-                for base in await to_thread.run_sync(bases_of, directory / dockerfile):
+            with context.packed, anyio.fail_after(job.timeout_s):
+                for base in context.bases:
                     login = await find_login(base)
                     if login is not None:
                         await self._images.pull_base(base, login, on_lines)
-                image = await self._build(job, dockerfile, context, on_lines)
+                image = await self._build(job, context, on_lines)
                 return await self._images.describe(image)
         except TimeoutError as error:
             minutes = job.timeout_s / 60
@@ -101,7 +167,7 @@ class Dockerfiles:
             reason = f"The Dockerfile could not be built: {error}"
             raise BuildFailedError(ReasonCode.COMMAND_FAILED, reason) from error
 
-    async def collect(self, kept: Collection[str]) -> None:
+    async def collect(self, kept: AbstractSet[str]) -> None:
         """Remove what was built here and no release needs; images of others are not asked about."""
         label = f"{PLATFORM}={self._platform_id}"
         try:
@@ -109,27 +175,24 @@ class Dockerfiles:
         except (EngineAwayError, EngineRefusedError):
             return
         for row in rows:
-            if row["Id"] not in kept:
+            if kept.isdisjoint({row["Id"], *(row.get("RepoDigests") or ())}):
                 # One that a container still uses is refused, and collected another time.
                 with suppress(EngineAwayError, EngineRefusedError):
                     await self._api.call("DELETE", f"images/{row['Id']}")
 
-    async def _build(
-        self, job: BuildJob, dockerfile: str, context: IO[bytes], on_lines: OnLines
-    ) -> str:
-        arguments = {**job.settings.get("buildVars", {}), **job.settings.get("buildFlags", {})}
+    async def _build(self, job: BuildJob, context: "_Context", on_lines: OnLines) -> str:
         trace, image = BuildTrace(), ""
         told = self._api.stream(
             "POST",
             "build",
-            data=_chunks(context),
+            data=_chunks(context.packed),
             headers={"Content-Type": "application/x-tar"},
             version="2",
-            dockerfile=dockerfile,
+            dockerfile=context.dockerfile,
             rm="1",
             forcerm="1",
             labels=json.dumps({PLATFORM: self._platform_id}),
-            buildargs=json.dumps(arguments),
+            buildargs=json.dumps(_arguments(job)),
         )
         async for row in told:
             if "error" in row:
@@ -143,6 +206,20 @@ class Dockerfiles:
         if not image:
             raise EngineRefusedError(500, "the engine named no image")
         return image
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """What is sent to be built."""
+
+    dockerfile: str
+    packed: IO[bytes]
+    bases: Sequence[ImageReference]
+
+
+def _arguments(job: BuildJob) -> Mapping[str, str]:
+    """What a build is given as variables."""
+    return {**job.settings.get("buildVars", {}), **job.settings.get("buildFlags", {})}
 
 
 def bases_of(dockerfile: Path) -> list[ImageReference]:

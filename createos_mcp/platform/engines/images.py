@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 from createos_mcp.contract.reason_codes import ReasonCode
@@ -30,6 +31,7 @@ _UNREACHABLE = (
 )  # fmt: skip
 """What engines say, in lower case, of what goes wrong with a registry."""
 
+_NOBODY = base64.urlsafe_b64encode(b"{}").decode()
 _SHOWN_STATES = frozenset({"Pull complete", "Already exists", "Download complete"})
 
 
@@ -53,7 +55,7 @@ class Images:
         reference = ImageReference.parse(text)
         await on_lines([f"Looking up {reference.text}"])
         try:
-            headers = _authorization(login)
+            headers = authorization(login)
             pinned = await self._resolve(reference, headers, on_lines)
             await on_lines([f"{text} is {pinned}"])
             if not await self.is_here(pinned):
@@ -76,7 +78,7 @@ class Images:
             EngineAwayError: The engine does not answer.
         """
         if not await self.is_here(image):
-            await self._pull(image, _unheard, _authorization(login))
+            await self._pull(image, _unheard, authorization(login))
 
     async def pull_base(
         self, reference: ImageReference, login: RegistryLogin, on_lines: OnLines
@@ -89,9 +91,39 @@ class Images:
         """
         await on_lines([f"Pulling {reference.text} as {login.username}"])
         try:
-            await self._pull(reference.text, on_lines, _authorization(login))
+            await self._pull(reference.text, on_lines, authorization(login))
         except EngineRefusedError as error:
             raise BuildFailedError(*explain_refusal(reference, str(error), login)) from error
+
+    async def push(
+        self,
+        release: ImageRelease,
+        reference: ImageReference,
+        login: RegistryLogin | None,
+        on_lines: OnLines,
+    ) -> ImageRelease:
+        """Put an image that was built here where other machines find it.
+
+        Args:
+            release: The image.
+            reference: Its name from now on.
+            login: What the registry is asked with; None to ask as anybody.
+            on_lines: Told how far it is.
+
+        Returns:
+            The same by the digest that the registry has it under.
+
+        Raises:
+            BuildFailedError: The registry does not take it, or cannot be reached.
+        """
+        await on_lines([f"Pushing {reference.text}"])
+        try:
+            digest = await self._push(release.image, reference, login)
+        except EngineRefusedError as error:
+            raise BuildFailedError(*explain_refusal(reference, str(error), login)) from error
+        except EngineAwayError as error:
+            raise BuildFailedError(ReasonCode.RUNTIME_UNAVAILABLE, str(error)) from error
+        return replace(release, image=reference.at(digest))
 
     async def describe(self, image: str) -> ImageRelease:
         """How an image runs that is here."""
@@ -133,6 +165,20 @@ class Images:
             raise
         return True
 
+    async def _push(
+        self, image: str, reference: ImageReference, login: RegistryLogin | None
+    ) -> str:
+        name, tag, digest = reference.name, str(reference.tag), ""
+        await self._api.call("POST", f"images/{image}/tag", repo=name, tag=tag)
+        # An engine asks for this header even where there is nothing to say in it.
+        headers = authorization(login) or {"X-Registry-Auth": _NOBODY}
+        pieces = self._api.stream("POST", f"images/{name}/push", headers=headers, tag=tag)
+        async for told in pieces:
+            if "error" in told:
+                raise EngineRefusedError(500, str(told["error"]))
+            digest = (told.get("aux") or {}).get("Digest", digest)
+        return digest
+
     async def _pull(
         self, image: str, on_lines: OnLines, headers: Mapping[str, str] = MappingProxyType({})
     ) -> None:
@@ -152,7 +198,7 @@ async def _unheard(_: Sequence[str]) -> None:
     return
 
 
-def _authorization(login: RegistryLogin | None) -> Mapping[str, str]:
+def authorization(login: RegistryLogin | None) -> Mapping[str, str]:
     """The header that the engine passes on to a registry."""
     if login is None:
         return {}

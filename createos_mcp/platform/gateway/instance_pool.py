@@ -13,6 +13,14 @@ from createos_mcp.platform.gateway.websockets import open_websocket_session
 from createos_mcp.platform.models import Instance
 
 CONNECT_TIMEOUT_S = 5.0
+REMOTE_CONNECT_TIMEOUT_S = 1.0
+"""To another machine: one that is gone answers nothing, and another replica may."""
+
+ASIDE_S = 5.0
+"""How long a replica on a machine that does not answer is passed over, where there is another."""
+
+_SILENT_MS, _PROBE_S, _PROBES = 3000, 1, 2
+"""When a connection to a machine that is gone counts as lost; see tcp(7)."""
 
 KEEP_S = 15.0
 """An idle connection is closed after this time, so that it does not occupy a thread of the app."""
@@ -23,8 +31,6 @@ FRESH_S = 1.0
 Apps close theirs after a few seconds, Node after five, gunicorn after two. One that is closed
 just as a request is written to it loses the request.
 """
-
-LOOPBACKS = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 
 OpenSocket = Callable[[Instance, int], Awaitable[socket.socket]]
 
@@ -42,7 +48,8 @@ class InstancePool:
         self.in_flight = 0
         """Requests, streams and WebSockets under way."""
         self._open_socket = open_socket
-        self._families = [socket.AF_INET, socket.AF_INET6]
+        self._families = [*instance.hosts]
+        self._aside_until = 0.0
         self._free: list[Connection] = []
         self._all: set[Connection] = set()
         self._closing_of_free: asyncio.TimerHandle | None = None
@@ -59,7 +66,7 @@ class InstancePool:
             InstanceUnreachableError: The instance was let go, or its launcher does not answer.
         """
         sockets = await self._open_sockets()
-        session = open_websocket_session(sockets.pop)
+        session = open_websocket_session(sockets.pop, self.instance.hosts)
         self._websockets.add(session)
         try:
             async with session:
@@ -85,6 +92,11 @@ class InstancePool:
             return await self._open_socket(self.instance, family)
         except OSError as error:
             raise InstanceUnreachableError from error
+
+    @property
+    def is_set_aside(self) -> bool:
+        """Whether its machine did not answer a moment ago."""
+        return asyncio.get_running_loop().time() < self._aside_until
 
     def enter(self) -> None:
         """Count a request that is about to be sent."""
@@ -146,7 +158,9 @@ class InstancePool:
             try:
                 connection = await self._connect_by(family)
             except TimeoutError:
-                break  # the launcher or the app is stuck: the other family would take as long
+                # The launcher or the app is stuck: the other family would take as long.
+                self._aside_until = asyncio.get_running_loop().time() + ASIDE_S
+                break
             except OSError:
                 continue
             if family is not self._families[0]:
@@ -168,8 +182,12 @@ class InstancePool:
             # Its own as well as asyncio's: a socket that came from another process may not
             # say that it is TCP, and then keeps Nagle's delay.
             made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                await loop.sock_connect(made, (LOOPBACKS[family], self.instance.port))
+            timeout_s = CONNECT_TIMEOUT_S
+            if self.instance.address:
+                _expect_silence(made)
+                timeout_s = REMOTE_CONNECT_TIMEOUT_S
+            async with asyncio.timeout(timeout_s):
+                await loop.sock_connect(made, (self.instance.hosts[family], self.instance.port))
             _, connection = await loop.create_connection(Connection, sock=made)
         except BaseException:
             made.close()
@@ -187,3 +205,15 @@ class InstancePool:
         if self._free:
             due = self._free[0].idle_since + KEEP_S
             self._closing_of_free = loop.call_at(due, self._close_free)
+
+
+def _expect_silence(made: socket.socket) -> None:
+    """Let a connection end soon after the machine at its other end is gone."""
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _SILENT_MS)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (
+        (socket.TCP_KEEPIDLE, _PROBE_S),
+        (socket.TCP_KEEPINTVL, _PROBE_S),
+        (socket.TCP_KEEPCNT, _PROBES),
+    ):
+        made.setsockopt(socket.IPPROTO_TCP, option, value)

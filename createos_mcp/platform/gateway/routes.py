@@ -141,7 +141,7 @@ class Running:
         """Of those that are equally busy the one that was chosen longest ago."""
         if len(self._upstreams) == 1:
             return upstreams[0]
-        chosen = min(upstreams, key=lambda upstream: upstream.in_flight)
+        chosen = min(upstreams, key=lambda one: (one.is_set_aside, one.in_flight))
         self._upstreams.remove(chosen)
         self._upstreams.append(chosen)
         return chosen

@@ -23,17 +23,19 @@ SENDABLE: Mapping[int, int] = {1005: NORMAL_CLOSURE, 1006: UNEXPECTED, 1015: UNE
 """What is sent for the codes that stand for a missing one; RFC 6455, section 7.4.1."""
 
 
-class _Loopback(AbstractResolver):
-    """Resolves every name to the loopback of the app's own network."""
+class _AppHosts(AbstractResolver):
+    """Resolves every name to where the app is in its own network."""
+
+    def __init__(self, hosts: Mapping[socket.AddressFamily, str]) -> None:
+        self._hosts = hosts
 
     @override
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        addresses = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
         return [
             ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=0)
-            for family, address in addresses
+            for family, address in self._hosts.items()
         ]
 
     @override
@@ -41,16 +43,19 @@ class _Loopback(AbstractResolver):
         return
 
 
-def open_websocket_session(open_socket: Callable[[int], socket.socket]) -> aiohttp.ClientSession:
+def open_websocket_session(
+    open_socket: Callable[[int], socket.socket], hosts: Mapping[socket.AddressFamily, str]
+) -> aiohttp.ClientSession:
     """What opens WebSockets to one app.
 
     Args:
         open_socket: Makes a TCP socket of an address family inside the app's network.
+        hosts: Where the app is in there, by address family.
     """
     connector = aiohttp.TCPConnector(
         limit=0,
         force_close=True,
-        resolver=_Loopback(),
+        resolver=_AppHosts(hosts),
         socket_factory=lambda address: open_socket(address[0]),
     )
     return aiohttp.ClientSession(

@@ -11,6 +11,7 @@ from typing import Protocol, TypeAlias
 import anyio
 from anyio import to_thread
 
+from createos_mcp.contract.platform_settings import SWARM
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.build.build_command import OnLines
 from createos_mcp.platform.build.steps import Finished
@@ -60,7 +61,6 @@ SHARED_PORTS = (
 )
 
 PORT_POLL_S = 0.5
-LOOPBACK = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 
 
 class Runner:
@@ -69,11 +69,16 @@ class Runner:
     Args:
         processes: Runs files.
         containers: Runs images.
+        services: Runs images on a swarm, where that is chosen.
     """
 
-    def __init__(self, *, config: PlatformConfig, processes: Engine, containers: Engine) -> None:
+    def __init__(
+        self, *, config: PlatformConfig, processes: Engine, containers: Engine, services: Engine
+    ) -> None:
         self._processes = processes
         self._containers = containers
+        self._services = services
+        self._runs_on_swarm = config.engine == SWARM
         self.attach: Attach = _attach_nothing
         self._start_timeout_s = config.start_timeout_s
         self._stop_timeout_s = config.stop_timeout_s
@@ -81,9 +86,13 @@ class Runner:
         self._release_timeout_s = config.build_timeout_s
 
     def _engine_for(self, spec: LaunchSpec) -> Engine:
-        return self._containers if isinstance(spec.release, ImageRelease) else self._processes
+        if not isinstance(spec.release, ImageRelease):
+            return self._processes
+        return self._services if self._runs_on_swarm else self._containers
 
     def _engine_of(self, instance: Instance) -> Engine:
+        if instance.service_id:
+            return self._services
         return self._containers if instance.container_id else self._processes
 
     async def start(self, spec: LaunchSpec, *, log: BuildLog) -> Instance:
@@ -163,6 +172,7 @@ class Runner:
         """End whatever is left of replicas that nobody looks after any more."""
         await self._processes.end_strays(replica_ids)
         await self._containers.end_strays(replica_ids)
+        await self._services.end_strays(replica_ids)
 
     async def opens(self, instance: Instance, port: int, within_s: float) -> bool:
         """Whether an app comes to answer on a port; never where its network is the machine's."""
@@ -226,7 +236,7 @@ class Runner:
         """What the health path did that is not healthy, `answered 503`; empty when it is."""
         if path is None:
             return ""
-        for family, address in LOOPBACK:
+        for family, address in instance.hosts.items():
             with contextlib.suppress(OSError):
                 async with asyncio.timeout(PROBE_TIMEOUT_S):
                     probe = await self.open_socket(instance, family)
@@ -249,7 +259,7 @@ class Runner:
         return None
 
     async def _connects(self, instance: Instance, port: int) -> bool:
-        for family, address in LOOPBACK:
+        for family, address in instance.hosts.items():
             with contextlib.suppress(OSError), await self.open_socket(instance, family) as probe:
                 probe.settimeout(0)
                 async with asyncio.timeout(PROBE_TIMEOUT_S):

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +17,9 @@ from tests.eventually import eventually_now
 
 BUSYBOX = Path("/usr/bin/busybox")
 """Of Debian's `busybox-static`: one file that is a whole system."""
+
+_PLAIN_REGISTRIES = {"insecure-registries": ["10.88.0.0/24"]}
+"""Those of the machines that tests make have no certificates."""
 
 _TOOLS = (
     "sh", "httpd", "sleep", "cat", "ls", "env", "kill", "id", "echo", "wget", "nc", "touch",
@@ -31,9 +34,15 @@ class DockerDaemon:
 
     Args:
         directory: Holds its data, its socket and its log; the path has to be short.
+        live_restore: Whether containers outlive it; a daemon of a swarm cannot have that.
+        prefix: Words before the command, which run it elsewhere.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(
+        self, directory: Path, *, live_restore: bool = True, prefix: Sequence[str] = ()
+    ) -> None:
+        self._live_restore = live_restore
+        self._prefix = prefix
         self.host = f"unix://{directory / 'd.sock'}"
         self._directory = directory
         self._process: subprocess.Popen[bytes] | None = None
@@ -42,10 +51,16 @@ class DockerDaemon:
         """Start it; it answers when this returns."""
         config = self._directory / "daemon.json"
         # Else a daemon that was killed would end its containers with its next start.
-        config.write_text(json.dumps({"live-restore": True}))
+        config.write_text(json.dumps({"live-restore": self._live_restore, **_PLAIN_REGISTRIES}))
         places = {"data-root": "data", "exec-root": "exec", "pidfile": "pid"}
         flags = [f"--{flag}={self._directory / name}" for flag, name in places.items()]
-        command = ["dockerd", f"--config-file={config}", f"--host={self.host}", *flags]
+        command = [
+            *self._prefix,
+            "dockerd",
+            f"--config-file={config}",
+            f"--host={self.host}",
+            *flags,
+        ]
         (self._directory / "pid").unlink(missing_ok=True)
         with (self._directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -115,14 +130,18 @@ def _root(files: Mapping[str, str]) -> bytes:
 
 
 @contextmanager
-def docker_daemon(directory: Path) -> Iterator[DockerDaemon]:
+def docker_daemon(
+    directory: Path, *, live_restore: bool = True, prefix: Sequence[str] = ()
+) -> Iterator[DockerDaemon]:
     """A daemon of its own, which is stopped with all its containers."""
     directory.mkdir(parents=True)
-    engine = DockerDaemon(directory)
+    engine = DockerDaemon(directory, live_restore=live_restore, prefix=prefix)
     engine.start()
     try:
         yield engine
     finally:
+        if not live_restore:
+            engine.docker("swarm", "leave", "--force")
         left = engine.docker("ps", "--all", "--quiet").split()
         if left:
             engine.docker("rm", "--force", *left)
@@ -133,12 +152,20 @@ def docker_daemon(directory: Path) -> Iterator[DockerDaemon]:
 
 
 @contextmanager
-def image_registry(directory: Path, *, login: tuple[str, str] | None = None) -> Iterator[str]:
+def image_registry(
+    directory: Path,
+    *,
+    login: tuple[str, str] | None = None,
+    host: str = "127.0.0.1",
+    prefix: Sequence[str] = (),
+) -> Iterator[str]:
     """A registry on loopback, `127.0.0.1:5000`, which Docker uses without TLS.
 
     Args:
         directory: Holds its images, its configuration and its log.
         login: Name and password that it asks for; None to let everybody in.
+        host: Where it listens instead.
+        prefix: Words before the command, which run it there.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -147,7 +174,7 @@ def image_registry(directory: Path, *, login: tuple[str, str] | None = None) -> 
     settings: dict[str, Json] = {
         "version": 0.1,
         "storage": {"filesystem": {"rootdirectory": str(directory / "images")}},
-        "http": {"addr": f"127.0.0.1:{port}"},
+        "http": {"addr": f"{host}:{port}"},
     }
     if login is not None:
         name, password = login
@@ -164,16 +191,17 @@ def image_registry(directory: Path, *, login: tuple[str, str] | None = None) -> 
     config.write_text(json.dumps(settings))  # JSON is YAML
     with (directory / "registry.log").open("ab") as log:
         process = subprocess.Popen(
-            ["docker-registry", "serve", str(config)], stdout=log, stderr=log
+            [*prefix, "docker-registry", "serve", str(config)], stdout=log, stderr=log
         )
     try:
-        eventually_now(lambda: _is_open(port))
-        yield f"127.0.0.1:{port}"
+        eventually_now(lambda: _answers(f"{host}:{port}", prefix))
+        yield f"{host}:{port}"
     finally:
         process.terminate()
         process.wait(timeout=30)
 
 
-def _is_open(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+def _answers(address: str, prefix: Sequence[str]) -> bool:
+    command = [*prefix, str(BUSYBOX), "wget", "-q", "-O", "-", f"http://{address}/"]
+    done = subprocess.run(command, capture_output=True, check=False)
+    return done.returncode == 0

@@ -19,6 +19,7 @@ from createos_mcp.platform.engines.engine import Engine
 from createos_mcp.platform.engines.images import Images
 from createos_mcp.platform.engines.instances import from_json, to_json
 from createos_mcp.platform.engines.processes import Processes
+from createos_mcp.platform.engines.swarm import Swarm
 from createos_mcp.platform.ids import new_id
 from createos_mcp.platform.models import Instance, LaunchSpec
 from createos_mcp.platform.paths import DataDir
@@ -94,7 +95,25 @@ async def containers_of(config: PlatformConfig, host: str) -> AsyncIterator[Engi
         yield engine
 
 
-@pytest.fixture(params=["processes", "containers"])
+@asynccontextmanager
+async def swarm_of(config: PlatformConfig, host: str) -> AsyncIterator[Engine]:
+    async def find_no_login(*_: object) -> None:
+        return None
+
+    async with (
+        DockerApi(host) as api,
+        Swarm(
+            api=api,
+            find_login=find_no_login,
+            platform_id="rules",
+            data_dir=config.data_dir,
+            grace_s=10,
+        ) as engine,
+    ):
+        yield engine
+
+
+@pytest.fixture(params=["processes", "containers", "swarm"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     config = PlatformConfig(data_dir=DataDir(tmp_path / "data"))
     config.data_dir.create()
@@ -120,10 +139,12 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
             pages="/app/pages",
             log_dir=tmp_path / "logs",
         )
-    daemon: DockerDaemon = request.getfixturevalue("engine")
+    open_engine = {"containers": containers_of, "swarm": swarm_of}[request.param]
+    names = {"containers": "engine", "swarm": "swarm"}
+    daemon: DockerDaemon = request.getfixturevalue(names[request.param])
     daemon.make_image(IMAGE, {"www/index.html": "hello"}, command='eval "$SCRIPT"')
     return Place(
-        reopen=lambda: containers_of(config, daemon.host),
+        reopen=lambda: open_engine(config, daemon.host),
         release=ImageRelease(image=IMAGE, exposed=()),
         pages="/www",
         log_dir=tmp_path / "logs",
@@ -140,7 +161,7 @@ async def page_of(engine: Engine, instance: Instance) -> bytes:
     line = await engine.open_socket(instance, socket.AF_INET)
     with line:
         line.settimeout(10)
-        line.connect(("127.0.0.1", PORT))
+        line.connect((instance.hosts[socket.AF_INET], PORT))
         line.sendall(b"GET / HTTP/1.0\r\n\r\n")
         said = b""
         while piece := line.recv(4096):

@@ -1,0 +1,160 @@
+"""Dockerfiles for apps that have none: what a plan would do here, done in an image."""
+
+import json
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from createos_mcp.platform.build.plans import Plan, names_pip, shell_words
+from createos_mcp.platform.build.toolchains import YARN_BERRY
+
+TOP = "/app"
+STATIC_SERVER = ".createos-static-server.py"
+"""Where the server of pages lies in a build context."""
+
+_TMP = "/tmp"  # noqa: S108 - an image's own
+_LEFT_BEHIND = f"{_TMP}/.npm {_TMP}/.cache"
+_USER = "1000:1000"
+_VENV = ".venv"
+_STATIC = "static"
+
+OFFICIAL_IMAGES: Mapping[str, str] = {
+    "node": "docker.io/library/node:{version}-slim",
+    "python": "docker.io/library/python:{version}-slim",
+    "golang": "docker.io/library/golang:{version}",
+    "rust": "docker.io/library/rust:{version}-slim",
+    "bun": "docker.io/oven/bun:{version}",
+    _STATIC: "docker.io/library/python:3.12-slim",
+}
+"""What apps of each runtime are built and run on, unless the setting names another."""
+
+_PACKAGES: Mapping[str, str] = {YARN_BERRY: "@yarnpkg/cli-dist"}
+"""Package managers whose package has another name."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImagePlan:
+    """How an app becomes an image.
+
+    Args:
+        plan: How it is built and run.
+        directory: Its own folder, below the uploaded one; `.` for that itself.
+        variables: Names of the variables that its build is given.
+        base_images: Images for runtimes, `node=node:{version}`, before the official ones.
+    """
+
+    plan: Plan
+    directory: str
+    variables: Sequence[str]
+    base_images: Sequence[str]
+
+    @property
+    def dockerfile(self) -> str:
+        """The lines of its Dockerfile."""
+        return "".join(f"{line}\n" for line in self._lines())
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """What the image runs."""
+        plan = self.plan
+        if plan.run is not None:
+            return shell_words(plan.run)
+        spa = ["--spa"] if plan.single_page else []
+        return ("python3", "-IS", f"/{STATIC_SERVER}", f"{TOP}/{plan.output_dir}", *spa)
+
+    def _lines(self) -> Iterator[str]:
+        if self.plan.run is not None:
+            yield from self._build()
+        elif self.plan.install is None and self.plan.build is None:
+            yield f"FROM {self._base(_STATIC)}"
+            yield f"COPY {_words(f'{self.directory}/', f'{TOP}/')}"
+            yield from self._pages()
+        else:
+            folder = f"{self._place}/{self.plan.output_dir}"
+            yield from self._build(" AS build")
+            yield f"FROM {self._base(_STATIC)}"
+            yield f"COPY --from=build {_words(folder, f'{TOP}/{self.plan.output_dir}')}"
+            yield from self._pages()
+        yield f"CMD {json.dumps(self.command)}"
+
+    @property
+    def _place(self) -> str:
+        return TOP if self.directory == "." else f"{TOP}/{self.directory}"
+
+    def _pages(self) -> Iterator[str]:
+        yield f"COPY {STATIC_SERVER} /{STATIC_SERVER}"
+        yield f"USER {_USER}"
+
+    def _build(self, name: str = "") -> Iterator[str]:
+        plan = self.plan
+        yield f"FROM {self._base(plan.runtime)}{name}"
+        yield from map(_run, self._tools())
+        yield f"WORKDIR {TOP}"
+        yield _run(f"chown {_USER} {TOP}")
+        yield f"COPY --chown={_USER} . ."
+        yield f"USER {_USER}"
+        yield f"WORKDIR {self._place}"
+        for variable, value in {"HOME": _TMP, "CI": "1", **plan.environ}.items():
+            yield f"ENV {variable}={_quoted(value)}"
+        path = ":".join(self._path())
+        yield f"ENV PATH={path}:$PATH"
+        if self._is_python:
+            yield "ENV PYTHONUNBUFFERED=1"
+        for variable in self.variables:
+            yield f"ARG {variable}"
+        if self._has_venv:
+            yield f"ENV VIRTUAL_ENV={_quoted(f'{self._place}/{_VENV}')}"
+            yield "ENV UV_NO_CACHE=1 UV_PYTHON_DOWNLOADS=never"
+            yield _run(f'uv venv --quiet{self._seed} --python "$(command -v python3)" {_VENV}')
+        for command in (plan.install, plan.build):
+            if command:
+                yield _run(f"export TMPDIR={_TMP}; ({command}\n) && rm -rf {_LEFT_BEHIND}")
+
+    def _path(self) -> Iterator[str]:
+        if self._has_venv:
+            yield f"{self._place}/{_VENV}/bin"
+        folder = self._place
+        while folder.startswith(TOP):
+            yield f"{folder}/node_modules/.bin"
+            folder = folder.rpartition("/")[0]
+
+    def _tools(self) -> Iterator[str]:
+        if self._has_venv:
+            yield "python3 -m pip install --quiet --no-cache-dir uv"
+        packages = []
+        for tool in self.plan.tools:
+            name, _, version = tool.partition(":")
+            packages.append(f"{_PACKAGES.get(name, name)}@{version or 'latest'}")
+        if packages:
+            yield f"npm install --global --no-audit --no-fund {shlex.join(packages)}"
+
+    @property
+    def _is_python(self) -> bool:
+        return self.plan.runtime.startswith("python:")
+
+    @property
+    def _has_venv(self) -> bool:
+        """Whether it has packages to install; an app without any runs on the image's Python."""
+        return self._is_python and bool(self.plan.install or self.plan.build)
+
+    @property
+    def _seed(self) -> str:
+        return " --seed" if names_pip(self.plan) else ""
+
+    def _base(self, runtime: str) -> str:
+        family, _, version = runtime.partition(":")
+        chosen = dict(one.partition("=")[::2] for one in self.base_images)
+        return {**OFFICIAL_IMAGES, **chosen}[family].replace("{version}", version or "latest")
+
+
+def _run(command: str) -> str:
+    return f"RUN {json.dumps(['/bin/sh', '-c', command])}"
+
+
+def _words(*words: str) -> str:
+    return json.dumps(words)
+
+
+def _quoted(value: str) -> str:
+    return '"' + re.sub(r'(["\\$])', r"\\\1", value) + '"'

@@ -1,0 +1,154 @@
+"""Overlays: a network of a swarm for each environment, and the way into it from this machine.
+
+A process of this machine that is attached to an overlay, its anchor, has the network in which
+replicas on every machine are reached; sockets are made in there.
+"""
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from pathlib import Path
+
+from createos_mcp.contract.values import Json
+from createos_mcp.platform.engines.docker_api import DockerApi
+from createos_mcp.platform.engines.images import PLATFORM
+from createos_mcp.platform.errors import EngineAwayError, EngineRefusedError
+from createos_mcp.platform.processes import ProcessId
+
+_NOT_FOUND = 404
+_PREFIX = "createos-"
+_EMPTY_IMAGE = "createos-anchor:1"
+_SYSTEM = ("/usr", "/bin", "/lib", "/lib64")
+_END_OF_TAR = bytes(1024)
+"""A tar without files: https://www.gnu.org/software/tar/manual/html_node/Standard.html."""
+
+_GONE_TRIES, _GONE_PAUSE_S = 60, 0.5
+
+
+class Overlays:
+    """The overlays of one platform.
+
+    Args:
+        api: A manager of the swarm, on this machine.
+        platform_id: Marks what is this platform's.
+    """
+
+    def __init__(self, api: DockerApi, platform_id: str) -> None:
+        self._api = api
+        self._platform_id = platform_id
+        self._anchors: dict[str, ProcessId] = {}
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    @staticmethod
+    def name_of(home: str) -> str:
+        """The overlay of an environment, or of a deployment by itself."""
+        return f"{_PREFIX}{home}"
+
+    async def anchor(self, network: str) -> ProcessId:
+        """The process of this machine that is in an overlay, both made where they are not there.
+
+        Raises:
+            EngineAwayError: The engine does not answer.
+            EngineRefusedError: It does not start it.
+        """
+        known = self._anchors.get(network)
+        if known is not None and known.is_running():
+            return known
+        async with self._locks[network]:
+            await self._make_network(network)
+            found = await self._start_anchor(network)
+            self._anchors[network] = found
+            return found
+
+    async def remove(self, network: str) -> None:
+        """Remove an overlay that no replica is in any more, and its anchor."""
+        async with self._locks[network]:
+            self._anchors.pop(network, None)
+            with contextlib.suppress(EngineAwayError, EngineRefusedError):
+                await self._api.call("DELETE", f"containers/{_anchor_name(network)}", force="1")
+            for _ in range(_GONE_TRIES):
+                try:
+                    await self._api.call("DELETE", f"networks/{network}")
+                except EngineRefusedError as error:
+                    if error.status == _NOT_FOUND:
+                        break
+                    # The last task lets go of it a moment after its service is gone.
+                    await asyncio.sleep(_GONE_PAUSE_S)
+                except EngineAwayError:
+                    break
+                else:
+                    break
+        self._locks.pop(network, None)
+
+    async def names(self) -> list[str]:
+        """The overlays of this platform."""
+        label = f"{PLATFORM}={self._platform_id}"
+        rows = await self._api.call("GET", "networks", filters={"label": [label]})
+        return [row["Name"] for row in rows]
+
+    async def _make_network(self, network: str) -> None:
+        try:
+            await self._api.call("GET", f"networks/{network}")
+        except EngineRefusedError as error:
+            if error.status != _NOT_FOUND:
+                raise
+            body = {
+                "Name": network,
+                "Driver": "overlay",
+                "Attachable": True,
+                "CheckDuplicate": True,
+                "Labels": {PLATFORM: self._platform_id},
+            }
+            await self._api.call("POST", "networks/create", body=body)
+
+    async def _start_anchor(self, network: str) -> ProcessId:
+        name = _anchor_name(network)
+        try:
+            shown = await self._api.call("GET", f"containers/{name}/json")
+        except EngineRefusedError as error:
+            if error.status != _NOT_FOUND:
+                raise
+            await self._create_anchor(name, network)
+            shown = await self._api.call("GET", f"containers/{name}/json")
+        if not shown["State"]["Running"]:
+            await self._api.call("POST", f"containers/{name}/start")
+            shown = await self._api.call("GET", f"containers/{name}/json")
+        return ProcessId.of(int(shown["State"]["Pid"]))
+
+    async def _create_anchor(self, name: str, network: str) -> None:
+        """A container with nothing in it but `sleep`, which is this machine's own."""
+        body = {
+            "Image": _EMPTY_IMAGE,
+            "Entrypoint": ["/usr/bin/sleep", "infinity"],
+            "Labels": {PLATFORM: self._platform_id},
+            "HostConfig": {
+                "NetworkMode": network,
+                "RestartPolicy": {"Name": "no"},
+                "CapDrop": ["ALL"],
+                "SecurityOpt": ["no-new-privileges"],
+                "ReadonlyRootfs": True,
+                "Memory": 16 * 2**20,
+                "PidsLimit": 4,
+                "Mounts": [_system(path) for path in _SYSTEM if Path(path).exists()],
+            },
+        }
+        try:
+            await self._api.call("POST", "containers/create", body=body, name=name)
+        except EngineRefusedError as error:
+            if error.status != _NOT_FOUND:
+                raise
+            repository, _, tag = _EMPTY_IMAGE.partition(":")
+            made = self._api.stream(
+                "POST", "images/create", data=_END_OF_TAR, fromSrc="-", repo=repository, tag=tag
+            )
+            async for _row in made:
+                pass
+            await self._api.call("POST", "containers/create", body=body, name=name)
+
+
+def _anchor_name(network: str) -> str:
+    return f"{network}-anchor"
+
+
+def _system(path: str) -> Json:
+    return {"Type": "bind", "Source": str(Path(path).resolve()), "Target": path, "ReadOnly": True}

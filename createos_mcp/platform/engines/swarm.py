@@ -1,0 +1,418 @@
+"""Swarm: replicas of images on the machines of a Docker Swarm, looked after by the platform.
+
+Each replica is a service with one task that the swarm does not restart. Those with services or
+volumes of this machine run here; others of one deployment on different machines where they can.
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import Self
+
+import anyio
+from anyio import to_thread
+from anyio.abc import TaskGroup
+
+from createos_mcp.platform.build.build_command import OnLines
+from createos_mcp.platform.build.steps import Finished
+from createos_mcp.platform.engines.container_body import REPLICA, image_of
+from createos_mcp.platform.engines.container_logs import FollowedLogs, in_own_log, take_lines
+from createos_mcp.platform.engines.container_relays import ContainerRelays
+from createos_mcp.platform.engines.containers import NAME, FindLogin
+from createos_mcp.platform.engines.docker_api import DockerApi
+from createos_mcp.platform.engines.image_references import ImageReference
+from createos_mcp.platform.engines.images import PLATFORM, authorization
+from createos_mcp.platform.engines.instances import KILLED
+from createos_mcp.platform.engines.netns import open_socket_in
+from createos_mcp.platform.engines.overlays import Overlays
+from createos_mcp.platform.engines.service_body import DEPLOYMENT, service_body
+from createos_mcp.platform.engines.swarm_view import SwarmView, SwarmWatch, Task
+from createos_mcp.platform.errors import (
+    EngineAwayError,
+    EngineRefusedError,
+    InvalidRequestError,
+    StartFailedError,
+)
+from createos_mcp.platform.models import Instance, LaunchSpec
+from createos_mcp.platform.paths import DataDir
+from createos_mcp.platform.processes import ProcessId
+
+_POLL_S = 0.05
+_END_POLL_S = 0.2
+_WAIT_S = 0.5
+_AWAY_PAUSE_S = 1.0
+_PLACED_WITHIN_S = 15.0
+"""How long a task may find no machine."""
+
+_STARTED_WITHIN_S = 900.0
+"""A machine may have to pull the image first."""
+
+_STOP_MARGIN_S = 30.0
+_NO_PROCESS = ProcessId(pid=0, started=0, boot_id="")
+_REJECTED = "rejected"
+_HAVING_A_PROCESS = frozenset({"preparing", "starting", "running"})
+
+
+class Swarm:
+    """Runs image releases on a swarm that this machine manages; an async context manager.
+
+    Args:
+        api: The manager, the engine of this machine.
+        find_login: Tells what a registry is asked with for a deployment.
+        platform_id: Tells this platform's services from those of others.
+        grace_s: How long a replica may take to end once it was asked to.
+    """
+
+    def __init__(
+        self,
+        *,
+        api: DockerApi,
+        find_login: FindLogin,
+        platform_id: str,
+        data_dir: DataDir,
+        grace_s: float,
+    ) -> None:
+        self._api = api
+        self._find_login = find_login
+        self._platform_id = platform_id
+        self._data_dir = data_dir
+        self._grace_s = grace_s
+        self._watch = SwarmWatch(api, platform_id)
+        self._overlays = Overlays(api, platform_id)
+        self._logs = FollowedLogs(api, lambda one: f"services/{one.service_id}/logs")
+        self._relays: dict[str, ContainerRelays] = {}
+        self._in: Counter[str] = Counter()
+        """Replicas of each overlay."""
+        self._placing: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._out_of_memory: set[str] = set()
+        self._tasks: TaskGroup
+
+    async def __aenter__(self) -> Self:
+        self._tasks = await anyio.create_task_group().__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        self._tasks.cancel_scope.cancel()
+        ended = await self._tasks.__aexit__(kind, error, traceback)
+        self._logs.close()
+        return ended
+
+    @property
+    def own_network(self) -> bool:
+        """Each replica has an address of its own."""
+        return True
+
+    async def begin(self, spec: LaunchSpec) -> Instance:
+        """Start a replica on one of the machines; whether it serves is found out by asking it.
+
+        Raises:
+            StartFailedError: No machine takes it, or the manager does not answer.
+        """
+        try:
+            return await self._start(spec, command=None)
+        except (EngineRefusedError, EngineAwayError) as error:
+            raise StartFailedError(f"The swarm does not start it: {error}") from error
+
+    async def adopt(self, instance: Instance) -> Instance | None:
+        """The same replica, if it still runs; the platform may be on another machine by now."""
+        try:
+            view = await self._watch.look()
+        except EngineRefusedError:
+            return None
+        except EngineAwayError:
+            return instance
+        task = view.tasks.get(instance.service_id)
+        if task is None or not view.is_running(instance.service_id):
+            return None
+        with contextlib.suppress(EngineAwayError, EngineRefusedError):
+            await self._overlays.anchor(instance.network)
+        self._in[instance.network] += 1
+        found = replace(instance, process=await self._process_of(task))
+        self._logs.follow(found, self._tasks)
+        return found
+
+    async def end_strays(self, replica_ids: Collection[str]) -> None:
+        """Remove what is left of replicas that nobody looks after any more."""
+        with contextlib.suppress(EngineAwayError, EngineRefusedError):
+            label = f"{PLATFORM}={self._platform_id}"
+            for row in await self._api.call("GET", "services", filters={"label": [label]}):
+                if row["Spec"]["Labels"].get(REPLICA) in replica_ids:
+                    await self._remove(row["ID"])
+            for network in await self._overlays.names():
+                if not self._in[network]:
+                    await self._overlays.remove(network)
+
+    async def is_running(self, instance: Instance) -> bool:
+        """Whether it runs, as far as the swarm says."""
+        try:
+            return (await self._watch.look(_POLL_S)).is_running(instance.service_id)
+        except EngineRefusedError:
+            return False
+        except EngineAwayError:
+            return True
+
+    async def wait(self, instance: Instance) -> int:
+        """The exit code, once it has ended; one whose machine is gone was killed."""
+        while True:
+            try:
+                view = await self._watch.look(_WAIT_S)
+            except (EngineAwayError, EngineRefusedError):
+                await anyio.sleep(_AWAY_PAUSE_S)
+                continue
+            if not view.is_running(instance.service_id):
+                break
+            await anyio.sleep(_WAIT_S)
+        task = view.tasks.get(instance.service_id)
+        if task is None or task.exit_code is None or task.is_running:
+            return KILLED
+        if task.exit_code and await self._was_out_of_memory(task):
+            self._out_of_memory.add(instance.replica_id)
+        return task.exit_code
+
+    async def end(self, instance: Instance, *, grace_s: float) -> None:
+        """End a replica and remove it, once all that it printed is kept."""
+        with (
+            contextlib.suppress(EngineRefusedError, EngineAwayError),
+            anyio.move_on_after(grace_s + _STOP_MARGIN_S),
+        ):
+            if not grace_s:
+                await self._kill(instance)
+            await self._scale_to_none(instance.service_id)
+            while (view := await self._watch.look(_END_POLL_S)).tasks.get(instance.service_id):
+                if not _is_alive(view, instance.service_id):
+                    break
+                await anyio.sleep(_END_POLL_S)
+        await self._drain(instance)
+        await self._remove(instance.service_id)
+        relays = self._relays.pop(instance.replica_id, None)
+        if relays is not None:
+            await to_thread.run_sync(relays.end)
+        self._out_of_memory.discard(instance.replica_id)
+        await self._logs.forget(instance)
+        await self._leave(instance.network)
+
+    async def open_socket(self, instance: Instance, family: int) -> socket.socket:
+        """A TCP socket, not yet connected, in the replica's overlay.
+
+        Raises:
+            OSError: The overlay cannot be entered.
+        """
+        try:
+            anchor = await self._overlays.anchor(instance.network)
+        except (EngineAwayError, EngineRefusedError) as error:
+            raise ConnectionError(str(error)) from error
+        # It takes no time, and a socket that is made is given to somebody who closes it.
+        with anyio.CancelScope(shield=True):
+            made = await to_thread.run_sync(open_socket_in, anchor.pid, family)
+        return made  # noqa: RET504 - mypy takes the scope for one that may end early
+
+    async def ports(self, instance: Instance) -> Sequence[int]:
+        """The port that it was told: what listens on another machine is not seen from here."""
+        return [instance.port]
+
+    def was_out_of_memory(self, instance: Instance) -> bool:
+        """Whether it was ended because it used more than its memory; known of this machine's."""
+        return instance.replica_id in self._out_of_memory
+
+    async def last_words(self, instance: Instance) -> list[str]:
+        """All that it has to say is in its log."""
+        await self._drain(instance)
+        return []
+
+    async def run_once(
+        self, spec: LaunchSpec, command: tuple[str, ...], *, on_lines: OnLines
+    ) -> Finished:
+        """Run a command to its end on one of the machines.
+
+        Raises:
+            OSError: It could not be started.
+        """
+        spec = in_own_log(spec, self._data_dir)
+        instance = None
+        try:
+            instance = await self._start(spec, command=command)
+            code = await self.wait(instance)
+            return Finished(exit_code=code, was_out_of_memory=self.was_out_of_memory(instance))
+        except (EngineRefusedError, EngineAwayError, StartFailedError) as error:
+            raise ConnectionError(str(error)) from error
+        finally:
+            if instance is not None:
+                with anyio.CancelScope(shield=True):
+                    await self.end(instance, grace_s=0)
+                await on_lines(await to_thread.run_sync(take_lines, spec.log_file))
+
+    async def _start(self, spec: LaunchSpec, *, command: Sequence[str] | None) -> Instance:
+        network = await self._enter(spec.environment_id or spec.deployment_id)
+        service_id = ""
+        try:
+            async with self._placing[spec.deployment_id]:
+                service_id = await self._create(spec, network, command)
+                task = await self._until(service_id, _is_placed, _PLACED_WITHIN_S)
+            if task is not None:
+                task = await self._until(service_id, _is_decided, _STARTED_WITHIN_S)
+            return await self._instance(spec, network, service_id, task)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                if service_id:
+                    await self._remove(service_id)
+                await self._leave(network)
+            raise
+
+    async def _instance(
+        self, spec: LaunchSpec, network: str, service_id: str, task: Task | None
+    ) -> Instance:
+        if task is None or task.is_starting or task.state == _REJECTED:
+            said = task.error if task is not None else "the swarm made no task of it"
+            raise StartFailedError(f"No machine of the swarm runs it: {said or 'none is free'}")
+        nodes = (await self._watch.look()).nodes
+        process = await self._process_of(task)
+        instance = Instance(
+            replica_id=spec.replica_id,
+            process=process,
+            run_dir=self._data_dir.run(spec.replica_id),
+            port=spec.port,
+            isolation=NAME,
+            limits="cgroup",
+            service_id=service_id,
+            network=network,
+            # Without one nothing is there to connect to: it has ended.
+            address=task.addresses.get(network, "0.0.0.0"),  # noqa: S104
+            node=nodes[task.node_id].name if task.node_id in nodes else "",
+        )
+        if spec.ways and process.is_running():
+            relays = ContainerRelays(spec.ways, spec.uid)
+            self._relays[spec.replica_id] = relays
+            await relays.enter(process.pid)
+        self._logs.follow(instance, self._tasks, spec.log_file)
+        return instance
+
+    async def _create(self, spec: LaunchSpec, network: str, command: Sequence[str] | None) -> str:
+        body = service_body(
+            spec,
+            self._platform_id,
+            command=command,
+            network=network,
+            constraints=await self._constraints(spec),
+            grace_s=self._grace_s,
+        )
+        try:
+            reference = ImageReference.parse(image_of(spec).image)
+            login = await self._find_login(spec.deployment_id, reference)
+        except InvalidRequestError:
+            login = None  # the ID of an image that was built here
+        made = await self._api.call(
+            "POST", "services/create", body=body, headers=authorization(login)
+        )
+        return str(made["ID"])
+
+    async def _constraints(self, spec: LaunchSpec) -> list[str]:
+        """Where it may run: here if it needs what is here, else not beside others of its kind."""
+        if spec.ways or spec.mounts:
+            return [f"node.id == {await self._own_node()}"]
+        label = f"{DEPLOYMENT}={spec.deployment_id}"
+        rows = await self._api.call("GET", "services", filters={"label": [label]})
+        view = await self._watch.look(0)
+        ready = {node.id for node in view.nodes.values() if node.is_ready}
+        held = Counter(view.tasks[row["ID"]].node_id for row in rows if view.is_running(row["ID"]))
+        least = min((held[node] for node in ready), default=0)
+        return [f"node.id != {node}" for node in sorted(ready) if held[node] > least]
+
+    async def _until(
+        self, service_id: str, is_so: Callable[[Task], bool], within_s: float
+    ) -> Task | None:
+        """A service's task as soon as something is so of it; as it is then when it never is."""
+        task = None
+        with anyio.move_on_after(within_s):
+            while True:
+                task = (await self._watch.look(_POLL_S)).tasks.get(service_id)
+                if task is not None and is_so(task):
+                    break
+                await anyio.sleep(_POLL_S)
+        return task
+
+    async def _drain(self, instance: Instance) -> None:
+        """Keep what is left of its log; a machine that is gone has nothing to tell."""
+        with contextlib.suppress(EngineAwayError, EngineRefusedError):
+            view = await self._watch.look()
+            task = view.tasks.get(instance.service_id)
+            if task is not None and view.answers(task.node_id):
+                await self._logs.drain(instance)
+
+    async def _own_node(self) -> str:
+        told = await self._api.call("GET", "info")
+        return str(told["Swarm"]["NodeID"])
+
+    async def _process_of(self, task: Task) -> ProcessId:
+        """The first process of a task, where it is of this machine."""
+        if not task.container_id or task.node_id != await self._own_node():
+            return _NO_PROCESS
+        try:
+            shown = await self._api.call("GET", f"containers/{task.container_id}/json")
+            return ProcessId.of(int(shown["State"]["Pid"]))
+        except (EngineRefusedError, ProcessLookupError):
+            return _NO_PROCESS
+
+    async def _was_out_of_memory(self, task: Task) -> bool:
+        """Whether the machine ended it; only the engine of that machine tells."""
+        try:
+            shown = await self._api.call("GET", f"containers/{task.container_id}/json")
+        except (EngineAwayError, EngineRefusedError):
+            return False
+        return bool(shown["State"].get("OOMKilled"))
+
+    async def _kill(self, instance: Instance) -> None:
+        """End one at once, where it is of this machine."""
+        if instance.process.is_running():
+            task = (await self._watch.look()).tasks.get(instance.service_id)
+            if task is not None and task.container_id:
+                await self._api.call("POST", f"containers/{task.container_id}/kill")
+
+    async def _scale_to_none(self, service_id: str) -> None:
+        """Let a service's task end while its log can still be read."""
+        shown = await self._api.call("GET", f"services/{service_id}")
+        body = {**shown["Spec"], "Mode": {"Replicated": {"Replicas": 0}}}
+        version = str(shown["Version"]["Index"])
+        await self._api.call("POST", f"services/{service_id}/update", body=body, version=version)
+
+    async def _remove(self, service_id: str) -> None:
+        with contextlib.suppress(EngineRefusedError, EngineAwayError):
+            await self._api.call("DELETE", f"services/{service_id}")
+
+    async def _enter(self, home: str) -> str:
+        network = Overlays.name_of(home)
+        self._in[network] += 1
+        try:
+            await self._overlays.anchor(network)
+        except BaseException:
+            self._in[network] -= 1
+            raise
+        return network
+
+    async def _leave(self, network: str) -> None:
+        self._in[network] -= 1
+        if self._in[network] <= 0:
+            del self._in[network]
+            self._tasks.start_soon(self._overlays.remove, network)
+
+
+def _is_placed(task: Task) -> bool:
+    return bool(task.node_id) or not task.is_starting
+
+
+def _is_decided(task: Task) -> bool:
+    return not task.is_starting
+
+
+def _is_alive(view: SwarmView, service_id: str) -> bool:
+    """Whether a task has a process yet, though nobody wants it any more."""
+    task = view.tasks[service_id]
+    return task.state in _HAVING_A_PROCESS and view.answers(task.node_id)
