@@ -14,7 +14,7 @@ from createos_mcp.client.target import ApiTarget, Credentials
 from createos_mcp.platform import daemon
 from createos_mcp.platform.engines.docker_api import DockerApi, find_socket
 from createos_mcp.platform.engines.engine_health import EngineHealth, check_engine
-from createos_mcp.platform.errors import EngineMissingError
+from createos_mcp.platform.errors import EngineMissingError, SwarmMissingError
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.sandbox.cgroups import ControlGroup
 from createos_mcp.platform.sandbox.detection import detect_sandbox, gaps_of
@@ -51,6 +51,10 @@ def check_machine(invocation: Invocation) -> Iterator[CheckResult]:
     yield from _check_ports(invocation, daemon.find_running(data_dir))
 
 
+_SWARM = "swarm"
+_SWARM_REMEDY = "docs/cluster.md shows how to make one of two machines."
+_NODE_REMEDY = "`docker node ls` tells more; start Docker there, or remove the machine."
+_REGISTRY_REMEDY = "Set CREATEOS_PLATFORM_REGISTRY to one that all machines reach."
 _REMEDIES = {
     "files": "Install bubblewrap, and allow user namespaces if they are disabled. Until then only "
     "your own key may deploy.",
@@ -83,20 +87,38 @@ def _check_isolation() -> Iterator[CheckResult]:
 
 
 def _check_engine(invocation: Invocation) -> CheckResult:
-    """What runs images and builds Dockerfiles; apps of files need none."""
-    host = find_socket(config_of(invocation.settings).docker_host, invocation.environ)
+    """What runs images and builds Dockerfiles, or everything; apps of files alone need none."""
+    config = config_of(invocation.settings)
+    host = find_socket(config.docker_host, invocation.environ)
     try:
-        health = anyio.run(_ask_engine, host)
+        health = anyio.run(_ask_engine, host, config.engine)
+    except SwarmMissingError as error:
+        return CheckResult(name=_SWARM, status="fail", detail=str(error), remedy=_SWARM_REMEDY)
     except EngineMissingError as error:
         detail = f"none for images and Dockerfiles. {error}"
         return CheckResult(name="container engine", status="ok", detail=detail)
+    if health.nodes:
+        return _check_nodes(health, config.registry)
     detail = f"{health.name} at {health.host} runs images and builds Dockerfiles"
     return CheckResult(name="container engine", status="ok", detail=detail)
 
 
-async def _ask_engine(host: str) -> EngineHealth:
+async def _ask_engine(host: str, wanted: str) -> EngineHealth:
     async with DockerApi(host) as api:
-        return await check_engine(api)
+        return await check_engine(api, wanted)
+
+
+def _check_nodes(health: EngineHealth, registry: str) -> CheckResult:
+    """Whether all machines of a swarm are there, and a registry that they pull from."""
+    away = [node.name for node in health.nodes if not node.is_ready]
+    detail = f"{health.name} of {len(health.nodes)} machines runs all apps"
+    if away:
+        detail = f"{detail}; not ready: {', '.join(away)}"
+        return CheckResult(name=_SWARM, status="warn", detail=detail, remedy=_NODE_REMEDY)
+    if not registry:
+        detail = f"{detail}; without a registry only images of others run there"
+        return CheckResult(name=_SWARM, status="warn", detail=detail, remedy=_REGISTRY_REMEDY)
+    return CheckResult(name=_SWARM, status="ok", detail=detail)
 
 
 def _check_data_dir(data_dir: DataDir) -> CheckResult:

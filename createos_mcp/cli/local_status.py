@@ -109,9 +109,16 @@ def _write_status(state: PlatformState | None, data_dir: DataDir) -> None:
     say(f"images    run on {engine['name']}" if "name" in engine else "images    not run")
     if "missing" in engine:
         say(f"          {engine['missing']}")
+    for node in engine.get("nodes", ()):
+        state_of = "ready" if node["ready"] else "not ready"
+        say(f"          {node['name']} {node['address']} {state_of}", style=_style_of(node))
     if page["apps"]:
         say("")
         write_table(_COLUMNS, [_app_row(app) for app in page["apps"]])
+
+
+def _style_of(node: Mapping[str, Json]) -> str:
+    return "" if node["ready"] else "yellow"
 
 
 def _openapi_url(state: PlatformState) -> str:

@@ -199,6 +199,17 @@ class EngineMissingError(Refusal):
         )
 
 
+class SwarmMissingError(EngineMissingError):
+    """Apps are to run on a swarm, and this machine manages none."""
+
+    def __init__(self, reason: str) -> None:
+        Refusal.__init__(
+            self,
+            f"Apps run on a swarm that this machine manages: {reason}. Run `docker swarm init`, "
+            "or set CREATEOS_PLATFORM_ENGINE to auto.",
+        )
+
+
 class EngineRefusedError(PlatformError):
     """A container engine answered with a failure."""
 

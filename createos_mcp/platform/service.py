@@ -109,13 +109,14 @@ async def open_platform(
         docker = DockerApi(find_socket(config.docker_host, environ))
         images = Images(docker)
         logins = RegistryLogins(store)
+        forbidden = [network for network in FORBIDDEN if ":" not in network]
         containers = Containers(
             api=docker,
             images=images,
             find_login=logins.find,
             platform_id=await _secret(store, "platform-id"),
             data_dir=data_dir,
-            forbidden=[network for network in FORBIDDEN if ":" not in network],
+            forbidden=forbidden,
             permitted=config.permitted_addresses,
         )
         swarm = Swarm(
@@ -124,6 +125,8 @@ async def open_platform(
             platform_id=await _secret(store, "platform-id"),
             data_dir=data_dir,
             grace_s=config.stop_timeout_s,
+            forbidden=forbidden,
+            permitted=config.permitted_addresses,
         )
         processes = Processes(config=config, sandbox=sandbox)
         runner = Runner(config=config, processes=processes, containers=containers, services=swarm)

@@ -146,7 +146,7 @@ async def deploy_image(request: ApiRequest) -> Json:
         )
     image = request.arguments["image"]
     ImageReference.parse(image)
-    await check_engine(services.docker)
+    await check_engine(services.docker, services.config.engine)
     deployment = await services.store.deployments.add(
         deployment_id=new_id(),
         project_id=project.id,

@@ -51,7 +51,8 @@ async def create_project(request: ApiRequest) -> Json:
     arguments = request.arguments
     check_build_settings(arguments["settings"])
     if arguments["type"] == ProjectType.IMAGE:
-        await check_engine(request.services.docker)
+        services = request.services
+        await check_engine(services.docker, services.config.engine)
     if "appId" in arguments:
         await request.services.store.groups.get(request.user.id, arguments["appId"])
     source = arguments.get("source", {})

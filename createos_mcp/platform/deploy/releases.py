@@ -115,16 +115,27 @@ class Releases:
             return
         job = await self._job(deployment)
         if self._config.engine == SWARM:
-            built = await self._dockerfiles.build_plan(
-                job,
-                self._config.base_images,
-                partial(self._logins.find, deployment.id),
-                self._build_lines(deployment),
-            )
-            await self._set_image(deployment, built)
+            await self._set_image(deployment, await self._build_for_swarm(deployment, job))
             return
         release = await self._builder.build(job, build_log(self._store, deployment.id))
         await self._store.deployments.set_release(deployment.id, release_to_json(release))
+
+    async def _build_for_swarm(self, deployment: Deployment, job: BuildJob) -> ImageRelease:
+        """Build files that have no Dockerfile into an image.
+
+        Raises:
+            BuildFailedError: A step failed, or there is no swarm to run it on.
+        """
+        try:
+            await self._dockerfiles.check(SWARM)
+        except EngineMissingError as error:
+            raise BuildFailedError(ReasonCode.NEEDS_DOCKER, str(error)) from error
+        return await self._dockerfiles.build_plan(
+            job,
+            self._config.base_images,
+            partial(self._logins.find, deployment.id),
+            self._build_lines(deployment),
+        )
 
     def _build_lines(self, deployment: Deployment) -> OnLines:
         return partial(self._store.deployments.append_build_log, deployment.id, "build")
@@ -161,7 +172,7 @@ class Releases:
             if find_dockerfile(folder) is None:
                 return False
         try:
-            await self._dockerfiles.check()
+            await self._dockerfiles.check(self._config.engine)
         except EngineMissingError as error:
             if not is_asked_for:
                 return False

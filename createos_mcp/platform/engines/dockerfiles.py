@@ -71,13 +71,16 @@ class Dockerfiles:
         self._images = images
         self._platform_id = platform_id
 
-    async def check(self) -> None:
+    async def check(self, wanted: str) -> None:
         """Return if an engine can build.
+
+        Args:
+            wanted: What apps run on.
 
         Raises:
             EngineMissingError: None answers.
         """
-        await check_engine(self._api)
+        await check_engine(self._api, wanted)
 
     async def build(
         self, job: BuildJob, find_login: FindBaseLogin, on_lines: OnLines

@@ -1,17 +1,21 @@
 """Whether a container engine answers, and what it is."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from createos_mcp.contract.platform_settings import SWARM
+from createos_mcp.contract.values import Json
 from createos_mcp.platform.engines.docker_api import DockerApi
 from createos_mcp.platform.engines.swarm_view import Node
 from createos_mcp.platform.errors import (
     EngineAwayError,
     EngineMissingError,
     EngineRefusedError,
+    SwarmMissingError,
 )
+
+_NOT_ROOT = "only root may enter a container's network"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,35 +26,42 @@ class EngineHealth:
     """`Docker 20.10.24` or `Podman 4.3.1`."""
     host: str
     nodes: Sequence[Node] = ()
-    """The machines of the swarm that it manages."""
+    """The machines of the swarm that it manages, where apps run on one."""
 
 
-async def check_engine(api: DockerApi, wanted: str = "auto") -> EngineHealth:
+async def check_engine(api: DockerApi, wanted: str) -> EngineHealth:
     """Ask the engine what it is.
 
     Args:
         api: The engine.
-        wanted: What it has to be: `swarm` for a manager of one.
+        wanted: What apps run on, as the setting says: `swarm` asks for a manager of one.
 
     Raises:
         EngineMissingError: None answers that can be used; it says what to install.
     """
+    if wanted == SWARM:
+        return await _check_swarm(api)
     if os.geteuid() != 0:
-        reason = "only root may enter a container's network"
-        raise EngineMissingError(reason, "Start the platform as root")
+        raise EngineMissingError(_NOT_ROOT, "Start the platform as root")
     try:
-        told = await api.version()
+        return EngineHealth(name=_name_of(await api.version()), host=api.host)
     except EngineAwayError as error:
         raise EngineMissingError(str(error)) from error
+
+
+async def _check_swarm(api: DockerApi) -> EngineHealth:
+    if os.geteuid() != 0:
+        raise SwarmMissingError(_NOT_ROOT)
+    try:
+        name = _name_of(await api.version())
+        nodes = [Node.of(row) for row in await api.call("GET", "nodes")]
+    except (EngineAwayError, EngineRefusedError) as error:
+        raise SwarmMissingError(str(error).rstrip(".")) from error
+    nodes.sort(key=lambda node: node.address)
+    return EngineHealth(name=f"{name}, swarm", host=api.host, nodes=nodes)
+
+
+def _name_of(told: Mapping[str, Json]) -> str:
     parts = [part.get("Name") for part in told.get("Components") or () if isinstance(part, dict)]
     kind = "Podman" if any("Podman" in str(part) for part in parts) else "Docker"
-    name = f"{kind} {told.get('Version')}"
-    if wanted != SWARM:
-        return EngineHealth(name=name, host=api.host)
-    try:
-        rows = await api.call("GET", "nodes")
-    except (EngineAwayError, EngineRefusedError) as error:
-        reason = f"{name} manages no swarm"
-        raise EngineMissingError(reason, "Run `docker swarm init` on this machine") from error
-    nodes = sorted((Node.of(row) for row in rows), key=lambda node: node.address)
-    return EngineHealth(name=f"{name}, swarm", host=api.host, nodes=nodes)
+    return f"{kind} {told.get('Version')}"

@@ -5,6 +5,9 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+WAY_OUT = "docker_gwbridge"
+"""The bridge by which what runs on a swarm reaches more than its overlays."""
+
 _INPUT, _FORWARD = "INPUT", "DOCKER-USER"
 """The second is Docker's own chain for rules of others, which it asks before its own."""
 

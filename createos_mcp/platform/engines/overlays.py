@@ -6,7 +6,7 @@ replicas on every machine are reached; sockets are made in there.
 
 import asyncio
 import contextlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 from createos_mcp.contract.values import Json
@@ -21,6 +21,9 @@ _EMPTY_IMAGE = "createos-anchor:1"
 _SYSTEM = ("/usr", "/bin", "/lib", "/lib64")
 _END_OF_TAR = bytes(1024)
 """A tar without files: https://www.gnu.org/software/tar/manual/html_node/Standard.html."""
+
+_KEPT_S = 10.0
+"""How long an overlay is kept for the next replica: a release often follows its own command."""
 
 _GONE_TRIES, _GONE_PAUSE_S = 60, 0.5
 
@@ -37,7 +40,13 @@ class Overlays:
         self._api = api
         self._platform_id = platform_id
         self._anchors: dict[str, ProcessId] = {}
+        self._replicas: Counter[str] = Counter()
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    @property
+    def were_used(self) -> bool:
+        """Whether any replica was in one."""
+        return bool(self._replicas)
 
     @staticmethod
     def name_of(home: str) -> str:
@@ -60,35 +69,75 @@ class Overlays:
             self._anchors[network] = found
             return found
 
-    async def remove(self, network: str) -> None:
-        """Remove an overlay that no replica is in any more, and its anchor."""
-        async with self._locks[network]:
-            self._anchors.pop(network, None)
-            with contextlib.suppress(EngineAwayError, EngineRefusedError):
-                await self._api.call("DELETE", f"containers/{_anchor_name(network)}", force="1")
-            for _ in range(_GONE_TRIES):
-                try:
-                    await self._api.call("DELETE", f"networks/{network}")
-                except EngineRefusedError as error:
-                    if error.status == _NOT_FOUND:
-                        break
-                    # The last task lets go of it a moment after its service is gone.
-                    await asyncio.sleep(_GONE_PAUSE_S)
-                except EngineAwayError:
-                    break
-                else:
-                    break
-        self._locks.pop(network, None)
+    async def enter(self, network: str) -> None:
+        """Count a replica that will be in an overlay, which is there when this returns.
 
-    async def names(self) -> list[str]:
-        """The overlays of this platform."""
-        label = f"{PLATFORM}={self._platform_id}"
-        rows = await self._api.call("GET", "networks", filters={"label": [label]})
-        return [row["Name"] for row in rows]
+        Raises:
+            EngineAwayError: The engine does not answer.
+            EngineRefusedError: It does not make it.
+        """
+        self.count(network)
+        try:
+            await self.anchor(network)
+        except BaseException:
+            self.leave(network)
+            raise
+
+    def count(self, network: str) -> None:
+        """Count a replica that is in an overlay already."""
+        self._replicas[network] += 1
+
+    def leave(self, network: str) -> None:
+        """Count one that is gone."""
+        self._replicas[network] -= 1
+
+    async def remove_empty(self, network: str) -> None:
+        """Remove an overlay that no replica comes to be in, and its anchor."""
+        await asyncio.sleep(_KEPT_S)
+        for _ in range(_GONE_TRIES):
+            async with self._locks[network]:
+                if self._replicas[network] > 0 or await self._is_removed(network):
+                    return
+            # The last task lets go of it a moment after its service is gone.
+            await asyncio.sleep(_GONE_PAUSE_S)
+
+    async def remove_all_empty(self, within_s: float) -> None:
+        """Remove every overlay of this platform that no replica is in.
+
+        Args:
+            within_s: How long those are waited for that somebody still lets go of.
+
+        Raises:
+            EngineAwayError: The engine does not answer.
+            EngineRefusedError: It manages no swarm.
+        """
+        filters = {"label": [f"{PLATFORM}={self._platform_id}"]}
+        rows = await self._api.call("GET", "networks", filters=filters)
+        left = {row["Name"] for row in rows if not self._replicas[row["Name"]]}
+        until = asyncio.get_running_loop().time() + within_s
+        while left:
+            left = {network for network in left if not await self._is_removed(network)}
+            if asyncio.get_running_loop().time() >= until:
+                break
+            await asyncio.sleep(_GONE_PAUSE_S)
+
+    async def _is_removed(self, network: str) -> bool:
+        """Remove them; whether nothing is left to try again for."""
+        self._anchors.pop(network, None)
+        try:
+            with contextlib.suppress(EngineRefusedError):
+                await self._api.call("DELETE", f"containers/{_anchor_name(network)}", force="1")
+            await self._api.call("DELETE", f"networks/{network}")
+        except EngineRefusedError as error:
+            return error.status == _NOT_FOUND
+        except EngineAwayError:
+            return True
+        return True
 
     async def _make_network(self, network: str) -> None:
         try:
-            await self._api.call("GET", f"networks/{network}")
+            # One that was removed a moment ago may still be on this machine, and is of no use.
+            await self._api.call("GET", f"networks/{network}", scope="swarm")
         except EngineRefusedError as error:
             if error.status != _NOT_FOUND:
                 raise

@@ -6,6 +6,7 @@ volumes of this machine run here; others of one deployment on different machines
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Sequence
@@ -24,12 +25,14 @@ from createos_mcp.platform.engines.container_logs import FollowedLogs, in_own_lo
 from createos_mcp.platform.engines.container_relays import ContainerRelays
 from createos_mcp.platform.engines.containers import NAME, FindLogin
 from createos_mcp.platform.engines.docker_api import DockerApi
+from createos_mcp.platform.engines.firewall import WAY_OUT, close_to
 from createos_mcp.platform.engines.image_references import ImageReference
 from createos_mcp.platform.engines.images import PLATFORM, authorization
 from createos_mcp.platform.engines.instances import KILLED
 from createos_mcp.platform.engines.netns import open_socket_in
 from createos_mcp.platform.engines.overlays import Overlays
 from createos_mcp.platform.engines.service_body import DEPLOYMENT, service_body
+from createos_mcp.platform.engines.swarm_services import SwarmServices
 from createos_mcp.platform.engines.swarm_view import SwarmView, SwarmWatch, Task
 from createos_mcp.platform.errors import (
     EngineAwayError,
@@ -39,7 +42,8 @@ from createos_mcp.platform.errors import (
 )
 from createos_mcp.platform.models import Instance, LaunchSpec
 from createos_mcp.platform.paths import DataDir
-from createos_mcp.platform.processes import ProcessId
+
+logger = logging.getLogger(__name__)
 
 _POLL_S = 0.05
 _END_POLL_S = 0.2
@@ -52,7 +56,7 @@ _STARTED_WITHIN_S = 900.0
 """A machine may have to pull the image first."""
 
 _STOP_MARGIN_S = 30.0
-_NO_PROCESS = ProcessId(pid=0, started=0, boot_id="")
+_CLOSED_WITHIN_S = 5.0
 _REJECTED = "rejected"
 _HAVING_A_PROCESS = frozenset({"preparing", "starting", "running"})
 
@@ -65,6 +69,8 @@ class Swarm:
         find_login: Tells what a registry is asked with for a deployment.
         platform_id: Tells this platform's services from those of others.
         grace_s: How long a replica may take to end once it was asked to.
+        forbidden: Networks that replicas of this machine have no way to.
+        permitted: What of them they may reach all the same.
     """
 
     def __init__(
@@ -75,18 +81,21 @@ class Swarm:
         platform_id: str,
         data_dir: DataDir,
         grace_s: float,
+        forbidden: Sequence[str],
+        permitted: Sequence[str],
     ) -> None:
-        self._api = api
+        self._services = SwarmServices(api)
         self._find_login = find_login
         self._platform_id = platform_id
         self._data_dir = data_dir
         self._grace_s = grace_s
+        self._forbidden = forbidden
+        self._permitted = permitted
+        self._is_closed_off = False
         self._watch = SwarmWatch(api, platform_id)
         self._overlays = Overlays(api, platform_id)
         self._logs = FollowedLogs(api, lambda one: f"services/{one.service_id}/logs")
         self._relays: dict[str, ContainerRelays] = {}
-        self._in: Counter[str] = Counter()
-        """Replicas of each overlay."""
         self._placing: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._out_of_memory: set[str] = set()
         self._tasks: TaskGroup
@@ -104,6 +113,12 @@ class Swarm:
         self._tasks.cancel_scope.cancel()
         ended = await self._tasks.__aexit__(kind, error, traceback)
         self._logs.close()
+        if self._overlays.were_used:
+            with (
+                anyio.CancelScope(shield=True),
+                contextlib.suppress(EngineAwayError, EngineRefusedError),
+            ):
+                await self._overlays.remove_all_empty(_CLOSED_WITHIN_S)
         return ended
 
     @property
@@ -129,14 +144,13 @@ class Swarm:
         except EngineRefusedError:
             return None
         except EngineAwayError:
+            self._overlays.count(instance.network)
             return instance
         task = view.tasks.get(instance.service_id)
         if task is None or not view.is_running(instance.service_id):
             return None
-        with contextlib.suppress(EngineAwayError, EngineRefusedError):
-            await self._overlays.anchor(instance.network)
-        self._in[instance.network] += 1
-        found = replace(instance, process=await self._process_of(task))
+        self._overlays.count(instance.network)
+        found = replace(instance, process=await self._services.process_of(task))
         self._logs.follow(found, self._tasks)
         return found
 
@@ -144,12 +158,10 @@ class Swarm:
         """Remove what is left of replicas that nobody looks after any more."""
         with contextlib.suppress(EngineAwayError, EngineRefusedError):
             label = f"{PLATFORM}={self._platform_id}"
-            for row in await self._api.call("GET", "services", filters={"label": [label]}):
-                if row["Spec"]["Labels"].get(REPLICA) in replica_ids:
-                    await self._remove(row["ID"])
-            for network in await self._overlays.names():
-                if not self._in[network]:
-                    await self._overlays.remove(network)
+            for service_id, labels in (await self._services.ids_by_label(label)).items():
+                if labels.get(REPLICA) in replica_ids:
+                    await self._services.remove(service_id)
+            await self._overlays.remove_all_empty(within_s=0)
 
     async def is_running(self, instance: Instance) -> bool:
         """Whether it runs, as far as the swarm says."""
@@ -174,7 +186,7 @@ class Swarm:
         task = view.tasks.get(instance.service_id)
         if task is None or task.exit_code is None or task.is_running:
             return KILLED
-        if task.exit_code and await self._was_out_of_memory(task):
+        if task.exit_code and await self._services.was_out_of_memory(task):
             self._out_of_memory.add(instance.replica_id)
         return task.exit_code
 
@@ -185,20 +197,22 @@ class Swarm:
             anyio.move_on_after(grace_s + _STOP_MARGIN_S),
         ):
             if not grace_s:
-                await self._kill(instance)
-            await self._scale_to_none(instance.service_id)
+                task = (await self._watch.look()).tasks.get(instance.service_id)
+                if task is not None and instance.process.is_running():
+                    await self._services.kill(task)
+            await self._services.scale_to_none(instance.service_id)
             while (view := await self._watch.look(_END_POLL_S)).tasks.get(instance.service_id):
                 if not _is_alive(view, instance.service_id):
                     break
                 await anyio.sleep(_END_POLL_S)
         await self._drain(instance)
-        await self._remove(instance.service_id)
+        await self._services.remove(instance.service_id)
         relays = self._relays.pop(instance.replica_id, None)
         if relays is not None:
             await to_thread.run_sync(relays.end)
         self._out_of_memory.discard(instance.replica_id)
         await self._logs.forget(instance)
-        await self._leave(instance.network)
+        self._leave(instance.network)
 
     async def open_socket(self, instance: Instance, family: int) -> socket.socket:
         """A TCP socket, not yet connected, in the replica's overlay.
@@ -251,7 +265,10 @@ class Swarm:
                 await on_lines(await to_thread.run_sync(take_lines, spec.log_file))
 
     async def _start(self, spec: LaunchSpec, *, command: Sequence[str] | None) -> Instance:
-        network = await self._enter(spec.environment_id or spec.deployment_id)
+        network = Overlays.name_of(spec.environment_id or spec.deployment_id)
+        await self._overlays.enter(network)
+        # The bridge is there since the anchor is.
+        await self._close_off()
         service_id = ""
         try:
             async with self._placing[spec.deployment_id]:
@@ -263,8 +280,8 @@ class Swarm:
         except BaseException:
             with anyio.CancelScope(shield=True):
                 if service_id:
-                    await self._remove(service_id)
-                await self._leave(network)
+                    await self._services.remove(service_id)
+                self._leave(network)
             raise
 
     async def _instance(
@@ -274,7 +291,7 @@ class Swarm:
             said = task.error if task is not None else "the swarm made no task of it"
             raise StartFailedError(f"No machine of the swarm runs it: {said or 'none is free'}")
         nodes = (await self._watch.look()).nodes
-        process = await self._process_of(task)
+        process = await self._services.process_of(task)
         instance = Instance(
             replica_id=spec.replica_id,
             process=process,
@@ -309,20 +326,17 @@ class Swarm:
             login = await self._find_login(spec.deployment_id, reference)
         except InvalidRequestError:
             login = None  # the ID of an image that was built here
-        made = await self._api.call(
-            "POST", "services/create", body=body, headers=authorization(login)
-        )
-        return str(made["ID"])
+        return await self._services.create(body, authorization(login))
 
     async def _constraints(self, spec: LaunchSpec) -> list[str]:
         """Where it may run: here if it needs what is here, else not beside others of its kind."""
         if spec.ways or spec.mounts:
-            return [f"node.id == {await self._own_node()}"]
-        label = f"{DEPLOYMENT}={spec.deployment_id}"
-        rows = await self._api.call("GET", "services", filters={"label": [label]})
+            return [f"node.id == {await self._services.own_node()}"]
+        siblings = await self._services.ids_by_label(f"{DEPLOYMENT}={spec.deployment_id}")
         view = await self._watch.look(0)
         ready = {node.id for node in view.nodes.values() if node.is_ready}
-        held = Counter(view.tasks[row["ID"]].node_id for row in rows if view.is_running(row["ID"]))
+        tasks = [view.tasks[one] for one in siblings if one in view.tasks]
+        held = Counter(task.node_id for task in tasks if task.is_starting or task.is_running)
         least = min((held[node] for node in ready), default=0)
         return [f"node.id != {node}" for node in sorted(ready) if held[node] > least]
 
@@ -347,61 +361,17 @@ class Swarm:
             if task is not None and view.answers(task.node_id):
                 await self._logs.drain(instance)
 
-    async def _own_node(self) -> str:
-        told = await self._api.call("GET", "info")
-        return str(told["Swarm"]["NodeID"])
+    async def _close_off(self) -> None:
+        """Close the way from this machine's replicas to it, and to private networks."""
+        if not self._is_closed_off:
+            self._is_closed_off = True
+            rules = (WAY_OUT, self._forbidden, self._permitted)
+            if not await to_thread.run_sync(close_to, *rules):
+                logger.warning("replicas reach this machine's services: iptables cannot be used")
 
-    async def _process_of(self, task: Task) -> ProcessId:
-        """The first process of a task, where it is of this machine."""
-        if not task.container_id or task.node_id != await self._own_node():
-            return _NO_PROCESS
-        try:
-            shown = await self._api.call("GET", f"containers/{task.container_id}/json")
-            return ProcessId.of(int(shown["State"]["Pid"]))
-        except (EngineRefusedError, ProcessLookupError):
-            return _NO_PROCESS
-
-    async def _was_out_of_memory(self, task: Task) -> bool:
-        """Whether the machine ended it; only the engine of that machine tells."""
-        try:
-            shown = await self._api.call("GET", f"containers/{task.container_id}/json")
-        except (EngineAwayError, EngineRefusedError):
-            return False
-        return bool(shown["State"].get("OOMKilled"))
-
-    async def _kill(self, instance: Instance) -> None:
-        """End one at once, where it is of this machine."""
-        if instance.process.is_running():
-            task = (await self._watch.look()).tasks.get(instance.service_id)
-            if task is not None and task.container_id:
-                await self._api.call("POST", f"containers/{task.container_id}/kill")
-
-    async def _scale_to_none(self, service_id: str) -> None:
-        """Let a service's task end while its log can still be read."""
-        shown = await self._api.call("GET", f"services/{service_id}")
-        body = {**shown["Spec"], "Mode": {"Replicated": {"Replicas": 0}}}
-        version = str(shown["Version"]["Index"])
-        await self._api.call("POST", f"services/{service_id}/update", body=body, version=version)
-
-    async def _remove(self, service_id: str) -> None:
-        with contextlib.suppress(EngineRefusedError, EngineAwayError):
-            await self._api.call("DELETE", f"services/{service_id}")
-
-    async def _enter(self, home: str) -> str:
-        network = Overlays.name_of(home)
-        self._in[network] += 1
-        try:
-            await self._overlays.anchor(network)
-        except BaseException:
-            self._in[network] -= 1
-            raise
-        return network
-
-    async def _leave(self, network: str) -> None:
-        self._in[network] -= 1
-        if self._in[network] <= 0:
-            del self._in[network]
-            self._tasks.start_soon(self._overlays.remove, network)
+    def _leave(self, network: str) -> None:
+        self._overlays.leave(network)
+        self._tasks.start_soon(self._overlays.remove_empty, network)
 
 
 def _is_placed(task: Task) -> bool:

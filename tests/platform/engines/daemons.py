@@ -41,7 +41,10 @@ class DockerDaemon:
     def __init__(
         self, directory: Path, *, live_restore: bool = True, prefix: Sequence[str] = ()
     ) -> None:
-        self._live_restore = live_restore
+        # Else a daemon that was killed would end its containers with its next start; one of a
+        # swarm cannot have that, and has to be told what older ones do not take from a service.
+        own = {"live-restore": True} if live_restore else {"no-new-privileges": True}
+        self._settings = {**own, **_PLAIN_REGISTRIES}
         self._prefix = prefix
         self.host = f"unix://{directory / 'd.sock'}"
         self._directory = directory
@@ -50,8 +53,7 @@ class DockerDaemon:
     def start(self) -> None:
         """Start it; it answers when this returns."""
         config = self._directory / "daemon.json"
-        # Else a daemon that was killed would end its containers with its next start.
-        config.write_text(json.dumps({"live-restore": self._live_restore, **_PLAIN_REGISTRIES}))
+        config.write_text(json.dumps(self._settings))
         places = {"data-root": "data", "exec-root": "exec", "pidfile": "pid"}
         flags = [f"--{flag}={self._directory / name}" for flag, name in places.items()]
         command = [

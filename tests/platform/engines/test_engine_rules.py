@@ -108,6 +108,8 @@ async def swarm_of(config: PlatformConfig, host: str) -> AsyncIterator[Engine]:
             platform_id="rules",
             data_dir=config.data_dir,
             grace_s=10,
+            forbidden=[],
+            permitted=[],
         ) as engine,
     ):
         yield engine

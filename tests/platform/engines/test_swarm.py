@@ -1,5 +1,6 @@
 """Apps on the machines of a swarm, of which one is cut off."""
 
+import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -10,10 +11,24 @@ import anyio
 import httpx2
 import pytest
 
+from createos_mcp.contract.reason_codes import ReasonCode
+from createos_mcp.contract.values import Json
+from createos_mcp.platform.engines.firewall import WAY_OUT
 from tests.eventually import eventually
 from tests.platform.engines.clusters import Cluster, python_base, two_machines
 from tests.platform.engines.daemons import DockerDaemon
+from tests.platform.engines.test_images import (
+    HARDENING,
+    LASTING,
+    PAGES,
+    address_of,
+    deploy,
+    image_project,
+    reaches,
+    without_rules,
+)
 from tests.platform.platforms import Api, read_page, running_platform
+from tests.platform.services.test_volumes import DATA, set_volumes
 
 pytestmark = [
     pytest.mark.engines,
@@ -39,6 +54,27 @@ class Pages(BaseHTTPRequestHandler):
 print("began", flush=True)
 ThreadingHTTPServer(("0.0.0.0", int(os.environ["PORT"])), Pages).serve_forever()
 """
+
+
+REACHING = APP.replace(
+    "        page = f",
+    """        import urllib.request
+        if self.path != "/":
+            try:
+                answer = urllib.request.urlopen("http:/" + self.path, timeout=3)
+                os.environ["GREETING"] = f"got {answer.status}"
+            except OSError:
+                os.environ["GREETING"] = "got nothing"
+        page = f""",
+)
+KEEPING = APP.replace(
+    "        page = f",
+    """        with open("/data/visits", "a+") as visits:
+            visits.write("x")
+            os.environ["GREETING"] = f"visit {visits.tell()}"
+        page = f""",
+)
+PORT_OF = "{{range .Spec.TaskTemplate.ContainerSpec.Env}}{{println .}}{{end}}"
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +147,8 @@ async def test_an_upload_is_built_once_and_runs_on_both_machines(
     ]
     for engine in (cluster.manager, cluster.worker):
         await eventually(partial(replicas_on, engine), lambda left: not left)
+    assert cluster.manager.docker("network", "ls", "--quiet", "--filter", "name=createos") == ""
+    assert cluster.manager.docker("ps", "--all", "--quiet") == ""
 
 
 async def test_a_machine_that_is_cut_off_is_done_without_and_no_request_fails(
@@ -150,6 +188,103 @@ async def test_a_machine_that_is_cut_off_is_done_without_and_no_request_fails(
     assert [*statuses] == [200]
     assert took_s < 20
     assert told["engine"]["name"].endswith("swarm")
+
+
+async def test_an_image_and_what_a_release_runs_first_are_run_there_too(
+    cluster: Cluster, base: str, tmp_path: Path
+) -> None:
+    reference = f"{cluster.registry}/own:1"
+    cluster.manager.publish(reference, {"www/index.html": "by image"})
+    files = {"main.py": APP, "Procfile": "web: python main.py\nrelease: echo $GREETING first\n"}
+    async with platform_on(cluster, base, tmp_path) as api:
+        prepared = await api.deploy(files, runEnvs={"GREETING": "good-day"})
+        log = await api.build_log(prepared)
+        assert prepared["status"] == "deployed", log
+        project_id = await image_project(api)
+        of_image = await deploy(api, project_id, reference)
+        assert of_image["status"] == "deployed", await api.build_log(of_image)
+        assert await read_page(await address_of(api, project_id)) == "by image"
+    assert "good-day first" in log.splitlines()
+
+
+async def test_environments_do_not_reach_one_another(
+    cluster: Cluster, base: str, tmp_path: Path
+) -> None:
+    async with platform_on(cluster, base, tmp_path) as api:
+        reaching = await api.deploy({"main.py": REACHING}, "reaching")
+        reached = await api.deploy({"main.py": APP}, "reached")
+        assert (reaching["status"], reached["status"]) == ("deployed", "deployed")
+        address = await address_of(api, reaching["projectId"])
+        own = await read_page(f"{address}/{place_of(cluster, reaching)}/")
+        other = await read_page(f"{address}/{place_of(cluster, reached)}/")
+    assert "got 200" in own
+    assert "got nothing" in other
+
+
+async def test_a_replica_that_uses_what_is_here_runs_here(
+    cluster: Cluster, base: str, tmp_path: Path
+) -> None:
+    async with platform_on(cluster, base, tmp_path) as api:
+        project_id = await api.create_project()
+        assert (await set_volumes(api, project_id, DATA))[0] == 200
+        for visit in (1, 2):
+            deployment = await api.wait(
+                project_id, await api.upload(project_id, {"main.py": KEEPING})
+            )
+            assert deployment["status"] == "deployed", await api.build_log(deployment)
+            assert f"visit {visit}" in await read_page(await address_of(api, project_id))
+            assert await nodes_of(api) == ["manager"]
+
+
+async def test_what_runs_on_a_swarm_is_confined_as_containers_are(
+    swarm: DockerDaemon, registry: str, tmp_path: Path
+) -> None:
+    reference = f"{registry}/confined:1"
+    swarm.publish(reference, PAGES, "EXPOSE 8080", command=LASTING)
+    async with running_platform(tmp_path, docker_host=swarm.host, engine="swarm") as api:
+        deployment = await deploy(api, await image_project(api), reference)
+        assert deployment["status"] == "deployed", await api.build_log(deployment)
+        path = f"/v1/projects/{deployment['projectId']}/deployments/{deployment['id']}/commands"
+        for command, shown in HARDENING.values():
+            _, done = await api.request("POST", path, json={"command": command})
+            assert shown in done["output"]
+        shape = "{{(index .IPAM.Config 0).Gateway}}"
+        machine = swarm.docker("network", "inspect", "--format", shape, WAY_OUT)
+        with socket.create_server((machine, 0)) as service:
+            own = f"{machine}:{service.getsockname()[1]}"
+            for address in (own, "10.1.2.3:80", "169.254.169.254:80"):
+                assert not await reaches(api, deployment, address), address
+            with without_rules(WAY_OUT):
+                assert await reaches(api, deployment, own)
+
+
+async def test_without_a_swarm_or_a_registry_a_build_says_what_is_missing(
+    cluster: Cluster, engine: DockerDaemon, base: str, tmp_path: Path
+) -> None:
+    async with running_platform(tmp_path / "a", docker_host=engine.host, engine="swarm") as api:
+        failed = await api.deploy({"main.py": APP})
+    assert failed["reasonCode"] == ReasonCode.NEEDS_DOCKER
+    assert "docker swarm init" in failed["reason"]
+    async with running_platform(
+        tmp_path / "b",
+        docker_host=cluster.manager.host,
+        engine="swarm",
+        base_images=(f"python={base}",),
+    ) as api:
+        failed = await api.deploy({"main.py": APP})
+    assert "CREATEOS_PLATFORM_REGISTRY" in failed["reason"]
+
+
+def place_of(cluster: Cluster, deployment: Json) -> str:
+    """Address and port of the one replica of a deployment, in its overlay."""
+    docker, label = cluster.manager.docker, f"label=createos.deployment={deployment['id']}"
+    service = docker("service", "ls", "--quiet", "--filter", label)
+    task = docker("service", "ps", "--quiet", "--no-trunc", service)
+    shape = "{{range .NetworksAttachments}}{{index .Addresses 0}}{{end}}"
+    address = docker("inspect", "--type", "task", "--format", shape, task).partition("/")[0]
+    variables = docker("service", "inspect", "--format", PORT_OF, service).splitlines()
+    port = next(line.removeprefix("PORT=") for line in variables if line.startswith("PORT="))
+    return f"{address}:{port}"
 
 
 async def replicas_on(engine: DockerDaemon) -> str:
