@@ -1,14 +1,18 @@
 """Backups of the whole local platform, from the command line."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import anyio
 import httpx2
 
 from createos_mcp.cli.commands import Invocation
 from createos_mcp.cli.local import config_of, explained
 from createos_mcp.cli.terminal import say
 from createos_mcp.contract.errors import UserRefusedError
-from createos_mcp.platform import archives, daemon
+from createos_mcp.platform import archives, copies, daemon
+from createos_mcp.platform.build.toolchains import Toolchains
+from createos_mcp.platform.paths import DataDir
 
 _BACKUP_TIMEOUT_S = 1800.0
 
@@ -42,10 +46,12 @@ def restore_command(invocation: Invocation) -> int:
     """Bring back what an archive holds, into a data directory that holds no platform.
 
     Raises:
-        UserRefusedError: The directory holds one, or the archive cannot be opened.
+        UserRefusedError: The directory holds one, or the archive or copy cannot be read.
     """
     given = invocation.given
     data_dir = config_of(invocation.settings).data_dir
+    if Path(given["file"]).is_dir() or "://" in given["file"]:
+        return _restore_copy(invocation, data_dir)
     file = Path(given["file"]).absolute()
     identity = Path(given.get("identity") or _key_file(file))
     with explained():
@@ -53,6 +59,33 @@ def restore_command(invocation: Invocation) -> int:
     say(f"Restored to {data_dir.root}, with {services} services.")
     say("Start it: createos-mcp platform start")
     return 0
+
+
+def _restore_copy(invocation: Invocation, data_dir: DataDir) -> int:
+    given, environ = invocation.given, invocation.environ
+    place = given["file"] if "://" in given["file"] else str(Path(given["file"]).absolute())
+    keys = given.get("keys")
+    toolchains = Toolchains(directory=data_dir.toolchains, environ=environ)
+
+    async def read() -> None:
+        await copies.read_copy(
+            place,
+            Path(keys) if keys else None,
+            data_dir,
+            fetch=lambda package: toolchains.library(package, _say_lines),
+            environ=environ,
+        )
+
+    with explained():
+        anyio.run(read)
+    say(f"Restored to {data_dir.root} from {place}.")
+    say("Start it where the lost machine's names lead: createos-mcp platform start")
+    return 0
+
+
+async def _say_lines(lines: Sequence[str]) -> None:
+    for line in lines:
+        say(line)
 
 
 def _key_file(file: Path) -> Path:

@@ -87,6 +87,7 @@ def _document(state: PlatformState | None, data_dir: DataDir) -> dict[str, Json]
         "outbound": state.outbound,
         "notEnforced": dict(state.gaps),
         "engine": page["engine"],
+        "copy": page["copy"],
         "apps": page["apps"],
     }
 
@@ -112,6 +113,10 @@ def _write_status(state: PlatformState | None, data_dir: DataDir) -> None:
     for node in engine.get("nodes", ()):
         state_of = "ready" if node["ready"] else "not ready"
         say(f"          {node['name']} {node['address']} {state_of}", style=_style_of(node))
+    if page["copy"]:
+        say(f"copy      to {page['copy']['to']}")
+    if page["copy"] and page["copy"]["problem"]:
+        say(f"          not copied: {page['copy']['problem']}", style="yellow")
     if page["apps"]:
         say("")
         write_table(_COLUMNS, [_app_row(app) for app in page["apps"]])

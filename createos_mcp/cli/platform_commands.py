@@ -174,10 +174,20 @@ PLATFORM_COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         name="platform restore",
-        help="bring back what a backup holds, into a new data directory",
+        help="bring back what a backup or a copy holds, into a new data directory",
         run="createos_mcp.cli.local_backups:restore_command",
         arguments=(
-            Argument(name="file", help="The archive."),
+            Argument(
+                name="file",
+                help="The archive, or where CREATEOS_PLATFORM_COPY_TO led: "
+                "a directory, s3://bucket/path.",
+            ),
+            Argument(
+                name="--keys",
+                help="Directory with the files key and sealing.key of the platform, "
+                "for a copy in an object store.",
+                options={"metavar": "DIRECTORY"},
+            ),
             Argument(
                 name="--identity",
                 help="File with the age key that opens it. Default: FILE.key.",

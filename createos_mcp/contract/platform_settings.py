@@ -7,6 +7,7 @@ from createos_mcp.contract.setting_rows import (
     addresses,
     base_image,
     comma_separated,
+    copy_place,
     network,
     number,
     one_of,
@@ -57,6 +58,7 @@ class PlatformSettings:
             group="platform",
             help="Registry to which apps are pushed for the nodes of a swarm, "
             "such as registry.example.com:5000/apps.",
+            default_text="none",
         ),
     )
     base_images: tuple[str, ...] = field(
@@ -67,6 +69,16 @@ class PlatformSettings:
             help="Comma-separated images that uploads are built on for a swarm, "
             "such as node=registry.example.com/node:{version}-slim.",
             default_text="the official images of each runtime",
+        ),
+    )
+    copy_to: str = field(
+        default="",
+        metadata=setting(
+            copy_place,
+            group="platform",
+            help="Directory on another disk, or object store such as s3://bucket/path, to which "
+            "the platform's database is copied as it changes.",
+            default_text="nowhere",
         ),
     )
     docker_host: str = field(

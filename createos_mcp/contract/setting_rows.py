@@ -29,6 +29,7 @@ _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:(\d{1,5}|\*))?")
 _NUMERIC = re.compile(r"[0-9.:]+")
 _REGISTRY = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?(/[a-z0-9._-]+)*")
 _BASE_IMAGE = re.compile(r"(node|python|golang|rust|bun|static)=\S+")
+_STORES = frozenset({"s3", "gs", "abs", "sftp", "nats", "webdavs"})
 _ORIGIN = re.compile(r"https?://" + _HOST.pattern)
 
 
@@ -200,6 +201,15 @@ def registry(raw: str) -> str:
             f"expected a registry such as registry.example.com:5000/apps, got {_quoted(raw)}"
         )
     return raw
+
+
+def copy_place(raw: str) -> str:
+    """An absolute path, or the address of an object store or of a server of files."""
+    if not raw.startswith("/") and urlsplit(raw).scheme not in _STORES:
+        raise ValueError(
+            f"expected an absolute path or an address such as s3://bucket/path, got {_quoted(raw)}"
+        )
+    return raw.rstrip("/")
 
 
 def base_image(raw: str) -> str:

@@ -14,11 +14,15 @@ class Sealer:
     A copy of the database without that file tells nothing of what is sealed in it.
 
     Args:
-        key_file: Made, for its owner alone, when something is sealed for the first time.
+        key_file: Made, for its owner alone, when it is needed for the first time.
     """
 
     def __init__(self, key_file: Path) -> None:
         self._key_file = key_file
+
+    def ensure_key(self) -> None:
+        """Make the key now, so that it can be kept elsewhere before anything is sealed."""
+        self._key()
 
     def seal(self, secret: str) -> str:
         """The secret as it may be stored."""

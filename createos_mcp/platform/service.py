@@ -1,10 +1,11 @@
 """The platform put together: store, builder, runner, gateway and API in one process."""
 
 import fcntl
+import logging
 import os
 import secrets
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,7 +23,9 @@ from createos_mcp.platform.api.downloads import Downloads
 from createos_mcp.platform.api.performing import Performer
 from createos_mcp.platform.background import Background
 from createos_mcp.platform.build.builder import Builder
+from createos_mcp.platform.build.toolchains import Toolchains
 from createos_mcp.platform.config import PlatformConfig
+from createos_mcp.platform.copies import DatabaseCopy
 from createos_mcp.platform.cron.cron_requests import open_client
 from createos_mcp.platform.cron.scheduler import Scheduler
 from createos_mcp.platform.deploy.deploy_parts import make_deploy_parts
@@ -30,12 +33,7 @@ from createos_mcp.platform.deploy.registry_logins import RegistryLogins
 from createos_mcp.platform.deploy.template_files import TemplateFiles
 from createos_mcp.platform.domains.dns_checks import DnsCheck
 from createos_mcp.platform.domains.reverification import Reverification
-from createos_mcp.platform.engines.containers import Containers
-from createos_mcp.platform.engines.docker_api import DockerApi, find_socket
-from createos_mcp.platform.engines.dockerfiles import Dockerfiles
-from createos_mcp.platform.engines.images import Images
-from createos_mcp.platform.engines.processes import Processes
-from createos_mcp.platform.engines.swarm import Swarm
+from createos_mcp.platform.engines.engine_parts import make_engine_parts
 from createos_mcp.platform.errors import StartupError
 from createos_mcp.platform.gateway.addresses import Addresses
 from createos_mcp.platform.gateway.domain_routing import DomainRouting
@@ -58,7 +56,6 @@ from createos_mcp.platform.run.yielding import Yielding
 from createos_mcp.platform.sandbox.addresses import own_addresses
 from createos_mcp.platform.sandbox.cgroups import ControlGroup
 from createos_mcp.platform.sandbox.detection import detect_sandbox, gaps_of
-from createos_mcp.platform.sandbox.network import FORBIDDEN
 from createos_mcp.platform.sandbox.sandbox import Sandbox
 from createos_mcp.platform.sealing import Sealer
 from createos_mcp.platform.services.service_parts import make_service_parts
@@ -68,6 +65,8 @@ from createos_mcp.platform.store.store import Store, open_store
 from createos_mcp.platform.store.transfer_tokens import TransferTokens
 
 DESERTED_POLL_S = 2.0
+
+logger = logging.getLogger(__name__)
 
 
 def utc_now() -> datetime:
@@ -92,11 +91,12 @@ async def open_platform(
     data_dir = config.data_dir
     sandbox = detect_sandbox(config.isolation, data_dir.sandbox)
     has_groups = ControlGroup.works(config.cgroup_root)
+    sealer = Sealer(data_dir.sealing_key)
     async with (
         open_store(
             data_dir.database,
             app_ports=config.app_ports,
-            sealer=Sealer(data_dir.sealing_key),
+            sealer=sealer,
             now=now,
         ) as store,
         open_traffic(
@@ -106,34 +106,24 @@ async def open_platform(
         await ensure_first_key(store.accounts, data_dir.key_file)
         downloads = Downloads(secret=await _secret(store, "downloads"), now=now)
         tokens = TransferTokens(secret=await _secret(store, "transfers"), now=now)
-        docker = DockerApi(find_socket(config.docker_host, environ))
-        images = Images(docker)
         logins = RegistryLogins(store)
-        forbidden = [network for network in FORBIDDEN if ":" not in network]
-        containers = Containers(
-            api=docker,
-            images=images,
-            find_login=logins.find,
+        engines = make_engine_parts(
+            config=config,
+            environ=environ,
+            sandbox=sandbox,
             platform_id=await _secret(store, "platform-id"),
-            data_dir=data_dir,
-            forbidden=forbidden,
-            permitted=config.permitted_addresses,
-        )
-        swarm = Swarm(
-            api=docker,
             find_login=logins.find,
-            platform_id=await _secret(store, "platform-id"),
-            data_dir=data_dir,
-            grace_s=config.stop_timeout_s,
-            forbidden=forbidden,
-            permitted=config.permitted_addresses,
         )
-        processes = Processes(config=config, sandbox=sandbox)
-        runner = Runner(config=config, processes=processes, containers=containers, services=swarm)
+        runner = Runner(
+            config=config,
+            processes=engines.processes,
+            containers=engines.containers,
+            services=engines.swarm,
+        )
         async with (
-            docker,
-            containers,
-            swarm,
+            engines.docker,
+            engines.containers,
+            engines.swarm,
             Gateway(
                 open_socket=runner.open_socket,
                 record=traffic.record,
@@ -160,7 +150,7 @@ async def open_platform(
             builder = Builder(config=config, environ=environ, sandbox=sandbox)
             managed = make_service_parts(
                 store=store,
-                engine=processes,
+                engine=engines.processes,
                 sandbox=sandbox,
                 toolchains=builder.toolchains,
                 config=config,
@@ -178,9 +168,9 @@ async def open_platform(
                 addresses=addresses,
                 gateway=gateway,
                 builder=builder,
-                images=images,
+                images=engines.images,
                 logins=logins,
-                dockerfiles=Dockerfiles(docker, images, await _secret(store, "platform-id")),
+                dockerfiles=engines.dockerfiles,
                 users=users,
                 sandbox=sandbox,
                 client=client,
@@ -214,6 +204,7 @@ async def open_platform(
                 managed.upkeep.run,
             ):
                 background.start(work)
+            copy = _start_copy(background, builder.toolchains, sealer, config, environ)
             _start_watches(background, supervisor, sandbox, config, has_groups=has_groups)
             services = Services(
                 store=store,
@@ -222,7 +213,7 @@ async def open_platform(
                 addresses=addresses,
                 reconciler=deploying.reconciler,
                 supervisor=supervisor,
-                docker=docker,
+                docker=engines.docker,
                 pushes=deploying.pushes,
                 mirrors=deploying.mirrors,
                 github_accounts=deploying.github_accounts,
@@ -249,6 +240,7 @@ async def open_platform(
                 dns=dns,
                 routing=routing,
                 gateway_port=gateway.port,
+                copy=copy,
             )
             performer = Performer(
                 catalog=load_catalog(local=True), handlers=HANDLERS, services=services
@@ -294,6 +286,33 @@ def _start_watches(
             interval_s=config.address_check_interval_s,
         )
         background.start(watch.run)
+
+
+def _start_copy(
+    background: Background,
+    toolchains: Toolchains,
+    sealer: Sealer,
+    config: PlatformConfig,
+    environ: Mapping[str, str],
+) -> DatabaseCopy | None:
+    """Copy the database as it changes, where that is chosen."""
+    if not config.copy_to:
+        return None
+    sealer.ensure_key()
+    copy = DatabaseCopy(
+        config.data_dir,
+        config.copy_to,
+        fetch=lambda package: toolchains.library(package, _log_lines),
+        environ=environ,
+        say=logger.warning,
+    )
+    background.start(copy.run)
+    return copy
+
+
+async def _log_lines(lines: Sequence[str]) -> None:
+    for line in lines:
+        logger.info("%s", line)
 
 
 async def _secret(store: Store, name: str) -> str:

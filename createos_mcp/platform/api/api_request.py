@@ -14,6 +14,7 @@ from createos_mcp.contract.values import Arguments, Json
 from createos_mcp.platform.api.downloads import Downloads
 from createos_mcp.platform.background import Background
 from createos_mcp.platform.config import PlatformConfig
+from createos_mcp.platform.copies import DatabaseCopy
 from createos_mcp.platform.cron.scheduler import Scheduler
 from createos_mcp.platform.deploy.deployer import Deployer
 from createos_mcp.platform.deploy.github_accounts import GitHubAccounts
@@ -76,6 +77,8 @@ class Services:
     routing: DomainRouting
     gateway_port: int
     """Port of the addresses that are told apart by host name."""
+    copy: DatabaseCopy | None
+    """What copies the database, where that is chosen."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

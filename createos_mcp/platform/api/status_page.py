@@ -20,6 +20,8 @@ SERVER_ERROR = 500
 async def build_status_page(user: User, services: Services) -> Json:
     """Every environment that a user may see, and what serves it: `{"apps": [...], "engine": {}}`.
 
+    `copy` tells where the database is copied `to` and the `problem` with it; null for nowhere.
+
     `engine` has the `name` and `host` of the container engine that runs images and the `nodes` of
     its swarm (`name`, `address`, `ready`), or as `missing` why none does.
 
@@ -33,7 +35,7 @@ async def build_status_page(user: User, services: Services) -> Json:
     """
     owner = await services.store.accounts.first_user()
     apps = await list_apps(None if user.id == owner.id else user, services)
-    return {"apps": apps, "engine": await _engine(services)}
+    return {"apps": apps, "engine": await _engine(services), "copy": _copy(services)}
 
 
 async def list_apps(user: User | None, services: Services) -> list[Json]:
@@ -46,6 +48,12 @@ async def list_apps(user: User | None, services: Services) -> list[Json]:
             owner = names[project.user_id]
             apps.append(await _app(environment, project, owner, services))
     return apps
+
+
+def _copy(services: Services) -> Json:
+    if services.copy is None:
+        return None
+    return {"to": services.config.copy_to, "problem": services.copy.problem or None}
 
 
 async def _engine(services: Services) -> Json:

@@ -1,19 +1,29 @@
 """Apps on the machines of a swarm, of which one is cut off."""
 
+import os
+import shutil
+import signal
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import anyio
 import httpx2
 import pytest
+from anyio import to_thread
 
 from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.contract.values import Json
+from createos_mcp.platform import daemon
+from createos_mcp.platform.build.toolchains import Toolchains
+from createos_mcp.platform.config import PlatformConfig
+from createos_mcp.platform.copies import read_copy
 from createos_mcp.platform.engines.firewall import WAY_OUT
+from createos_mcp.platform.paths import DataDir
 from tests.eventually import eventually
 from tests.platform.engines.clusters import Cluster, python_base, two_machines
 from tests.platform.engines.daemons import DockerDaemon
@@ -273,6 +283,53 @@ async def test_without_a_swarm_or_a_registry_a_build_says_what_is_missing(
     ) as api:
         failed = await api.deploy({"main.py": APP})
     assert "CREATEOS_PLATFORM_REGISTRY" in failed["reason"]
+
+
+async def test_a_platform_that_is_lost_goes_on_elsewhere_with_the_apps_that_went_on_running(
+    cluster: Cluster, base: str, tmp_path: Path
+) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    config = PlatformConfig(
+        data_dir=DataDir(here),
+        docker_host=cluster.manager.host,
+        engine="swarm",
+        registry=f"{cluster.registry}/apps",
+        base_images=(f"python={base}",),
+        copy_to=str(tmp_path / "copy"),
+    )
+    state = await to_thread.run_sync(daemon.start_platform, config, os.environ)
+    key = config.data_dir.key_file.read_text().strip()
+    async with httpx2.AsyncClient(
+        base_url=f"http://127.0.0.1:{state.api_port}", headers={"X-Api-Key": key}, timeout=60
+    ) as client:
+        api = Api(client=client, data_dir=here, gateway_port=state.gateway_port)
+        deployment = await api.deploy({"main.py": APP})
+        assert deployment["status"] == "deployed", await api.build_log(deployment)
+        address = await scale(api, deployment["projectId"], 2)
+        before = await names_at(address)
+        await anyio.sleep(3)
+    os.kill(state.pid, signal.SIGKILL)
+    # Nothing of it is left but the copy.
+    await to_thread.run_sync(shutil.rmtree, here)
+    config = replace(config, data_dir=DataDir(there))
+    toolchains = Toolchains(directory=config.data_dir.toolchains, environ=os.environ)
+    await read_copy(
+        config.copy_to,
+        None,
+        config.data_dir,
+        fetch=lambda package: toolchains.library(package, unheard),
+        environ=os.environ,
+    )
+    try:
+        await to_thread.run_sync(daemon.start_platform, config, os.environ)
+        after = await eventually(lambda: names_at(address), lambda names: len(names) == 2)
+    finally:
+        await to_thread.run_sync(daemon.stop_platform, config)
+    assert after == before
+
+
+async def unheard(_lines: Sequence[str]) -> None:
+    return
 
 
 def place_of(cluster: Cluster, deployment: Json) -> str:
