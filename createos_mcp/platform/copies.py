@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TypeAlias
+from urllib.parse import urlsplit, urlunsplit
 
 import anyio
 
@@ -161,8 +162,11 @@ def is_directory(destination: str) -> bool:
 
 
 def _url_of(destination: str) -> str:
-    place = f"{destination.rstrip('/')}/{_DATABASE}"
-    return f"file://{place}" if is_directory(destination) else place
+    if is_directory(destination):
+        return f"file://{destination.rstrip('/')}/{_DATABASE}"
+    # Options of a store, as its address, come after the path.
+    parts = urlsplit(destination)
+    return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{_DATABASE}"))
 
 
 def _copy_keys(data_dir: DataDir, destination: str) -> None:
