@@ -11,6 +11,7 @@ _MAX_CHARACTERS = 1000
 _NAME = re.compile(
     r"\b[A-Z0-9]+_[A-Z0-9_]+\b|(?<!\w)(['\"`])[^'\"`]{1,60}\1"
     r"|\b\w+(?:-\w+)+(?= (?:project|app|service|environment|deployment)\b)"
+    r"|\b\w+(?:-\w+)*-(?:svc|service|api|app|web|www|site|bot|worker|db|pg|prod|server|frontend|backend)\b"
 )
 """`REDIS_URL` asks for no Redis, nor does a key that is called 'redis', nor redis-proxy's app."""
 

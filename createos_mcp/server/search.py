@@ -30,6 +30,7 @@ GROUP BY id ORDER BY sum(score), id
 _WORD = re.compile(r"[a-z0-9]+")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z]{2})")
 _THINGS = (
+    (re.compile(r"\S+@\S+\.\w+"), " person "),
     (re.compile(r"\S+/\S+:[\w.-]+|\b\w+:\d[\w.-]*"), " image "),
     (re.compile(r"\b(?:[a-z0-9-]+\.)+(?:com|org|net|io|dev|app|co|eu|de|uk)\b"), " domain "),
     (re.compile(r"\b(\d+)s\b"), r"\1"),

@@ -54,7 +54,7 @@ OTHERS = [
 UNSEEN = [OthersRequest(**row) for row in json.loads((CASES / "requests_unseen.json").read_text())]
 """Nobody has looked at those that are missed: what counts is that others are missed no more."""
 
-LEAST_UNSEEN_SHARE = 0.85
+LEAST_UNSEEN_SHARE = 0.8
 
 
 def found(request: str, *, limit: int = FOUND_AMONG) -> list[str]:

@@ -46,11 +46,8 @@ async def show_project(visit: Visit) -> ASGIApp:
 
 
 async def show_domains(visit: Visit) -> ASGIApp:
-    """Custom domains with the records to set; pending ones are checked by looking."""
+    """Custom domains with the records to set and what the last check showed."""
     place = visit.place
-    for domain in await visit.perform("ListDomains", **place):
-        if domain["status"] == "pending":
-            await visit.perform("RefreshDomain", **place, domain_id=domain["id"])
     return visit.show(
         "domains.html",
         project=await visit.perform("GetProject", **place),
