@@ -21,6 +21,7 @@ from createos_mcp.platform.timestamps import parse_time
 logger = logging.getLogger(__name__)
 
 DAILY, ASKED_FOR, BEFORE_RESTORE = "daily", "asked for", "before a restore"
+BEFORE_UPGRADE = "before an upgrade"
 WITH_PLATFORM = "with the platform"
 KEPT, KEPT_DAYS = 7, 14
 """The newest ones; older ones than that go, but for the newest of all."""
@@ -55,8 +56,16 @@ class Backups:
         Raises:
             ServiceFailedError: It cannot be copied.
         """
-        backup_id = new_id()
         await self._host.ensure_running(service.id)
+        return await self.copy(service, cause, sparing=sparing)
+
+    async def copy(self, service: Service, cause: str, *, sparing: str | None = None) -> Backup:
+        """The same for one that runs already.
+
+        Raises:
+            ServiceFailedError: It cannot be copied.
+        """
+        backup_id = new_id()
         await self._host.script(service, "backup", BACKUP=backup_id)
         size_bytes = await to_thread.run_sync(tree_bytes, self._place(service, backup_id))
         made = await self._rows.add_backup(
@@ -64,6 +73,14 @@ class Backups:
         )
         await self._prune(service, sparing)
         return made
+
+    async def copy_before_upgrade(self, service: Service) -> None:
+        """Copy a service's data once more while it runs as it did.
+
+        Raises:
+            ServiceFailedError: It cannot be copied.
+        """
+        await self.copy(service, BEFORE_UPGRADE)
 
     async def make_all(self) -> int:
         """Copy the data of every service, whoever owns it; how many there are.

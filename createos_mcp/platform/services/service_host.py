@@ -6,12 +6,12 @@ kernel. It listens on no network, only on a Unix socket in its own directory.
 
 import logging
 import os
-import re
 import secrets
 import shutil
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -26,28 +26,21 @@ from createos_mcp.platform.errors import (
     ServiceFailedError,
     StorageError,
 )
-from createos_mcp.platform.ids import new_id
-from createos_mcp.platform.models import Instance, LaunchSpec
+from createos_mcp.platform.models import Instance
 from createos_mcp.platform.paths import DataDir
-from createos_mcp.platform.release_records import Bind, Release
 from createos_mcp.platform.sandbox.sandbox import Sandbox
 from createos_mcp.platform.services.kinds import KINDS, ServiceKind
+from createos_mcp.platform.services.service_commands import FetchLibrary, ServiceCommands
 from createos_mcp.platform.states import ServiceStatus
 from createos_mcp.platform.store.services import Service, ServiceRows
 
 logger = logging.getLogger(__name__)
 
-FIRST_SERVICE_UID = 2_079_048_192
-"""Above those of projects, and below the end of what belongs to nobody."""
-
-START_TIMEOUT_S, SCRIPT_TIMEOUT_S, STOP_GRACE_S = 120.0, 600.0, 30.0
+STOP_GRACE_S = 30.0
 RESTART_DELAYS_S = (0.1, 1.0, 5.0, 15.0, 60.0)
-KEPT_LINES = 20
 PASSWORD_BYTES = 24
 
-_ERROR = re.compile("error|fatal|panic", re.IGNORECASE)
-
-FetchLibrary = Callable[[str], Awaitable[Path]]
+BackUp = Callable[[Service], Awaitable[None]]
 
 
 class ServiceHost:
@@ -72,14 +65,15 @@ class ServiceHost:
     ) -> None:
         self._rows = rows
         self._engine = engine
-        self._sandbox = sandbox
-        self._fetch = fetch
+        self._commands = ServiceCommands(engine, sandbox, fetch, data_dir)
         self._data_dir = data_dir
         self._background = background
         self._running: dict[str, Instance] = {}
         self._watchers: dict[str, Work] = {}
         self._used_at: dict[str, float] = {}
         self._locks: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
+        self.before_upgrade: BackUp = _back_up_nothing
+        """Told of each service that is about to run from another package."""
 
     def is_running(self, service_id: str) -> bool:
         """Whether a service runs now."""
@@ -213,38 +207,42 @@ class ServiceHost:
         Raises:
             ServiceFailedError: It failed or took too long; the sentence has its last line.
         """
-        kind = KINDS[service.kind]
-        given = {"ADMIN_PASSWORD": service.secret, **variables}
-        spec = await self._spec(service, kind, given, memory_mb=kind.backup_memory_mb)
-        lines: list[str] = []
-
-        async def keep(more: Sequence[str]) -> None:
-            lines.extend(more)
-            del lines[:-KEPT_LINES]
-
-        command = ("/bin/sh", "-c", kind.script(verb))
-        try:
-            with anyio.fail_after(START_TIMEOUT_S if verb == "ready" else SCRIPT_TIMEOUT_S):
-                done = await self._engine.run_once(spec, command, on_lines=keep)
-        except TimeoutError as error:
-            raise ServiceFailedError(service.name, verb, "it took too long") from error
-        except OSError as error:
-            raise ServiceFailedError(service.name, verb, str(error)) from error
-        if done.exit_code:
-            logger.warning("%s of %s failed: %s", verb, service.name, " | ".join(lines))
-            errors = [line for line in lines if _ERROR.search(line)] or lines
-            said = errors[0] if errors else f"it exited with {done.exit_code}"
-            raise ServiceFailedError(service.name, verb, said)
-        return lines
+        return await self._commands.run(service, verb, **variables)
 
     async def _start(self, service: Service) -> None:
         kind = KINDS[service.kind]
         await self._rows.set_status(service.id, ServiceStatus.STARTING)
+        if service.package not in {None, kind.package}:
+            await self._back_up_before(service, replace(kind, package=str(service.package)))
+        instance = await self._launch(service, kind)
+        self._watch(service.id, instance)
+        await self._rows.set_package(service.id, kind.package)
+        await self._rows.set_status(service.id, ServiceStatus.RUNNING)
+
+    async def _back_up_before(self, service: Service, former: ServiceKind) -> None:
+        """Run it once more as it did, so that there is a backup from before an upgrade."""
+        try:
+            instance = await self._launch(service, former)
+            try:
+                await self.before_upgrade(service)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await self._engine.end(instance, grace_s=STOP_GRACE_S)
+                    await self._rows.set_instance(service.id, None)
+        except ServiceFailedError as error:
+            logger.warning("%s is upgraded without a backup: %s", service.name, error)
+
+    async def _launch(self, service: Service, kind: ServiceKind) -> Instance:
+        """Start a service and return once it answers.
+
+        Raises:
+            ServiceFailedError: It does not; its status says so.
+        """
         try:
             await to_thread.run_sync(self._make_directory, service)
             await self.script(service, "init")
             given = {"MEMORY_MB": str(service.memory_mb)}
-            spec = await self._spec(service, kind, given, memory_mb=service.memory_mb)
+            spec = await self._commands.spec(service, kind, given, memory_mb=service.memory_mb)
             # First its name: what a platform that is killed now has started is found by it.
             await self._rows.set_instance(service.id, {"replica_id": spec.replica_id})
             instance = await self._engine.begin(spec)
@@ -261,8 +259,7 @@ class ServiceHost:
             if isinstance(error, ServiceFailedError):
                 raise
             raise ServiceFailedError(service.name, "start", str(error)) from error
-        self._watch(service.id, instance)
-        await self._rows.set_status(service.id, ServiceStatus.RUNNING)
+        return instance
 
     async def _until_ready(self, service: Service, instance: Instance) -> None:
         """Return once it answers.
@@ -289,14 +286,14 @@ class ServiceHost:
 
     def _last_line(self, service: Service) -> str:
         try:
-            lines = self.log_file(service.id).read_text(errors="replace").splitlines()
+            lines = self._commands.log_file(service.id).read_text(errors="replace").splitlines()
         except OSError:
             lines = []
         return lines[-1] if lines else "it printed nothing"
 
     def log_file(self, service_id: str) -> Path:
         """What a service printed."""
-        return self._data_dir.app_log(service_id, service_id, 1)
+        return self._commands.log_file(service_id)
 
     def _watch(self, service_id: str, instance: Instance) -> None:
         self._running[service_id] = instance
@@ -346,38 +343,13 @@ class ServiceHost:
         directory = self._data_dir.service(service.id)
         directory.parent.mkdir(mode=0o700, exist_ok=True)
         directory.mkdir(mode=0o755, exist_ok=True)
-        uid = self._uid(service)
+        uid = self._commands.uid_of(service)
         if uid is not None:
             os.chown(directory, uid, uid)
 
-    def _uid(self, service: Service) -> int | None:
-        return FIRST_SERVICE_UID + service.serial if self._sandbox.own_user else None
 
-    async def _spec(
-        self, service: Service, kind: ServiceKind, given: Mapping[str, str], *, memory_mb: int
-    ) -> LaunchSpec:
-        library = await self._fetch(kind.package)
-        directory = self._data_dir.service(service.id)
-        release = Release(
-            app=directory,
-            place=self._sandbox.place_of(directory),
-            directory=".",
-            command=("/bin/sh", "-c", kind.script("run")),
-            environ={"PATH": kind.path(library)},
-            toolchain=(Bind(path=library),),
-        )
-        return LaunchSpec(
-            replica_id=new_id(),
-            deployment_id=service.id,
-            release=release,
-            run_envs=given,
-            port=kind.port,
-            memory_mb=memory_mb,
-            cpu_millicores=service.cpu_millicores,
-            log_file=self.log_file(service.id),
-            uid=self._uid(service),
-            is_service=True,
-        )
+async def _back_up_nothing(_service: Service) -> None:
+    return
 
 
 def new_password() -> str:

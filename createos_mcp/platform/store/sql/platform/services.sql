@@ -28,6 +28,9 @@ UPDATE services SET status = :status, reason = :reason, updated_at = :now WHERE 
 -- set_service_instance --
 UPDATE services SET instance = :instance WHERE id = :id;
 
+-- set_service_package --
+UPDATE services SET package = :package WHERE id = :id;
+
 -- set_service_resources --
 UPDATE services SET memory_mb = :memory_mb, cpu_millicores = :cpu_millicores,
 size_mb = :size_mb, updated_at = :now WHERE id = :id;
