@@ -6,7 +6,6 @@ be kept by their owner where the copy is in an object store.
 """
 
 import os
-import shutil
 import subprocess
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -14,6 +13,8 @@ from typing import TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
 import anyio
+from anyio.abc import Process
+from anyio.streams.text import TextReceiveStream
 
 from createos_mcp.platform.errors import ArchiveError, PlatformError
 from createos_mcp.platform.paths import DataDir
@@ -31,6 +32,8 @@ _KEYS = ("key", "sealing.key")
 _NOT_YET = "it has not begun"
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0
 _END_S = 10.0
+_QUIET_S = 5.0
+"""Litestream repeats what goes wrong at least as often."""
 
 
 class DatabaseCopy:
@@ -58,8 +61,17 @@ class DatabaseCopy:
         self._fetch = fetch
         self._environ = environ
         self._say = say
+        self._troubled_at = float("-inf")
         self.problem = _NOT_YET
         """Why nothing is copied now; empty while it is."""
+
+    @property
+    def place(self) -> str:
+        """Where it is copied to, without what lets somebody in there."""
+        if is_directory(self._destination):
+            return self._destination
+        parts = urlsplit(self._destination)
+        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
     async def run(self) -> None:
         """Copy until this is cancelled; a copy that fails is begun again."""
@@ -70,7 +82,7 @@ class DatabaseCopy:
                 self.problem = await self._copy()
             except (OSError, PlatformError) as error:
                 self.problem = str(error)
-            self._say(f"the database is not copied to {self._destination}: {self.problem}")
+            self._say(f"the database is not copied to {self.place}: {self.problem}")
             lasted = anyio.current_time() - began > _LONGEST_PAUSE_S
             pause_s = _FIRST_PAUSE_S if lasted else min(2 * pause_s, _LONGEST_PAUSE_S)
             await anyio.sleep(pause_s)
@@ -91,19 +103,36 @@ class DatabaseCopy:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
-        self.problem = ""
-        last = ""
         try:
-            if process.stdout is not None:
-                async for piece in process.stdout:
-                    last = next(reversed(piece.decode(errors="replace").split("\n")[:-1]), last)
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._clear_problem)
+                last = await self._read(process)
+                tasks.cancel_scope.cancel()
             return last or f"Litestream ended with {await process.wait()}"
         finally:
             with anyio.CancelScope(shield=True):
                 await _end(process)
 
+    async def _read(self, process: Process) -> str:
+        """Take what it warns of as the problem, until it ends; the last of it."""
+        last = ""
+        if process.stdout is not None:
+            async for piece in TextReceiveStream(process.stdout, errors="replace"):
+                lines = [line for line in piece.splitlines() if line.strip()]
+                if lines:
+                    last = lines[-1].partition("msg=")[2] or lines[-1]
+                    self.problem, self._troubled_at = last, anyio.current_time()
+        return last
 
-async def _end(process: anyio.abc.Process) -> None:
+    async def _clear_problem(self) -> None:
+        """Take it that all is well once nothing was said against it for some time."""
+        while True:
+            await anyio.sleep(_QUIET_S)
+            if anyio.current_time() - self._troubled_at >= _QUIET_S:
+                self.problem = ""
+
+
+async def _end(process: Process) -> None:
     """Let it copy what is left, and end."""
     if process.returncode is None:
         process.terminate()
@@ -176,7 +205,20 @@ def _copy_keys(data_dir: DataDir, destination: str) -> None:
 
 
 def _take_keys(source: Path, target: Path) -> None:
+    """Copy the keys; one that is there and another one is never replaced.
+
+    Raises:
+        ArchiveError: One is there, of another platform.
+    """
     for name in _KEYS:
-        descriptor = os.open(target / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as opened, (source / name).open("rb") as read:
-            shutil.copyfileobj(read, opened)
+        content, there = (source / name).read_bytes(), target / name
+        if there.exists() and there.read_bytes() not in {content, b""}:
+            raise ArchiveError(f"{there} is the key of another platform; choose another place")
+        draft = target / f".{name}.part"
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as opened:
+            opened.write(content)
+            opened.flush()
+            os.fsync(opened.fileno())
+        draft.chmod(0o600)
+        draft.replace(there)

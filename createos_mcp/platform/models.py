@@ -4,7 +4,6 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
 
 from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.contract.values import Json
@@ -266,23 +265,6 @@ class BuildJob:
     uid: int | None = None
     """The kernel's user of the project, where each project has one."""
     timeout_s: float = 15 * 60
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StartCheck:
-    """When an app counts as started, as its settings say."""
-
-    health_path: str | None
-    """What has to answer without an error; None for the port alone."""
-    timeout_s: float | None
-    """How long it may take; None for the platform's own limit."""
-
-    @classmethod
-    def of(cls, settings: Mapping[str, Json]) -> Self:
-        """As the settings of a deployment have it."""
-        return cls(
-            health_path=settings.get("healthPath"), timeout_s=settings.get("startTimeoutSeconds")
-        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,11 +12,11 @@ import pytest
 from psutil import process_iter
 
 from createos_mcp.platform.build.toolchains import Toolchains
-from createos_mcp.platform.copies import read_copy
+from createos_mcp.platform.copies import DatabaseCopy, read_copy
 from createos_mcp.platform.errors import ArchiveError
 from createos_mcp.platform.paths import DataDir
 from tests.eventually import eventually
-from tests.platform.platforms import processes_of, running_platform
+from tests.platform.platforms import another_user, processes_of, running_platform
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ async def test_copying_goes_on_after_its_process_was_killed(tmp_path: Path) -> N
         first = await eventually(_pids_of_litestream(place), lambda pids: len(pids) == 1)
         os.kill(first[0], signal.SIGKILL)
         await eventually(_pids_of_litestream(place), lambda pids: pids not in ([], first))
-        assert (await api.get("/status"))["copy"]["problem"] is None
+        await eventually(lambda: api.get("/status"), lambda page: page["copy"]["problem"] is None)
 
 
 def _pids_of_litestream(place: Path) -> Callable[[], Awaitable[list[int]]]:
@@ -122,3 +122,42 @@ async def test_a_platform_is_never_overwritten(tmp_path: Path, toolchains: Toolc
     with pytest.raises(ArchiveError, match="contains a platform"):
         await read(str(tmp_path), data_dir, toolchains)
     assert data_dir.database.read_bytes() == b"mine"
+
+
+async def test_keys_of_another_platform_are_never_replaced_and_the_owner_is_told(
+    tmp_path: Path,
+) -> None:
+    place = tmp_path / "copy"
+    place.mkdir()
+    (place / "sealing.key").write_text("of another one")
+    async with running_platform(tmp_path / "data", copy_to=str(place)) as api:
+        told = await eventually(
+            lambda: api.get("/status"), lambda page: "another platform" in page["copy"]["problem"]
+        )
+        async with another_user(api) as alice:
+            assert (await alice.get("/status"))["copy"] is None
+    assert told["copy"]["to"] == str(place)
+    assert (place / "sealing.key").read_text() == "of another one"
+
+
+async def test_a_place_that_cannot_be_written_is_told_as_the_problem(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    async with running_platform(tmp_path / "data", copy_to=str(tmp_path / "file" / "x")) as api:
+        await eventually(
+            lambda: api.get("/status"),
+            lambda page: page["copy"]["problem"] not in {None, "it has not begun"},
+        )
+
+
+def test_what_lets_somebody_into_a_store_is_not_shown(tmp_path: Path) -> None:
+    async def fetch(_package: str) -> Path:
+        return tmp_path
+
+    copy = DatabaseCopy(
+        DataDir(tmp_path),
+        "sftp://user:secret@host:22/path?key=secret",
+        fetch=fetch,
+        environ={},
+        say=print,
+    )
+    assert copy.place == "sftp://host:22/path"

@@ -20,7 +20,8 @@ SERVER_ERROR = 500
 async def build_status_page(user: User, services: Services) -> Json:
     """Every environment that a user may see, and what serves it: `{"apps": [...], "engine": {}}`.
 
-    `copy` tells where the database is copied `to` and the `problem` with it; null for nowhere.
+    `copy` tells the owner where the database is copied `to` and the `problem` with it; null for
+    nowhere, and for others.
 
     `engine` has the `name` and `host` of the container engine that runs images and the `nodes` of
     its swarm (`name`, `address`, `ready`), or as `missing` why none does.
@@ -35,7 +36,8 @@ async def build_status_page(user: User, services: Services) -> Json:
     """
     owner = await services.store.accounts.first_user()
     apps = await list_apps(None if user.id == owner.id else user, services)
-    return {"apps": apps, "engine": await _engine(services), "copy": _copy(services)}
+    copy = _copy(services) if user.id == owner.id else None
+    return {"apps": apps, "engine": await _engine(services), "copy": copy}
 
 
 async def list_apps(user: User | None, services: Services) -> list[Json]:
@@ -53,7 +55,7 @@ async def list_apps(user: User | None, services: Services) -> list[Json]:
 def _copy(services: Services) -> Json:
     if services.copy is None:
         return None
-    return {"to": services.config.copy_to, "problem": services.copy.problem or None}
+    return {"to": services.copy.place, "problem": services.copy.problem or None}
 
 
 async def _engine(services: Services) -> Json:

@@ -210,6 +210,8 @@ class Releases:
     async def _has_image(self, deployment: Deployment) -> bool:
         """Whether its image is here or can be pulled again; one that was built cannot."""
         image = str((deployment.release or {})["image"])
+        if self._config.engine == SWARM and "@" not in image:
+            return False  # built before there were other machines, which cannot pull it
         try:
             registry = self._config.registry
             is_pushed = bool(registry) and image.startswith(f"{registry}/")

@@ -1,6 +1,8 @@
 """Logs of containers, followed into the files that replicas of every engine have."""
 
 import contextlib
+import logging
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,15 +20,19 @@ from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.sandbox.app_logs import last_lines
 from createos_mcp.platform.sandbox.launcher_output import MAX_LINE_BYTES, MAX_LOG_BYTES, Log
 
+logger = logging.getLogger(__name__)
+
 _RETRY_S = 1.0
+_QUIET_S = 0.5
 _DRAIN_S = 5.0
-_PLACE, _MARK, _OUTPUT = "log", "followed", "output"
-"""Files of a run directory: where the lines go, how far they were read, those of a command."""
+_MARK, _OUTPUT = "followed", "output"
+"""Files of a run directory: how far the lines were read, and those of a command."""
 
 _ANY_TIME_S = 24 * 3600
 _MOST_LINES = 100_000
 """More than are shown of any command, so that what is cut is told where it is shown."""
 
+_STAMP = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z(?: |$)")
 _STAMP_BYTES = len("2026-11-26T03:56:21.007")
 
 
@@ -43,13 +49,24 @@ class FollowedLog:
         self._api = api
         self._path = path
         self._mark = mark
-        self._last = mark.read_text() if mark.exists() else ""
+        self._last = _stamp_of(mark.read_bytes()) if mark.exists() else ""
         log_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._log = Log(str(log_file))
         self._following = anyio.CancelScope()
+        self._reading = anyio.Lock()
+        self._is_followed = False
+        self._read_at = float("-inf")
+        """When something came last."""
 
     async def follow(self) -> None:
         """Write what comes until the container has ended and nothing more comes."""
+        self._is_followed, self._read_at = True, anyio.current_time()
+        try:
+            await self._follow()
+        finally:
+            self._is_followed = False
+
+    async def _follow(self) -> None:
         with self._following:
             while True:
                 try:
@@ -58,43 +75,56 @@ class FollowedLog:
                     await anyio.sleep(_RETRY_S)
                 except EngineRefusedError:
                     return
+                except Exception:
+                    # What goes wrong with one log must not end the others, nor the platform.
+                    logger.exception("the log %s is not followed any more", self._path)
+                    return
                 else:
                     return
 
     async def drain(self) -> None:
         """Write what is left of a container that has ended, before it is removed."""
-        # A swarm goes on to wait for a next one.
+        await self._until_quiet()
         self._following.cancel()
         try:
             await self._read(follow=False)
         except (EngineAwayError, EngineRefusedError):
             return
 
+    async def _until_quiet(self) -> None:
+        """Return once following has ended; on a swarm, which never ends it, once nothing comes."""
+        while self._is_followed and anyio.current_time() - self._read_at < _QUIET_S:
+            await anyio.sleep(_QUIET_S / 10)
+
     def close(self) -> None:
         """Write no more."""
+        self._following.cancel()
         self._log.close()
 
     async def _read(self, *, follow: bool) -> None:
         rest = b""
-        # The engine takes the moment as included, and mixes two streams that it stamps apart.
-        known = self._last
-        since = {"since": _as_seconds(known)} if known else {}
-        pieces = self._api.frames(
-            self._path,
-            stdout="1",
-            stderr="1",
-            timestamps="1",
-            follow="1" if follow else "0",
-            **since,
-        )
-        async for piece in pieces:
-            *lines, rest = (rest + piece).split(b"\n")
-            self._write(lines, known)
-        if rest:
-            self._write([rest], known)
+        # One that is cancelled may still write what it has: the next one begins after that.
+        async with self._reading:
+            # The engine takes the moment as included, and mixes two streams that it stamps apart.
+            known = self._last
+            since = {"since": _as_seconds(known)} if known else {}
+            pieces = self._api.frames(
+                self._path,
+                stdout="1",
+                stderr="1",
+                timestamps="1",
+                follow="1" if follow else "0",
+                **since,
+            )
+            async for piece in pieces:
+                *lines, rest = (rest + piece).split(b"\n")
+                self._write(lines, known)
+                self._read_at = anyio.current_time()
+            if rest:
+                self._write([rest], known)
 
     def _write(self, lines: list[bytes], known: str) -> None:
-        new = [line for line in lines if line and _stamp_of(line) > known]
+        new = [line for line in lines if _stamp_of(line) > known]
         if not new:
             return
         for line in new:
@@ -121,24 +151,19 @@ class FollowedLogs:
         self._path_of = path_of
         self._logs: dict[str, FollowedLog] = {}
 
-    def follow(self, instance: Instance, tasks: TaskGroup, log_file: Path | None = None) -> None:
+    def follow(self, instance: Instance, tasks: TaskGroup, log_file: Path) -> None:
         """Follow a replica's output until it ends.
 
         Args:
             instance: The replica.
             tasks: Where that goes on.
-            log_file: Where the lines go; None for where they went before.
+            log_file: Where the lines go.
         """
-        written = instance.run_dir / _PLACE
-        if log_file is not None:
-            instance.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-            written.write_text(str(log_file))
-        elif not written.exists():
-            return
+        instance.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         followed = FollowedLog(
             self._api,
             self._path_of(instance),
-            log_file=Path(written.read_text()),
+            log_file=log_file,
             mark=instance.run_dir / _MARK,
         )
         self._logs[instance.replica_id] = followed
@@ -177,17 +202,15 @@ def take_lines(log_file: Path) -> list[str]:
 
 
 def _remove_files(run_dir: Path) -> None:
-    for name in (_PLACE, _MARK):
-        (run_dir / name).unlink(missing_ok=True)
+    (run_dir / _MARK).unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         run_dir.rmdir()
 
 
 def _stamp_of(line: bytes) -> str:
-    """`2026-11-26T03:56:21.007123456Z`, padded so that stamps compare as text."""
-    stamp = line.partition(b" ")[0].decode(errors="replace").removesuffix("Z")
-    whole, _, fraction = stamp.partition(".")
-    return f"{whole}.{fraction.ljust(9, '0')}Z"
+    """`2026-11-26T03:56:21.007123456Z`, padded so that stamps compare as text; empty for none."""
+    found = _STAMP.match(line)
+    return f"{found[1].decode()}.{(found[2] or b'').decode().ljust(9, '0')}Z" if found else ""
 
 
 def _as_seconds(stamp: str) -> str:

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import socket
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeAlias
 
@@ -147,7 +148,7 @@ class Containers:
         self._logs.follow(instance, self._tasks, spec.log_file)
         return instance
 
-    async def adopt(self, instance: Instance) -> Instance | None:
+    async def adopt(self, instance: Instance, log_file: Path) -> Instance | None:
         """The same container, if it is the one that was started and runs."""
         try:
             shown = await self._api.call("GET", f"containers/{instance.container_id}/json")
@@ -160,7 +161,7 @@ class Containers:
             # Containers outlive their engine: what counts is whether the process runs.
             if not instance.process.is_running():
                 return None
-        self._logs.follow(instance, self._tasks)
+        self._logs.follow(instance, self._tasks, log_file)
         return instance
 
     async def end_strays(self, replica_ids: Collection[str]) -> None:

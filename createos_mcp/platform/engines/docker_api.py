@@ -25,6 +25,8 @@ _TIMEOUT = aiohttp.ClientTimeout(total=_CALL_TIMEOUT_S, sock_connect=_CONNECT_TI
 _SHORT = aiohttp.ClientTimeout(total=_CONNECT_TIMEOUT_S)
 _FIRST_ERROR = 400
 _FRAME_HEAD = 8
+_SYSTEM_ERROR = 3
+"""The stream of a frame in which an engine says why there is no more."""
 _VERSION = re.compile(r"(\d+)\.(\d+)")
 
 
@@ -141,7 +143,10 @@ class DockerApi:
                     _checked(answer, await answer.read())
                 while True:
                     head = await answer.content.readexactly(_FRAME_HEAD)
-                    yield await answer.content.readexactly(int.from_bytes(head[4:], "big"))
+                    piece = await answer.content.readexactly(int.from_bytes(head[4:], "big"))
+                    if head[0] == _SYSTEM_ERROR:
+                        raise EngineAwayError(self.host, piece.decode(errors="replace").strip())
+                    yield piece
         except asyncio.IncompleteReadError:
             return
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -32,6 +32,7 @@ from createos_mcp.platform.engines.engine_health import check_engine
 from createos_mcp.platform.engines.image_plans import STATIC_SERVER, ImagePlan
 from createos_mcp.platform.engines.image_references import ImageReference
 from createos_mcp.platform.engines.images import PLATFORM, Images
+from createos_mcp.platform.engines.secret_builds import build_with_secrets, mounts_secrets
 from createos_mcp.platform.errors import (
     BuildFailedError,
     EngineAwayError,
@@ -101,10 +102,9 @@ class Dockerfiles:
             reason = "The upload has no Dockerfile; set hasDockerfile to false or add one."
             raise BuildFailedError(ReasonCode.NO_APP_FOUND, reason)
         context = await to_thread.run_sync(pack_context, directory, dockerfile)
-        bases = await to_thread.run_sync(bases_of, directory / dockerfile)
-        return await self._build_context(
-            job, _Context(dockerfile, context, bases), find_login, on_lines
-        )
+        text = await to_thread.run_sync(_read_dockerfile, directory / dockerfile)
+        given = _Context(dockerfile, context, text)
+        return await self._build_context(job, given, find_login, on_lines)
 
     async def build_plan(
         self,
@@ -139,8 +139,7 @@ class Dockerfiles:
             STATIC_SERVER: await to_thread.run_sync(Path(static_server.__file__).read_bytes),
         }
         context = await to_thread.run_sync(partial(pack_context, job.source_dir, None, added=added))
-        bases = [*dict.fromkeys(_bases_in(text))]
-        generated = _Context(_GENERATED, context, bases)
+        generated = _Context(_GENERATED, context, text)
         built = await self._build_context(job, generated, find_login, on_lines)
         before = shell_words(plan.release) if plan.release else ()
         return replace(built, worker=plan.worker, before=before)
@@ -154,11 +153,24 @@ class Dockerfiles:
     ) -> ImageRelease:
         try:
             with context.packed, anyio.fail_after(job.timeout_s):
-                for base in context.bases:
+                logins = []
+                for base in bases_of(context.text):
                     login = await find_login(base)
                     if login is not None:
+                        logins.append(login)
                         await self._images.pull_base(base, login, on_lines)
-                image = await self._build(job, context, on_lines)
+                if mounts_secrets(context.text):
+                    image = await build_with_secrets(
+                        self._api.host,
+                        context.dockerfile,
+                        context.packed,
+                        _arguments(job),
+                        label=f"{PLATFORM}={self._platform_id}",
+                        logins=logins,
+                        on_lines=on_lines,
+                    )
+                else:
+                    image = await self._build(job, context, on_lines)
                 return await self._images.describe(image)
         except TimeoutError as error:
             minutes = job.timeout_s / 60
@@ -217,7 +229,8 @@ class _Context:
 
     dockerfile: str
     packed: IO[bytes]
-    bases: Sequence[ImageReference]
+    text: str
+    """Of the Dockerfile."""
 
 
 def _arguments(job: BuildJob) -> Mapping[str, str]:
@@ -225,10 +238,13 @@ def _arguments(job: BuildJob) -> Mapping[str, str]:
     return {**job.settings.get("buildVars", {}), **job.settings.get("buildFlags", {})}
 
 
-def bases_of(dockerfile: Path) -> list[ImageReference]:
+def _read_dockerfile(file: Path) -> str:
+    with file.open("rb") as opened:
+        return opened.read(_MAX_DOCKERFILE_BYTES).decode(errors="replace")
+
+
+def bases_of(text: str) -> list[ImageReference]:
     """Images that a Dockerfile begins its stages with; without those that variables name."""
-    with dockerfile.open("rb") as file:
-        text = file.read(_MAX_DOCKERFILE_BYTES).decode(errors="replace")
     return list(dict.fromkeys(_bases_in(text)))
 
 

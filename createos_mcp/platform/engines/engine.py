@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from createos_mcp.platform.build.build_command import OnLines
@@ -23,8 +24,13 @@ class Engine(Protocol):
             StartFailedError: It cannot be started.
         """
 
-    async def adopt(self, instance: Instance) -> Instance | None:
-        """The same replica if it still runs, whatever became of the platform meanwhile."""
+    async def adopt(self, instance: Instance, log_file: Path) -> Instance | None:
+        """The same replica if it still runs, whatever became of the platform meanwhile.
+
+        Args:
+            instance: As it was written down.
+            log_file: Where what it prints belongs.
+        """
 
     async def end_strays(self, replica_ids: Collection[str]) -> None:
         """End whatever is left of replicas that nobody looks after any more."""

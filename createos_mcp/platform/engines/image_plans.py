@@ -94,11 +94,12 @@ class ImagePlan:
         yield _run(f"chown {_USER} {TOP}")
         yield f"COPY --chown={_USER} . ."
         yield f"USER {_USER}"
-        yield f"WORKDIR {self._place}"
-        for variable, value in {"HOME": _TMP, "CI": "1", **plan.environ}.items():
-            yield f"ENV {variable}={_quoted(value)}"
+        yield f"WORKDIR {_escaped(self._place)}"
+        for variable, value in {"HOME": _TMP, **plan.environ}.items():
+            if variable not in self.variables:
+                yield f"ENV {variable}={_quoted(value)}"
         path = ":".join(self._path())
-        yield f"ENV PATH={path}:$PATH"
+        yield f'ENV PATH="{_escaped(path)}:$PATH"'
         if self._is_python:
             yield "ENV PYTHONUNBUFFERED=1"
         for variable in self.variables:
@@ -109,7 +110,8 @@ class ImagePlan:
             yield _run(f'uv venv --quiet{self._seed} --python "$(command -v python3)" {_VENV}')
         for command in (plan.install, plan.build):
             if command:
-                yield _run(f"export TMPDIR={_TMP}; ({command}\n) && rm -rf {_LEFT_BEHIND}")
+                given = f'export TMPDIR={_TMP} CI="${{CI-1}}"'
+                yield _run(f"{given}; ({command}\n) && rm -rf {_LEFT_BEHIND}")
 
     def _path(self) -> Iterator[str]:
         if self._has_venv:
@@ -153,8 +155,13 @@ def _run(command: str) -> str:
 
 
 def _words(*words: str) -> str:
-    return json.dumps(words)
+    return json.dumps([_escaped(word) for word in words])
+
+
+def _escaped(value: str) -> str:
+    """A value of which nothing is taken for a variable."""
+    return re.sub(r'(["\\$])', r"\\\1", value)
 
 
 def _quoted(value: str) -> str:
-    return '"' + re.sub(r'(["\\$])', r"\\\1", value) + '"'
+    return f'"{_escaped(value)}"'

@@ -95,9 +95,8 @@ class Overlays:
         """Remove an overlay that no replica comes to be in, and its anchor."""
         await asyncio.sleep(_KEPT_S)
         for _ in range(_GONE_TRIES):
-            async with self._locks[network]:
-                if self._replicas[network] > 0 or await self._is_removed(network):
-                    return
+            if await self._is_done_with(network):
+                return
             # The last task lets go of it a moment after its service is gone.
             await asyncio.sleep(_GONE_PAUSE_S)
 
@@ -116,10 +115,15 @@ class Overlays:
         left = {row["Name"] for row in rows if not self._replicas[row["Name"]]}
         until = asyncio.get_running_loop().time() + within_s
         while left:
-            left = {network for network in left if not await self._is_removed(network)}
+            left = {network for network in left if not await self._is_done_with(network)}
             if asyncio.get_running_loop().time() >= until:
                 break
             await asyncio.sleep(_GONE_PAUSE_S)
+
+    async def _is_done_with(self, network: str) -> bool:
+        """Remove it unless a replica is in it by now; whether nothing is left to try again for."""
+        async with self._locks[network]:
+            return self._replicas[network] > 0 or await self._is_removed(network)
 
     async def _is_removed(self, network: str) -> bool:
         """Remove them; whether nothing is left to try again for."""

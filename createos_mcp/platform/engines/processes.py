@@ -82,8 +82,9 @@ class Processes:
             limits=GROUPED if limited else WATCHED,
         )
 
-    async def adopt(self, instance: Instance) -> Instance | None:
-        """The same app if its launcher runs."""
+    async def adopt(self, instance: Instance, log_file: Path) -> Instance | None:
+        """The same app if its launcher runs, which goes on writing its log."""
+        del log_file
         return instance if is_instance_running(instance) else None
 
     async def end_strays(self, replica_ids: Collection[str]) -> None:

@@ -15,10 +15,15 @@ from createos_mcp.platform.engines.container_body import (
 from createos_mcp.platform.engines.images import PLATFORM
 from createos_mcp.platform.models import LaunchSpec
 
-NETWORK_NAME, DEPLOYMENT = "createos.network", "createos.deployment"
-"""Labels: where a replica is reached, and what it is a replica of."""
+DEPLOYMENT = "createos.deployment"
+"""Label of what a service is a replica of."""
 
 _NANOSECONDS = 1_000_000_000
+
+
+def service_name(replica_id: str) -> str:
+    """What the service of a replica is called."""
+    return f"createos-{replica_id}"
 
 
 def service_body(
@@ -42,8 +47,8 @@ def service_body(
     """
     labels = {PLATFORM: platform_id, REPLICA: spec.replica_id}
     return {
-        "Name": f"createos-{spec.replica_id}",
-        "Labels": {**labels, NETWORK_NAME: network, DEPLOYMENT: spec.deployment_id},
+        "Name": service_name(spec.replica_id),
+        "Labels": {**labels, DEPLOYMENT: spec.deployment_id},
         "TaskTemplate": {
             "ContainerSpec": {
                 "Image": image_of(spec).image,

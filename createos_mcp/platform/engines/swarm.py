@@ -8,9 +8,10 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -31,9 +32,9 @@ from createos_mcp.platform.engines.images import PLATFORM, authorization
 from createos_mcp.platform.engines.instances import KILLED
 from createos_mcp.platform.engines.netns import open_socket_in
 from createos_mcp.platform.engines.overlays import Overlays
-from createos_mcp.platform.engines.service_body import DEPLOYMENT, service_body
+from createos_mcp.platform.engines.service_body import DEPLOYMENT, service_body, service_name
 from createos_mcp.platform.engines.swarm_services import SwarmServices
-from createos_mcp.platform.engines.swarm_view import SwarmView, SwarmWatch, Task
+from createos_mcp.platform.engines.swarm_view import REJECTED, SwarmWatch, Task
 from createos_mcp.platform.errors import (
     EngineAwayError,
     EngineRefusedError,
@@ -57,8 +58,7 @@ _STARTED_WITHIN_S = 900.0
 
 _STOP_MARGIN_S = 30.0
 _CLOSED_WITHIN_S = 5.0
-_REJECTED = "rejected"
-_HAVING_A_PROCESS = frozenset({"preparing", "starting", "running"})
+_NO_MANAGER = "not a swarm manager"
 
 
 class Swarm:
@@ -98,6 +98,8 @@ class Swarm:
         self._relays: dict[str, ContainerRelays] = {}
         self._placing: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._out_of_memory: set[str] = set()
+        self._own: set[str] = set()
+        """IDs of the replicas that are looked after."""
         self._tasks: TaskGroup
 
     async def __aenter__(self) -> Self:
@@ -137,30 +139,35 @@ class Swarm:
         except (EngineRefusedError, EngineAwayError) as error:
             raise StartFailedError(f"The swarm does not start it: {error}") from error
 
-    async def adopt(self, instance: Instance) -> Instance | None:
+    async def adopt(self, instance: Instance, log_file: Path) -> Instance | None:
         """The same replica, if it still runs; the platform may be on another machine by now."""
+        found = replace(instance, run_dir=self._data_dir.run(instance.replica_id))
         try:
             view = await self._watch.look()
-        except EngineRefusedError:
-            return None
+            task = view.tasks.get(instance.service_id)
+            if task is None or not view.is_running(instance.service_id):
+                return None
+            found = replace(found, process=await self._services.process_of(task))
+        except EngineRefusedError as error:
+            if _NO_MANAGER in str(error):
+                return None
+            logger.warning("the swarm does not say how it is: %s", error)
         except EngineAwayError:
-            self._overlays.count(instance.network)
-            return instance
-        task = view.tasks.get(instance.service_id)
-        if task is None or not view.is_running(instance.service_id):
-            return None
+            logger.warning("the manager of the swarm does not answer")
         self._overlays.count(instance.network)
-        found = replace(instance, process=await self._services.process_of(task))
-        self._logs.follow(found, self._tasks)
+        self._own.add(instance.replica_id)
+        self._logs.follow(found, self._tasks, log_file)
+        self._tasks.start_soon(self._close_off)
         return found
 
     async def end_strays(self, replica_ids: Collection[str]) -> None:
-        """Remove what is left of replicas that nobody looks after any more."""
+        """Remove every replica of this platform that nothing here looks after."""
+        del replica_ids  # what was never written down has to go, too
         with contextlib.suppress(EngineAwayError, EngineRefusedError):
             label = f"{PLATFORM}={self._platform_id}"
             for service_id, labels in (await self._services.ids_by_label(label)).items():
-                if labels.get(REPLICA) in replica_ids:
-                    await self._services.remove(service_id)
+                if labels.get(REPLICA) not in self._own:
+                    await self._remove(service_id)
             await self._overlays.remove_all_empty(within_s=0)
 
     async def is_running(self, instance: Instance) -> bool:
@@ -184,11 +191,11 @@ class Swarm:
                 break
             await anyio.sleep(_WAIT_S)
         task = view.tasks.get(instance.service_id)
-        if task is None or task.exit_code is None or task.is_running:
+        if task is None or task.ending is None or not view.answers(task.node_id):
             return KILLED
-        if task.exit_code and await self._services.was_out_of_memory(task):
+        if task.ending and await self._services.was_out_of_memory(task):
             self._out_of_memory.add(instance.replica_id)
-        return task.exit_code
+        return task.ending
 
     async def end(self, instance: Instance, *, grace_s: float) -> None:
         """End a replica and remove it, once all that it printed is kept."""
@@ -202,15 +209,16 @@ class Swarm:
                     await self._services.kill(task)
             await self._services.scale_to_none(instance.service_id)
             while (view := await self._watch.look(_END_POLL_S)).tasks.get(instance.service_id):
-                if not _is_alive(view, instance.service_id):
+                if not view.has_process(instance.service_id):
                     break
                 await anyio.sleep(_END_POLL_S)
         await self._drain(instance)
-        await self._services.remove(instance.service_id)
+        await self._remove(instance.service_id)
         relays = self._relays.pop(instance.replica_id, None)
         if relays is not None:
             await to_thread.run_sync(relays.end)
         self._out_of_memory.discard(instance.replica_id)
+        self._own.discard(instance.replica_id)
         await self._logs.forget(instance)
         self._leave(instance.network)
 
@@ -269,27 +277,31 @@ class Swarm:
         await self._overlays.enter(network)
         # The bridge is there since the anchor is.
         await self._close_off()
-        service_id = ""
+        self._own.add(spec.replica_id)
         try:
             async with self._placing[spec.deployment_id]:
                 service_id = await self._create(spec, network, command)
-                task = await self._until(service_id, _is_placed, _PLACED_WITHIN_S)
-            if task is not None:
-                task = await self._until(service_id, _is_decided, _STARTED_WITHIN_S)
+                task = await self._until(service_id, lambda one: one.is_placed, _PLACED_WITHIN_S)
+            if task is not None and task.is_placed:
+                task = await self._until(
+                    service_id, lambda one: not one.is_starting, _STARTED_WITHIN_S
+                )
             return await self._instance(spec, network, service_id, task)
         except BaseException:
             with anyio.CancelScope(shield=True):
-                if service_id:
-                    await self._services.remove(service_id)
+                # By name: it may have been made though nobody was told.
+                await self._remove(service_name(spec.replica_id))
+                self._own.discard(spec.replica_id)
                 self._leave(network)
             raise
 
     async def _instance(
         self, spec: LaunchSpec, network: str, service_id: str, task: Task | None
     ) -> Instance:
-        if task is None or task.is_starting or task.state == _REJECTED:
-            said = task.error if task is not None else "the swarm made no task of it"
-            raise StartFailedError(f"No machine of the swarm runs it: {said or 'none is free'}")
+        if task is None:
+            raise StartFailedError("The swarm made no task of it")
+        if task.is_starting or task.state == REJECTED:
+            raise StartFailedError(task.why_not)
         nodes = (await self._watch.look()).nodes
         process = await self._services.process_of(task)
         instance = Instance(
@@ -333,25 +345,31 @@ class Swarm:
         if spec.ways or spec.mounts:
             return [f"node.id == {await self._services.own_node()}"]
         siblings = await self._services.ids_by_label(f"{DEPLOYMENT}={spec.deployment_id}")
-        view = await self._watch.look(0)
-        ready = {node.id for node in view.nodes.values() if node.is_ready}
-        tasks = [view.tasks[one] for one in siblings if one in view.tasks]
-        held = Counter(task.node_id for task in tasks if task.is_starting or task.is_running)
-        least = min((held[node] for node in ready), default=0)
-        return [f"node.id != {node}" for node in sorted(ready) if held[node] > least]
+        crowded = (await self._watch.look(0)).more_used_than_others(siblings)
+        return [f"node.id != {node}" for node in crowded]
 
     async def _until(
         self, service_id: str, is_so: Callable[[Task], bool], within_s: float
     ) -> Task | None:
         """A service's task as soon as something is so of it; as it is then when it never is."""
-        task = None
+        task, pause_s = None, _POLL_S
         with anyio.move_on_after(within_s):
             while True:
-                task = (await self._watch.look(_POLL_S)).tasks.get(service_id)
+                task = (await self._watch.look(pause_s)).tasks.get(service_id)
                 if task is not None and is_so(task):
                     break
-                await anyio.sleep(_POLL_S)
+                await anyio.sleep(pause_s)
+                pause_s = min(pause_s * 1.2, _WAIT_S)
         return task
+
+    async def _remove(self, service: str) -> None:
+        """Remove a service, if need be later: nobody else would."""
+        if not await self._services.is_removed(service):
+            self._tasks.start_soon(self._remove_later, service)
+
+    async def _remove_later(self, service: str) -> None:
+        while not await self._services.is_removed(service):  # noqa: ASYNC110 - it sends no event
+            await anyio.sleep(_AWAY_PAUSE_S)
 
     async def _drain(self, instance: Instance) -> None:
         """Keep what is left of its log; a machine that is gone has nothing to tell."""
@@ -372,17 +390,3 @@ class Swarm:
     def _leave(self, network: str) -> None:
         self._overlays.leave(network)
         self._tasks.start_soon(self._overlays.remove_empty, network)
-
-
-def _is_placed(task: Task) -> bool:
-    return bool(task.node_id) or not task.is_starting
-
-
-def _is_decided(task: Task) -> bool:
-    return not task.is_starting
-
-
-def _is_alive(view: SwarmView, service_id: str) -> bool:
-    """Whether a task has a process yet, though nobody wants it any more."""
-    task = view.tasks[service_id]
-    return task.state in _HAVING_A_PROCESS and view.answers(task.node_id)

@@ -9,6 +9,7 @@ from createos_mcp.platform.engines.swarm_view import Task
 from createos_mcp.platform.errors import EngineAwayError, EngineRefusedError
 from createos_mcp.platform.processes import ProcessId
 
+_NOT_FOUND = 404
 _NO_PROCESS = ProcessId(pid=0, started=0, boot_id="")
 
 
@@ -54,10 +55,15 @@ class SwarmServices:
         version = str(shown["Version"]["Index"])
         await self._api.call("POST", f"services/{service_id}/update", body=body, version=version)
 
-    async def remove(self, service_id: str) -> None:
-        """Remove a service; one that is gone, or whose manager is, is left at that."""
-        with contextlib.suppress(EngineRefusedError, EngineAwayError):
-            await self._api.call("DELETE", f"services/{service_id}")
+    async def is_removed(self, service: str) -> bool:
+        """Remove a service by its ID or name; whether it is gone."""
+        try:
+            await self._api.call("DELETE", f"services/{service}")
+        except EngineRefusedError as error:
+            return error.status == _NOT_FOUND
+        except EngineAwayError:
+            return False
+        return True
 
     async def kill(self, task: Task) -> None:
         """End a task at once, where it runs on this machine."""

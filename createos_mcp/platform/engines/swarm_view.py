@@ -1,7 +1,8 @@
 """What a swarm says of its tasks and nodes, asked for all of them at once."""
 
 import asyncio
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -14,6 +15,9 @@ _BEFORE_IT_RUNS = frozenset(
     {"new", "allocated", "pending", "assigned", "accepted", "preparing", "ready", "starting"}
 )
 _RUNNING = "running"
+_HAVING_A_PROCESS = frozenset({"preparing", "starting", _RUNNING})
+REJECTED = "rejected"
+_ENDED = frozenset({"complete", "failed", "shutdown"})
 """https://docs.docker.com/engine/swarm/how-swarm-mode-works/swarm-task-states/"""
 
 
@@ -34,7 +38,8 @@ class Node:
         status, spec = row["Status"], row["Spec"]
         return cls(
             id=row["ID"],
-            name=row["Description"]["Hostname"],
+            # One that is about to join has not described itself yet.
+            name=(row.get("Description") or {}).get("Hostname") or row["ID"],
             address=status.get("Addr", ""),
             is_there=status["State"] == "ready",
             is_ready=status["State"] == "ready" and spec["Availability"] == "active",
@@ -65,6 +70,25 @@ class Task:
     def is_running(self) -> bool:
         """Whether its process runs, on a machine that answers."""
         return self.state == _RUNNING and self.is_wanted
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether a machine has it, or none will."""
+        return bool(self.node_id) or not self.is_starting
+
+    @property
+    def why_not(self) -> str:
+        """Why it did not start, as a sentence."""
+        if self.error:
+            return f"No machine of the swarm runs it: {self.error}"
+        if self.node_id:
+            return f"The machine was not ready with it in time: it is still {self.state}"
+        return "No machine of the swarm is free for it"
+
+    @property
+    def ending(self) -> int | None:
+        """The exit code of its process; None where that was never told, as by a lost machine."""
+        return self.exit_code if self.state in _ENDED else None
 
     @classmethod
     def of(cls, row: Mapping[str, Json]) -> Self:
@@ -99,6 +123,19 @@ class SwarmView:
         """Whether a service's task runs, on a machine that answers."""
         task = self.tasks.get(service_id)
         return task is not None and task.is_running and self.answers(task.node_id)
+
+    def has_process(self, service_id: str) -> bool:
+        """Whether a task has one or is about to, though nobody may want it any more."""
+        task = self.tasks[service_id]
+        return task.state in _HAVING_A_PROCESS and self.answers(task.node_id)
+
+    def more_used_than_others(self, service_ids: Iterable[str]) -> list[str]:
+        """Machines that have more of these services than the one that has the fewest."""
+        ready = {node.id for node in self.nodes.values() if node.is_ready}
+        tasks = [self.tasks[one] for one in service_ids if one in self.tasks]
+        held = Counter(task.node_id for task in tasks if task.is_starting or task.is_running)
+        least = min((held[node] for node in ready), default=0)
+        return sorted(node for node in ready if held[node] > least)
 
     def answers(self, node_id: str) -> bool:
         """Whether a machine is there; one that takes no new tasks is."""

@@ -1,6 +1,8 @@
 """One HTTP/1.1 connection to an app."""
 
 import asyncio
+import contextlib
+import socket
 from collections.abc import Callable
 from typing import cast
 
@@ -21,9 +23,13 @@ class Connection(asyncio.Protocol):
     """Carries one request at a time, and gives its answer as it comes.
 
     httptools parses; it is what uvicorn reads requests with.
+
+    Args:
+        made: Its socket; the transport's own does not set options everywhere.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, made: socket.socket) -> None:
+        self._socket = made
         self.idle_since = 0.0
         """When it was last given back, on the event loop's clock."""
         self.is_used = False
@@ -48,6 +54,11 @@ class Connection(asyncio.Protocol):
         self.trailers: Headers = []
         self._on_hints: Callable[[Headers], None] | None = None
         self._has_surplus = False
+
+    def limit_silence(self, milliseconds: int) -> None:
+        """End it when what is sent stays unacknowledged for so long; see tcp(7)."""
+        with contextlib.suppress(OSError):
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
 
     def begin(
         self,

@@ -89,7 +89,9 @@ class RequestExchange(Exchange):
     async def forward(self, upstream: InstancePool) -> int:
         upstream.enter()
         try:
-            self._connection = await upstream.connect(idle_at_most_s=self._idle_at_most_s())
+            self._connection = await upstream.connect(
+                idle_at_most_s=self._idle_at_most_s(), has_body=self._head.has_body
+            )
             try:
                 return await self._exchange(self._connection)
             finally:

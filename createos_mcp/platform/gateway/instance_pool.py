@@ -22,6 +22,9 @@ ASIDE_S = 5.0
 _SILENT_MS, _PROBE_S, _PROBES = 3000, 1, 2
 """When a connection to a machine that is gone counts as lost; see tcp(7)."""
 
+_UPLOADING_MS = 30_000
+"""The same while a body is sent: an app that does not read for some time is not gone."""
+
 KEEP_S = 15.0
 """An idle connection is closed after this time, so that it does not occupy a thread of the app."""
 
@@ -113,15 +116,22 @@ class InstancePool:
         """Return once nothing is in flight."""
         await self._idle.wait()
 
-    async def connect(self, *, idle_at_most_s: float) -> Connection:
+    async def connect(self, *, idle_at_most_s: float, has_body: bool = False) -> Connection:
         """A connection for one request: one that is kept, or a new one.
 
         Args:
             idle_at_most_s: How long a kept connection may have been idle; 0 for a new one.
+            has_body: Whether the request has one.
 
         Raises:
             InstanceUnreachableError: The app does not accept connections.
         """
+        connection = self._kept(idle_at_most_s) or await self._connect()
+        if self.instance.address:
+            connection.limit_silence(_UPLOADING_MS if has_body else _SILENT_MS)
+        return connection
+
+    def _kept(self, idle_at_most_s: float) -> Connection | None:
         earliest = asyncio.get_running_loop().time() - idle_at_most_s
         while self._free and self._free[-1].idle_since > earliest:
             connection = self._free.pop()
@@ -129,7 +139,7 @@ class InstancePool:
                 connection.is_used = True
                 return connection
             self._all.discard(connection)
-        return await self._connect()
+        return None
 
     def release(self, connection: Connection) -> None:
         """Take a connection back; one that cannot carry another request is ended."""
@@ -184,11 +194,11 @@ class InstancePool:
             made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             timeout_s = CONNECT_TIMEOUT_S
             if self.instance.address:
-                _expect_silence(made)
+                _probe_when_idle(made)
                 timeout_s = REMOTE_CONNECT_TIMEOUT_S
             async with asyncio.timeout(timeout_s):
                 await loop.sock_connect(made, (self.instance.hosts[family], self.instance.port))
-            _, connection = await loop.create_connection(Connection, sock=made)
+            _, connection = await loop.create_connection(lambda: Connection(made), sock=made)
         except BaseException:
             made.close()
             raise
@@ -207,9 +217,8 @@ class InstancePool:
             self._closing_of_free = loop.call_at(due, self._close_free)
 
 
-def _expect_silence(made: socket.socket) -> None:
-    """Let a connection end soon after the machine at its other end is gone."""
-    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _SILENT_MS)
+def _probe_when_idle(made: socket.socket) -> None:
+    """Let a connection that waits end soon after the machine at its other end is gone."""
     made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in (
         (socket.TCP_KEEPIDLE, _PROBE_S),

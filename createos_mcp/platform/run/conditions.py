@@ -1,8 +1,10 @@
-"""Whether a deployment runs, and with what: variables, port and resources."""
+"""Whether a deployment runs, with what (variables, port, resources), and when it has started."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Self
 
+from createos_mcp.contract.values import Json
 from createos_mcp.platform.models import Deployment, Environment, ReplicaSet
 from createos_mcp.platform.store.environments import DEFAULT_RESOURCES
 
@@ -17,6 +19,23 @@ class Conditions:
     run_envs: Mapping[str, str] = field(repr=False)
     port: int
     resources: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StartCheck:
+    """When an app counts as started, as its settings say."""
+
+    health_path: str | None
+    """What has to answer without an error; None for the port alone."""
+    timeout_s: float | None
+    """How long it may take; None for the platform's own limit."""
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Json]) -> Self:
+        """As the settings of a deployment have it."""
+        return cls(
+            health_path=settings.get("healthPath"), timeout_s=settings.get("startTimeoutSeconds")
+        )
 
 
 def conditions_of(deployment: Deployment, environment: Environment | None) -> Conditions:

@@ -1,7 +1,8 @@
 """The replicas of one set: started, watched, restarted when they crash, scaled, stopped."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -13,9 +14,16 @@ from createos_mcp.platform.background import Background, Work
 from createos_mcp.platform.engines.instances import to_json
 from createos_mcp.platform.errors import StartFailedError, StorageError
 from createos_mcp.platform.ids import new_id
-from createos_mcp.platform.models import Instance, LaunchSpec, Reason, ReplicaSet, StartCheck
+from createos_mcp.platform.models import (
+    Instance,
+    LaunchSpec,
+    Reason,
+    Replica,
+    ReplicaSet,
+)
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.release_records import ImageRelease, Release
+from createos_mcp.platform.run.conditions import StartCheck
 from createos_mcp.platform.run.runner import BuildLog, Runner
 from createos_mcp.platform.states import DeploymentStatus
 from createos_mcp.platform.store.replica_sets import ReplicaSets
@@ -318,3 +326,18 @@ class Replicas:
         self._starting.discard(number)
         self._down.pop(number, None)
         self._lost.discard(number)
+
+
+async def find_living(
+    written: Sequence[Replica], sets: Mapping[str, ReplicaSet], runner: Runner, data_dir: DataDir
+) -> Mapping[str, Mapping[int, Instance]]:
+    """Replicas of these sets that outlived the platform, by set and number."""
+    living: defaultdict[str, dict[int, Instance]] = defaultdict(dict)
+    for replica in written:
+        home = sets.get(replica.set_id)
+        if home is not None and replica.instance and replica.number <= home.count:
+            log_file = data_dir.app_log(home.deployment_id, home.route_id, replica.number)
+            instance = await runner.adopt(replica.instance, log_file)
+            if instance is not None:
+                living[replica.set_id][replica.number] = instance
+    return living

@@ -6,6 +6,7 @@ import re
 import socket
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Protocol, TypeAlias
 
 import anyio
@@ -163,10 +164,10 @@ class Runner:
         attached = await self.attach(spec, is_command=True)
         return await self._engine_for(spec).run_once(attached, command, on_lines=on_lines)
 
-    async def adopt(self, written: Mapping[str, Json]) -> Instance | None:
+    async def adopt(self, written: Mapping[str, Json], log_file: Path) -> Instance | None:
         """The running replica that `to_json` wrote down, or None when it has ended."""
         instance = from_json(written)
-        return await self._engine_of(instance).adopt(instance)
+        return await self._engine_of(instance).adopt(instance, log_file)
 
     async def end_strays(self, replica_ids: Collection[str]) -> None:
         """End whatever is left of replicas that nobody looks after any more."""

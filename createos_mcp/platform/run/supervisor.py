@@ -19,14 +19,12 @@ from createos_mcp.platform.models import (
     Environment,
     Instance,
     Reason,
-    Replica,
     ReplicaSet,
-    StartCheck,
 )
 from createos_mcp.platform.release_records import release_from_json
-from createos_mcp.platform.run.conditions import conditions_of, is_wanted
+from createos_mcp.platform.run.conditions import StartCheck, conditions_of, is_wanted
 from createos_mcp.platform.run.project_users import ProjectUsers
-from createos_mcp.platform.run.replicas import Replicas
+from createos_mcp.platform.run.replicas import Replicas, find_living
 from createos_mcp.platform.run.runner import BuildLog, Runner
 from createos_mcp.platform.states import LIVE, DeploymentStatus
 from createos_mcp.platform.store.store import Store
@@ -217,7 +215,8 @@ class Supervisor:
             if is_wanted(s, deployments, homes) and may_run[s.deployment_id]
         }
         written = await self._store.replica_sets.replicas()
-        living = await self._living(written, {s.id: s for s in wanted.values()})
+        sets_by_id = {one.id: one for one in wanted.values()}
+        living = await find_living(written, sets_by_id, self._runner, self._config.data_dir)
         for replica_set in wanted.values():
             found = living.get(replica_set.id, {})
             await self._resume(replica_set, deployments[replica_set.deployment_id], found)
@@ -231,19 +230,6 @@ class Supervisor:
                 await self.publish_status(deployment.id)
         for environment in environments:
             await self._rest(environment)
-
-    async def _living(
-        self, written: Sequence[Replica], sets: Mapping[str, ReplicaSet]
-    ) -> Mapping[str, Mapping[int, Instance]]:
-        """Replicas of these sets that outlived the platform, by set and number."""
-        living: defaultdict[str, dict[int, Instance]] = defaultdict(dict)
-        for replica in written:
-            home = sets.get(replica.set_id)
-            if home is not None and replica.instance and replica.number <= home.count:
-                instance = await self._runner.adopt(replica.instance)
-                if instance is not None:
-                    living[replica.set_id][replica.number] = instance
-        return living
 
     async def publish_status(self, deployment_id: str, asleep: Reason = SUPERSEDED) -> None:
         """Let a deployment's state say how its replicas are.

@@ -102,7 +102,10 @@ class ServiceHost:
         for service in services:
             written = service.instance or {}
             is_known = "process" in written
-            instance = await self._engine.adopt(from_json(written)) if is_known else None
+            instance = None
+            if is_known:
+                log_file = self.log_file(service.id)
+                instance = await self._engine.adopt(from_json(written), log_file)
             if instance is None:
                 if written:
                     await self._engine.end_strays([str(written["replica_id"])])

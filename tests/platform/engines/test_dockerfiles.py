@@ -67,6 +67,29 @@ async def test_a_dockerfile_decides_unless_the_settings_say_how_to_build(
     assert pages == ["by docker\n", "by files"]
 
 
+async def test_a_secret_is_mounted_and_is_nowhere_in_the_image(
+    engine: DockerDaemon, base: str, tmp_path: Path
+) -> None:
+    files = {
+        "Dockerfile": dockerfile(
+            base,
+            "RUN --mount=type=secret,id=TOKEN grep -c more /run/secrets/TOKEN > /www/index.html",
+        )
+    }
+    async with running_platform(tmp_path, docker_host=engine.host) as api:
+        deployment = await api.deploy(files, buildVars={"TOKEN": "s3cr3t-and-more"})
+        log = await api.build_log(deployment)
+        assert deployment["status"] == "deployed", log
+        production = await api.environment(deployment["projectId"])
+        assert await read_page(production["extra"]["endpoint"]) == "1\n"
+        image = deployment["artifactImage"]
+        history = engine.docker("history", "--no-trunc", image) + engine.docker("inspect", image)
+        failing = {"Dockerfile": f"{files['Dockerfile']}RUN --mount=type=secret,id=NONE exit 3\n"}
+        failed = await api.deploy(failing, "failing-app", hasDockerfile=True)
+    assert "s3cr3t" not in history + log
+    assert "exit code: 3" in failed["reason"]
+
+
 async def test_a_step_that_fails_is_told_with_its_output(
     engine: DockerDaemon, base: str, tmp_path: Path
 ) -> None:

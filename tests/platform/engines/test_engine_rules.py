@@ -187,16 +187,17 @@ async def test_a_replica_is_reached_in_its_own_network_and_told_its_port(place: 
 
 async def test_it_is_found_again_by_what_was_written_down(place: Place) -> None:
     async with place.reopen() as engine:
-        instance = await engine.begin(place.spec(SERVE))
+        spec = place.spec(SERVE)
+        instance = await engine.begin(spec)
         await until_listening(engine, instance)
         written = to_json(instance)
     async with place.reopen() as engine:
-        found = await engine.adopt(from_json(written))
+        found = await engine.adopt(from_json(written), spec.log_file)
         assert found is not None
         assert await engine.is_running(found)
         assert (await page_of(engine, found)).endswith(b"hello")
         await engine.end(found, grace_s=0)
-        assert await engine.adopt(from_json(written)) is None
+        assert await engine.adopt(from_json(written), spec.log_file) is None
 
 
 async def test_one_that_nobody_knows_is_ended_by_its_id_alone(place: Place) -> None:

@@ -75,7 +75,7 @@ def test_python_with_packages_in_an_environment_of_their_own(tmp_path: Path) -> 
     assert "pip install --quiet --no-cache-dir uv" in commands[0]
     assert any(command.startswith("uv venv --quiet --python") for command in commands)
     assert any("uv pip install -r requirements.txt" in command for command in commands)
-    assert "ENV PATH=/app/.venv/bin:" in plan.dockerfile
+    assert 'ENV PATH="/app/.venv/bin:' in plan.dockerfile
     assert "USER 1000:1000" in plan.dockerfile
 
 
@@ -103,6 +103,7 @@ def test_an_app_in_a_folder_is_built_there_beside_the_rest(tmp_path: Path) -> No
     lines = plan.dockerfile.splitlines()
     assert "COPY --chown=1000:1000 . ." in lines
     assert "WORKDIR /app/web app" in lines
+    assert 'ENV PATH="/app/web app/node_modules/.bin:/app/node_modules/.bin:$PATH"' in lines
 
 
 @pytest.mark.parametrize("value", ['with "quotes"', "a $HOME", "back\\slash"])
@@ -123,3 +124,10 @@ def test_a_setting_names_another_image_and_variables_are_arguments(tmp_path: Pat
     )
     assert plan.dockerfile.startswith("FROM registry.example.com/python:3.")
     assert "ARG TOKEN" in plan.dockerfile.splitlines()
+
+
+def test_variables_of_the_build_come_before_what_is_set_for_it(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, NODE, variables=("CI", "HOME"))
+    assert "ENV HOME" not in plan.dockerfile
+    assert "ENV CI" not in plan.dockerfile
+    assert all('CI="${CI-1}"' in command for command in commands_of(plan)[2:])

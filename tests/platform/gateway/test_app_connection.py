@@ -1,6 +1,7 @@
 """One connection to an app, driven by the bytes that the app would send."""
 
 import asyncio
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -47,9 +48,13 @@ class Wire(asyncio.Transport):
         self.is_paused = False
 
 
+CLOSED = socket.socket()
+CLOSED.close()
+
+
 def asked(*, head_only: bool = False) -> tuple[Connection, Wire]:
     """A connection on which a request was just sent."""
-    connection, wire = Connection(), Wire()
+    connection, wire = Connection(CLOSED), Wire()
     connection.connection_made(wire)
     connection.begin(b"GET / HTTP/1.1\r\n\r\n", head_only=head_only)
     return connection, wire

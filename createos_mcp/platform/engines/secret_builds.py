@@ -1,0 +1,149 @@
+"""Builds with secrets: those that a Dockerfile mounts reach it only over Docker's command line.
+
+BuildKit asks for a secret over a session of its own, which the API of Docker does not have.
+https://docs.docker.com/build/building/secrets/
+"""
+
+import base64
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+import anyio
+from anyio import to_thread
+from anyio.abc import Process
+from anyio.streams.text import TextReceiveStream
+
+from createos_mcp.platform.build.build_command import OnLines
+from createos_mcp.platform.errors import EngineRefusedError
+from createos_mcp.platform.store.registry_credentials import RegistryLogin
+
+_MOUNTS_SECRET = re.compile(r"^\s*RUN\s.*--mount=\S*type=secret", re.IGNORECASE | re.MULTILINE)
+_NUMBERED = re.compile(r"^#\d+ (?:\d+\.\d+ )?")
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_MAJOR = re.compile(r"version (\d+)\.")
+_WITHOUT_BUILDX = 23
+_KEPT_LINES = 20
+_END_S = 10.0
+
+NO_COMMAND_LINE = (
+    "the Dockerfile mounts secrets, which takes Docker's command line with buildx on this machine; "
+    "install it (on Debian: apt-get install docker.io or docker-buildx)"
+)
+
+
+def mounts_secrets(dockerfile: str) -> bool:
+    """Whether a step of a Dockerfile asks for a secret."""
+    return _MOUNTS_SECRET.search(dockerfile.replace("\\\n", " ")) is not None
+
+
+async def build_with_secrets(
+    host: str,
+    dockerfile: str,
+    context: IO[bytes],
+    variables: Mapping[str, str],
+    *,
+    label: str,
+    logins: Sequence[RegistryLogin],
+    on_lines: OnLines,
+) -> str:
+    """Build a context in which each variable is a build argument, and a secret of that ID, too.
+
+    Args:
+        host: The engine.
+        dockerfile: Its name in the context.
+        context: A tar.
+        variables: They are never on a command line.
+        label: What the image is marked with.
+        logins: Registries that its base images are asked of.
+        on_lines: Told what the build prints.
+
+    Returns:
+        The ID of the image.
+
+    Raises:
+        EngineRefusedError: A step failed, or the command line is not there.
+    """
+    program = await to_thread.run_sync(_find_program)
+    if program is None:
+        raise EngineRefusedError(500, NO_COMMAND_LINE)
+    with tempfile.TemporaryDirectory(prefix="createos-build-") as own:
+        image = Path(own, "image")
+        (Path(own) / "config.json").write_text(json.dumps(_client_config(logins)))
+        words = [program, "--host", host, "build", "--progress=plain", f"--iidfile={image}"]
+        words += [f"--file={dockerfile}", f"--label={label}", "--force-rm"]
+        for name in variables:
+            words += [f"--build-arg={name}", f"--secret=id={name},env={name}"]
+        environ = {"PATH": _PATH, "HOME": own, "DOCKER_CONFIG": own, "DOCKER_BUILDKIT": "1"}
+        process = await anyio.open_process(
+            [*words, "-"],
+            env={**variables, **environ},
+            stdin=context,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        try:
+            last = await _read_lines(process, on_lines)
+            if await process.wait():
+                raise EngineRefusedError(500, _reason_in(last))
+        finally:
+            with anyio.CancelScope(shield=True):
+                await _end(process)
+        return await to_thread.run_sync(image.read_text)
+
+
+def _find_program() -> str | None:
+    """A command line of Docker that has BuildKit: those from 23 on only with a part of its own."""
+    places = (shutil.which("docker", path=place) for place in _PATH.split(":"))
+    return next((place for place in places if place and _has_buildkit(place)), None)
+
+
+def _has_buildkit(program: str) -> bool:
+    told = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+    found = _MAJOR.search(told.stdout)
+    if found is not None and int(found[1]) < _WITHOUT_BUILDX:
+        return True
+    buildx = subprocess.run([program, "buildx", "version"], capture_output=True, check=False)
+    return buildx.returncode == 0
+
+
+async def _read_lines(process: Process, on_lines: OnLines) -> list[str]:
+    last: list[str] = []
+    rest = ""
+    if process.stderr is not None:
+        async for piece in TextReceiveStream(process.stderr, errors="replace"):
+            *lines, rest = (rest + piece).split("\n")
+            shown = [_NUMBERED.sub("", line) for line in lines if line.strip()]
+            last = [*last, *shown][-_KEPT_LINES:]
+            if shown:
+                await on_lines(shown)
+    return [*last, rest]
+
+
+def _reason_in(lines: Sequence[str]) -> str:
+    """What went wrong, as BuildKit says at its end."""
+    found = [line for line in lines if "ERROR" in line or "failed to" in line]
+    return (found or [line for line in lines if line.strip()] or ["it printed nothing"])[-1]
+
+
+def _client_config(logins: Sequence[RegistryLogin]) -> Mapping[str, Mapping[str, object]]:
+    def told(login: RegistryLogin) -> Mapping[str, str]:
+        return {"auth": base64.b64encode(f"{login.username}:{login.password}".encode()).decode()}
+
+    return {"auths": {login.registry: told(login) for login in logins}}
+
+
+async def _end(process: Process) -> None:
+    """End a build whose caller is gone; BuildKit ends its steps."""
+    if process.returncode is None:
+        process.terminate()
+        with anyio.move_on_after(_END_S):
+            await process.wait()
+        if process.returncode is None:
+            process.kill()
+    await process.aclose()
