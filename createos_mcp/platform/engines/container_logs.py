@@ -93,8 +93,12 @@ class FollowedLog:
 
     async def _until_quiet(self) -> None:
         """Return once following has ended; on a swarm, which never ends it, once nothing comes."""
-        while self._is_followed and anyio.current_time() - self._read_at < _QUIET_S:
+        while self._is_followed and not self._is_quiet:  # noqa: ASYNC110 - many pieces, one look
             await anyio.sleep(_QUIET_S / 10)
+
+    @property
+    def _is_quiet(self) -> bool:
+        return anyio.current_time() - self._read_at >= _QUIET_S
 
     def close(self) -> None:
         """Write no more."""
