@@ -33,7 +33,7 @@ from createos_mcp.platform.engines.instances import KILLED
 from createos_mcp.platform.engines.netns import open_socket_in
 from createos_mcp.platform.engines.overlays import Overlays
 from createos_mcp.platform.engines.service_body import DEPLOYMENT, service_body, service_name
-from createos_mcp.platform.engines.swarm_services import SwarmServices
+from createos_mcp.platform.engines.swarm_services import NO_MANAGER, SwarmServices
 from createos_mcp.platform.engines.swarm_view import REJECTED, SwarmWatch, Task
 from createos_mcp.platform.errors import (
     EngineAwayError,
@@ -58,7 +58,6 @@ _STARTED_WITHIN_S = 900.0
 
 _STOP_MARGIN_S = 30.0
 _CLOSED_WITHIN_S = 5.0
-_NO_MANAGER = "not a swarm manager"
 
 
 class Swarm:
@@ -149,7 +148,7 @@ class Swarm:
                 return None
             found = replace(found, process=await self._services.process_of(task))
         except EngineRefusedError as error:
-            if _NO_MANAGER in str(error):
+            if NO_MANAGER in str(error):
                 return None
             logger.warning("the swarm does not say how it is: %s", error)
         except EngineAwayError:
@@ -381,11 +380,12 @@ class Swarm:
 
     async def _close_off(self) -> None:
         """Close the way from this machine's replicas to it, and to private networks."""
+        if self._is_closed_off:
+            return
+        rules = (WAY_OUT, self._forbidden, self._permitted)
+        self._is_closed_off = await to_thread.run_sync(close_to, *rules)
         if not self._is_closed_off:
-            self._is_closed_off = True
-            rules = (WAY_OUT, self._forbidden, self._permitted)
-            if not await to_thread.run_sync(close_to, *rules):
-                logger.warning("replicas reach this machine's services: iptables cannot be used")
+            logger.warning("replicas reach this machine's services: iptables cannot be used")
 
     def _leave(self, network: str) -> None:
         self._overlays.leave(network)

@@ -9,6 +9,9 @@ from createos_mcp.platform.engines.swarm_view import Task
 from createos_mcp.platform.errors import EngineAwayError, EngineRefusedError
 from createos_mcp.platform.processes import ProcessId
 
+NO_MANAGER = "not a swarm manager"
+"""What an engine says that was none, or is none any more."""
+
 _NOT_FOUND = 404
 _NO_PROCESS = ProcessId(pid=0, started=0, boot_id="")
 
@@ -60,7 +63,8 @@ class SwarmServices:
         try:
             await self._api.call("DELETE", f"services/{service}")
         except EngineRefusedError as error:
-            return error.status == _NOT_FOUND
+            # Where there is no swarm any more, there are no services.
+            return error.status == _NOT_FOUND or NO_MANAGER in str(error)
         except EngineAwayError:
             return False
         return True
