@@ -202,10 +202,10 @@ class EngineMissingError(Refusal):
 class SwarmMissingError(EngineMissingError):
     """Apps are to run on a swarm, and this machine manages none."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, remedy: str) -> None:
         Refusal.__init__(
             self,
-            f"Apps run on a swarm that this machine manages: {reason}. Run `docker swarm init`, "
+            f"Apps run on a swarm that this machine manages: {reason}. {remedy}, "
             "or set CREATEOS_PLATFORM_ENGINE to auto.",
         )
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from createos_mcp.contract.platform_settings import SWARM
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.engines.docker_api import DockerApi
+from createos_mcp.platform.engines.swarm_services import NO_MANAGER
 from createos_mcp.platform.engines.swarm_view import Node
 from createos_mcp.platform.errors import (
+    INSTALL_DOCKER,
     EngineAwayError,
     EngineMissingError,
     EngineRefusedError,
@@ -16,6 +18,7 @@ from createos_mcp.platform.errors import (
 )
 
 _NOT_ROOT = "only root may enter a container's network"
+_AS_ROOT, _INIT = "Start the platform as root", "Run `docker swarm init`"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,7 +45,7 @@ async def check_engine(api: DockerApi, wanted: str) -> EngineHealth:
     if wanted == SWARM:
         return await _check_swarm(api)
     if os.geteuid() != 0:
-        raise EngineMissingError(_NOT_ROOT, "Start the platform as root")
+        raise EngineMissingError(_NOT_ROOT, _AS_ROOT)
     try:
         return EngineHealth(name=_name_of(await api.version()), host=api.host)
     except EngineAwayError as error:
@@ -51,12 +54,15 @@ async def check_engine(api: DockerApi, wanted: str) -> EngineHealth:
 
 async def _check_swarm(api: DockerApi) -> EngineHealth:
     if os.geteuid() != 0:
-        raise SwarmMissingError(_NOT_ROOT)
+        raise SwarmMissingError(_NOT_ROOT, _AS_ROOT)
     try:
         name = _name_of(await api.version())
         nodes = [Node.of(row) for row in await api.call("GET", "nodes")]
-    except (EngineAwayError, EngineRefusedError) as error:
-        raise SwarmMissingError(str(error).rstrip(".")) from error
+    except EngineAwayError as error:
+        raise SwarmMissingError(str(error), INSTALL_DOCKER) from error
+    except EngineRefusedError as error:
+        remedy = _INIT if NO_MANAGER in str(error) else "Look after its managers"
+        raise SwarmMissingError(str(error).partition(". ")[0].rstrip("."), remedy) from error
     nodes.sort(key=lambda node: node.address)
     return EngineHealth(name=f"{name}, swarm", host=api.host, nodes=nodes)
 
