@@ -7,26 +7,12 @@ from typing import Literal, TypeAlias
 
 from pathspec import GitIgnoreSpec
 
+from createos_mcp.contract.ignore_patterns import DIRECTORY_MARK, as_bytes, read_patterns
 from createos_mcp.contract.needless_files import DEPENDENCIES, RULE_FILES
 from createos_mcp.contract.secret_files import is_secret_name
 
 Verdict: TypeAlias = Literal["take", "ignore", "withhold"]
 """`withhold` is for secrets, which the user is told about."""
-
-DIRECTORY_MARK = "ps_d"
-"""The group of pathspec's expressions that matches the slash after a directory."""
-
-_BOM = b"\xef\xbb\xbf"
-
-_CLASSES = {
-    "alnum": "0-9A-Za-z", "alpha": "A-Za-z", "blank": " \t", "cntrl": "\x01-\x1f\x7f",
-    "digit": "0-9", "graph": "0-~!-.", "lower": "a-z", "print": " -.0-~",
-    "punct": '#-.:-@^_`{-~!-"', "space": " \t\n\v\f\r", "upper": "A-Z", "xdigit": "0-9A-Fa-f",
-}  # fmt: skip
-"""Classes of characters as ranges, without slashes and brackets; none begins with `!`."""
-
-_SET = re.compile(r"\[[!^]?\]?(?:\[:\w+:\]|\\.|[^\]])*\]")
-_CLASS = re.compile(r"\[:(\w+):\]")
 
 
 class IgnoreRules:
@@ -60,7 +46,7 @@ class IgnoreRules:
             return "ignore"
         ignored = False
         for place, spec in self._rules:
-            said = _last_word(spec, _as_bytes(path.removeprefix(place)))
+            said = _last_word(spec, as_bytes(path.removeprefix(place)))
             ignored = ignored if said is None else said
         return "ignore" if ignored else "take"
 
@@ -93,34 +79,4 @@ def _read_ignore_file(directory: Path) -> Iterator[GitIgnoreSpec]:
     for name in RULE_FILES:
         file = directory / name
         if file.is_file() and not file.is_symlink():
-            text = file.read_bytes().removeprefix(_BOM).decode("latin-1")
-            yield GitIgnoreSpec.from_lines(filter(_is_pattern, map(_expand, _lines(text))))
-
-
-def _as_bytes(path: str) -> str:
-    """A path with one letter a byte: git matches bytes, so that `?` is half of an `é`."""
-    return path.encode(errors="surrogateescape").decode("latin-1")
-
-
-def _expand(line: str) -> str:
-    """The same pattern with ranges in place of classes such as `[:alpha:]`."""
-
-    def expand_set(found: re.Match[str]) -> str:
-        inner = _CLASS.sub(lambda name: _CLASSES.get(name[1], name[0]), found[0][1:])
-        return f"[{inner}"
-
-    return _SET.sub(expand_set, line)
-
-
-def _lines(text: str) -> Iterator[str]:
-    """Lines as git reads them: form feeds and U+2028 belong to names."""
-    return (line.removesuffix("\r") for line in text.split("\n"))
-
-
-def _is_pattern(line: str) -> bool:
-    """Whether a line can be matched; git passes over one that cannot, such as a lone `!`."""
-    try:
-        GitIgnoreSpec.from_lines([line])
-    except ValueError:
-        return False
-    return True
+            yield read_patterns(file.read_bytes())

@@ -2,11 +2,12 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from pathspec import GitIgnoreSpec
 
-from createos_mcp.contract.needless_files import DEPENDENCIES
+from createos_mcp.contract.ignore_patterns import DIRECTORY_MARK, read_patterns
+from createos_mcp.contract.needless_files import DEPENDENCIES, RULE_FILES
 from createos_mcp.contract.secret_files import (
     CREDENTIAL_TYPES,
     KEY_KINDS,
@@ -30,9 +31,19 @@ def drop_rules() -> str:
             "keyKinds": KEY_KINDS,
             "credentialTypes": sorted(CREDENTIAL_TYPES),
             "markBytes": MARK_BYTES,
+            "ruleFiles": RULE_FILES,
+            "directoryMark": DIRECTORY_MARK,
         },
         separators=(",", ":"),
     )
+
+
+def translate_rules(texts: Mapping[str, bytes]) -> Mapping[str, list[tuple[bool, str]]]:
+    """Rule files of a folder, `{"src/": b"*.log"}`, as patterns that its browser matches.
+
+    Matching stays there: a pattern that takes for ever does so for the one who wrote it.
+    """
+    return {place: [*_patterns(read_patterns(text))] for place, text in texts.items()}
 
 
 def _patterns(spec: GitIgnoreSpec) -> Iterator[tuple[bool, str]]:

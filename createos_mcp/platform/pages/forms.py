@@ -1,14 +1,18 @@
 """Forms that are more than one operation: files of a project, single variables, confirmations."""
 
+import json
 from collections.abc import Mapping
 
+from anyio import to_thread
 from starlette.datastructures import FormData, UploadFile
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp
 
 from createos_mcp.contract.confirmation_codes import ConfirmationCodes
 from createos_mcp.contract.env_text import EnvTextError, read_env_text
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.errors import ForbiddenError, InvalidRequestError
+from createos_mcp.platform.pages.drop_rules import translate_rules
 from createos_mcp.platform.pages.environment_pages import read_environment
 from createos_mcp.platform.pages.visits import PageRoute, Visit, go_to
 
@@ -44,6 +48,18 @@ async def _zip_of(form: FormData) -> bytes:
     if not isinstance(part, UploadFile) or not part.size:
         raise InvalidRequestError("file: choose a folder or a zip of one.")
     return await part.read()
+
+
+async def tell_ignored(visit: Visit) -> ASGIApp:
+    """The rule files of a folder as patterns, before its files are packed in the browser."""
+    form = await visit.form()
+    given = form.get("rules")
+    try:
+        rules: Json = json.loads(await given.read() if isinstance(given, UploadFile) else "")
+        texts = {place: text.encode() for place, text in rules.items()}
+    except (ValueError, AttributeError) as error:
+        raise InvalidRequestError("rules: expected the text of each rule file by place.") from error
+    return JSONResponse(await to_thread.run_sync(translate_rules, texts))
 
 
 async def change_variables(visit: Visit) -> ASGIApp:
@@ -108,6 +124,7 @@ def _codes(visit: Visit) -> ConfirmationCodes:
 
 PAGES: tuple[PageRoute, ...] = (
     PageRoute("/confirm", show_confirmation),
+    PageRoute("/ignore-rules", tell_ignored, "POST"),
     PageRoute("/new", deploy_new, "POST"),
     PageRoute("/projects/{project_id}/deploy", deploy_again, "POST"),
     PageRoute(

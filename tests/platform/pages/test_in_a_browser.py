@@ -181,12 +181,25 @@ SECRETS = {
 """Told by their names, and by what they hold."""
 
 
-async def test_a_folder_is_dropped_and_secrets_in_it_stay_behind(tmp_path: Path) -> None:
+RULED = {
+    "a.log": "out", "keep.log": "in", "out/page.html": "out", "README.md": "out",
+    "notes.md": "in", "parts/.gitignore": "*.txt\n!yes.txt\n", "parts/no.txt": "out",
+    "parts/yes.txt": "in",
+}  # fmt: skip
+"""Files of a folder with rules, and which of them are deployed."""
+
+
+async def test_a_folder_is_dropped_and_what_it_ignores_and_secrets_stay_behind(
+    tmp_path: Path,
+) -> None:
     folder = tmp_path / "my site"
     (folder / "node_modules" / "x").mkdir(parents=True)
     (folder / "node_modules" / "x" / "index.js").write_text("x")
     (folder / "index.html").write_text("from a folder")
-    (folder / ".gitignore").write_text("nothing")
+    (folder / ".gitignore").write_text("*.log\n!keep.log\nout/\n[[:upper:]]*.md\n")
+    for name, text in RULED.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
     (folder / ".env.example").write_text("KEY=")
     (folder / "public.pem").write_text("-----BEGIN CERTIFICATE-----")
     for name, text in SECRETS.items():
@@ -195,7 +208,7 @@ async def test_a_folder_is_dropped_and_secrets_in_it_stay_behind(tmp_path: Path)
     async with desk(tmp_path / "data") as here:
         page = await here.open("/new")
         await page.locator("[data-folder]").set_input_files(folder)
-        await expect(page.get_by_role("status").last).to_contain_text("3 files")
+        await expect(page.get_by_role("status").last).to_contain_text("6 files")
         for name in SECRETS:
             await expect(page.get_by_role("status").last).to_contain_text(name)
         assert await page.get_by_label("Name").input_value() == "my-site"
@@ -206,6 +219,9 @@ async def test_a_folder_is_dropped_and_secrets_in_it_stay_behind(tmp_path: Path)
         shown = await here.browser.new_page()
         await shown.goto(address)
         assert await shown.inner_text("body") == "from a folder"
+        for name, where in RULED.items():
+            answer = await shown.request.get(f"{address}/{name}")
+            assert answer.status == (200 if where == "in" else 404), name
 
 
 async def test_without_scripts_everything_but_what_is_live_works(tmp_path: Path) -> None:

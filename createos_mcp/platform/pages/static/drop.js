@@ -11,6 +11,7 @@ const readRules = text => {
     try { return given.credentialTypes.includes(JSON.parse(await file.text())?.type); } catch { return false; }
   };
   return {
+    ruleFiles: given.ruleFiles, mark: given.directoryMark,
     isNeedless: path => matches(needless, path),
     isSecret: async (path, file) => {
       const head = new TextDecoder("latin1").decode(await file.slice(0, given.markBytes).arrayBuffer());
@@ -21,6 +22,47 @@ const readRules = text => {
       return Boolean(tokens.get(name)?.test(head)) || (name.endsWith(".json") && await holdsCredentials(file));
     },
   };
+};
+
+// The folder's own rule files; matching is createos_mcp/workflows/ignoring.py's, letter by letter.
+const asBytes = path => String.fromCharCode(...new TextEncoder().encode(path));
+const isMatched = (regex, mark, path) => {
+  const name = path.replace(/\/$/, ""), found = name.match(regex);
+  if (found && found.groups?.[mark] === undefined) return true;
+  if (path === name) return false;
+  return [...path.matchAll(new RegExp(regex.source, "dg"))].some(one => one.indices.groups?.[mark]?.[0] === name.length);
+};
+const readIgnored = async (files, { ruleFiles, mark, isNeedless }) => {
+  const texts = {};
+  for (const [path, file] of files) {
+    const at = path.lastIndexOf("/") + 1;
+    if (ruleFiles.includes(path.slice(at)) && !isNeedless(`${path.slice(0, at)}_`)) texts[path] = await file.text();
+  }
+  if (!Object.keys(texts).length) return () => false;
+  const body = new FormData();
+  body.set("rules", new Blob([JSON.stringify(texts)]), "rules.json");
+  const told = await (await fetch("/ignore-rules", { method: "POST", body })).json();
+  const depth = path => path.split("/").length * 10 + ruleFiles.indexOf(path.split("/").pop());
+  const rules = Object.entries(told).sort(([a], [b]) => depth(a) - depth(b)).map(([path, patterns]) =>
+    [asBytes(path.slice(0, path.lastIndexOf("/") + 1)), patterns.map(([takes, source]) => [takes, new RegExp(source)])]);
+  const known = new Map();
+  const judge = path => {
+    let ignored = false;
+    for (const [place, patterns] of rules)
+      if (path.startsWith(place)) {
+        const last = patterns.findLast(([, regex]) => isMatched(regex, mark, path.slice(place.length)));
+        ignored = last ? last[0] : ignored;
+      }
+    return ignored;
+  };
+  const isOut = path => {
+    if (!known.has(path)) {
+      const above = path.slice(0, path.lastIndexOf("/", path.length - 2) + 1);
+      known.set(path, (above && isOut(above)) || judge(path));
+    }
+    return known.get(path);
+  };
+  return path => isOut(asBytes(path));
 };
 
 const TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
@@ -59,7 +101,8 @@ const zip = async files => {
 
 const walk = async (entry, rules, into) => {
   const path = entry.fullPath.slice(1);
-  if (rules.isNeedless(entry.isFile ? path : `${path}/`)) return;
+  const isRuleFile = entry.isFile && rules.ruleFiles.includes(entry.name);
+  if (!isRuleFile && rules.isNeedless(entry.isFile ? path : `${path}/`)) return;
   if (entry.isFile) {
     into.push([path, await new Promise((done, fail) => entry.file(done, fail))]);
     return;
@@ -84,9 +127,9 @@ for (const form of document.querySelectorAll("[data-drop]")) {
   const rules = readRules(form.dataset.drop);
   let packed;
   const take = async files => {
-    const secret = [], kept = [];
-    for (const [path, file] of inside(files)) {
-      if (rules.isNeedless(path)) continue;
+    const secret = [], kept = [], found = inside(files), isIgnored = await readIgnored(found, rules);
+    for (const [path, file] of found) {
+      if (rules.isNeedless(path) || isIgnored(path)) continue;
       if (await rules.isSecret(path, file)) secret.push(path); else kept.push([path, file]);
     }
     if (!kept.length) { said.textContent = "There is no file to deploy in it."; return; }
