@@ -355,3 +355,20 @@ async def test_a_template_is_taken_deployed_and_downloaded(tmp_path: Path) -> No
             assert "127.0.0.1:" in shown
             files = await someone.client.get(f"/templates/purchases/{purchase}/download")
             assert (files.status_code, "/downloads/" in files.headers["location"]) == (303, True)
+
+
+@pytest.mark.parametrize("content", ["", "no JSON", "[]", '{"a": 1}', "null"])
+async def test_rules_that_are_none_are_refused_with_what_was_expected(
+    tmp_path: Path, content: str
+) -> None:
+    async with running_platform(tmp_path) as api, visitor(api) as someone:
+
+        async def ask(rules: str) -> httpx2.Response:
+            sent = {"rules": ("rules.json", rules.encode())}
+            headers = {"origin": someone.origin}
+            return await someone.client.post("/ignore-rules", files=sent, headers=headers)
+
+        answer, told = await ask(content), await ask('{"src/.gitignore": "*.log\\n!a"}')
+    assert answer.status_code == 400
+    assert "rules: expected" in words(answer.text)
+    assert [takes for takes, _ in told.json()["src/.gitignore"]] == [True, False]
