@@ -186,11 +186,11 @@ class Swarm:
             except (EngineAwayError, EngineRefusedError):
                 await anyio.sleep(_AWAY_PAUSE_S)
                 continue
-            if not view.is_running(instance.service_id):
+            if view.is_over(instance.service_id):
                 break
             await anyio.sleep(_WAIT_S)
         task = view.tasks.get(instance.service_id)
-        if task is None or task.ending is None or not view.answers(task.node_id):
+        if task is None or task.ending is None:
             return KILLED
         if task.ending and await self._services.was_out_of_memory(task):
             self._out_of_memory.add(instance.replica_id)

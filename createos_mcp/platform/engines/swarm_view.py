@@ -137,6 +137,13 @@ class SwarmView:
         least = min((held[node] for node in ready), default=0)
         return sorted(node for node in ready if held[node] > least)
 
+    def is_over(self, service_id: str) -> bool:
+        """Whether a service's task has ended, or its machine is gone, so that nobody will tell."""
+        task = self.tasks.get(service_id)
+        if task is None or not self.answers(task.node_id):
+            return True
+        return task.state != _RUNNING and task.state not in _BEFORE_IT_RUNS
+
     def answers(self, node_id: str) -> bool:
         """Whether a machine is there; one that takes no new tasks is."""
         node = self.nodes.get(node_id)

@@ -144,10 +144,12 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     open_engine = {"containers": containers_of, "swarm": swarm_of}[request.param]
     names = {"containers": "engine", "swarm": "swarm"}
     daemon: DockerDaemon = request.getfixturevalue(names[request.param])
-    daemon.make_image(IMAGE, {"www/index.html": "hello"}, command='eval "$SCRIPT"')
+    # A swarm asks a registry for every image; one that is far away would be waited for.
+    image = f"{request.getfixturevalue('registry')}/{IMAGE}"
+    daemon.publish(image, {"www/index.html": "hello"}, command='eval "$SCRIPT"')
     return Place(
         reopen=lambda: open_engine(config, daemon.host),
-        release=ImageRelease(image=IMAGE, exposed=()),
+        release=ImageRelease(image=image, exposed=()),
         pages="/www",
         log_dir=tmp_path / "logs",
     )

@@ -46,6 +46,16 @@ def test_what_a_silent_machine_runs_does_not_run() -> None:
     assert not view.has_process("s")
 
 
+def test_one_that_is_being_ended_is_over_once_its_machine_says_so_or_is_gone() -> None:
+    ending = task(desired="shutdown")
+    here, gone = {"one": node("one")}, {"one": node("one", "down")}
+    assert not SwarmView(tasks={"s": ending}, nodes=here).is_over("s")
+    assert SwarmView(tasks={"s": ending}, nodes=gone).is_over("s")
+    for state in ("complete", "failed", "shutdown", "rejected", "orphaned"):
+        assert SwarmView(tasks={"s": task(state=state)}, nodes=here).is_over("s"), state
+    assert SwarmView(tasks={}, nodes=here).is_over("s")
+
+
 def test_machines_with_more_replicas_than_others_are_avoided() -> None:
     nodes = {name: node(name) for name in ("one", "two")} | {"three": node("three", "down")}
     tasks = {"a": task("one"), "b": task("one", "starting"), "c": task("two"), "d": task("three")}
