@@ -238,7 +238,7 @@ async def test_an_idle_service_sleeps_with_its_apps_and_wakes_with_the_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("createos_mcp.platform.services.upkeep.POLL_S", 0.1)
-    monkeypatch.setattr("createos_mcp.platform.services.upkeep.IDLE_S", 1.0)
+    monkeypatch.setattr("createos_mcp.platform.services.upkeep.IDLE_S", 4.0)
     async with running_platform(tmp_path / "data", sleep_after_s=2.0) as api:
         service_id = await create_service(api)
         deployed = await deploy_bound(api, TODO_APP, service_id, "todo-app")
