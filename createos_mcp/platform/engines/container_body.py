@@ -53,6 +53,11 @@ def container_body(
     }
 
 
+def name_of(replica_id: str) -> str:
+    """What an engine calls a replica."""
+    return f"createos-{replica_id}"
+
+
 def environment_of(spec: LaunchSpec) -> list[str]:
     """The variables of a replica, `PORT=80`."""
     variables = {**spec.run_envs, "PORT": str(spec.port), REPLICA_ID: spec.replica_id}

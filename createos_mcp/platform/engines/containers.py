@@ -15,7 +15,13 @@ from anyio.abc import TaskGroup
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.build.build_command import OnLines
 from createos_mcp.platform.build.steps import Finished
-from createos_mcp.platform.engines.container_body import NETWORK, REPLICA, container_body, image_of
+from createos_mcp.platform.engines.container_body import (
+    NETWORK,
+    REPLICA,
+    container_body,
+    image_of,
+    name_of,
+)
 from createos_mcp.platform.engines.container_logs import FollowedLogs, in_own_log, take_lines
 from createos_mcp.platform.engines.container_relays import ContainerRelays
 from createos_mcp.platform.engines.docker_api import DockerApi
@@ -272,7 +278,7 @@ class Containers:
         self, spec: LaunchSpec, release: ImageRelease, *, command: Sequence[str] | None
     ) -> str:
         body = container_body(spec, release, self._platform_id, command)
-        name = f"createos-{spec.replica_id}"
+        name = name_of(spec.replica_id)
         try:
             made = await self._api.call("POST", "containers/create", body=body, name=name)
         except EngineRefusedError as error:

@@ -32,7 +32,11 @@ from createos_mcp.platform.engines.engine_health import check_engine
 from createos_mcp.platform.engines.image_plans import STATIC_SERVER, ImagePlan
 from createos_mcp.platform.engines.image_references import ImageReference
 from createos_mcp.platform.engines.images import PLATFORM, Images
-from createos_mcp.platform.engines.secret_builds import build_with_secrets, mounts_secrets
+from createos_mcp.platform.engines.secret_builds import (
+    build_with_secrets,
+    mounts_secrets,
+    secret_ids,
+)
 from createos_mcp.platform.errors import (
     BuildFailedError,
     EngineAwayError,
@@ -160,11 +164,13 @@ class Dockerfiles:
                         logins.append(login)
                         await self._images.pull_base(base, login, on_lines)
                 if mounts_secrets(context.text):
+                    given, ids = _arguments(job), secret_ids(context.text)
                     image = await build_with_secrets(
                         self._api.host,
                         context.dockerfile,
                         context.packed,
-                        _arguments(job),
+                        secrets={k: v for k, v in given.items() if k in ids},
+                        arguments={k: v for k, v in given.items() if k not in ids},
                         label=f"{PLATFORM}={self._platform_id}",
                         logins=logins,
                         on_lines=on_lines,

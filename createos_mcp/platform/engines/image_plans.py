@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from createos_mcp.platform.build.plans import Plan, names_pip, shell_words
-from createos_mcp.platform.build.toolchains import YARN_BERRY
+from createos_mcp.platform.build.toolchains import NPM_PACKAGES
 
 TOP = "/app"
 STATIC_SERVER = ".createos-static-server.py"
@@ -28,9 +28,6 @@ OFFICIAL_IMAGES: Mapping[str, str] = {
     _STATIC: "docker.io/library/python:3.12-slim",
 }
 """What apps of each runtime are built and run on, unless the setting names another."""
-
-_PACKAGES: Mapping[str, str] = {YARN_BERRY: "@yarnpkg/cli-dist"}
-"""Package managers whose package has another name."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,7 +124,7 @@ class ImagePlan:
         packages = []
         for tool in self.plan.tools:
             name, _, version = tool.partition(":")
-            packages.append(f"{_PACKAGES.get(name, name)}@{version or 'latest'}")
+            packages.append(f"{NPM_PACKAGES.get(name, name)}@{version or 'latest'}")
         if packages:
             yield f"npm install --global --no-audit --no-fund {shlex.join(packages)}"
 

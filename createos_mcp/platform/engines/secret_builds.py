@@ -21,9 +21,12 @@ from anyio.streams.text import TextReceiveStream
 
 from createos_mcp.platform.build.build_command import OnLines
 from createos_mcp.platform.errors import EngineRefusedError
+from createos_mcp.platform.processes import ended_with
 from createos_mcp.platform.store.registry_credentials import RegistryLogin
 
 _MOUNTS_SECRET = re.compile(r"^\s*RUN\s.*--mount=\S*type=secret", re.IGNORECASE | re.MULTILINE)
+_MOUNT = re.compile(r"--mount=(\S*type=secret\S*)", re.IGNORECASE)
+_SECRET_ID = re.compile(r"(?:^|,)id=([A-Za-z0-9_]+)(?:,|$)")
 _NUMBERED = re.compile(r"^#\d+ (?:\d+\.\d+ )?")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _MAJOR = re.compile(r"version (\d+)\.")
@@ -42,23 +45,34 @@ def mounts_secrets(dockerfile: str) -> bool:
     return _MOUNTS_SECRET.search(dockerfile.replace("\\\n", " ")) is not None
 
 
+def secret_ids(dockerfile: str) -> set[str]:
+    """The names of the secrets that the steps of a Dockerfile ask for."""
+    return {
+        found[1]
+        for mount in _MOUNT.findall(dockerfile.replace("\\\n", " "))
+        for found in _SECRET_ID.finditer(mount)
+    }
+
+
 async def build_with_secrets(
     host: str,
     dockerfile: str,
     context: IO[bytes],
-    variables: Mapping[str, str],
     *,
+    secrets: Mapping[str, str],
+    arguments: Mapping[str, str],
     label: str,
     logins: Sequence[RegistryLogin],
     on_lines: OnLines,
 ) -> str:
-    """Build a context in which each variable is a build argument, and a secret of that ID, too.
+    """Build a context over the command line.
 
     Args:
         host: The engine.
         dockerfile: Its name in the context.
         context: A tar.
-        variables: They are never on a command line.
+        secrets: They reach the steps that mount them, and are on no command line.
+        arguments: As the image's history shows them.
         label: What the image is marked with.
         logins: Registries that its base images are asked of.
         on_lines: Told what the build prints.
@@ -77,23 +91,24 @@ async def build_with_secrets(
         (Path(own) / "config.json").write_text(json.dumps(_client_config(logins)))
         words = [program, "--host", host, "build", "--progress=plain", f"--iidfile={image}"]
         words += [f"--file={dockerfile}", f"--label={label}", "--force-rm"]
-        for name in variables:
-            words += [f"--build-arg={name}", f"--secret=id={name},env={name}"]
+        words += [f"--build-arg={name}={value}" for name, value in arguments.items()]
+        for name, value in secrets.items():
+            place = Path(own, f"secret-{name}")
+            place.write_text(value)
+            words.append(f"--secret=id={name},src={place}")
+        # Nothing of a user's: their LD_PRELOAD would run in a process of the platform's.
         environ = {"PATH": _PATH, "HOME": own, "DOCKER_CONFIG": own, "DOCKER_BUILDKIT": "1"}
         process = await anyio.open_process(
             [*words, "-"],
-            env={**variables, **environ},
+            env=environ,
             stdin=context,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )
-        try:
+        async with ended_with(process, _END_S):
             last = await _read_lines(process, on_lines)
             if await process.wait():
                 raise EngineRefusedError(500, _reason_in(last))
-        finally:
-            with anyio.CancelScope(shield=True):
-                await _end(process)
         return await to_thread.run_sync(image.read_text)
 
 
@@ -136,14 +151,3 @@ def _client_config(logins: Sequence[RegistryLogin]) -> Mapping[str, Mapping[str,
         return {"auth": base64.b64encode(f"{login.username}:{login.password}".encode()).decode()}
 
     return {"auths": {login.registry: told(login) for login in logins}}
-
-
-async def _end(process: Process) -> None:
-    """End a build whose caller is gone; BuildKit ends its steps."""
-    if process.returncode is None:
-        process.terminate()
-        with anyio.move_on_after(_END_S):
-            await process.wait()
-        if process.returncode is None:
-            process.kill()
-    await process.aclose()

@@ -11,6 +11,7 @@ from createos_mcp.platform.engines.container_body import (
     bind_of,
     environment_of,
     image_of,
+    name_of,
 )
 from createos_mcp.platform.engines.images import PLATFORM
 from createos_mcp.platform.models import LaunchSpec
@@ -19,11 +20,6 @@ DEPLOYMENT = "createos.deployment"
 """Label of what a service is a replica of."""
 
 _NANOSECONDS = 1_000_000_000
-
-
-def service_name(replica_id: str) -> str:
-    """What the service of a replica is called."""
-    return f"createos-{replica_id}"
 
 
 def service_body(
@@ -47,7 +43,7 @@ def service_body(
     """
     labels = {PLATFORM: platform_id, REPLICA: spec.replica_id}
     return {
-        "Name": service_name(spec.replica_id),
+        "Name": name_of(spec.replica_id),
         "Labels": {**labels, DEPLOYMENT: spec.deployment_id},
         "TaskTemplate": {
             "ContainerSpec": {

@@ -21,7 +21,7 @@ from anyio.abc import TaskGroup
 
 from createos_mcp.platform.build.build_command import OnLines
 from createos_mcp.platform.build.steps import Finished
-from createos_mcp.platform.engines.container_body import REPLICA, image_of
+from createos_mcp.platform.engines.container_body import REPLICA, image_of, name_of
 from createos_mcp.platform.engines.container_logs import FollowedLogs, in_own_log, take_lines
 from createos_mcp.platform.engines.container_relays import ContainerRelays
 from createos_mcp.platform.engines.containers import NAME, FindLogin
@@ -32,7 +32,7 @@ from createos_mcp.platform.engines.images import PLATFORM, authorization
 from createos_mcp.platform.engines.instances import KILLED
 from createos_mcp.platform.engines.netns import open_socket_in
 from createos_mcp.platform.engines.overlays import Overlays
-from createos_mcp.platform.engines.service_body import DEPLOYMENT, service_body, service_name
+from createos_mcp.platform.engines.service_body import DEPLOYMENT, service_body
 from createos_mcp.platform.engines.swarm_services import NO_MANAGER, SwarmServices
 from createos_mcp.platform.engines.swarm_view import REJECTED, SwarmWatch, Task
 from createos_mcp.platform.errors import (
@@ -173,9 +173,7 @@ class Swarm:
         """Whether it runs, as far as the swarm says."""
         try:
             return (await self._watch.look(_POLL_S)).is_running(instance.service_id)
-        except EngineRefusedError:
-            return False
-        except EngineAwayError:
+        except (EngineAwayError, EngineRefusedError):
             return True
 
     async def wait(self, instance: Instance) -> int:
@@ -289,7 +287,7 @@ class Swarm:
         except BaseException:
             with anyio.CancelScope(shield=True):
                 # By name: it may have been made though nobody was told.
-                await self._remove(service_name(spec.replica_id))
+                await self._remove(name_of(spec.replica_id))
                 self._own.discard(spec.replica_id)
                 self._leave(network)
             raise
@@ -318,8 +316,8 @@ class Swarm:
         )
         if spec.ways and process.is_running():
             relays = ContainerRelays(spec.ways, spec.uid)
-            self._relays[spec.replica_id] = relays
             await relays.enter(process.pid)
+            self._relays[spec.replica_id] = relays
         self._logs.follow(instance, self._tasks, spec.log_file)
         return instance
 

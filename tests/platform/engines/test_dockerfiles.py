@@ -6,6 +6,7 @@ import pytest
 from anyio import to_thread
 
 from createos_mcp.contract.reason_codes import ReasonCode
+from createos_mcp.platform.engines.secret_builds import mounts_secrets, secret_ids
 from tests.eventually import eventually
 from tests.platform.engines.daemons import SERVE, DockerDaemon
 from tests.platform.platforms import read_page, running_platform
@@ -67,6 +68,20 @@ async def test_a_dockerfile_decides_unless_the_settings_say_how_to_build(
     assert pages == ["by docker\n", "by files"]
 
 
+@pytest.mark.parametrize(
+    ("line", "ids"),
+    [
+        ("RUN --mount=type=secret,id=NPM_TOKEN npm ci", {"NPM_TOKEN"}),
+        ("RUN --mount=id=A,type=secret --mount=type=secret,id=B,target=/b true", {"A", "B"}),
+        ("RUN \\\n  --mount=type=secret,id=C true", {"C"}),
+        ("RUN --mount=type=cache,id=D true", set()),
+    ],
+)
+def test_the_secrets_of_a_dockerfile_are_known_by_their_ids(line: str, ids: set[str]) -> None:
+    assert secret_ids(f"FROM scratch\n{line}\n") == ids
+    assert mounts_secrets(f"FROM scratch\n{line}\n") == bool(ids)
+
+
 async def test_a_secret_is_mounted_and_is_nowhere_in_the_image(
     engine: DockerDaemon, base: str, tmp_path: Path
 ) -> None:
@@ -77,7 +92,8 @@ async def test_a_secret_is_mounted_and_is_nowhere_in_the_image(
         )
     }
     async with running_platform(tmp_path, docker_host=engine.host) as api:
-        deployment = await api.deploy(files, buildVars={"TOKEN": "s3cr3t-and-more"})
+        hostile = {"LD_PRELOAD": "/of/a/user.so", "DOCKER_CONTEXT": "another"}
+        deployment = await api.deploy(files, buildVars={"TOKEN": "s3cr3t-and-more", **hostile})
         log = await api.build_log(deployment)
         assert deployment["status"] == "deployed", log
         production = await api.environment(deployment["projectId"])
@@ -87,6 +103,7 @@ async def test_a_secret_is_mounted_and_is_nowhere_in_the_image(
         failing = {"Dockerfile": f"{files['Dockerfile']}RUN --mount=type=secret,id=NONE exit 3\n"}
         failed = await api.deploy(failing, "failing-app", hasDockerfile=True)
     assert "s3cr3t" not in history + log
+    assert "ld.so" not in log  # what a user chose is no variable of the platform's own processes
     assert "exit code: 3" in failed["reason"]
 
 
