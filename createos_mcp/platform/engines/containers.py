@@ -5,16 +5,13 @@ import logging
 import socket
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self, TypeAlias
+from typing import TypeAlias
 
 import anyio
 from anyio import to_thread
-from anyio.abc import TaskGroup
+from typing_extensions import override
 
 from createos_mcp.contract.values import Json
-from createos_mcp.platform.build.build_command import OnLines
-from createos_mcp.platform.build.steps import Finished
 from createos_mcp.platform.engines.container_body import (
     NETWORK,
     REPLICA,
@@ -22,10 +19,11 @@ from createos_mcp.platform.engines.container_body import (
     image_of,
     name_of,
 )
-from createos_mcp.platform.engines.container_logs import FollowedLogs, in_own_log, take_lines
+from createos_mcp.platform.engines.container_logs import FollowedLogs
 from createos_mcp.platform.engines.container_relays import ContainerRelays
 from createos_mcp.platform.engines.docker_api import DockerApi
 from createos_mcp.platform.engines.firewall import bridge_of, close_to
+from createos_mcp.platform.engines.image_engine import ImageEngine
 from createos_mcp.platform.engines.image_references import ImageReference
 from createos_mcp.platform.engines.images import PLATFORM, Images
 from createos_mcp.platform.engines.instances import KILLED
@@ -52,7 +50,7 @@ _AWAY_PAUSE_S = 1.0
 _STOP_MARGIN_S = 30
 
 
-class Containers:
+class Containers(ImageEngine):
     """Runs image releases, each replica in a container of its own; an async context manager.
 
     Args:
@@ -75,52 +73,20 @@ class Containers:
         forbidden: Sequence[str],
         permitted: Sequence[str],
     ) -> None:
+        super().__init__(
+            data_dir, FollowedLogs(api, lambda one: f"containers/{one.container_id}/logs")
+        )
         self._api = api
         self._images = images
         self._find_login = find_login
         self._platform_id = platform_id
-        self._data_dir = data_dir
-        self._logs = FollowedLogs(api, lambda one: f"containers/{one.container_id}/logs")
-        self._relays: dict[str, ContainerRelays] = {}
-        self._out_of_memory: set[str] = set()
         self._has_network = False
         self._forbidden = forbidden
         self._permitted = permitted
-        self._tasks: TaskGroup
 
-    async def __aenter__(self) -> Self:
-        self._tasks = await anyio.create_task_group().__aenter__()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> bool | None:
-        self._tasks.cancel_scope.cancel()
-        ended = await self._tasks.__aexit__(kind, error, traceback)
-        self._logs.close()
-        return ended
-
-    @property
-    def own_network(self) -> bool:
-        """Each container listens in a network of its own."""
-        return True
-
-    async def begin(self, spec: LaunchSpec) -> Instance:
-        """Start a container; whether it serves is found out by asking it.
-
-        Raises:
-            StartFailedError: The engine does not start it, or does not answer.
-        """
-        try:
-            await self._ensure_network()
-            return await self._start(spec, command=None)
-        except (EngineRefusedError, EngineAwayError) as error:
-            raise StartFailedError(f"The container could not be started: {error}") from error
-
+    @override
     async def _start(self, spec: LaunchSpec, *, command: Sequence[str] | None) -> Instance:
+        await self._ensure_network()
         release = image_of(spec)
         created = await self._create(spec, release, command=command)
         relays = ContainerRelays(spec.ways, spec.uid) if spec.ways else None
@@ -181,6 +147,7 @@ class Containers:
                 if row["Labels"].get(REPLICA) in replica_ids:
                     await self._remove(row["Id"])
 
+    @override
     async def wait(self, instance: Instance) -> int:
         """The exit code, once the container has ended; an engine that is away ends nothing."""
         while True:
@@ -209,6 +176,7 @@ class Containers:
             return True
         return bool(shown["State"]["Running"])
 
+    @override
     async def end(self, instance: Instance, *, grace_s: float) -> None:
         """End a container and remove it, once all that it printed is kept."""
         with (
@@ -219,11 +187,7 @@ class Containers:
             await self._api.call("POST", path, lasts=True, t=str(int(grace_s)))
         await self._logs.drain(instance)
         await self._remove(instance.container_id)
-        relays = self._relays.pop(instance.replica_id, None)
-        if relays is not None:
-            await to_thread.run_sync(relays.end)
-        self._out_of_memory.discard(instance.replica_id)
-        await self._logs.forget(instance)
+        await self._forget(instance)
 
     async def open_socket(self, instance: Instance, family: int) -> socket.socket:
         """A TCP socket, not yet connected, that belongs to the container's network.
@@ -246,33 +210,6 @@ class Containers:
         """All that a container has to say is in its log."""
         await self._logs.drain(instance)
         return []
-
-    def was_out_of_memory(self, instance: Instance) -> bool:
-        """Whether it was ended because it used more than its memory."""
-        return instance.replica_id in self._out_of_memory
-
-    async def run_once(
-        self, spec: LaunchSpec, command: tuple[str, ...], *, on_lines: OnLines
-    ) -> Finished:
-        """Run a command to its end in a container of its own.
-
-        Raises:
-            OSError: It could not be started.
-        """
-        spec = in_own_log(spec, self._data_dir)
-        instance = None
-        try:
-            await self._ensure_network()
-            instance = await self._start(spec, command=command)
-            code = await self.wait(instance)
-            return Finished(exit_code=code, was_out_of_memory=self.was_out_of_memory(instance))
-        except (EngineRefusedError, EngineAwayError) as error:
-            raise ConnectionError(str(error)) from error
-        finally:
-            if instance is not None:
-                with anyio.CancelScope(shield=True):
-                    await self.end(instance, grace_s=0)
-                await on_lines(await to_thread.run_sync(take_lines, spec.log_file))
 
     async def _create(
         self, spec: LaunchSpec, release: ImageRelease, *, command: Sequence[str] | None

@@ -13,20 +13,18 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
 
 import anyio
 from anyio import to_thread
-from anyio.abc import TaskGroup
+from typing_extensions import override
 
-from createos_mcp.platform.build.build_command import OnLines
-from createos_mcp.platform.build.steps import Finished
 from createos_mcp.platform.engines.container_body import REPLICA, image_of, name_of
-from createos_mcp.platform.engines.container_logs import FollowedLogs, in_own_log, take_lines
+from createos_mcp.platform.engines.container_logs import FollowedLogs
 from createos_mcp.platform.engines.container_relays import ContainerRelays
 from createos_mcp.platform.engines.containers import NAME, FindLogin
 from createos_mcp.platform.engines.docker_api import DockerApi
 from createos_mcp.platform.engines.firewall import WAY_OUT, close_to
+from createos_mcp.platform.engines.image_engine import ImageEngine
 from createos_mcp.platform.engines.image_references import ImageReference
 from createos_mcp.platform.engines.images import PLATFORM, authorization
 from createos_mcp.platform.engines.instances import KILLED
@@ -60,7 +58,7 @@ _STOP_MARGIN_S = 30.0
 _CLOSED_WITHIN_S = 5.0
 
 
-class Swarm:
+class Swarm(ImageEngine):
     """Runs image releases on a swarm that this machine manages; an async context manager.
 
     Args:
@@ -83,37 +81,28 @@ class Swarm:
         forbidden: Sequence[str],
         permitted: Sequence[str],
     ) -> None:
+        super().__init__(data_dir, FollowedLogs(api, lambda one: f"services/{one.service_id}/logs"))
         self._services = SwarmServices(api)
         self._find_login = find_login
         self._platform_id = platform_id
-        self._data_dir = data_dir
         self._grace_s = grace_s
         self._forbidden = forbidden
         self._permitted = permitted
         self._is_closed_off = False
         self._watch = SwarmWatch(api, platform_id)
         self._overlays = Overlays(api, platform_id)
-        self._logs = FollowedLogs(api, lambda one: f"services/{one.service_id}/logs")
-        self._relays: dict[str, ContainerRelays] = {}
         self._placing: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._out_of_memory: set[str] = set()
         self._own: set[str] = set()
         """IDs of the replicas that are looked after."""
-        self._tasks: TaskGroup
 
-    async def __aenter__(self) -> Self:
-        self._tasks = await anyio.create_task_group().__aenter__()
-        return self
-
+    @override
     async def __aexit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool | None:
-        self._tasks.cancel_scope.cancel()
-        ended = await self._tasks.__aexit__(kind, error, traceback)
-        self._logs.close()
+        ended = await super().__aexit__(kind, error, traceback)
         if self._overlays.were_used:
             with (
                 anyio.CancelScope(shield=True),
@@ -121,22 +110,6 @@ class Swarm:
             ):
                 await self._overlays.remove_all_empty(_CLOSED_WITHIN_S)
         return ended
-
-    @property
-    def own_network(self) -> bool:
-        """Each replica has an address of its own."""
-        return True
-
-    async def begin(self, spec: LaunchSpec) -> Instance:
-        """Start a replica on one of the machines; whether it serves is found out by asking it.
-
-        Raises:
-            StartFailedError: No machine takes it, or the manager does not answer.
-        """
-        try:
-            return await self._start(spec, command=None)
-        except (EngineRefusedError, EngineAwayError) as error:
-            raise StartFailedError(f"The swarm does not start it: {error}") from error
 
     async def adopt(self, instance: Instance, log_file: Path) -> Instance | None:
         """The same replica, if it still runs; the platform may be on another machine by now."""
@@ -176,6 +149,7 @@ class Swarm:
         except (EngineAwayError, EngineRefusedError):
             return True
 
+    @override
     async def wait(self, instance: Instance) -> int:
         """The exit code, once it has ended; one whose machine is gone was killed."""
         while True:
@@ -194,6 +168,7 @@ class Swarm:
             self._out_of_memory.add(instance.replica_id)
         return task.ending
 
+    @override
     async def end(self, instance: Instance, *, grace_s: float) -> None:
         """End a replica and remove it, once all that it printed is kept."""
         with (
@@ -211,12 +186,8 @@ class Swarm:
                 await anyio.sleep(_END_POLL_S)
         await self._drain(instance)
         await self._remove(instance.service_id)
-        relays = self._relays.pop(instance.replica_id, None)
-        if relays is not None:
-            await to_thread.run_sync(relays.end)
-        self._out_of_memory.discard(instance.replica_id)
         self._own.discard(instance.replica_id)
-        await self._logs.forget(instance)
+        await self._forget(instance)
         self._leave(instance.network)
 
     async def open_socket(self, instance: Instance, family: int) -> socket.socket:
@@ -238,37 +209,12 @@ class Swarm:
         """The port that it was told: what listens on another machine is not seen from here."""
         return [instance.port]
 
-    def was_out_of_memory(self, instance: Instance) -> bool:
-        """Whether it was ended because it used more than its memory; known of this machine's."""
-        return instance.replica_id in self._out_of_memory
-
     async def last_words(self, instance: Instance) -> list[str]:
         """All that it has to say is in its log."""
         await self._drain(instance)
         return []
 
-    async def run_once(
-        self, spec: LaunchSpec, command: tuple[str, ...], *, on_lines: OnLines
-    ) -> Finished:
-        """Run a command to its end on one of the machines.
-
-        Raises:
-            OSError: It could not be started.
-        """
-        spec = in_own_log(spec, self._data_dir)
-        instance = None
-        try:
-            instance = await self._start(spec, command=command)
-            code = await self.wait(instance)
-            return Finished(exit_code=code, was_out_of_memory=self.was_out_of_memory(instance))
-        except (EngineRefusedError, EngineAwayError, StartFailedError) as error:
-            raise ConnectionError(str(error)) from error
-        finally:
-            if instance is not None:
-                with anyio.CancelScope(shield=True):
-                    await self.end(instance, grace_s=0)
-                await on_lines(await to_thread.run_sync(take_lines, spec.log_file))
-
+    @override
     async def _start(self, spec: LaunchSpec, *, command: Sequence[str] | None) -> Instance:
         network = Overlays.name_of(spec.environment_id or spec.deployment_id)
         await self._overlays.enter(network)
