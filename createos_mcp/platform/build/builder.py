@@ -162,7 +162,9 @@ class Builder:
         async def log_toolchain(lines: Sequence[str]) -> None:
             await log("toolchain", lines)
 
-        toolchain = await self._toolchains.provide(plan.runtime, log_toolchain)
+        toolchain = await self._toolchains.provide_one_of(
+            (plan.runtime, *plan.stand_ins), log_toolchain
+        )
         for tool in plan.tools:
             toolchain = toolchain.with_tool(await self._toolchains.provide(tool, log_toolchain))
         toolchain = toolchain.with_environ(plan.environ)
@@ -277,6 +279,7 @@ class Builder:
             **_running_environ(top, directory, toolchain),
             "HOME": temporary,
             "TMPDIR": temporary,
+            "npm_config_logs_dir": f"{temporary}/npm-logs",
             "CI": "1",
             "UV_LINK_MODE": "copy",
             "UV_COMPILE_BYTECODE": "1",
@@ -321,12 +324,15 @@ def _stages(site: _Site, plan: Plan) -> Iterator[Stage]:
         prepare=_venv_command(site.toolchain.python, plan),
         install=plan.install,
         reinstall=plan.reinstall,
+        retry=plan.retry,
+        completion=plan.completion,
     )
     if commands.install or commands.prepare:
         script = install_script(commands, plan.dependencies, site.place_of(plan.dependencies))
         yield Stage(name="install", script=script, command=plan.install or str(commands.prepare))
     if plan.build:
-        script = build_script(plan.build, plan.caches, site.place_of(plan.caches))
+        place = site.place_of(plan.caches)
+        script = build_script(plan.build, plan.caches, place, plan.preparation)
         yield Stage(name="build", script=script, command=plan.build)
     if plan.run is None:
         # Looked for from inside, where no link leads out.

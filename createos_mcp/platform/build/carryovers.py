@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from createos_mcp.platform.build.retries import Retry
+
 TAKEN = "Taking over the dependencies of the last build: what describes them is unchanged."
 
 MAX_FILE_BYTES = 32 * 2**20
@@ -40,6 +42,9 @@ class Commands:
     install: str | None
     reinstall: str | None = None
     """In its place where the dependencies are there; by default the same."""
+    retry: Retry | None = None
+    completion: str | None = None
+    """What comes last, and is of no interest in a log."""
 
 
 def key_of(kept: Carryover, source: Path, conditions: Iterable[str]) -> str | None:
@@ -82,10 +87,11 @@ def install_script(
         place: Where it lies; without one nothing is.
     """
     prepare = f"{commands.prepare} || exit $?" if commands.prepare else ":"
-    install = _run(commands.install)
+    completion = f"\n{{ {commands.completion}; }} || exit $?" if commands.completion else ""
+    install = _run(commands.install, commands.retry) + completion
     if kept is None or place is None:
         return f"{prepare}\n{install}"
-    again = _run(commands.reinstall or commands.install)
+    again = _run(commands.reinstall or commands.install, commands.retry) + completion
     return f"""
 if {_take(kept, place)}; then
   printf '%s\\n' {shlex.quote(TAKEN)}
@@ -97,18 +103,32 @@ else
 fi"""
 
 
-def build_script(command: str, kept: Carryover | None = None, place: Path | None = None) -> str:
+def build_script(
+    command: str,
+    kept: Carryover | None = None,
+    place: Path | None = None,
+    preparation: str | None = None,
+) -> str:
     """Builds by the shell, with what build tools have kept at a place."""
+    run = f"{preparation}\n{_run(command)}" if preparation else _run(command)
     if kept is None or place is None:
-        return _run(command)
-    return f"{_take(kept, place)}\n{_run(command)}\n{_put(kept, place)}"
+        return run
+    return f"{_take(kept, place)}\n{run}\n{_put(kept, place)}"
 
 
-def _run(command: str | None) -> str:
+def _run(command: str | None, retry: Retry | None = None) -> str:
     if command is None:
         return ":"
+    attempt = _attempt(command)
+    if retry is None:
+        return f"{attempt} || exit $?"
+    again = f"printf '%s\\n' {shlex.quote(retry.said)}; {_attempt(retry.command)} || exit $?"
+    return f"{attempt} || {{ code=$?; {retry.condition} || exit $code; {again}; }}"
+
+
+def _attempt(command: str) -> str:
     shown = shlex.quote(f"$ {command}")
-    return f"printf '%s\\n' {shown}; /bin/sh -c {shlex.quote(command)} || exit $?"
+    return f"printf '%s\\n' {shown}; /bin/sh -c {shlex.quote(command)}"
 
 
 def _take(kept: Carryover, place: Path) -> str:

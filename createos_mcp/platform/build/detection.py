@@ -41,6 +41,8 @@ MARKERS: Mapping[str, str] = {
     "Staticfile": "static",
     "index.html": "static",
     "public/index.html": "static",
+    "htdocs/index.html": "static",
+    "public_html/index.html": "static",
 }
 """The language that a file speaks for; the first that is there decides."""
 
@@ -56,7 +58,18 @@ PROGRAMS: Mapping[str, str] = {
 }
 """The language that a command of a Procfile speaks for, where no file does."""
 
-STATIC_ROOTS = (".", "public", "dist", "build", "_site", "site", "www", "docs")
+STATIC_ROOTS = (
+    ".",
+    "public",
+    "htdocs",
+    "public_html",
+    "dist",
+    "build",
+    "_site",
+    "site",
+    "www",
+    "docs",
+)
 
 UNSUPPORTED: Mapping[str, str] = {
     "Gemfile": "Ruby",
@@ -100,6 +113,8 @@ def make_plan(source: Path, settings: Mapping[str, Json], top: Path | None = Non
         runtime=runtime if runtime and runtime != DETECTED else found.runtime,
         install=settings.get("installCommand") or found.install,
         reinstall=None if settings.get("installCommand") else found.reinstall,
+        retry=None if settings.get("installCommand") else found.retry,
+        stand_ins=() if runtime and runtime != DETECTED else found.stand_ins,
         build=settings.get("buildCommand") or found.build,
         run=settings.get("runCommand") or found.run,
         output_dir=settings.get("buildDir") or found.output_dir,

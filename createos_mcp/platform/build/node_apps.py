@@ -1,9 +1,10 @@
 """Apps of Node and Bun: which framework they use, and how that is built and run."""
 
+import json
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from createos_mcp.platform.build.bots import is_node_bot
@@ -16,7 +17,20 @@ from createos_mcp.platform.build.manifests import (
     section,
     word,
 )
+from createos_mcp.platform.build.node_frameworks import (
+    BUILD_CACHES,
+    DEV_SERVER,
+    EXPORTED,
+    FOREIGN_PRESET,
+    LEGACY_WEBPACK,
+    LISTENING,
+    NITRO_CONFIGS,
+    NODE_FRAMEWORKS,
+    NODE_PRESET,
+    NodeFramework,
+)
 from createos_mcp.platform.build.node_packages import (
+    BUN,
     NPM_REINSTALL,
     NodeApp,
     environ_of,
@@ -28,187 +42,21 @@ from createos_mcp.platform.build.node_packages import (
     with_manager,
 )
 from createos_mcp.platform.build.plans import Plan
+from createos_mcp.platform.build.retries import NPM_PEERS
 from createos_mcp.platform.build.version_pins import NODE_MAJORS, choose_node
 
 NODE_MAINS = (
     *("index.js", "server.js", "app.js", "index.mjs", "server.mjs", "app.mjs", "index.cjs"),
     *("main.js", "src/index.js", "src/server.js", "src/main.js", "src/app.js"),
 )
-BUN_MAINS = ("index.ts", "server.ts", "app.ts", "src/index.ts", "src/server.ts", *NODE_MAINS)
-
-DEV_SERVER = re.compile(
-    r"(?:^|[&;|]\s*|\b(?:npx|bunx|cross-env(?: \w+=\S+)*|NODE_ENV=\w+) )"
-    r"(?:vite(?! build)\b|ng serve|react-scripts start|astro (?:dev|preview|start)|astro$|next dev"
-    r"|webpack(?:-dev-server| serve)|parcel(?! build)\b|vue-cli-service serve|nuxt (?:dev|preview)"
-    r"|gatsby (?:develop|serve)|docusaurus (?:start|serve)|eleventy .*--serve|vinxi dev|remix dev"
-    r"|react-router dev|solid-start dev|storybook|vitepress (?:dev|preview|serve)|ng start)"
+BUN_MAINS = (
+    *("index.ts", "server.ts", "app.ts", "main.ts", "src/index.ts", "src/server.ts"),
+    *("src/app.ts", "src/main.ts", *NODE_MAINS),
 )
-"""A start script that is for the desk of who develops, and not for visitors."""
+LAST_OLD_OPENSSL = 16
+"""The last Node whose OpenSSL has all that old tools call."""
 
 _PLAIN_START = re.compile(r"(node|bun) [\w./-]+")
-_STATIC_EXPORT = re.compile(r"""output\s*:\s*["']export["']""")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NodeFramework:
-    """How apps of one framework are usually built and run."""
-
-    name: str
-    packages: tuple[str, ...]
-    """Any of them tells it."""
-    and_packages: tuple[str, ...] = ()
-    """One of these, too."""
-    file_says: tuple[str, str] | None = None
-    """A pattern of files, and an expression that one of them has to match."""
-    build: str | None = None
-    """Without a build script."""
-    run: str | None = None
-    output_dir: str | None = None
-    single_page: bool = False
-
-
-BUILD_CACHES = (
-    *(".next/cache", "node_modules/.cache", "node_modules/.vite", "node_modules/.astro"),
-    *(".angular/cache", ".turbo/cache", ".nx/cache"),
-)
-"""Where build tools keep what they can use again; each of them checks by itself what still fits."""
-
-NITRO_RUN = "node .output/server/index.mjs"
-
-NODE_FRAMEWORKS: tuple[NodeFramework, ...] = (
-    NodeFramework(
-        name="nextjs",
-        packages=("next",),
-        file_says=("next.config.*", _STATIC_EXPORT.pattern),
-        build="npx next build",
-        output_dir="out",
-    ),
-    NodeFramework(
-        name="nextjs", packages=("next",), build="npx next build", run="npx next start -p $PORT"
-    ),
-    NodeFramework(name="nuxtjs", packages=("nuxt", "nuxt3"), build="npx nuxt build", run=NITRO_RUN),
-    NodeFramework(
-        name="astro",
-        packages=("astro",),
-        and_packages=("@astrojs/node",),
-        build="npx astro build",
-        run="HOST=0.0.0.0 node ./dist/server/entry.mjs",
-    ),
-    NodeFramework(name="astro", packages=("astro",), build="npx astro build", output_dir="dist"),
-    NodeFramework(
-        name="sveltekit",
-        packages=("@sveltejs/kit",),
-        and_packages=("@sveltejs/adapter-node",),
-        build="npx vite build",
-        run="node build",
-    ),
-    NodeFramework(
-        name="sveltekit",
-        packages=("@sveltejs/kit",),
-        and_packages=("@sveltejs/adapter-static",),
-        build="npx vite build",
-        output_dir="build",
-    ),
-    NodeFramework(
-        name="sveltekit",
-        packages=("@sveltejs/kit",),
-        build="npx vite build",
-        run="npx vite preview --host 0.0.0.0 --port $PORT",
-    ),
-    NodeFramework(
-        name="react-router",
-        packages=("@react-router/dev",),
-        file_says=("react-router.config.*", r"ssr\s*:\s*false"),
-        build="npx react-router build",
-        output_dir="build/client",
-        single_page=True,
-    ),
-    NodeFramework(
-        name="react-router",
-        packages=("@react-router/dev",),
-        and_packages=("@react-router/serve",),
-        build="npx react-router build",
-        run="npx react-router-serve ./build/server/index.js",
-    ),
-    NodeFramework(name="react-router", packages=("@react-router/dev",)),
-    NodeFramework(
-        name="remix",
-        packages=("@remix-run/serve",),
-        build="npx remix vite:build",
-        run="npx remix-serve ./build/server/index.js",
-    ),
-    NodeFramework(name="remix", packages=("@remix-run/node", "@remix-run/dev")),
-    NodeFramework(
-        name="tanstack-start",
-        build="npx vite build",
-        run=NITRO_RUN,
-        packages=("@tanstack/react-start", "@tanstack/solid-start", "@tanstack/start"),
-    ),
-    NodeFramework(
-        name="solidstart", packages=("@solidjs/start",), build="npx vinxi build", run=NITRO_RUN
-    ),
-    NodeFramework(
-        name="nitro", packages=("nitropack", "nitro"), build="npx nitropack build", run=NITRO_RUN
-    ),
-    NodeFramework(
-        name="gatsby", packages=("gatsby",), build="npx gatsby build", output_dir="public"
-    ),
-    NodeFramework(
-        name="docusaurus",
-        packages=("@docusaurus/core",),
-        build="npx docusaurus build",
-        output_dir="build",
-    ),
-    NodeFramework(
-        name="eleventy",
-        packages=("@11ty/eleventy",),
-        build="npx @11ty/eleventy",
-        output_dir="_site",
-    ),
-    NodeFramework(
-        name="vitepress",
-        packages=("vitepress",),
-        build="npx vitepress build",
-        output_dir=".vitepress/dist",
-    ),
-    NodeFramework(name="hexo", packages=("hexo",), build="npx hexo generate", output_dir="public"),
-    NodeFramework(
-        name="nestjs", packages=("@nestjs/core",), build="npx nest build", run="node dist/main"
-    ),
-    NodeFramework(
-        name="reactjs-spa",
-        packages=("react-scripts",),
-        build="npx react-scripts build",
-        output_dir="build",
-        single_page=True,
-    ),
-    NodeFramework(
-        name="vuejs-spa",
-        packages=("@vue/cli-service",),
-        build="npx vue-cli-service build",
-        output_dir="dist",
-        single_page=True,
-    ),
-    NodeFramework(name="angular", packages=("@angular/core",), build="npx ng build"),
-    NodeFramework(
-        name="vite-spa",
-        packages=("vite",),
-        build="npx vite build",
-        output_dir="dist",
-        single_page=True,
-    ),
-    NodeFramework(
-        name="parcel", packages=("parcel", "parcel-bundler"), output_dir="dist", single_page=True
-    ),
-    NodeFramework(name="elysia", packages=("elysia",)),
-    NodeFramework(name="hono", packages=("hono",)),
-    NodeFramework(name="fastify", packages=("fastify",)),
-    NodeFramework(name="express", packages=("express",)),
-    NodeFramework(name="koa", packages=("koa",)),
-    NodeFramework(name="reactjs-spa", packages=("react",), output_dir="dist", single_page=True),
-    NodeFramework(name="vuejs-spa", packages=("vue",), output_dir="dist", single_page=True),
-)
-"""The most special first: a page of Vite is a page of React, and not the other way round."""
 
 
 def suggest_node(source: Path, top: Path, framework: str | None) -> Plan:
@@ -224,6 +72,7 @@ def suggest_bun(source: Path, top: Path, framework: str | None) -> Plan:
         runtime="bun:1.3",
         tools=tuple(tool for tool in plan.tools if not tool.startswith("bun:")),
         install="bun install" if plan.install else None,
+        retry=None,
         build=plan.build and re.sub(r"^npm run ", "bun run ", plan.build),
         run=plan.run and re.sub(r"^(node|npm start)\b", _to_bun, plan.run),
     )
@@ -280,15 +129,18 @@ def _suggest(app: NodeApp, framework: str | None) -> Plan:
     pages, start = _pages(app, found, build), start_script(app)
     # What serves itself is no folder of pages, unless the settings say that it is.
     serves_pages = pages is not None and (start is None or framework is not None)
-    run = start or (found.run if found else None) or _main_file(app)
+    run = start or (found.run if found else None) or _main_command(app, found)
     choice, manager = choose_node(app.source, app.package), manager_of(app)
+    major = choice.version or str(NODE_MAJORS[0])
     return Plan(
-        runtime=f"node:{choice.version or NODE_MAJORS[0]}",
-        tools=(manager.tool,) if manager.tool else (),
+        runtime=f"node:{major}",
+        tools=tuple(filter(None, (manager.tool, _runner(app, run)))),
         environ=environ_of(app),
         install=install_command(app),
+        retry=NPM_PEERS if manager.name == "npm" and not app.up else None,
         reinstall=NPM_REINSTALL if manager.name == "npm" and not app.up else None,
         dependencies=installed_directories(app),
+        preparation=LEGACY_WEBPACK if int(major) > LAST_OLD_OPENSSL else None,
         caches=Carryover(name="build", paths=BUILD_CACHES) if build else None,
         build=_build_command(app, build),
         run=None if serves_pages else run,
@@ -312,6 +164,11 @@ def _build_command(app: NodeApp, build: str | None) -> str | None:
     scripts = " ".join(str(script) for script in app.scripts.values())
     if has_client and has_file(app.source, "prisma/schema.prisma") and "prisma" not in scripts:
         return f"npx prisma generate && {command}"
+    if "react-scripts" in app.dependencies:
+        return f"CI=false {command}"  # with it, a warning is an error
+    configs = (file for name in NITRO_CONFIGS for file in app.source.glob(name))
+    if any(FOREIGN_PRESET.search(read_text(file)) for file in configs):
+        return f"{NODE_PRESET} {command}"
     return command
 
 
@@ -322,7 +179,11 @@ def _pages(app: NodeApp, found: NodeFramework | None, build: str | None) -> str 
         return _angular_pages(app)
     if found.name == "nuxtjs" and "generate" in (app.script("build") or ""):
         return ".output/public"
-    return _configured_output(app) or found.output_dir if found.output_dir else None
+    if found.output_dir is None:
+        return None
+    folder = re.search(found.source, app.script("build") or "") if found.source else None
+    own = f"{folder[1].strip('/')}/{found.output_dir}" if folder else found.output_dir
+    return _configured_output(app) or own.removeprefix("./")
 
 
 _OUT_DIR = r"""\boutDir\s*:\s*["'](?:\./)?([\w./-]+)["']"""
@@ -377,12 +238,24 @@ def _serves_export(app: NodeApp, script: str) -> bool:
     return is_export and script.startswith("next start")
 
 
-def _main_file(app: NodeApp) -> str | None:
+def _main_command(app: NodeApp, found: NodeFramework | None) -> str | None:
+    """Runs the main file, or what that exports; TypeScript runs as it is."""
     mains = (word(app.package, "main"), word(app.package, "module"))
-    others = BUN_MAINS if app.is_bun else NODE_MAINS
+    others = BUN_MAINS if app.is_bun else (*NODE_MAINS, *BUN_MAINS)
     named = (name for name in (*mains, *others) if name)
     main = next((name for name in named if has_file(app.source, name)), None)
-    return f"node {main}" if main else None
+    if main is None:
+        return None
+    program = "bun" if main.endswith(".ts") and not app.is_bun else "node"
+    text = read_text(app.source / main)
+    if found and found.name == "express" and "listen(" not in text and EXPORTED.search(text):
+        return f"{program} -e {shlex.quote(LISTENING.format(main=json.dumps(f'./{main}')))}"
+    return f"{program} {main}"
+
+
+def _runner(app: NodeApp, run: str | None) -> str | None:
+    """What runs TypeScript, where no script of the app does."""
+    return f"bun:{BUN}" if run and run.startswith("bun ") and not app.is_bun else None
 
 
 def _to_bun(found: re.Match[str]) -> str:

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from semantic_version import NpmSpec, Version as NpmVersion
+
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.build.carryovers import Carryover
 from createos_mcp.platform.build.manifests import has_file, read_package, read_text, section, word
-from createos_mcp.platform.build.toolchains import YARN_BERRY
+from createos_mcp.platform.build.npm_programs import YARN_BERRY
+from createos_mcp.platform.build.version_pins import ANY_PATCH
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,9 +120,19 @@ def manager_of(app: NodeApp) -> Manager:
     named = [name for name in ("pnpm", "yarn") if word(volta, name) or word(engines, name)]
     found = lock or (named[0] if len(named) == 1 else "npm")
     wanted = word(volta, found) or word(engines, found) or ""
-    if found in {"pnpm", "yarn"} and _VERSION.fullmatch(wanted):
+    of_lock = _version_of_lock(app, found)
+    if found in {"pnpm", "yarn"} and _VERSION.fullmatch(wanted) and not _allows(wanted, of_lock):
         return Manager(name=found, version=wanted)
-    return Manager(name=found, version=_version_of_lock(app, found))
+    return Manager(name=found, version=of_lock)
+
+
+def _allows(wanted: str, major: str | None) -> bool:
+    """Whether a range, `>=8`, is met by what writes the lock file, which newer ones cannot read."""
+    try:
+        spec = NpmSpec(wanted)
+    except ValueError:
+        return False
+    return any(spec.match(NpmVersion(f"{major or 0}.{minor}.{ANY_PATCH}")) for minor in range(100))
 
 
 def _version_of_lock(app: NodeApp, manager: str) -> str | None:
@@ -151,10 +164,16 @@ def install_command(app: NodeApp) -> str | None:
 
 
 def environ_of(app: NodeApp) -> Mapping[str, str]:
-    """Variables of the build and the app: Yarn's own way of linking is not known to Node."""
-    settings = read_text(app.root / ".yarnrc.yml")
-    if manager_of(app).is_berry and "nodeLinker" not in settings:
+    """Variables of the build and the app.
+
+    Yarn's own way of linking is not known to Node. Its first version refuses a Node that differs
+    from a pin by a patch, and any that a dependency was not yet tried with.
+    """
+    settings, manager = read_text(app.root / ".yarnrc.yml"), manager_of(app)
+    if manager.is_berry and "nodeLinker" not in settings:
         return {"YARN_NODE_LINKER": "node-modules"}
+    if manager.name == "yarn" and not manager.is_berry:
+        return {"YARN_IGNORE_ENGINES": "1"}
     return {}
 
 

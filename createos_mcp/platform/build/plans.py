@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from createos_mcp.platform.build.carryovers import Carryover
+from createos_mcp.platform.build.retries import Retry
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -13,6 +14,8 @@ class Plan:
 
     runtime: str
     """`node:20`."""
+    stand_ins: tuple[str, ...] = ()
+    """Runtimes that do as well where that one cannot be had, the nearest first."""
     tools: tuple[str, ...] = ()
     """Package managers that its commands call, `pnpm:10`."""
     environ: Mapping[str, str] = field(default_factory=dict)
@@ -20,10 +23,15 @@ class Plan:
     install: str | None = None
     reinstall: str | None = None
     """In its place where the dependencies were taken over from the build before."""
+    retry: Retry | None = None
+    completion: str | None = None
+    """For the shell, after all that installs: what the files need and do not name."""
     dependencies: Carryover | None = None
     """What the install command leaves."""
     caches: Carryover | None = None
     """What the build command leaves for the next time."""
+    preparation: str | None = None
+    """For the shell, before the build command."""
     build: str | None = None
     run: str | None = None
     output_dir: str | None = None

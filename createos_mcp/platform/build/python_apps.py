@@ -2,13 +2,11 @@
 
 import ast
 import re
-import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from createos_mcp.contract.values import Json
 from createos_mcp.platform.build.bots import PYTHON_BOTS, opens_no_port
 from createos_mcp.platform.build.carryovers import Carryover
 from createos_mcp.platform.build.manifests import (
@@ -16,10 +14,17 @@ from createos_mcp.platform.build.manifests import (
     read_text,
     read_toml_manifest,
     section,
-    word,
 )
 from createos_mcp.platform.build.plans import Plan
-from createos_mcp.platform.build.version_pins import choose_python
+from createos_mcp.platform.build.python_packages import (
+    DESCRIBING,
+    SERVER,
+    SETUPTOOLS,
+    install_python,
+    is_locked,
+    requirements_of,
+)
+from createos_mcp.platform.build.version_pins import choose_python, other_pythons
 
 PYTHON_MAINS = (
     *("main.py", "app.py", "server.py", "wsgi.py", "asgi.py", "run.py", "api.py", "bot.py"),
@@ -104,11 +109,15 @@ def suggest_python(source: Path, _top: Path, framework: str | None) -> Plan:
     choice = choose_python(source)
     own = f"{sys.version_info.major}.{sys.version_info.minor}"
     procfile = read_procfile(source).get("web")
+    install = install_python(source)
+    is_served = bool(install and not procfile and entry and " -m uvicorn " in entry.run)
     return Plan(
         runtime=f"python:{choice.version or own}",
-        install=_install(source),
+        stand_ins=tuple(f"python:{one}" for one in other_pythons(source, choice.version or own)),
+        install=install,
+        completion=f"{SETUPTOOLS}; {SERVER}" if is_served else SETUPTOOLS if install else None,
         dependencies=Carryover(name="dependencies", paths=(".venv",), files=DESCRIBING)
-        if _is_locked(source)
+        if is_locked(source)
         else None,
         run=procfile or (entry.run if entry else _project_script(source)),
         reason=framework or ("Procfile" if procfile else entry.framework if entry else ""),
@@ -256,7 +265,7 @@ def _entry(source: Path, file: Path, row: ServerClass, name: str, is_factory: bo
     run = (row.factory if is_factory else row.run).format(module=module, name=name, file=place)
     if place.startswith("src/") and not (source / "src/__init__.py").exists():
         run = f"PYTHONPATH=src {run.replace('src.', '', 1)}"
-    if row.framework == "flask" and "gunicorn" in _requirements(source):
+    if row.framework == "flask" and "gunicorn" in requirements_of(source):
         bound = f"{module.partition(':')[0]}:{name}{'()' if is_factory else ''}"
         run = f"python -m gunicorn --bind 0.0.0.0:$PORT '{bound}'"
     return Entry(framework=row.framework, run=run)
@@ -276,7 +285,7 @@ def _django(source: Path) -> Entry:
         r"DJANGO_SETTINGS_MODULE\W+([\w.]+)\.settings", read_text(source / "manage.py")
     )
     project = found[1] if found else None
-    required = _requirements(source)
+    required = requirements_of(source)
     if (
         project
         and "gunicorn" in required
@@ -290,96 +299,7 @@ def _django(source: Path) -> Entry:
     return Entry(framework="django", run=run)
 
 
-def _requirements(source: Path) -> str:
-    """Everything that is required, as one text to search."""
-    files = ("requirements.txt", "pyproject.toml", "Pipfile", "requirements/production.txt")
-    return "\n".join(read_text(source / name) for name in files).lower()
-
-
 def _project_script(source: Path) -> str | None:
     """The one command that the project itself brings."""
     scripts = section(read_toml_manifest(source / "pyproject.toml"), "project", "scripts")
     return next(iter(scripts)) if len(scripts) == 1 else None
-
-
-def _install(source: Path) -> str | None:
-    """By the files that are there, the most exact first."""
-    pyproject = read_toml_manifest(source / "pyproject.toml")
-    ways: tuple[tuple[bool, Callable[[], str | None]], ...] = (
-        ((source / "uv.lock").is_file(), lambda: _by_uv(pyproject)),
-        ((source / "requirements.txt").is_file(), lambda: _by_requirements(source)),
-        ((source / "poetry.lock").is_file(), lambda: POETRY_LOCKED),
-        (bool(section(pyproject, "tool", "poetry")), lambda: POETRY_INSTALL),
-        ((source / "Pipfile.lock").is_file(), lambda: PIPENV_LOCKED),
-        ((source / "Pipfile").is_file(), lambda: PIPENV_INSTALL),
-        (bool(pyproject), lambda: _by_pyproject(pyproject)),
-    )
-    return next((way() for is_there, way in ways if is_there), None)
-
-
-POETRY_INSTALL = "uv tool run poetry install --no-root --only main --no-interaction"
-POETRY_LOCKED = (
-    "uv tool run --with poetry-plugin-export poetry export --only main --format requirements.txt"
-    ' --output "$TMPDIR/requirements.txt" && uv pip install -r "$TMPDIR/requirements.txt"'
-)
-PIPENV_INSTALL = "uv tool run pipenv install --skip-lock"
-PIPENV_LOCKED = (
-    "uv tool run pipenv requirements | grep -v '^-i ' >\"$TMPDIR/requirements.txt\""
-    ' && uv pip install -r "$TMPDIR/requirements.txt"'
-)
-"""What is locked is installed by uv, which takes the registry that builds are told of."""
-
-
-LOCKS = ("uv.lock", "poetry.lock", "Pipfile.lock", "pdm.lock")
-
-DESCRIBING = (
-    *(*LOCKS, "requirements*.txt", "constraints*.txt", "requirements/*.txt", "pyproject.toml"),
-    *("Pipfile", "setup.py", "setup.cfg", "uv.toml"),
-)
-"""What decides which packages are installed."""
-
-_PINNED = re.compile(r"\s*(#.*|--?(hash|r|c|requirement|constraint)\b.*|[^@]+==[^*]+|)\\?")
-
-
-def _is_locked(source: Path) -> bool:
-    """Whether the same packages are installed each time."""
-    if any((source / lock).is_file() for lock in LOCKS):
-        return True
-    files = [*source.glob("requirements*.txt"), *source.glob("requirements/*.txt")]
-    lines = [line for file in files for line in read_text(file).splitlines()]
-    return bool(lines) and all(_PINNED.fullmatch(line) for line in lines)
-
-
-def _by_uv(pyproject: Mapping[str, Json]) -> str:
-    project = "" if _is_package(pyproject) else " --no-install-project"
-    return f"uv sync --frozen --no-dev{project} --python .venv/bin/python"
-
-
-def _by_requirements(source: Path) -> str | None:
-    lines = read_text(source / "requirements.txt").splitlines()
-    needed = any(line.strip() and not line.lstrip().startswith("#") for line in lines)
-    return "uv pip install -r requirements.txt" if needed else None
-
-
-def _by_pyproject(pyproject: Mapping[str, Json]) -> str | None:
-    if _is_package(pyproject):
-        return "uv pip install ."
-    project = section(pyproject, "project")
-    wanted = project.get("dependencies")
-    if not isinstance(wanted, list) or not wanted:
-        return None
-    if word(project, "name") is None:  # uv reads no project without one
-        return f"uv pip install {shlex.join(filter(_is_word, wanted))}"
-    return "uv pip install -r pyproject.toml"
-
-
-def _is_word(value: Json) -> bool:
-    return isinstance(value, str) and word({"": value}, "") is not None
-
-
-def _is_package(pyproject: Mapping[str, Json]) -> bool:
-    """Whether the project itself can be installed; a flat folder of files cannot."""
-    return (
-        bool(section(pyproject, "build-system"))
-        or word(section(pyproject, "tool", "uv"), "package") is not None
-    )

