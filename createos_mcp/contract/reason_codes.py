@@ -8,6 +8,8 @@ class ReasonCode(StrEnum):
 
     NO_APP_FOUND = "no_app_found"
     """No file tells which kind of app it is."""
+    LANGUAGE_NOT_SERVED = "language_not_served"
+    """The app is in a language that the platform does not build itself."""
     NO_START_COMMAND = "no_start_command"
     """The kind of app is known, and nothing tells how to run it."""
     UNREADABLE_MANIFEST = "unreadable_manifest"

@@ -46,6 +46,10 @@ _BY_CODE: Mapping[str, Cause] = {
         reason="no file tells what kind of app it is",
         next="Deploy the app's own folder, or set a runtime with UpdateProjectSettings.",
     ),
+    ReasonCode.LANGUAGE_NOT_SERVED: Cause(
+        reason="the app is in a language that the local platform does not build",
+        next="Deploy an image of it, or add a Dockerfile where a container engine answers.",
+    ),
     ReasonCode.NO_START_COMMAND: Cause(
         reason="no file and no setting has a start command",
         next="Set runCommand with UpdateProjectSettings, or add a start script; deploy again.",

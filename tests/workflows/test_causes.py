@@ -89,6 +89,7 @@ def test_a_silent_log_leaves_what_the_state_says(status: str, reason: str) -> No
 
 DECISIVE = {
     ReasonCode.NO_APP_FOUND: "what kind of app",
+    ReasonCode.LANGUAGE_NOT_SERVED: "does not build",
     ReasonCode.NO_START_COMMAND: "start command",
     ReasonCode.NEEDS_DOCKER: "needs a container engine",
     ReasonCode.FOLDER_MISSING: "directoryPath",

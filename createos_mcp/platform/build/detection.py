@@ -19,6 +19,11 @@ from createos_mcp.platform.build.node_apps import (
     suggest_node,
 )
 from createos_mcp.platform.build.node_packages import is_workspace_root
+from createos_mcp.platform.build.other_languages import (
+    OtherLanguage,
+    find_other_language,
+    leads,
+)
 from createos_mcp.platform.build.plans import Plan
 from createos_mcp.platform.build.python_apps import PYTHON_MAINS, find_entry, suggest_python
 from createos_mcp.platform.errors import BuildFailedError
@@ -70,27 +75,6 @@ STATIC_ROOTS = (
     "www",
     "docs",
 )
-
-UNSUPPORTED: Mapping[str, str] = {
-    "Gemfile": "Ruby",
-    "composer.json": "PHP",
-    "index.php": "PHP",
-    "pom.xml": "Java",
-    "build.gradle": "Java",
-    "build.gradle.kts": "Kotlin",
-    "mix.exs": "Elixir",
-    "*.csproj": ".NET",
-    "*.fsproj": ".NET",
-    "*.sln": ".NET",
-    "deno.json": "Deno",
-    "deno.jsonc": "Deno",
-    "environment.yml": "Conda",
-    "build.sbt": "Scala",
-    "Package.swift": "Swift",
-    "gleam.toml": "Gleam",
-    "shard.yml": "Crystal",
-}
-"""Files of languages that this platform does not build itself."""
 
 
 def make_plan(source: Path, settings: Mapping[str, Json], top: Path | None = None) -> Plan:
@@ -187,6 +171,9 @@ def _runtime_family(source: Path, settings: Mapping[str, Json]) -> tuple[str, st
     present = {family: name for name, family in _present(source)}
     if present:
         family = _leading(source, list(present))
+        other = find_other_language(source)
+        if other is not None and leads(other, family, source):
+            raise _not_served(other)
         markers = (name for name, of in _present(source) if of == family)
         return family, next(markers, "package.json")
     program = re.match(r"(?:\w+=\S+ )*([\w.-]+)", _main_process(source))
@@ -240,14 +227,9 @@ def _no_app(source: Path) -> BuildFailedError:
             "The app is described by a Dockerfile alone, and no container engine answers here: "
             "install Docker, add the files of a language, or set runtime and runCommand.",
         )
-    for pattern, language in UNSUPPORTED.items():
-        if next(source.glob(pattern), None) is not None:
-            return BuildFailedError(
-                ReasonCode.NO_APP_FOUND,
-                f"{pattern} tells that this is {language}, which the local platform does not "
-                "build. What would run it: an image of it, or a Dockerfile on a platform with "
-                "containers.",
-            )
+    other = find_other_language(source)
+    if other is not None:
+        return _not_served(other)
     folders = _app_folders(source)
     if folders:
         shown = ", ".join(folders[:10])
@@ -258,6 +240,15 @@ def _no_app(source: Path) -> BuildFailedError:
         f"No app was found. Looked for {looked}. Add one of them, or set runtime and runCommand."
     )
     return BuildFailedError(ReasonCode.NO_APP_FOUND, reason)
+
+
+def _not_served(other: OtherLanguage) -> BuildFailedError:
+    return BuildFailedError(
+        ReasonCode.LANGUAGE_NOT_SERVED,
+        f"{other.file} tells that this is {other.name}, which the local platform does not "
+        "build. What would run it: an image of it, or a Dockerfile on a platform with "
+        "containers.",
+    )
 
 
 def _with_flags(plan: Plan, settings: Mapping[str, Json]) -> Plan:

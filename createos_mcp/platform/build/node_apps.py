@@ -19,6 +19,7 @@ from createos_mcp.platform.build.manifests import (
 )
 from createos_mcp.platform.build.node_frameworks import (
     BUILD_CACHES,
+    BUNDLERS,
     DEV_SERVER,
     EXPORTED,
     FOREIGN_PRESET,
@@ -83,6 +84,20 @@ def has_node_server(source: Path) -> bool:
     app = read_app(source, source)
     found = find_framework(app)
     return bool(start_script(app) or section(app.package, "dependencies") or (found and found.run))
+
+
+def is_page_or_server(source: Path) -> bool:
+    """Whether a `package.json` says that its app is started, or built into pages of its own.
+
+    Bundlers alone do not say so: other languages have them pack their scripts.
+    """
+    app = read_app(source, source)
+    found = find_framework(app)
+    names = (name for name in ("start:prod", "start", "serve:prod") if app.script(name))
+    if any(not DEV_SERVER.search(app.script(name) or "") for name in names):
+        return True
+    is_bundler = found is None or found.name in BUNDLERS
+    return not is_bundler or has_file(source, "index.html")
 
 
 def runs_on_bun(source: Path) -> bool:

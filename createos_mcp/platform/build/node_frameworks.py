@@ -186,6 +186,9 @@ NODE_FRAMEWORKS: tuple[NodeFramework, ...] = (
 )
 """The most special first: a page of Vite is a page of React, and not the other way round."""
 
+BUNDLERS = frozenset({"vite-spa", "reactjs-spa", "vuejs-spa", "parcel"})
+"""Rows that a package for scripts and styles tells, too."""
+
 FOREIGN_PRESET = re.compile(
     r"""\bpreset\s*:\s*["'](?:vercel|netlify|cloudflare|aws|azure|deno|firebase|heroku|render)"""
 )

@@ -42,6 +42,12 @@ MAX_PARSED_BYTES = 1024 * 1024
 """Of all of them together."""
 
 UVICORN = "python -m uvicorn {module}:{name} --host 0.0.0.0 --port $PORT"
+COLLECT = (
+    "python manage.py collectstatic --noinput"
+    " || echo 'Static files were not collected: set what the settings need as buildVars.'"
+)
+"""https://docs.djangoproject.com/en/stable/howto/static-files/: before it serves them itself."""
+
 GUNICORN = "python -m gunicorn --bind 0.0.0.0:$PORT {module}:{name}"
 
 
@@ -111,11 +117,13 @@ def suggest_python(source: Path, _top: Path, framework: str | None) -> Plan:
     procfile = read_procfile(source).get("web")
     install = install_python(source)
     is_served = bool(install and not procfile and entry and " -m uvicorn " in entry.run)
+    is_django = entry is not None and entry.framework == "django"
     return Plan(
         runtime=f"python:{choice.version or own}",
         stand_ins=tuple(f"python:{one}" for one in other_pythons(source, choice.version or own)),
         install=install,
         completion=f"{SETUPTOOLS}; {SERVER}" if is_served else SETUPTOOLS if install else None,
+        build=COLLECT if is_django and install and _keeps_static_files(source) else None,
         dependencies=Carryover(name="dependencies", paths=(".venv",), files=DESCRIBING)
         if is_locked(source)
         else None,
@@ -277,6 +285,13 @@ def _place(source: Path, file: Path) -> str:
 
 def _module(place: str) -> str:
     return place.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def _keeps_static_files(source: Path) -> bool:
+    """Whether the settings name a folder that static files are collected in."""
+    patterns = ("settings.py", "*/settings.py", "*/settings/*.py", "*/*/settings.py")
+    files = (file for pattern in patterns for file in sorted(source.glob(pattern)))
+    return any("STATIC_ROOT" in read_text(file) for file in files)
 
 
 def _django(source: Path) -> Entry:

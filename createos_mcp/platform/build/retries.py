@@ -19,4 +19,4 @@ NPM_PEERS = Retry(
     condition='ls "${npm_config_logs_dir:-$HOME/.npm/_logs}"/*-eresolve-report.txt >/dev/null 2>&1',
     said="npm finds that versions contradict each other: installing what is named all the same.",
 )
-"""https://docs.npmjs.com/cli/v11/using-npm/config#legacy-peer-deps: as npm did up to version 6."""
+"""`legacy-peer-deps` of npm's settings: as it did up to version 6."""

@@ -14,7 +14,7 @@ from createos_mcp.contract.values import Json
 from createos_mcp.platform.build.carryovers import Carryover
 from createos_mcp.platform.build.detection import make_plan
 from createos_mcp.platform.build.plans import Plan
-from createos_mcp.platform.build.python_apps import MAX_FILE_BYTES
+from createos_mcp.platform.build.python_apps import COLLECT, MAX_FILE_BYTES
 from createos_mcp.platform.build.python_packages import DESCRIBING, SERVER, SETUPTOOLS
 from createos_mcp.platform.build.retries import NPM_PEERS
 from createos_mcp.platform.errors import BuildFailedError
@@ -517,6 +517,33 @@ PLANS: dict[str, tuple[Files, Mapping[str, Json]]] = {
         {"runtime": "python:3.14", "stand_ins": ("python:3.13", "python:3.12")},
     ),
     "npm with peers that contradict each other": ({"package.json": START}, {"retry": NPM_PEERS}),
+    "pages of Node beside a Gemfile": (
+        {
+            "Gemfile": "",
+            "package.json": package(dependencies={"@docusaurus/core": "3"}),
+        },
+        {"output_dir": "build"},
+    ),
+    "a server of Node beside a Gemfile": (
+        {"Gemfile": "", "package.json": START},
+        {"run": "node x.js"},
+    ),
+    "Python with packages for Conda and for pip": (
+        {"environment.yml": "", "main.py": "", "requirements.txt": "flask"},
+        {"run": "python main.py"},
+    ),
+    "Django that collects static files": (
+        {
+            "manage.py": "'DJANGO_SETTINGS_MODULE', 'shop.settings'",
+            "requirements.txt": "django",
+            "shop/settings.py": "STATIC_ROOT = 'static'",
+        },
+        {"build": COLLECT},
+    ),
+    "Django without static files": (
+        {"manage.py": "", "requirements.txt": "django", "shop/settings.py": ""},
+        {"build": None},
+    ),
     "pages of Apache": ({"htdocs/index.html": "<p>"}, {"run": None, "output_dir": "htdocs"}),
     "pages in a folder": ({"public/index.html": "<p>"}, {"run": None, "output_dir": "public"}),
 }
@@ -604,7 +631,32 @@ def test_a_setting_that_is_missing_is_completed_from_the_files(tmp_path: Path) -
 
 REFUSED: dict[str, tuple[Files, ReasonCode]] = {
     "no app": ({"README.md": ""}, ReasonCode.NO_APP_FOUND),
-    "another language": ({"Gemfile": ""}, ReasonCode.NO_APP_FOUND),
+    "another language": ({"Gemfile": ""}, ReasonCode.LANGUAGE_NOT_SERVED),
+    "Laravel with Vite for its scripts": (
+        {
+            "composer.json": "{}",
+            "public/index.php": "",
+            "vite.config.js": "",
+            "package.json": package(devDependencies={"vite": "7"}, scripts={"build": "vite build"}),
+        },
+        ReasonCode.LANGUAGE_NOT_SERVED,
+    ),
+    "Rails with packages of Node": (
+        {
+            "Gemfile": "",
+            "Procfile": "web: bundle exec puma",
+            "package.json": package(dependencies={"@rails/ujs": "7"}, scripts={"start": "node x"}),
+        },
+        ReasonCode.LANGUAGE_NOT_SERVED,
+    ),
+    "Jekyll with a page": (
+        {"Gemfile": "", "_config.yml": "", "index.html": "---"},
+        ReasonCode.LANGUAGE_NOT_SERVED,
+    ),
+    "Conda": (
+        {"environment.yml": "", "app.py": "app = Flask()"},
+        ReasonCode.LANGUAGE_NOT_SERVED,
+    ),
     "a Dockerfile alone": ({"Dockerfile": "", "srv/x.js": ""}, ReasonCode.NEEDS_DOCKER),
     "nothing to start": ({"package.json": package()}, ReasonCode.NO_START_COMMAND),
     "package.json that is none": ({"package.json": "{"}, ReasonCode.UNREADABLE_MANIFEST),
