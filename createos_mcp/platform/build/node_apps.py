@@ -52,7 +52,7 @@ NODE_MAINS = (
 )
 BUN_MAINS = (
     *("index.ts", "server.ts", "app.ts", "main.ts", "src/index.ts", "src/server.ts"),
-    *("src/app.ts", "src/main.ts", *NODE_MAINS),
+    *("src/app.ts", "src/main.ts", "index.tsx", "src/index.tsx", *NODE_MAINS),
 )
 LAST_OLD_OPENSSL = 16
 """The last Node whose OpenSSL has all that old tools call."""
@@ -261,7 +261,7 @@ def _main_command(app: NodeApp, found: NodeFramework | None) -> str | None:
     main = next((name for name in named if has_file(app.source, name)), None)
     if main is None:
         return None
-    program = "bun" if main.endswith(".ts") and not app.is_bun else "node"
+    program = "bun" if main.endswith((".ts", ".tsx")) and not app.is_bun else "node"
     text = read_text(app.source / main)
     if found and found.name == "express" and "listen(" not in text and EXPORTED.search(text):
         return f"{program} -e {shlex.quote(LISTENING.format(main=json.dumps(f'./{main}')))}"

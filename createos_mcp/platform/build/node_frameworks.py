@@ -167,6 +167,12 @@ NODE_FRAMEWORKS: tuple[NodeFramework, ...] = (
     ),
     NodeFramework(name="angular", packages=("@angular/core",), build="npx ng build"),
     NodeFramework(
+        name="cloudflare-vite",
+        packages=("@cloudflare/vite-plugin",),
+        build="npx vite build",
+        run="npx vite preview --host 0.0.0.0 --port $PORT",
+    ),
+    NodeFramework(
         name="vite-spa",
         packages=("vite",),
         build="npx vite build",

@@ -1,10 +1,11 @@
 """Other languages: those that this platform does not build itself, and the files that tell them."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from createos_mcp.platform.build.manifests import read_procfile
+from createos_mcp.platform.build.manifests import read_procfile, read_text
 from createos_mcp.platform.build.node_apps import is_page_or_server
 
 _FILES: Mapping[str, str] = {
@@ -45,6 +46,10 @@ _PAGES_MADE_BY: Mapping[str, tuple[str, ...]] = {
 }
 """Files by which pages that lie there are a part of such an app, and not all of it."""
 
+_DENO_MAINS = ("main.ts", "mod.ts", "server.ts", "index.ts", "app.ts", "main.tsx")
+_DENO = re.compile(r"""\bDeno\.\w|["'](?:npm|jsr):|["']https://deno\.land/""")
+"""What only Deno runs: its own object, and packages by address."""
+
 _PYTHON_LISTS = ("requirements.txt", "pyproject.toml", "Pipfile")
 
 
@@ -59,7 +64,9 @@ class OtherLanguage:
 def find_other_language(source: Path) -> OtherLanguage | None:
     """The first whose file is there."""
     present = (file for file in _FILES if next(source.glob(file), None) is not None)
-    return next((OtherLanguage(name=_FILES[file], file=file) for file in present), None)
+    told = next((OtherLanguage(name=_FILES[file], file=file) for file in present), None)
+    mains = (name for name in _DENO_MAINS if _DENO.search(read_text(source / name)))
+    return told or next((OtherLanguage(name="Deno", file=name) for name in mains), None)
 
 
 def leads(other: OtherLanguage, family: str, source: Path) -> bool:

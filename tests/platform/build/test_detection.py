@@ -482,6 +482,20 @@ PLANS: dict[str, tuple[Files, Mapping[str, Json]]] = {
         },
         {"runtime": "node:22", "tools": ("bun:1.3",), "run": "bun src/index.ts"},
     ),
+    "Hono with JSX": (
+        {"package.json": package(dependencies={"hono": "4"}), "src/index.tsx": "export default x"},
+        {"tools": ("bun:1.3",), "run": "bun src/index.tsx"},
+    ),
+    "pages and a worker for Cloudflare": (
+        {
+            "package.json": package(
+                devDependencies={"vite": "7", "@cloudflare/vite-plugin": "1"},
+                scripts={"build": "vite build"},
+            ),
+            "index.html": "",
+        },
+        {"run": "npx vite preview --host 0.0.0.0 --port $PORT", "output_dir": None},
+    ),
     "Express that exports itself": (
         {
             "package.json": package(dependencies={"express": "5"}),
@@ -651,6 +665,10 @@ REFUSED: dict[str, tuple[Files, ReasonCode]] = {
     ),
     "Jekyll with a page": (
         {"Gemfile": "", "_config.yml": "", "index.html": "---"},
+        ReasonCode.LANGUAGE_NOT_SERVED,
+    ),
+    "Deno by its imports": (
+        {"main.ts": "import express from 'npm:express@4'"},
         ReasonCode.LANGUAGE_NOT_SERVED,
     ),
     "Conda": (
