@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shlex
 import shutil
 import ssl
@@ -18,6 +17,7 @@ from anyio import to_thread
 from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.build.app_folders import find_app_folder
+from createos_mcp.platform.build.build_variables import CACHES, DEFAULTS, PASSED_ON
 from createos_mcp.platform.build.carryovers import (
     Carryover,
     Commands,
@@ -52,28 +52,6 @@ SYSTEM_PATH = ("/usr/local/bin", "/usr/bin", "/bin")
 VENV = ".venv"
 MB = 2**20
 BUILD_NICE = 10
-
-PASSED_ON = re.compile(
-    r"(https?|no|all)_proxy|ssl_cert_(file|dir)|node_extra_ca_certs|requests_ca_bundle|pip_cert"
-    r"|curl_ca_bundle|pip_(extra_)?index_url|uv_((default|extra)_)?index(_url)?|uv_system_certs"
-    r"|npm_config_(registry|cafile)|goproxy|gosumdb|lang",
-    re.IGNORECASE,
-)
-"""Variables by which package managers reach their registries; a build gets no others."""
-
-CACHES: Mapping[str, str] = {
-    "npm_config_cache": "npm",
-    "UV_CACHE_DIR": "uv",
-    "PIP_CACHE_DIR": "pip",
-    "GOMODCACHE": "go/mod",
-    "GOCACHE": "go/build",
-    "CARGO_HOME": "cargo",
-    "BUN_INSTALL_CACHE_DIR": "bun",
-    "YARN_CACHE_FOLDER": "yarn",
-    "npm_config_store_dir": "pnpm",
-    "XDG_CACHE_HOME": "xdg",
-}
-"""Where package managers keep what they have fetched, below the cache directory."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -280,11 +258,7 @@ class Builder:
             "HOME": temporary,
             "TMPDIR": temporary,
             "npm_config_logs_dir": f"{temporary}/npm-logs",
-            "CI": "1",
-            "UV_LINK_MODE": "copy",
-            "UV_COMPILE_BYTECODE": "1",
-            "UV_PYTHON_DOWNLOADS": "never",
-            "NO_UPDATE_NOTIFIER": "1",
+            **DEFAULTS,
             **job.settings.get("buildVars", {}),
             **job.settings.get("buildFlags", {}),
         }

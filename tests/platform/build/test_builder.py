@@ -139,6 +139,20 @@ async def test_an_agents_bare_environment_is_enough_to_install_and_build(
         assert deployment["status"] == "deployed", await api.build_log(deployment)
 
 
+async def test_a_build_fetches_no_browser_for_tests_and_tells_makers_of_tools_nothing(
+    tmp_path: Path,
+) -> None:
+    settings: Json = {
+        "runtime": "static",
+        "buildCommand": "echo $CYPRESS_INSTALL_BINARY$DO_NOT_TRACK$HUSKY; touch index.html",
+        "buildVars": {"HUSKY": "own"},
+        "buildDir": ".",
+    }
+    async with running_platform(tmp_path) as api:
+        deployment = await api.deploy({"a.txt": ""}, **settings)
+        assert (await api.build_log(deployment)).endswith("\n01own")
+
+
 @pytest.mark.parametrize("runtime", ["node:20", "bun:1.3"])
 async def test_a_machine_without_node_and_npm_fetches_them_from_the_python_registry(
     runtime: str, tmp_path: Path
