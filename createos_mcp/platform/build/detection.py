@@ -26,6 +26,7 @@ from createos_mcp.platform.build.other_languages import (
 )
 from createos_mcp.platform.build.plans import Plan
 from createos_mcp.platform.build.python_apps import PYTHON_MAINS, find_entry, suggest_python
+from createos_mcp.platform.build.site_generators import GENERATOR_FILES, find_generator
 from createos_mcp.platform.errors import BuildFailedError
 
 MARKERS: Mapping[str, str] = {
@@ -44,6 +45,8 @@ MARKERS: Mapping[str, str] = {
     **dict.fromkeys(NODE_MAINS[:7], "node"),
     **dict.fromkeys(PYTHON_MAINS, "python"),
     "Staticfile": "static",
+    "mkdocs.yml": "python",
+    **dict.fromkeys(GENERATOR_FILES, "static"),
     "index.html": "static",
     "public/index.html": "static",
     "htdocs/index.html": "static",
@@ -196,6 +199,8 @@ def _leading(source: Path, families: list[str]) -> str:
     if families[0] == "bun" and needs_node(source):
         return "node"
     is_tooling = families[0] in {"node", "bun"} and not has_node_server(source)
+    if is_tooling and find_generator(source):
+        return "static"
     others = [family for family in families if family not in {"node", "bun", "static"}]
     if is_tooling and others and (others[0] != "python" or find_entry(source, None)):
         return others[0]
@@ -262,6 +267,15 @@ def _with_flags(plan: Plan, settings: Mapping[str, Json]) -> Plan:
 
 def _suggest_static(source: Path, _top: Path, _framework: str | None) -> Plan:
     told = re.search(r"^root:\s*[\"']?([\w./-]+)", read_text(source / "Staticfile"), re.MULTILINE)
+    generator = find_generator(source)
+    if generator is not None:
+        return Plan(
+            runtime=DEFAULT_RUNTIMES["static"],
+            tools=(generator.name,),
+            build=generator.build,
+            output_dir=generator.output_dir,
+            reason=generator.name,
+        )
     roots = (root for root in STATIC_ROOTS if (source / root / "index.html").is_file())
     if told and ".." not in told[1]:
         return Plan(runtime=DEFAULT_RUNTIMES["static"], output_dir=told[1].strip("/") or ".")

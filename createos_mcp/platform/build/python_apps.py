@@ -4,7 +4,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from createos_mcp.platform.build.bots import PYTHON_BOTS, opens_no_port
@@ -32,6 +32,8 @@ PYTHON_MAINS = (
     *("api/main.py", "backend/main.py", "server/main.py", "application.py", "index.py"),
     *("streamlit_app.py", "Home.py", "__main__.py"),
 )
+MKDOCS = "mkdocs.yml"
+
 MAX_FILES = 300
 """Files that are looked through for a server object, nearest to the top first."""
 
@@ -118,7 +120,7 @@ def suggest_python(source: Path, _top: Path, framework: str | None) -> Plan:
     install = install_python(source)
     is_served = bool(install and not procfile and entry and " -m uvicorn " in entry.run)
     is_django = entry is not None and entry.framework == "django"
-    return Plan(
+    plan = Plan(
         runtime=f"python:{choice.version or own}",
         stand_ins=tuple(f"python:{one}" for one in other_pythons(source, choice.version or own)),
         install=install,
@@ -131,6 +133,21 @@ def suggest_python(source: Path, _top: Path, framework: str | None) -> Plan:
         reason=framework or ("Procfile" if procfile else entry.framework if entry else ""),
         worker=bool(entry and entry.worker and not procfile),
         notes=(choice.note,) if choice.note else (),
+    )
+    has_no_program = entry is None and not procfile
+    return _as_pages(plan, source) if has_no_program and (source / MKDOCS).is_file() else plan
+
+
+def _as_pages(plan: Plan, source: Path) -> Plan:
+    """Pages of MkDocs, with the theme that most take where no file names packages."""
+    theme = "mkdocs-material" if "material" in read_text(source / MKDOCS) else "mkdocs"
+    return replace(
+        plan,
+        install=plan.install or f"uv pip install {theme}",
+        build="python -m mkdocs build",
+        run=None,
+        output_dir="site",
+        reason="mkdocs",
     )
 
 

