@@ -27,6 +27,7 @@ LogLines = Callable[[Sequence[str]], Awaitable[None]]
 VERSION_TIMEOUT_S = 20
 # Node with npm is 30 MB; this allows for 1 Mbit/s.
 FETCH_TIMEOUT_S = 300
+NPM_INSTALL = ("install", "--no-audit", "--no-fund", "--prefix")
 NPM_FOR_OLD_NODE = "npm@10"
 NODE_FOR_NPM = "22"
 
@@ -252,15 +253,7 @@ class Toolchains:
         advice = "Check that the npm registry can be reached"
         return await self._fetch_into(
             name,
-            lambda target: [
-                npm,
-                "install",
-                "--no-audit",
-                "--no-fund",
-                "--prefix",
-                target,
-                *packages,
-            ],
+            lambda target: [npm, *NPM_INSTALL, target, *packages],
             advice,
             log,
         )
