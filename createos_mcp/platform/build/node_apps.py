@@ -54,8 +54,8 @@ BUN_MAINS = (
     *("index.ts", "server.ts", "app.ts", "main.ts", "src/index.ts", "src/server.ts"),
     *("src/app.ts", "src/main.ts", "index.tsx", "src/index.tsx", *NODE_MAINS),
 )
-LAST_OLD_OPENSSL = 16
-"""The last Node whose OpenSSL has all that old tools call."""
+OLD_NODES = frozenset(map(str, range(17)))
+"""Those whose OpenSSL has all that old tools call."""
 
 _PLAIN_START = re.compile(r"(node|bun) [\w./-]+")
 
@@ -155,7 +155,7 @@ def _suggest(app: NodeApp, framework: str | None) -> Plan:
         retry=NPM_PEERS if manager.name == "npm" and not app.up else None,
         reinstall=NPM_REINSTALL if manager.name == "npm" and not app.up else None,
         dependencies=installed_directories(app),
-        preparation=LEGACY_WEBPACK if int(major) > LAST_OLD_OPENSSL else None,
+        preparation=LEGACY_WEBPACK if major not in OLD_NODES else None,
         caches=Carryover(name="build", paths=BUILD_CACHES) if build else None,
         build=_build_command(app, build),
         run=None if serves_pages else run,

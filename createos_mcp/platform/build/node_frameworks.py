@@ -205,7 +205,7 @@ NODE_PRESET = "NITRO_PRESET=node-server SERVER_PRESET=node-server"
 
 LEGACY_WEBPACK = (
     """! grep -qs '"version": "4\\.' node_modules/webpack/package.json"""
-    " || export NODE_OPTIONS=--openssl-legacy-provider"
+    ' || export NODE_OPTIONS="${NODE_OPTIONS:-} --openssl-legacy-provider"'
 )
 """Webpack 4 hashes by MD4; https://github.com/webpack/webpack/issues/14532."""
 

@@ -134,8 +134,7 @@ def suggest_python(source: Path, _top: Path, framework: str | None) -> Plan:
         worker=bool(entry and entry.worker and not procfile),
         notes=(choice.note,) if choice.note else (),
     )
-    has_no_program = entry is None and not procfile
-    return _as_pages(plan, source) if has_no_program and (source / MKDOCS).is_file() else plan
+    return _as_pages(plan, source) if not plan.run and (source / MKDOCS).is_file() else plan
 
 
 def _as_pages(plan: Plan, source: Path) -> Plan:

@@ -76,7 +76,10 @@ def other_pythons(source: Path, version: str) -> tuple[str, ...]:
     required = word(section(pyproject, "project"), "requires-python") or word(
         section(pyproject, "tool", "poetry", "dependencies"), "python"
     )
-    minor = int(version.partition(".")[2])
+    found = re.fullmatch(r"3\.(\d{1,3})", version)
+    if found is None:
+        return ()
+    minor = int(found[1])
     nearest = sorted(PYTHON_MINORS, key=lambda other: abs(other - minor))
     others = (f"3.{other}" for other in nearest if other != minor)
     return tuple(other for other in others if _is_allowed(other, required or ""))

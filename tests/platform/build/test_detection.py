@@ -586,7 +586,23 @@ PLANS: dict[str, tuple[Files, Mapping[str, Json]]] = {
             "requirements.txt": "mkdocs",
             "pyproject.toml": "[project]\nname = 'x'\nscripts = { x = 'x:main' }",
         },
-        {"install": "uv pip install -r requirements.txt", "output_dir": "site", "run": None},
+        {"install": "uv pip install -r requirements.txt", "output_dir": None, "run": "x"},
+    ),
+    "a Python of long ago": (
+        {"main.py": "", "runtime.txt": "python-2.7.18"},
+        {"runtime": "python:2.7", "stand_ins": ()},
+    ),
+    "a Python that there will hardly be": (
+        {"main.py": "", ".python-version": f"3.{'9' * 5000}"},
+        {"stand_ins": ()},
+    ),
+    "a Node that there will hardly be": (
+        {"package.json": START, ".nvmrc": "9" * 5000},
+        {"run": "node x.js"},
+    ),
+    "a Node whose OpenSSL knows old hashes": (
+        {"package.json": package(engines={"node": "16"}, scripts={"start": "node x.js"})},
+        {"runtime": "node:16", "preparation": None},
     ),
     "pages of Apache": ({"htdocs/index.html": "<p>"}, {"run": None, "output_dir": "htdocs"}),
     "pages in a folder": ({"public/index.html": "<p>"}, {"run": None, "output_dir": "public"}),
