@@ -601,7 +601,7 @@ PLANS: dict[str, tuple[Files, Mapping[str, Json]]] = {
         {"run": "node x.js"},
     ),
     "a Node whose OpenSSL knows old hashes": (
-        {"package.json": package(engines={"node": "16"}, scripts={"start": "node x.js"})},
+        {"package.json": package(engines={"node": "16.20.2"}, scripts={"start": "node x.js"})},
         {"runtime": "node:16", "preparation": None},
     ),
     "pages of Apache": ({"htdocs/index.html": "<p>"}, {"run": None, "output_dir": "htdocs"}),
