@@ -19,6 +19,9 @@ from createos_mcp.platform.build.manifests import read_text, read_toml_manifest,
 NODE_MAJORS = (22, 20, 24, 18)
 """In the order of preference; the first is what an app gets that asks for none."""
 
+OTHER_NODE_MAJORS = (26, 25, 23, 21, 19, 17, 16, 15, 14, 13, 12, 11, 10)
+"""For apps that ask for nothing else."""
+
 NODE_NAMES: Mapping[str, int] = {
     "lts/*": 22,
     "node": 24,
@@ -177,7 +180,7 @@ def _match_node(wanted: str) -> str | None:
     except ValueError:
         plain = re.fullmatch(r"[v=^~]?(\d+)(?:\.[\dx*]+)*", wanted)
         return plain[1] if plain else None
-    for major in NODE_MAJORS:
+    for major in (*NODE_MAJORS, *OTHER_NODE_MAJORS):
         if any(spec.match(NpmVersion(f"{major}.{minor}.{ANY_PATCH}")) for minor in range(100)):
             return str(major)
     exact = re.fullmatch(r"\D?(\d+)\.\d+\.\d+", wanted)

@@ -758,6 +758,9 @@ def test_a_start_command_that_was_set_wins_over_a_folder_of_files(tmp_path: Path
         ({"engines": "^18.17.0 || >=20.5.0"}, "node:22"),
         ({"engines": ">=16 <19"}, "node:18"),
         ({"engines": "~20.9"}, "node:20"),
+        ({"engines": "16"}, "node:16"),
+        ({"engines": "14.x || 16.x"}, "node:16"),
+        ({"engines": ">=23 <24"}, "node:23"),
         ({"engines": "nonsense"}, "node:22"),
     ],
 )
