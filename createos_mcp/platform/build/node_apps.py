@@ -54,6 +54,7 @@ BUN_MAINS = (
     *("index.ts", "server.ts", "app.ts", "main.ts", "src/index.ts", "src/server.ts"),
     *("src/app.ts", "src/main.ts", "index.tsx", "src/index.tsx", *NODE_MAINS),
 )
+START_SCRIPTS = ("start:prod", "start", "serve:prod")
 OLD_NODES = frozenset(map(str, range(17)))
 """Those whose OpenSSL has all that old tools call."""
 
@@ -93,8 +94,8 @@ def is_page_or_server(source: Path) -> bool:
     """
     app = read_app(source, source)
     found = find_framework(app)
-    names = (name for name in ("start:prod", "start", "serve:prod") if app.script(name))
-    if any(not DEV_SERVER.search(app.script(name) or "") for name in names):
+    scripts = filter(None, map(app.script, START_SCRIPTS))
+    if any(not DEV_SERVER.search(script) for script in scripts):
         return True
     is_bundler = found is None or found.name in BUNDLERS
     return not is_bundler or has_file(source, "index.html")
@@ -237,7 +238,7 @@ def start_script(app: NodeApp) -> str | None:
     procfile = read_procfile(app.source).get("web")
     if procfile:
         return procfile
-    for name in ("start:prod", "start", "serve:prod"):
+    for name in START_SCRIPTS:
         script = app.script(name)
         if script and not DEV_SERVER.search(script) and not _serves_export(app, script):
             if _PLAIN_START.fullmatch(script) and f"pre{name}" not in app.scripts:

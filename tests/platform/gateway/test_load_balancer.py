@@ -13,17 +13,12 @@ import anyio
 import httpx2
 
 from tests.eventually import eventually_now
+from tests.platform.gateways import free_port
 from tests.platform.platforms import ANSWERING, running_platform
 from tests.programs import needs
 
 ROOT = Path(__file__).parents[3]
 REQUESTS = 60
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def documented(*gateways: int) -> tuple[str, int]:
