@@ -91,7 +91,7 @@ class Containers(ImageEngine):
         created = await self._create(spec, release, command=command)
         relays = ContainerRelays(spec.ways, spec.uid) if spec.ways else None
         try:
-            await self._api.call("POST", f"containers/{created}/start")
+            await self._api.start_container(created)
             state = (await self._api.call("GET", f"containers/{created}/json"))["State"]
             if relays is not None:
                 await relays.enter(int(state["Pid"]))

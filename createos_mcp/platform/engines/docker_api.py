@@ -24,6 +24,8 @@ _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT_S)
 _TIMEOUT = aiohttp.ClientTimeout(total=_CALL_TIMEOUT_S, sock_connect=_CONNECT_TIMEOUT_S)
 _SHORT = aiohttp.ClientTimeout(total=_CONNECT_TIMEOUT_S)
 _FIRST_ERROR = 400
+_FIRST_OWN_ERROR = 500
+_RESTART_PAUSE_S = 0.2
 _FRAME_HEAD = 8
 _SYSTEM_ERROR = 3
 """The stream of a frame in which an engine says why there is no more."""
@@ -103,6 +105,24 @@ class DockerApi:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise EngineAwayError(self.host, _describe(error)) from error
         return _checked(answer, content)
+
+    async def start_container(self, container: str) -> None:
+        """Start one that was created, once more where its first process died on the way.
+
+        `cannot start a stopped process` is met on busy machines, and the next start works.
+
+        Raises:
+            EngineRefusedError: The engine said no, twice where it was its own error.
+            EngineAwayError: It does not answer.
+        """
+        path = f"containers/{container}/start"
+        try:
+            await self.call("POST", path)
+        except EngineRefusedError as error:
+            if error.status < _FIRST_OWN_ERROR:
+                raise
+            await asyncio.sleep(_RESTART_PAUSE_S)
+            await self.call("POST", path)
 
     async def stream(
         self,

@@ -164,7 +164,7 @@ class Overlays:
             await self._create_anchor(name, network)
             shown = await self._api.call("GET", f"containers/{name}/json")
         if not shown["State"]["Running"]:
-            await self._api.call("POST", f"containers/{name}/start")
+            await self._api.start_container(name)
             shown = await self._api.call("GET", f"containers/{name}/json")
         return ProcessId.of(int(shown["State"]["Pid"]))
 
@@ -180,8 +180,9 @@ class Overlays:
                 "CapDrop": ["ALL"],
                 "SecurityOpt": ["no-new-privileges"],
                 "ReadonlyRootfs": True,
-                "Memory": 16 * 2**20,
-                "PidsLimit": 4,
+                # Room for runc, too, which is in there until it becomes `sleep`.
+                "Memory": 64 * 2**20,
+                "PidsLimit": 64,
                 "Mounts": [_system(path) for path in _SYSTEM if Path(path).exists()],
             },
         }

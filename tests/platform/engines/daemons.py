@@ -36,15 +36,24 @@ class DockerDaemon:
         directory: Holds its data, its socket and its log; the path has to be short.
         live_restore: Whether containers outlive it; a daemon of a swarm cannot have that.
         prefix: Words before the command, which run it elsewhere.
+        runtime: What it starts containers with, instead of runc.
     """
 
     def __init__(
-        self, directory: Path, *, live_restore: bool = True, prefix: Sequence[str] = ()
+        self,
+        directory: Path,
+        *,
+        live_restore: bool = True,
+        prefix: Sequence[str] = (),
+        runtime: Path | None = None,
     ) -> None:
         # Else a daemon that was killed would end its containers with its next start; one of a
         # swarm cannot have that, and has to be told what older ones do not take from a service.
         own = {"live-restore": True} if live_restore else {"no-new-privileges": True}
-        self._settings = {**own, **_PLAIN_REGISTRIES}
+        self._settings: dict[str, Json] = {**own, **_PLAIN_REGISTRIES}
+        if runtime is not None:
+            named = {"other": {"path": str(runtime)}}
+            self._settings |= {"runtimes": named, "default-runtime": "other"}
         self._prefix = prefix
         self.host = f"unix://{directory / 'd.sock'}"
         self._directory = directory
@@ -133,11 +142,15 @@ def _root(files: Mapping[str, str]) -> bytes:
 
 @contextmanager
 def docker_daemon(
-    directory: Path, *, live_restore: bool = True, prefix: Sequence[str] = ()
+    directory: Path,
+    *,
+    live_restore: bool = True,
+    prefix: Sequence[str] = (),
+    runtime: Path | None = None,
 ) -> Iterator[DockerDaemon]:
     """A daemon of its own, which is stopped with all its containers."""
     directory.mkdir(parents=True)
-    engine = DockerDaemon(directory, live_restore=live_restore, prefix=prefix)
+    engine = DockerDaemon(directory, live_restore=live_restore, prefix=prefix, runtime=runtime)
     engine.start()
     try:
         yield engine

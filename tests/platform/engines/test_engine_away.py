@@ -10,6 +10,7 @@ import pytest
 
 from createos_mcp.platform import daemon
 from createos_mcp.platform.config import PlatformConfig
+from createos_mcp.platform.engines.docker_api import DockerApi
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.state import read_state
 from tests.eventually import eventually
@@ -74,6 +75,33 @@ async def test_an_engine_that_is_killed_ends_nothing_and_is_found_again(tmp_path
                 lambda: api.environment(project_id), lambda row: row["extra"].get("restarts")
             )
             assert "exited with code 3" in row["extra"]["lastExit"]["reason"]
+
+
+DIES_ONCE = """\
+#!/bin/sh
+# Ends the first process that runc made, before it is started.
+case " $* " in *" start "*)
+    if mkdir "$0.done" 2>/dev/null; then
+        runc $(echo "$*" | sed 's/ start / kill /') KILL
+    fi ;;
+esac
+exec runc "$@"
+"""
+
+
+@pytest.mark.engines
+async def test_a_container_that_dies_before_its_start_is_started_again(tmp_path: Path) -> None:
+    directory = Path(f"/tmp/createos-dying-{os.getpid()}")
+    runtime = tmp_path / "runtime"
+    runtime.write_text(DIES_ONCE)
+    runtime.chmod(0o755)
+    with docker_daemon(directory, runtime=runtime) as engine:
+        engine.make_image("pages:1", PAGES)
+        container = engine.docker("create", "pages:1")
+        async with DockerApi(engine.host) as api:
+            await api.start_container(container)
+        assert (tmp_path / "runtime.done").exists()
+        assert engine.docker("inspect", "--format", "{{.State.Running}}", container) == "true"
 
 
 @pytest.mark.engines
