@@ -32,7 +32,7 @@ from createos_mcp.platform.engines.netns import open_socket_in
 from createos_mcp.platform.engines.overlays import Overlays
 from createos_mcp.platform.engines.service_body import DEPLOYMENT, service_body
 from createos_mcp.platform.engines.swarm_services import NO_MANAGER, SwarmServices
-from createos_mcp.platform.engines.swarm_view import REJECTED, SwarmWatch, Task
+from createos_mcp.platform.engines.swarm_view import SwarmWatch, Task
 from createos_mcp.platform.errors import (
     EngineAwayError,
     EngineRefusedError,
@@ -222,13 +222,11 @@ class Swarm(ImageEngine):
         await self._close_off()
         self._own.add(spec.replica_id)
         try:
-            async with self._placing[spec.deployment_id]:
-                service_id = await self._create(spec, network, command)
-                task = await self._until(service_id, lambda one: one.is_placed, _PLACED_WITHIN_S)
-            if task is not None and task.is_placed:
-                task = await self._until(
-                    service_id, lambda one: not one.is_starting, _STARTED_WITHIN_S
-                )
+            service_id, task = await self._place(spec, network, command)
+            if task is not None and task.is_lost:
+                # A busy machine may lose a container before its start, and not the next one.
+                await self._remove(service_id)
+                service_id, task = await self._place(spec, network, command)
             return await self._instance(spec, network, service_id, task)
         except BaseException:
             with anyio.CancelScope(shield=True):
@@ -238,12 +236,23 @@ class Swarm(ImageEngine):
                 self._leave(network)
             raise
 
+    async def _place(
+        self, spec: LaunchSpec, network: str, command: Sequence[str] | None
+    ) -> tuple[str, Task | None]:
+        """Make a service; its ID, and its task once it started or never will."""
+        async with self._placing[spec.deployment_id]:
+            service_id = await self._create(spec, network, command)
+            task = await self._until(service_id, lambda one: one.is_placed, _PLACED_WITHIN_S)
+        if task is not None and task.is_placed:
+            task = await self._until(service_id, lambda one: not one.is_starting, _STARTED_WITHIN_S)
+        return service_id, task
+
     async def _instance(
         self, spec: LaunchSpec, network: str, service_id: str, task: Task | None
     ) -> Instance:
         if task is None:
             raise StartFailedError("The swarm made no task of it")
-        if task.is_starting or task.state == REJECTED:
+        if task.is_starting or task.is_refused:
             raise StartFailedError(task.why_not)
         nodes = (await self._watch.look()).nodes
         process = await self._services.process_of(task)

@@ -16,9 +16,11 @@ _BEFORE_IT_RUNS = frozenset(
 )
 _RUNNING = "running"
 _HAVING_A_PROCESS = frozenset({"preparing", "starting", _RUNNING})
-REJECTED = "rejected"
+_REJECTED = "rejected"
 _ENDED = frozenset({"complete", "failed", "shutdown"})
 """https://docs.docker.com/engine/swarm/how-swarm-mode-works/swarm-task-states/"""
+_UNSTARTED = "starting container failed"
+"""How the error of a task begins that failed without a process."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,6 +67,16 @@ class Task:
     def is_starting(self) -> bool:
         """Whether it is on the way to a process."""
         return self.state in _BEFORE_IT_RUNS and self.is_wanted
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether no process came of its container."""
+        return self.error.startswith(_UNSTARTED)
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether its machine did not run it, as one that finds no image."""
+        return self.state == _REJECTED or self.is_lost
 
     @property
     def is_running(self) -> bool:

@@ -77,31 +77,61 @@ async def test_an_engine_that_is_killed_ends_nothing_and_is_found_again(tmp_path
             assert "exited with code 3" in row["extra"]["lastExit"]["reason"]
 
 
-DIES_ONCE = """\
+DIES_AT_TIMES = """\
 #!/bin/sh
-# Ends the first process that runc made, before it is started.
+# Ends the first process that runc made before it is started, the first and the third time.
 case " $* " in *" start "*)
-    if mkdir "$0.done" 2>/dev/null; then
-        runc $(echo "$*" | sed 's/ start / kill /') KILL
-    fi ;;
+    echo >> "$0.starts"
+    case "$(wc -l < "$0.starts")" in 1 | 3)
+        runc $(echo "$*" | sed 's/ start / kill /') KILL ;;
+    esac ;;
 esac
 exec runc "$@"
 """
 
 
+@pytest.fixture
+def runtime(tmp_path: Path) -> Path:
+    """What containers are started with that are lost at times."""
+    path = tmp_path / "runtime"
+    path.write_text(DIES_AT_TIMES)
+    path.chmod(0o755)
+    return path
+
+
+def starts(runtime: Path) -> int:
+    return Path(f"{runtime}.starts").read_text().count("\n")
+
+
 @pytest.mark.engines
-async def test_a_container_that_dies_before_its_start_is_started_again(tmp_path: Path) -> None:
+async def test_a_container_that_dies_before_its_start_is_started_again(runtime: Path) -> None:
     directory = Path(f"/tmp/createos-dying-{os.getpid()}")
-    runtime = tmp_path / "runtime"
-    runtime.write_text(DIES_ONCE)
-    runtime.chmod(0o755)
     with docker_daemon(directory, runtime=runtime) as engine:
         engine.make_image("pages:1", PAGES)
         container = engine.docker("create", "pages:1")
         async with DockerApi(engine.host) as api:
             await api.start_container(container)
-        assert (tmp_path / "runtime.done").exists()
         assert engine.docker("inspect", "--format", "{{.State.Running}}", container) == "true"
+    assert starts(runtime) == 2
+
+
+@pytest.mark.engines
+async def test_a_swarm_starts_again_what_died_before_its_start(
+    runtime: Path, registry: str, tmp_path: Path
+) -> None:
+    directory = Path(f"/tmp/createos-dying-{os.getpid()}")
+    with docker_daemon(directory, live_restore=False, runtime=runtime) as engine:
+        engine.docker("swarm", "init", "--advertise-addr", "127.0.0.1")
+        reference = f"{registry}/dying:1"
+        engine.publish(reference, PAGES, "EXPOSE 8080", command=LASTING)
+        async with running_platform(
+            tmp_path / "data", docker_host=engine.host, engine="swarm"
+        ) as api:
+            project_id = await image_project(api)
+            await deploy(api, project_id, reference)
+            assert await read_page(await address_of(api, project_id)) == "one"
+    # Of the anchor and of the app, each of them twice.
+    assert starts(runtime) == 4
 
 
 @pytest.mark.engines
