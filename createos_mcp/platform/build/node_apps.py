@@ -17,6 +17,7 @@ from createos_mcp.platform.build.manifests import (
     section,
     word,
 )
+from createos_mcp.platform.build.node_additions import add_command
 from createos_mcp.platform.build.node_frameworks import (
     BUILD_CACHES,
     BUNDLERS,
@@ -156,9 +157,10 @@ def _suggest(app: NodeApp, framework: str | None) -> Plan:
         retry=NPM_PEERS if manager.name == "npm" and not app.up else None,
         reinstall=NPM_REINSTALL if manager.name == "npm" and not app.up else None,
         dependencies=installed_directories(app),
-        preparation=LEGACY_WEBPACK if major not in OLD_NODES else None,
+        completion=add_command(app, found.addition) if found and found.addition else None,
+        preparation=_preparation(found, major),
         caches=Carryover(name="build", paths=BUILD_CACHES) if build else None,
-        build=_build_command(app, build),
+        build=_concluded(_build_command(app, build), found),
         run=None if serves_pages else run,
         output_dir=pages if serves_pages else None,
         single_page=bool(serves_pages and found and found.single_page),
@@ -166,6 +168,16 @@ def _suggest(app: NodeApp, framework: str | None) -> Plan:
         reason=framework or (found.name if found else ""),
         notes=(choice.note,) if choice.note else (),
     )
+
+
+def _preparation(found: NodeFramework | None, node: str) -> str | None:
+    """For the shell: what the tools of before need, and what the framework does."""
+    legacy = LEGACY_WEBPACK if node not in OLD_NODES else None
+    return "\n".join(filter(None, (legacy, found.preparation if found else None))) or None
+
+
+def _concluded(build: str | None, found: NodeFramework | None) -> str | None:
+    return f"{build} && {found.conclusion}" if build and found and found.conclusion else build
 
 
 def _build_command(app: NodeApp, build: str | None) -> str | None:

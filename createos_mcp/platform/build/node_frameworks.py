@@ -3,6 +3,16 @@
 import re
 from dataclasses import dataclass
 
+from createos_mcp.platform.build.node_additions import (
+    ASTRO_NODE,
+    LINK_SERVER,
+    ON_NODE,
+    REMIX_SERVE,
+    ROUTER_SERVE,
+    WITHOUT_ADAPTER,
+    Addition,
+)
+
 DEV_SERVER = re.compile(
     r"(?:^|[&;|]\s*|\b(?:npx|bunx|cross-env(?: \w+=\S+)*|NODE_ENV=\w+) )"
     r"(?:vite(?! build)\b|ng serve|react-scripts start|astro (?:dev|preview|start)|astro$|next dev"
@@ -33,6 +43,11 @@ class NodeFramework:
     single_page: bool = False
     source: str | None = None
     """An expression for the folder of a build script that its output lies in."""
+    addition: Addition | None = None
+    preparation: str | None = None
+    """For the shell, before the build."""
+    conclusion: str | None = None
+    """For the shell, after it."""
 
 
 BUILD_CACHES = (
@@ -42,6 +57,17 @@ BUILD_CACHES = (
 """Where build tools keep what they can use again; each of them checks by itself what still fits."""
 
 NITRO_RUN = "node .output/server/index.mjs"
+VITE_PREVIEW = "npx vite preview --host 0.0.0.0 --port $PORT"
+
+FOREIGN_ADAPTERS = ("@astrojs/vercel", "@astrojs/netlify", "@astrojs/cloudflare")
+RENDERED_ON_DEMAND = (
+    ("astro.config.*", r"""\boutput\s*:\s*["'](?:server|hybrid)"""),
+    ("src/pages/**/*.*", r"\bprerender\s*=\s*false\b"),
+)
+"""https://docs.astro.build/en/guides/on-demand-rendering/"""
+
+_ROUTER_RUN = "npx react-router-serve ./build/server/index.js"
+_REMIX_RUN = "npx remix-serve ./build/server/index.js"
 
 NODE_FRAMEWORKS: tuple[NodeFramework, ...] = (
     NodeFramework(
@@ -62,6 +88,27 @@ NODE_FRAMEWORKS: tuple[NodeFramework, ...] = (
         build="npx astro build",
         run="HOST=0.0.0.0 node ./dist/server/entry.mjs",
     ),
+    *(
+        NodeFramework(
+            name="astro",
+            packages=("astro",),
+            and_packages=FOREIGN_ADAPTERS,
+            file_says=told,
+            build="npx astro build",
+            run="HOST=0.0.0.0 node ./dist/server/entry.mjs",
+            addition=ASTRO_NODE,
+            preparation=ON_NODE,
+        )
+        for told in RENDERED_ON_DEMAND
+    ),
+    NodeFramework(
+        name="astro",
+        packages=("astro",),
+        and_packages=FOREIGN_ADAPTERS,
+        build="npx astro build",
+        output_dir="dist",
+        preparation=WITHOUT_ADAPTER,
+    ),
     NodeFramework(name="astro", packages=("astro",), build="npx astro build", output_dir="dist"),
     NodeFramework(
         name="sveltekit",
@@ -81,7 +128,7 @@ NODE_FRAMEWORKS: tuple[NodeFramework, ...] = (
         name="sveltekit",
         packages=("@sveltejs/kit",),
         build="npx vite build",
-        run="npx vite preview --host 0.0.0.0 --port $PORT",
+        run=VITE_PREVIEW,
     ),
     NodeFramework(
         name="react-router",
@@ -94,18 +141,42 @@ NODE_FRAMEWORKS: tuple[NodeFramework, ...] = (
     NodeFramework(
         name="react-router",
         packages=("@react-router/dev",),
-        and_packages=("@react-router/serve",),
+        and_packages=("@cloudflare/vite-plugin",),
         build="npx react-router build",
-        run="npx react-router-serve ./build/server/index.js",
+        run=VITE_PREVIEW,
     ),
-    NodeFramework(name="react-router", packages=("@react-router/dev",)),
+    NodeFramework(
+        name="react-router",
+        packages=("@react-router/dev",),
+        and_packages=("@vercel/react-router",),
+        build="npx react-router build",
+        run=_ROUTER_RUN,
+        addition=ROUTER_SERVE,
+        conclusion=LINK_SERVER,
+    ),
+    NodeFramework(
+        name="react-router",
+        packages=("@react-router/dev",),
+        build="npx react-router build",
+        run=_ROUTER_RUN,
+        addition=ROUTER_SERVE,
+    ),
     NodeFramework(
         name="remix",
-        packages=("@remix-run/serve",),
+        packages=("@remix-run/dev",),
+        and_packages=("@vercel/remix",),
         build="npx remix vite:build",
-        run="npx remix-serve ./build/server/index.js",
+        run=_REMIX_RUN,
+        addition=REMIX_SERVE,
+        conclusion=LINK_SERVER,
     ),
-    NodeFramework(name="remix", packages=("@remix-run/node", "@remix-run/dev")),
+    NodeFramework(
+        name="remix",
+        packages=("@remix-run/serve", "@remix-run/node", "@remix-run/dev"),
+        build="npx remix vite:build",
+        run=_REMIX_RUN,
+        addition=REMIX_SERVE,
+    ),
     NodeFramework(
         name="tanstack-start",
         build="npx vite build",
@@ -170,7 +241,7 @@ NODE_FRAMEWORKS: tuple[NodeFramework, ...] = (
         name="cloudflare-vite",
         packages=("@cloudflare/vite-plugin",),
         build="npx vite build",
-        run="npx vite preview --host 0.0.0.0 --port $PORT",
+        run=VITE_PREVIEW,
     ),
     NodeFramework(
         name="vite-spa",

@@ -13,6 +13,8 @@ from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.build.carryovers import Carryover
 from createos_mcp.platform.build.detection import make_plan
+from createos_mcp.platform.build.node_additions import LINK_SERVER, ON_NODE, WITHOUT_ADAPTER
+from createos_mcp.platform.build.node_frameworks import LEGACY_WEBPACK
 from createos_mcp.platform.build.plans import Plan
 from createos_mcp.platform.build.python_apps import COLLECT, MAX_FILE_BYTES
 from createos_mcp.platform.build.python_packages import DESCRIBING, SERVER, SETUPTOOLS
@@ -329,6 +331,74 @@ PLANS: dict[str, tuple[Files, Mapping[str, Json]]] = {
     "Astro of pages": (
         {"package.json": package(dependencies={"astro": "5"}, scripts={"build": "astro build"})},
         {"run": None, "output_dir": "dist", "single_page": False},
+    ),
+    "Astro for another host, rendered on demand": (
+        {
+            "package.json": package(dependencies={"astro": "^5.1.1", "@astrojs/vercel": "8.0.1"}),
+            "astro.config.mjs": 'export default { output: "server", adapter: vercel() };',
+        },
+        {
+            "completion": "[ -e node_modules/@astrojs/node ]"
+            ' || npm install --no-save --legacy-peer-deps "@astrojs/node@9"',
+            "run": "HOST=0.0.0.0 node ./dist/server/entry.mjs",
+            "preparation": f"{LEGACY_WEBPACK}\n{ON_NODE}",
+        },
+    ),
+    "Astro for another host, with one page on demand": (
+        {
+            "package.json": package(dependencies={"astro": "6", "@astrojs/netlify": "7"}),
+            "pnpm-lock.yaml": "lockfileVersion: '9.0'",
+            "src/pages/[id].astro": "---\nexport const prerender = false;\n---",
+        },
+        {
+            "completion": "[ -e node_modules/@astrojs/node ]"
+            ' || pnpm add --ignore-workspace-root-check "@astrojs/node@10"',
+            "run": "HOST=0.0.0.0 node ./dist/server/entry.mjs",
+        },
+    ),
+    "Astro for another host, of pages alone": (
+        {"package.json": package(dependencies={"astro": "5", "@astrojs/cloudflare": "12"})},
+        {
+            "completion": None,
+            "output_dir": "dist",
+            "preparation": f"{LEGACY_WEBPACK}\n{WITHOUT_ADAPTER}",
+        },
+    ),
+    "React Router without a server": (
+        {"package.json": package(dependencies={"react-router": "7", "@react-router/dev": "7"})},
+        {
+            "completion": "[ -e node_modules/@react-router/serve ]"
+            ' || npm install --no-save --legacy-peer-deps "@react-router/serve@'
+            """$(node -p 'require("react-router/package.json").version')\"""",
+            "run": "npx react-router-serve ./build/server/index.js",
+        },
+    ),
+    "React Router for another host": (
+        {
+            "package.json": package(
+                dependencies={"@react-router/serve": "7", "@vercel/react-router": "1"},
+                devDependencies={"@react-router/dev": "7"},
+                scripts={"start": "react-router-serve ./build/server/index.js"},
+            )
+        },
+        {
+            "completion": None,
+            "build": f"npx react-router build && {LINK_SERVER}",
+            "run": "npm start",
+        },
+    ),
+    "Remix for another host": (
+        {
+            "package.json": package(
+                dependencies={"@remix-run/node": "2", "@vercel/remix": "2"},
+                devDependencies={"@remix-run/dev": "2"},
+                scripts={"build": "remix vite:build"},
+            )
+        },
+        {
+            "build": f"npm run build && {LINK_SERVER}",
+            "run": "npx remix-serve ./build/server/index.js",
+        },
     ),
     "Astro with a server": (
         {"package.json": package(dependencies={"astro": "5", "@astrojs/node": "9"})},
