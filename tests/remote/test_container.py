@@ -129,6 +129,7 @@ def environment(built: Path, port: int) -> Mapping[str, str]:
 
 
 @needs("bwrap")
+@pytest.mark.examples
 def test_the_build_steps_make_a_server_that_runs_read_only_and_not_as_root(built: Path) -> None:
     port = free_port()
     own = {"CREATEOS_SERVE_PUBLIC_URL": "https://mcp.example.com"}

@@ -10,6 +10,8 @@ from createos_mcp.platform.build.carryovers import TAKEN
 from tests.eventually import eventually
 from tests.platform.platforms import ANSWERING, read_page, running_platform
 
+pytestmark = pytest.mark.examples
+
 TWO_PORTS = """
 import http.server, os, threading, time
 def serve(port, word):

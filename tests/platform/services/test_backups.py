@@ -24,6 +24,8 @@ from tests.platform.services.databases import (
     until,
 )
 
+pytestmark = pytest.mark.examples
+
 
 async def test_postgres_comes_back_as_it_was_backed_up_and_what_was_there_is_kept(
     tmp_path: Path,
