@@ -22,7 +22,7 @@ from pathlib import Path
 from prometheus_client import multiprocess
 
 from createos_mcp.contract.errors import SettingError
-from createos_mcp.remote.worker_directory import WorkerDirectory
+from createos_mcp.remote.worker_directory import WorkerDirectory, new_worker_directory
 from createos_mcp.settings.settings import Settings
 
 _STATE_KEYS = "CREATEOS_SERVE_STATE_KEYS"
@@ -66,12 +66,10 @@ def run_workers(settings: Settings, environ: Mapping[str, str], say: Callable[[s
     Raises:
         SettingError: The address cannot be listened at.
     """
-    with (
-        _reserved(settings) as place,
-        tempfile.TemporaryDirectory(prefix="createos-workers-") as directory,
-    ):
+    root = Path(tempfile.gettempdir())
+    with _reserved(settings) as place, new_worker_directory(root) as shared:
         port: int = place.getsockname()[1]
-        return _Workers(settings, environ, port, WorkerDirectory(Path(directory))).run(say)
+        return _Workers(settings, environ, port, shared).run(say)
 
 
 def _reserved(settings: Settings) -> socket.socket:
@@ -139,7 +137,12 @@ class _Workers:
         self._due = [due for due in self._due if due > now]
 
     def _start(self) -> None:
-        worker = subprocess.Popen(self._command, env=self._environ, stdout=subprocess.PIPE)
+        worker = subprocess.Popen(
+            self._command,
+            env=self._environ,
+            stdout=subprocess.PIPE,
+            pass_fds=(self._shared.held,),
+        )
         self._workers[worker] = time.monotonic()
 
     def _note_ended(self) -> None:

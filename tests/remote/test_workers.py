@@ -1,16 +1,19 @@
 """Several processes serve one address as one would."""
 
 import json
+import os
 import signal
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx2
 import psutil
 import pytest
 
 from createos_mcp.contract.values import Json
+from createos_mcp.remote.worker_directory import new_worker_directory
 from tests.apis import FakeApi, fake_api
 from tests.eventually import eventually_now
 from tests.remote.servers import (
@@ -144,6 +147,20 @@ def test_workers_end_with_the_process_that_started_them(server: Served) -> None:
     server.process.wait()
     psutil.wait_procs(workers, timeout=20)
     assert not any(worker.is_running() for worker in workers)
+
+
+def test_what_a_killed_server_left_is_removed_by_the_next_one(tmp_path: Path) -> None:
+    left = tmp_path / "createos-workers-left"
+    (left / "once").mkdir(parents=True)
+    (left / "held").touch()
+    os.utime(left, (0, 0))
+    other = tmp_path / "createos-workers-other"
+    other.symlink_to(tmp_path / "elsewhere")
+    with new_worker_directory(tmp_path) as first, new_worker_directory(tmp_path) as second:
+        assert not left.exists()
+        first.figures.mkdir()
+        second.figures.mkdir()
+    assert [*tmp_path.iterdir()] == [other]
 
 
 def test_events_are_not_offered_and_sessions_are_not_kept(server: Served) -> None:
