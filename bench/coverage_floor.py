@@ -1,6 +1,6 @@
 """Fails when fewer branches of the package are covered than before; the floor only rises.
 
-Run it after `make test coverage=1`. `--raise` writes the floor that the measurement allows.
+`.ci/coverage` runs it after the tests. `--raise` writes the floor that the measurement allows.
 """
 
 import json

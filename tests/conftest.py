@@ -6,15 +6,6 @@ import pytest
 from tests.programs import is_required
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Measure the processes of the tests, and not each of those that they start."""
-    starts_workers = getattr(config.option, "numprocesses", None) and not hasattr(
-        config, "workerinput"
-    )
-    if not starts_workers:
-        os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Where nothing may be skipped, a test that was is a test that failed."""
