@@ -156,10 +156,12 @@ def test_what_a_killed_server_left_is_removed_by_the_next_one(tmp_path: Path) ->
     os.utime(left, (0, 0))
     other = tmp_path / "createos-workers-other"
     other.symlink_to(tmp_path / "elsewhere")
-    with new_worker_directory(tmp_path) as first, new_worker_directory(tmp_path) as second:
+    with new_worker_directory(tmp_path) as first:
         assert not left.exists()
         first.figures.mkdir()
-        second.figures.mkdir()
+        os.utime(first.figures.parent, (0, 0))
+        with new_worker_directory(tmp_path):
+            assert first.figures.exists()
     assert [*tmp_path.iterdir()] == [other]
 
 

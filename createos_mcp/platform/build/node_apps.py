@@ -147,6 +147,8 @@ def _suggest(app: NodeApp, framework: str | None) -> Plan:
     # What serves itself is no folder of pages, unless the settings say that it is.
     serves_pages = pages is not None and (start is None or framework is not None)
     run = start or (found.run if found else None) or _main_command(app, found)
+    # One that starts in a way of its own lacks nothing.
+    usual = found if found and (serves_pages or run == found.run) else None
     choice, manager = choose_node(app.source, app.package), manager_of(app)
     major = choice.version or str(NODE_MAJORS[0])
     return Plan(
@@ -157,8 +159,8 @@ def _suggest(app: NodeApp, framework: str | None) -> Plan:
         retry=NPM_PEERS if manager.name == "npm" and not app.up else None,
         reinstall=NPM_REINSTALL if manager.name == "npm" and not app.up else None,
         dependencies=installed_directories(app),
-        completion=add_command(app, found.addition) if found and found.addition else None,
-        preparation=_preparation(found, major),
+        completion=add_command(app, usual.addition) if usual and usual.addition else None,
+        preparation=_preparation(usual, major),
         caches=Carryover(name="build", paths=BUILD_CACHES) if build else None,
         build=_concluded(_build_command(app, build), found),
         run=None if serves_pages else run,

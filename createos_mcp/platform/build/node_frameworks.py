@@ -59,13 +59,14 @@ BUILD_CACHES = (
 NITRO_RUN = "node .output/server/index.mjs"
 VITE_PREVIEW = "npx vite preview --host 0.0.0.0 --port $PORT"
 
-FOREIGN_ADAPTERS = ("@astrojs/vercel", "@astrojs/netlify", "@astrojs/cloudflare")
-RENDERED_ON_DEMAND = (
+_FOREIGN_ADAPTERS = ("@astrojs/vercel", "@astrojs/netlify", "@astrojs/cloudflare")
+_RENDERED_ON_DEMAND = (
     ("astro.config.*", r"""\boutput\s*:\s*["'](?:server|hybrid)"""),
     ("src/pages/**/*.*", r"\bprerender\s*=\s*false\b"),
 )
 """https://docs.astro.build/en/guides/on-demand-rendering/"""
 
+_ASTRO_RUN = "HOST=0.0.0.0 node ./dist/server/entry.mjs"
 _ROUTER_RUN = "npx react-router-serve ./build/server/index.js"
 _REMIX_RUN = "npx remix-serve ./build/server/index.js"
 
@@ -86,25 +87,25 @@ NODE_FRAMEWORKS: tuple[NodeFramework, ...] = (
         packages=("astro",),
         and_packages=("@astrojs/node",),
         build="npx astro build",
-        run="HOST=0.0.0.0 node ./dist/server/entry.mjs",
+        run=_ASTRO_RUN,
     ),
     *(
         NodeFramework(
             name="astro",
             packages=("astro",),
-            and_packages=FOREIGN_ADAPTERS,
+            and_packages=_FOREIGN_ADAPTERS,
             file_says=told,
             build="npx astro build",
-            run="HOST=0.0.0.0 node ./dist/server/entry.mjs",
+            run=_ASTRO_RUN,
             addition=ASTRO_NODE,
             preparation=ON_NODE,
         )
-        for told in RENDERED_ON_DEMAND
+        for told in _RENDERED_ON_DEMAND
     ),
     NodeFramework(
         name="astro",
         packages=("astro",),
-        and_packages=FOREIGN_ADAPTERS,
+        and_packages=_FOREIGN_ADAPTERS,
         build="npx astro build",
         output_dir="dist",
         preparation=WITHOUT_ADAPTER,

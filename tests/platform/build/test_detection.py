@@ -373,6 +373,26 @@ PLANS: dict[str, tuple[Files, Mapping[str, Json]]] = {
             "run": "npx react-router-serve ./build/server/index.js",
         },
     ),
+    "Remix with a server of its own": (
+        {
+            "package.json": package(
+                dependencies={"@remix-run/node": "2", "@remix-run/express": "2"},
+                devDependencies={"@remix-run/dev": "2"},
+                scripts={"start": "node server.js"},
+            )
+        },
+        {"completion": None, "run": "node server.js"},
+    ),
+    "Astro for another host, started by the app's own script": (
+        {
+            "package.json": package(
+                dependencies={"astro": "5", "@astrojs/cloudflare": "12"},
+                scripts={"start": "wrangler pages dev dist"},
+            ),
+            "astro.config.mjs": 'export default { output: "server" };',
+        },
+        {"completion": None, "preparation": LEGACY_WEBPACK, "run": "npm start"},
+    ),
     "React Router for another host": (
         {
             "package.json": package(
