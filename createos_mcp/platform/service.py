@@ -330,7 +330,7 @@ async def serve_platform(config: PlatformConfig, environ: Mapping[str, str]) -> 
     except OSError as error:
         raise StartupError(f"{config.data_dir.root} cannot be used", str(error)) from error
     with _only_one(config.data_dir.lock_file) as lock:
-        settled = settle_ports(config)
+        settled = await settle_ports(config)
         listener = bind_port(settled.api_port)
         settled = replace(settled, api_port=listener.getsockname()[1])
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:

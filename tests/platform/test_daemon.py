@@ -182,6 +182,26 @@ async def test_it_does_not_keep_the_settings_of_whoever_started_it(tmp_path: Pat
         assert "CREATEOS" not in page
 
 
+@pytest.mark.parametrize(("held_s", "is_kept"), [(0.5, True), (60, False)])
+async def test_a_port_is_the_last_start_s_again_once_what_was_killed_lets_go_of_it(
+    tmp_path: Path, held_s: float, *, is_kept: bool
+) -> None:
+    config = PlatformConfig(data_dir=DataDir(tmp_path))
+    async with stopped_at_the_end(tmp_path), anyio.create_task_group() as tasks:
+        first = await to_thread.run_sync(daemon.start_platform, config, environ())
+        await kill(tmp_path)
+
+        async def hold() -> None:
+            with socket.create_server(("127.0.0.1", first.gateway_port)):
+                await anyio.sleep(held_s)
+
+        tasks.start_soon(hold)
+        second = await to_thread.run_sync(daemon.start_platform, config, environ())
+        tasks.cancel_scope.cancel()
+    assert (second.gateway_port == first.gateway_port) is is_kept
+    assert second.api_port == first.api_port
+
+
 async def test_a_platform_that_cannot_start_says_why(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]

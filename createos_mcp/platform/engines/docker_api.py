@@ -1,6 +1,7 @@
 """The API of Docker over its socket, which Podman speaks, too: https://docs.docker.com/reference/api/engine/."""
 
 import asyncio
+import contextlib
 import json
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -25,7 +26,7 @@ _TIMEOUT = aiohttp.ClientTimeout(total=_CALL_TIMEOUT_S, sock_connect=_CONNECT_TI
 _SHORT = aiohttp.ClientTimeout(total=_CONNECT_TIMEOUT_S)
 _FIRST_ERROR = 400
 _FIRST_OWN_ERROR = 500
-_RESTART_PAUSE_S = 0.2
+_RESTART_PAUSES_S = (0.2, 1.0, 1.0)
 _FRAME_HEAD = 8
 _SYSTEM_ERROR = 3
 """The stream of a frame in which an engine says why there is no more."""
@@ -107,22 +108,27 @@ class DockerApi:
         return _checked(answer, content)
 
     async def start_container(self, container: str) -> None:
-        """Start one that was created, once more where its first process died on the way.
+        """Start one that was created, again where its first process died on the way.
 
-        `cannot start a stopped process` is met on busy machines, and the next start works.
+        `cannot start a stopped process` is met on busy machines, and a later start works. Where it
+        was in an overlay, the start after that may not find the network.
 
         Raises:
-            EngineRefusedError: The engine said no, twice where it was its own error.
+            EngineRefusedError: The engine said no; what it said first.
             EngineAwayError: It does not answer.
         """
         path = f"containers/{container}/start"
         try:
             await self.call("POST", path)
-        except EngineRefusedError as error:
-            if error.status < _FIRST_OWN_ERROR:
+        except EngineRefusedError as first:
+            if first.status < _FIRST_OWN_ERROR:
                 raise
-            await asyncio.sleep(_RESTART_PAUSE_S)
-            await self.call("POST", path)
+            for pause_s in _RESTART_PAUSES_S:
+                await asyncio.sleep(pause_s)
+                with contextlib.suppress(EngineRefusedError):
+                    await self.call("POST", path)
+                    return
+            raise
 
     async def stream(
         self,

@@ -157,12 +157,15 @@ def docker_daemon(
     finally:
         if not live_restore:
             engine.docker("swarm", "leave", "--force")
-        left = engine.docker("ps", "--all", "--quiet").split()
-        if left:
-            engine.docker("rm", "--force", *left)
+        containers = engine.docker("ps", "--all", "--quiet").split()
+        if containers:
+            engine.docker("rm", "--force", *containers)
         if engine.docker("network", "ls", "--quiet", "--filter", "name=createos"):
             engine.docker("network", "rm", "createos")  # and with it the bridge
         engine.stop()
+        # A namespace that is still mounted keeps its part of an overlay, which no other could use.
+        for namespace in (directory / "exec/netns").glob("*"):
+            subprocess.run(["umount", str(namespace)], capture_output=True, check=False)
         shutil.rmtree(directory, ignore_errors=True)
 
 
