@@ -29,7 +29,7 @@ def programs_parts(*programs: str) -> tuple[Bind, ...]:
 
 
 def python_parts(python: Path, prefix: Path | None = None) -> tuple[Bind, ...]:
-    """What an interpreter consists of: its program and libraries, and nothing else of its prefix.
+    """What an interpreter consists of: program, libraries, headers, and nothing else of its prefix.
 
     Args:
         python: The program, without links.
@@ -41,5 +41,5 @@ def python_parts(python: Path, prefix: Path | None = None) -> tuple[Bind, ...]:
     version = re.search(r"(\d+\.\d+)", python.name)
     name = f"python{version[1]}" if version else "python3"
     libraries = sorted(home.glob("lib/libpython*"))
-    parts = [python, home / "lib" / name, *libraries]
+    parts = [python, home / "lib" / name, *libraries, home / "include" / name]
     return tuple(Bind(path=part) for part in dict.fromkeys(parts) if part.exists())
