@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
-from createos_mcp.platform.build.manifests import read_text
+from createos_mcp.platform.build.manifests import read_code
 
 PYTHON_BOTS = frozenset(
     {
@@ -39,7 +39,7 @@ _MAX_FILES = 60
 
 def opens_no_port(source: Path, patterns: Iterable[str]) -> bool:
     """Whether nothing in a bot's files listens; the patterns, `src/*.js`, say which are read."""
-    texts = [read_text(file) for file in _some(source, patterns)]
+    texts = [read_code(file) for file in _some(source, patterns)]
     if any(_LISTENS.search(text) for text in texts):
         return False
     is_of_slack = any(_SLACK_LISTENS.search(text) for text in texts)

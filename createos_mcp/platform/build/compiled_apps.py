@@ -5,7 +5,7 @@ from pathlib import Path
 
 from createos_mcp.platform.build.carryovers import Carryover
 from createos_mcp.platform.build.frameworks import DEFAULT_RUNTIMES
-from createos_mcp.platform.build.manifests import has_file, read_text
+from createos_mcp.platform.build.manifests import has_file, read_code
 from createos_mcp.platform.build.plans import Plan
 from createos_mcp.platform.build.rust_programs import SERVING, find_rust_program
 from createos_mcp.platform.build.version_pins import choose_go, choose_rust
@@ -48,7 +48,7 @@ def _go_main(source: Path) -> tuple[str, bool]:
     mains = {
         file.parent.relative_to(source).as_posix()
         for file in files
-        if not file.name.endswith("_test.go") and _GO_MAIN.search(read_text(file))
+        if not file.name.endswith("_test.go") and _GO_MAIN.search(read_code(file))
     }
     if not mains or "." in mains:
         return ".", False

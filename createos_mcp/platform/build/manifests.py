@@ -1,6 +1,7 @@
 """Manifests: the files of an app that say what it is made of, read as strangers wrote them."""
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,22 @@ def read_text(file: Path) -> str:
         return ""
     with file.open("rb") as opened:
         return opened.read(MAX_BYTES).decode("utf-8-sig", errors="replace")
+
+
+_CODE = {".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx", ".go", ".rs"}
+_COMMENT = re.compile(
+    r"""("(?:\\.|[^"\\\n])*"?|'(?:\\.|[^'\\\n])*'?|`(?:\\.|[^`\\])*`?)|//[^\n]*|/\*.*?(?:\*/|\Z)""",
+    re.DOTALL,
+)
+"""A string, which may hold what looks like a comment, or a comment."""
+
+
+def read_code(file: Path) -> str:
+    """The same without comments, where it is a program with those of C: they say what is not so."""
+    text = read_text(file)
+    if file.suffix not in _CODE:
+        return text
+    return _COMMENT.sub(lambda found: found[1] or " ", text)
 
 
 def has_file(source: Path, name: str) -> bool:

@@ -11,9 +11,9 @@ from createos_mcp.platform.build.bots import is_node_bot
 from createos_mcp.platform.build.carryovers import Carryover
 from createos_mcp.platform.build.manifests import (
     has_file,
+    read_code,
     read_package,
     read_procfile,
-    read_text,
     section,
     word,
 )
@@ -132,7 +132,7 @@ def _tells(app: NodeApp, row: NodeFramework) -> bool:
     if row.file_says is None:
         return True
     pattern, expression = row.file_says
-    return any(re.search(expression, read_text(file)) for file in app.source.glob(pattern))
+    return any(re.search(expression, read_code(file)) for file in app.source.glob(pattern))
 
 
 def _suggest(app: NodeApp, framework: str | None) -> Plan:
@@ -197,7 +197,7 @@ def _build_command(app: NodeApp, build: str | None) -> str | None:
     if "react-scripts" in app.dependencies:
         return f"CI=false {command}"  # with it, a warning is an error
     configs = (file for name in NITRO_CONFIGS for file in app.source.glob(name))
-    if any(FOREIGN_PRESET.search(read_text(file)) for file in configs):
+    if any(FOREIGN_PRESET.search(read_code(file)) for file in configs):
         return f"{NODE_PRESET} {command}"
     return command
 
@@ -228,7 +228,7 @@ def _configured_output(app: NodeApp) -> str | None:
     """The folder that the app says itself, if within the app."""
     script = re.search(r"--outDir[ =](?:\./)?([\w./-]+)", app.script("build") or "")
     told = (
-        pattern.search(read_text(file))
+        pattern.search(read_code(file))
         for name, pattern in _CONFIGURED.items()
         for file in sorted(app.source.glob(name))
     )
@@ -277,7 +277,7 @@ def _main_command(app: NodeApp, found: NodeFramework | None) -> str | None:
     if main is None:
         return None
     program = "bun" if main.endswith((".ts", ".tsx")) and not app.is_bun else "node"
-    text = read_text(app.source / main)
+    text = read_code(app.source / main)
     if found and found.name == "express" and "listen(" not in text and EXPORTED.search(text):
         return f"{program} -e {shlex.quote(LISTENING.format(main=json.dumps(f'./{main}')))}"
     return f"{program} {main}"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from createos_mcp.platform.build.manifests import read_procfile, read_text
+from createos_mcp.platform.build.manifests import read_code, read_procfile
 from createos_mcp.platform.build.node_apps import is_page_or_server
 
 _FILES: Mapping[str, str] = {
@@ -65,7 +65,7 @@ def find_other_language(source: Path) -> OtherLanguage | None:
     """The first whose file is there."""
     present = (file for file in _FILES if next(source.glob(file), None) is not None)
     told = next((OtherLanguage(name=_FILES[file], file=file) for file in present), None)
-    mains = (name for name in _DENO_MAINS if _DENO.search(read_text(source / name)))
+    mains = (name for name in _DENO_MAINS if _DENO.search(read_code(source / name)))
     return told or next((OtherLanguage(name="Deno", file=name) for name in mains), None)
 
 

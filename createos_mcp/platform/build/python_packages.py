@@ -20,10 +20,14 @@ SERVER = "[ -e .venv/bin/uvicorn ] || uv pip install uvicorn"
 """For apps that other hosts bring a server for."""
 
 
+_COMMENT = re.compile(r"(?:^|(?<=\s))#.*", re.MULTILINE)
+
+
 def requirements_of(source: Path) -> str:
-    """Everything that is required, as one text to search."""
+    """Everything that is required, as one text to search, without comments."""
     files = ("requirements.txt", "pyproject.toml", "Pipfile", "requirements/production.txt")
-    return "\n".join(read_text(source / name) for name in files).lower()
+    text = "\n".join(read_text(source / name) for name in files)
+    return _COMMENT.sub("", text).lower()
 
 
 def install_python(source: Path) -> str | None:

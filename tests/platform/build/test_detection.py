@@ -192,6 +192,20 @@ PLANS: dict[str, tuple[Files, Mapping[str, Json]]] = {
         },
         {"run": None, "output_dir": "out"},
     ),
+    "Next.js whose export is a comment": (
+        {
+            "package.json": package(dependencies={"next": "15"}),
+            "next.config.mjs": (
+                'const url = "https://x.org"; // a static site: output: "export"\n'
+                '/* output: "export", */ export default { /* and */ reactStrictMode: true };'
+            ),
+        },
+        {"run": "npx next start -p $PORT", "output_dir": None},
+    ),
+    "a framework of Python in a comment": (
+        {"main.py": "print(1)", "requirements.txt": "rich\n# streamlit\nhttpx  # for gradio\n"},
+        {"run": "python main.py", "reason": "requirements.txt and main.py"},
+    ),
     "Vite with an output folder of its own": (
         {
             "package.json": package(devDependencies={"vite": "6"}),
