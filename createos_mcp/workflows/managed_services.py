@@ -22,7 +22,7 @@ _MAX_NAME = 32
 _SIGNS: Mapping[str, re.Pattern[str]] = {
     "valkey": re.compile(r"REDIS|[Rr]edis|VALKEY|[Vv]alkey|\b6379\b"),
     "postgres": re.compile(
-        r"DATABASE_URL|POSTGRES|PG(?:HOST|USER|PASSWORD)|DB_(?:HOST|URL|NAME)|[Pp]ostgres|psycopg"
+        r"DATABASE_URL|POSTGRES|PG(?:HOST|PORT|USER|PASSWORD|DATABASE)|DB_(?:HOST|URL|NAME)|[Pp]ostgres|psycopg"
         r"|asyncpg|\b5432\b"
     ),
 }

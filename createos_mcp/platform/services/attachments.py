@@ -92,6 +92,9 @@ class Attachments:
         told = kind.variables(
             binding.variable, role=binding.role, secret=binding.secret, port=port, directory=seen
         )
+        if not kind.parts.keys().isdisjoint(spec.run_envs):
+            # Parts of two addresses lead nowhere.
+            told = {name: value for name, value in told.items() if name not in kind.parts}
         return replace(
             spec,
             run_envs={**told, **spec.run_envs},

@@ -1,7 +1,7 @@
 """Kinds of services: what is fetched for one, how it is found, and what it may use."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from urllib.parse import quote
@@ -31,6 +31,8 @@ class ServiceKind:
     """For clients that know Unix sockets: without a relay between them."""
     backup_memory_mb: int
     """What its scripts may use."""
+    parts: Mapping[str, str] = field(default_factory=dict)
+    """What the URL says as variables of their own, which its usual clients read."""
 
     def script(self, verb: str) -> str:
         """What does something with a service of this kind, for the shell."""
@@ -44,7 +46,7 @@ class ServiceKind:
     def variables(
         self, variable: str, *, role: str, secret: str, port: int, directory: Path | None
     ) -> dict[str, str]:
-        """What a bound app is told.
+        """What a bound app is told; the parts of the URL where it has its usual name.
 
         Args:
             variable: Name of the one that has the URL.
@@ -57,7 +59,9 @@ class ServiceKind:
         urls = {variable: self.url.format(port=port, **told)}
         if directory is not None:
             urls[f"{variable}_SOCKET"] = self.socket_url.format(directory=directory, **told)
-        return urls
+        plain = {"role": role, "secret": secret, "port": port}
+        parts = {name: part.format(**plain) for name, part in self.parts.items()}
+        return {**urls, **(parts if variable == self.variable else {})}
 
 
 KINDS: Mapping[str, ServiceKind] = {
@@ -75,6 +79,14 @@ KINDS: Mapping[str, ServiceKind] = {
             url="postgresql://{role}:{secret}@127.0.0.1:{port}/app",
             socket_url="postgresql://{role}:{secret}@/app?host={directory}",
             backup_memory_mb=512,
+            # https://www.postgresql.org/docs/current/libpq-envars.html
+            parts={
+                "PGHOST": "127.0.0.1",
+                "PGPORT": "{port}",
+                "PGUSER": "{role}",
+                "PGPASSWORD": "{secret}",
+                "PGDATABASE": "app",
+            },
         ),
         ServiceKind(
             name="valkey",

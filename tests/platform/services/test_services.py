@@ -327,6 +327,25 @@ async def test_the_password_of_a_binding_is_in_no_log_and_no_answer(tmp_path: Pa
             assert encoded not in text
 
 
+async def test_clients_of_libpq_find_a_database_by_its_own_variables(tmp_path: Path) -> None:
+    script = "import psycopg; print(psycopg.connect('').execute('select 6 * 7').fetchone())"
+    async with running_platform(tmp_path / "data") as api:
+        service_id = await create_service(api)
+        deployed = await deploy_bound(api, TODO_APP, service_id, "todo-app")
+        project = f"/v1/projects/{deployed['projectId']}"
+        place = f"{project}/deployments/{deployed['id']}"
+        connected = await post(api, f"{place}/commands", command=f'python -c "{script}"')
+        environment = await api.environment(deployed["projectId"])
+        variables = f"{project}/environments/{environment['id']}/environment-variables"
+        await api.request("PUT", variables, json={"runEnvs": {"PGHOST": "db.example.com"}})
+        elsewhere = await post(api, f"{place}/commands", command="env")
+    names = [line.partition("=")[0] for line in elsewhere["output"].splitlines()]
+    assert "(42,)" in connected["output"]
+    assert "PGHOST=db.example.com" in elsewhere["output"].splitlines()
+    assert [name for name in names if name.startswith("PG")] == ["PGHOST"]
+    assert "DATABASE_URL" in names
+
+
 async def bound_secret(data_dir: Path) -> str:
     """The password of the only binding, as the owner of the files can read it."""
     async with open_owner_store(DataDir(data_dir)) as store:
