@@ -9,7 +9,7 @@ from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.build.compiled_apps import suggest_go, suggest_rust
 from createos_mcp.platform.build.frameworks import DEFAULT_RUNTIMES, DETECTED, FRAMEWORKS
-from createos_mcp.platform.build.manifests import read_procfile, read_text
+from createos_mcp.platform.build.manifests import read_text
 from createos_mcp.platform.build.node_apps import (
     NODE_MAINS,
     has_node_server,
@@ -25,6 +25,7 @@ from createos_mcp.platform.build.other_languages import (
     leads,
 )
 from createos_mcp.platform.build.plans import Plan
+from createos_mcp.platform.build.processes import Processes, read_processes
 from createos_mcp.platform.build.python_apps import PYTHON_MAINS, find_entry, suggest_python
 from createos_mcp.platform.build.site_generators import GENERATOR_FILES, find_generator
 from createos_mcp.platform.errors import BuildFailedError
@@ -55,16 +56,6 @@ MARKERS: Mapping[str, str] = {
 """The language that a file speaks for; the first that is there decides."""
 
 _PYTHON_PROGRAMS = re.compile(r"\b(python3?|gunicorn|uvicorn|hypercorn|flask|streamlit)\b")
-
-PROGRAMS: Mapping[str, str] = {
-    **dict.fromkeys(("python", "python3", "gunicorn", "uvicorn", "hypercorn", "flask"), "python"),
-    **dict.fromkeys(("streamlit", "celery", "uv"), "python"),
-    **dict.fromkeys(("node", "npm", "npx", "yarn", "pnpm"), "node"),
-    **dict.fromkeys(("bun", "bunx"), "bun"),
-    "go": "golang",
-    "cargo": "rust",
-}
-"""The language that a command of a Procfile speaks for, where no file does."""
 
 STATIC_ROOTS = (
     ".",
@@ -107,7 +98,7 @@ def make_plan(source: Path, settings: Mapping[str, Json], top: Path | None = Non
         output_dir=settings.get("buildDir") or found.output_dir,
         reason=" and ".join(dict.fromkeys(filter(None, (marker, found.reason)))),
     )
-    plan = _with_processes(plan, read_procfile(source), settings)
+    plan = _with_processes(plan, read_processes(source), settings)
     if "worker" in settings:
         plan = replace(plan, worker=settings["worker"])
     if plan.run and not settings.get("runCommand") and plan.output_dir:
@@ -117,14 +108,14 @@ def make_plan(source: Path, settings: Mapping[str, Json], top: Path | None = Non
     return _with_flags(plan, settings)
 
 
-def _with_processes(plan: Plan, procfile: Mapping[str, str], settings: Mapping[str, Json]) -> Plan:
-    """The plan with what a Procfile says of workers, and of what runs before a version."""
+def _with_processes(plan: Plan, told: Processes, settings: Mapping[str, Json]) -> Plan:
+    """The plan with what the processes are: workers, and what runs before a version."""
     own = settings.get("runCommand")
-    plan = replace(plan, release=procfile.get("release"), worker=plan.worker and not own)
-    worker = procfile.get("worker")
-    if worker is None or "web" in procfile or own:
+    plan = replace(plan, release=told.release, worker=plan.worker and not own)
+    if told.worker is None or told.web or own:
         return plan
-    return replace(plan, run=worker, output_dir=None, worker=True, reason="a worker in Procfile")
+    reason = f"a worker in {told.place}"
+    return replace(plan, run=told.worker, output_dir=None, worker=True, reason=reason)
 
 
 def _as_preset(plan: Plan, framework: str | None) -> Plan:
@@ -179,9 +170,9 @@ def _runtime_family(source: Path, settings: Mapping[str, Json]) -> tuple[str, st
             raise _not_served(other)
         markers = (name for name, of in _present(source) if of == family)
         return family, next(markers, "package.json")
-    program = re.match(r"(?:\w+=\S+ )*([\w.-]+)", _main_process(source))
-    if program and program[1] in PROGRAMS:
-        return PROGRAMS[program[1]], "Procfile"
+    told = read_processes(source)
+    if told.language:
+        return told.language, told.place
     raise _no_app(source)
 
 
@@ -208,8 +199,8 @@ def _leading(source: Path, families: list[str]) -> str:
 
 
 def _main_process(source: Path) -> str:
-    processes = read_procfile(source)
-    return processes.get("web") or processes.get("worker", "")
+    told = read_processes(source)
+    return told.web or told.worker or ""
 
 
 def _app_folders(source: Path) -> list[str]:

@@ -103,19 +103,9 @@ def word(content: Mapping[str, Json], key: str) -> str | None:
     """A member that is a text, not an empty one, and can be a command or the name of a file."""
     value = content.get(key)
     text = value.strip() if isinstance(value, str) else ""
-    return text if text and _can_be_passed_on(text) else None
+    return text if text and can_be_passed_on(text) else None
 
 
-def read_procfile(source: Path) -> Mapping[str, str]:
-    """The commands of a Procfile by process type, `{"web": "node web.js"}`."""
-    lines = (line.partition(":") for line in read_text(source / "Procfile").splitlines())
-    return {
-        name.strip(): command.strip()
-        for name, _, command in lines
-        if command.strip() and _can_be_passed_on(command)
-    }
-
-
-def _can_be_passed_on(text: str) -> bool:
+def can_be_passed_on(text: str) -> bool:
     """Whether the system takes it as an argument."""
     return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)

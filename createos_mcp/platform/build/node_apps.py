@@ -13,7 +13,6 @@ from createos_mcp.platform.build.manifests import (
     has_file,
     read_code,
     read_package,
-    read_procfile,
     section,
     word,
 )
@@ -44,6 +43,7 @@ from createos_mcp.platform.build.node_packages import (
     with_manager,
 )
 from createos_mcp.platform.build.plans import Plan
+from createos_mcp.platform.build.processes import read_processes
 from createos_mcp.platform.build.retries import NPM_PEERS
 from createos_mcp.platform.build.version_pins import NODE_MAJORS, choose_node
 
@@ -105,7 +105,7 @@ def is_page_or_server(source: Path) -> bool:
 def runs_on_bun(source: Path) -> bool:
     """Whether the app says that Bun runs it, and not only that Bun installs its packages."""
     app = read_app(source, source)
-    start = read_procfile(source).get("web") or app.script("start") or ""
+    start = read_processes(source).web or app.script("start") or ""
     return bool(re.match(r"(?:\w+=\S+ )*bunx?\b", start)) or "bun" in section(
         app.package, "engines"
     )
@@ -249,9 +249,9 @@ def _angular_pages(app: NodeApp) -> str | None:
 
 def start_script(app: NodeApp) -> str | None:
     """What the app says itself; a start script that only names a program runs without npm."""
-    procfile = read_procfile(app.source).get("web")
-    if procfile:
-        return procfile
+    told = read_processes(app.source).web
+    if told:
+        return told
     for name in START_SCRIPTS:
         script = app.script(name)
         if script and not DEV_SERVER.search(script) and not _serves_export(app, script):

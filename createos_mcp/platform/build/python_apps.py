@@ -10,12 +10,12 @@ from pathlib import Path
 from createos_mcp.platform.build.bots import PYTHON_BOTS, opens_no_port
 from createos_mcp.platform.build.carryovers import Carryover
 from createos_mcp.platform.build.manifests import (
-    read_procfile,
     read_text,
     read_toml_manifest,
     section,
 )
 from createos_mcp.platform.build.plans import Plan
+from createos_mcp.platform.build.processes import read_processes
 from createos_mcp.platform.build.python_packages import (
     DESCRIBING,
     SERVER,
@@ -50,7 +50,7 @@ COLLECT = (
 )
 """https://docs.djangoproject.com/en/stable/howto/static-files/: before it serves them itself."""
 
-GUNICORN = "python -m gunicorn --bind 0.0.0.0:$PORT {module}:{name}"
+GUNICORN = "gunicorn --bind 0.0.0.0:$PORT {module}:{name}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,9 +116,9 @@ def suggest_python(source: Path, _top: Path, framework: str | None) -> Plan:
     entry = find_entry(source, framework)
     choice = choose_python(source)
     own = f"{sys.version_info.major}.{sys.version_info.minor}"
-    procfile = read_procfile(source).get("web")
+    told = read_processes(source)
     install = install_python(source)
-    is_served = bool(install and not procfile and entry and " -m uvicorn " in entry.run)
+    is_served = bool(install and not told.web and entry and " -m uvicorn " in entry.run)
     is_django = entry is not None and entry.framework == "django"
     plan = Plan(
         runtime=f"python:{choice.version or own}",
@@ -129,9 +129,9 @@ def suggest_python(source: Path, _top: Path, framework: str | None) -> Plan:
         dependencies=Carryover(name="dependencies", paths=(".venv",), files=DESCRIBING)
         if is_locked(source)
         else None,
-        run=procfile or (entry.run if entry else _project_script(source)),
-        reason=framework or ("Procfile" if procfile else entry.framework if entry else ""),
-        worker=bool(entry and entry.worker and not procfile),
+        run=told.web or (entry.run if entry else _project_script(source)),
+        reason=framework or (told.place if told.web else entry.framework if entry else ""),
+        worker=bool(entry and entry.worker and not told.web),
         notes=(choice.note,) if choice.note else (),
     )
     return _as_pages(plan, source) if not plan.run and (source / MKDOCS).is_file() else plan
@@ -291,7 +291,7 @@ def _entry(source: Path, file: Path, row: ServerClass, name: str, is_factory: bo
         run = f"PYTHONPATH=src {run.replace('src.', '', 1)}"
     if row.framework == "flask" and "gunicorn" in requirements_of(source):
         bound = f"{module.partition(':')[0]}:{name}{'()' if is_factory else ''}"
-        run = f"python -m gunicorn --bind 0.0.0.0:$PORT '{bound}'"
+        run = f"gunicorn --bind 0.0.0.0:$PORT '{bound}'"
     return Entry(framework=row.framework, run=run)
 
 

@@ -206,6 +206,79 @@ PLANS: dict[str, tuple[Files, Mapping[str, Json]]] = {
         {"main.py": "print(1)", "requirements.txt": "rich\n# streamlit\nhttpx  # for gradio\n"},
         {"run": "python main.py", "reason": "requirements.txt and main.py"},
     ),
+    "a start command for Railway": (
+        {
+            "main.py": "",
+            "requirements.txt": "flask",
+            "railway.json": '{"deploy": {"startCommand": "gunicorn main:app",'
+            ' "preDeployCommand": ["flask db upgrade", "flask seed"]}}',
+        },
+        {"run": "gunicorn main:app", "release": "flask db upgrade && flask seed"},
+    ),
+    "a start command for Railway in TOML": (
+        {
+            "package.json": package(scripts={"start": "node dev.js"}),
+            "railway.toml": '[deploy]\nstartCommand = "node --import ./a.js web.js"',
+        },
+        {"run": "node --import ./a.js web.js"},
+    ),
+    "a start command for Nixpacks": (
+        {"package.json": package(), "nixpacks.toml": '[start]\ncmd = "npx tsx serve.ts"'},
+        {"run": "npx tsx serve.ts"},
+    ),
+    "services for Render": (
+        {
+            "requirements.txt": "celery",
+            "render.yaml": "services:\n"
+            "- {type: web, runtime: static, startCommand: python no.py}\n"
+            "- {type: web, runtime: python, rootDir: other, startCommand: python no.py}\n"
+            "- {type: worker, runtime: python, startCommand: celery -A tasks worker}\n"
+            "- {type: web, env: python, startCommand: 'gunicorn app:app'}\n",
+        },
+        {"run": "gunicorn app:app", "worker": False},
+    ),
+    "a worker for Render": (
+        {
+            "requirements.txt": "celery",
+            "render.yaml": "services:\n"
+            "- {type: worker, runtime: python, startCommand: celery -A tasks worker}\n",
+        },
+        {"run": "celery -A tasks worker", "worker": True, "release": None},
+    ),
+    "a Procfile beside files of other hosts": (
+        {
+            "Procfile": "web: python own.py",
+            "requirements.txt": "",
+            "railway.json": '{"deploy": {"startCommand": "python other.py"}}',
+        },
+        {"run": "python own.py"},
+    ),
+    "a start command for another host's machine": (
+        {
+            "package.json": package(scripts={"start": "node a.js"}),
+            "render.yaml": "services:\n- type: web\n  runtime: node\n"
+            "  startCommand: rsync -a public/ /data/public/ && npm start\n",
+            "nixpacks.toml": "[start]\ncmd = './start.sh'",
+        },
+        {"run": "node a.js"},
+    ),
+    "a start script by another package manager": (
+        {
+            "package.json": package(scripts={"start": "node a.js"}),
+            "railway.json": '{"deploy": {"startCommand": "yarn run start"}}',
+        },
+        {"run": "node a.js"},
+    ),
+    "files of other hosts that are broken": (
+        {
+            "package.json": package(scripts={"start": "node a.js"}),
+            "railway.json": '{"deploy": ["startCommand"',
+            "railway.toml": "[deploy",
+            "nixpacks.toml": "start = 1",
+            "render.yaml": "services: [[], {type: web, runtime: [node], startCommand: node b.js}]",
+        },
+        {"run": "node a.js"},
+    ),
     "Vite with an output folder of its own": (
         {
             "package.json": package(devDependencies={"vite": "6"}),
@@ -241,7 +314,7 @@ PLANS: dict[str, tuple[Files, Mapping[str, Json]]] = {
     ),
     "Flask with gunicorn": (
         {"site.py": "web = Flask(__name__)", "requirements.txt": "flask\ngunicorn"},
-        {"run": "python -m gunicorn --bind 0.0.0.0:$PORT 'site:web'"},
+        {"run": "gunicorn --bind 0.0.0.0:$PORT 'site:web'"},
     ),
     "Django with gunicorn": (
         {
@@ -249,7 +322,7 @@ PLANS: dict[str, tuple[Files, Mapping[str, Json]]] = {
             "shop/wsgi.py": "",
             "requirements.txt": "django\ngunicorn",
         },
-        {"run": "python -m gunicorn --bind 0.0.0.0:$PORT shop.wsgi:application"},
+        {"run": "gunicorn --bind 0.0.0.0:$PORT shop.wsgi:application"},
     ),
     "Streamlit": (
         {"streamlit_app.py": "import streamlit as st", "requirements.txt": "streamlit"},
