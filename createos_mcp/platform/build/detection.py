@@ -9,7 +9,7 @@ from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.build.compiled_apps import suggest_go, suggest_rust
 from createos_mcp.platform.build.frameworks import DEFAULT_RUNTIMES, DETECTED, FRAMEWORKS
-from createos_mcp.platform.build.manifests import read_text
+from createos_mcp.platform.build.manifests import has_file, read_text
 from createos_mcp.platform.build.node_apps import (
     NODE_MAINS,
     has_node_server,
@@ -19,6 +19,7 @@ from createos_mcp.platform.build.node_apps import (
     suggest_node,
 )
 from createos_mcp.platform.build.node_packages import is_workspace_root
+from createos_mcp.platform.build.other_hosts import published_folder
 from createos_mcp.platform.build.other_languages import (
     OtherLanguage,
     find_other_language,
@@ -173,6 +174,9 @@ def _runtime_family(source: Path, settings: Mapping[str, Json]) -> tuple[str, st
     told = read_processes(source)
     if told.language:
         return told.language, told.place
+    folder = published_folder(source)
+    if folder and has_file(source, f"{folder}/index.html"):
+        return "static", f"{folder}/index.html"
     raise _no_app(source)
 
 
@@ -267,7 +271,12 @@ def _suggest_static(source: Path, _top: Path, _framework: str | None) -> Plan:
             output_dir=generator.output_dir,
             reason=generator.name,
         )
-    roots = (root for root in STATIC_ROOTS if (source / root / "index.html").is_file())
+    published = published_folder(source)
+    roots = (
+        root
+        for root in (*filter(None, (published,)), *STATIC_ROOTS)
+        if has_file(source, f"{root}/index.html")
+    )
     if told and ".." not in told[1]:
         return Plan(runtime=DEFAULT_RUNTIMES["static"], output_dir=told[1].strip("/") or ".")
     return Plan(runtime=DEFAULT_RUNTIMES["static"], output_dir=next(roots, None))

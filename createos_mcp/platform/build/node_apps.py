@@ -42,6 +42,7 @@ from createos_mcp.platform.build.node_packages import (
     read_app,
     with_manager,
 )
+from createos_mcp.platform.build.other_hosts import published_folder
 from createos_mcp.platform.build.plans import Plan
 from createos_mcp.platform.build.processes import read_processes
 from createos_mcp.platform.build.retries import NPM_PEERS
@@ -203,7 +204,9 @@ def _build_command(app: NodeApp, build: str | None) -> str | None:
 
 
 def _pages(app: NodeApp, found: NodeFramework | None, build: str | None) -> str | None:
-    if found is None or build is None:
+    if found is None:
+        return published_folder(app.source) if build else None
+    if build is None:
         return None
     if found.name == "angular":
         return _angular_pages(app)

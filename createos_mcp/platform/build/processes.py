@@ -1,27 +1,15 @@
-"""Processes: the commands that start an app, from a Procfile or from what other hosts read.
+"""Processes: the commands that start an app, from its Procfile or from files for other hosts.
 
-The formats: https://devcenter.heroku.com/articles/procfile, https://docs.railway.com/reference/config-as-code,
-https://nixpacks.com/docs/configuration/file, https://render.com/docs/blueprint-spec.
+The format: https://devcenter.heroku.com/articles/procfile.
 """
 
-import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-
-from createos_mcp.contract.values import Json
-from createos_mcp.platform.build.manifests import (
-    can_be_passed_on,
-    has_file,
-    read_text,
-    read_toml_manifest,
-    section,
-    word,
-)
-from createos_mcp.platform.errors import BuildFailedError
+from createos_mcp.platform.build.manifests import can_be_passed_on, has_file, read_text
+from createos_mcp.platform.build.other_hosts import read_start_commands
 
 PROGRAMS: Mapping[str, str] = {
     **dict.fromkeys(("python", "python3", "gunicorn", "uvicorn", "hypercorn", "flask"), "python"),
@@ -33,15 +21,9 @@ PROGRAMS: Mapping[str, str] = {
 }
 """The language that a command speaks for, where no file does."""
 
-_MAX_CHARACTERS = 64 * 1024
-"""Of a file of another host; theirs have some hundred."""
-
 _PROGRAM = re.compile(r"(?:\w+=\S+ )*(\S+)")
 _BY_SCRIPT = re.compile(r"(?:npm|yarn|pnpm|bun)(?: run)? start")
 """What the package's own start script says more exactly."""
-
-_BUILT = {"python", "node", "go", "rust"}
-"""Runtimes of Render whose apps come from files; the rest are images and folders of pages."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,12 +61,9 @@ def read_processes(source: Path) -> Processes:
     procfile = _of_procfile(source / "Procfile")
     if procfile:
         return Processes(place="Procfile", commands=procfile)
-    for name, read in _OTHER_HOSTS.items():
-        told = read(source / name)
-        commands = {kind: text for kind, text in told.items() if can_be_passed_on(text)}
-        main = commands.get("web") or commands.get("worker")
-        if main and _can_start(source, main):
-            return Processes(place=name, commands=commands)
+    for place, commands in read_start_commands(source):
+        if _can_start(source, commands.get("web") or commands.get("worker") or ""):
+            return Processes(place=place, commands=commands)
     return Processes()
 
 
@@ -103,70 +82,3 @@ def _of_procfile(file: Path) -> dict[str, str]:
         for name, _, command in lines
         if command.strip() and can_be_passed_on(command)
     }
-
-
-def _of_railway(content: Mapping[str, Json]) -> dict[str, str]:
-    deploy = section(content, "deploy")
-    return _named(web=deploy.get("startCommand"), release=deploy.get("preDeployCommand"))
-
-
-def _of_nixpacks(content: Mapping[str, Json]) -> dict[str, str]:
-    return _named(web=section(content, "start").get("cmd"))
-
-
-def _of_render(content: Mapping[str, Json]) -> dict[str, str]:
-    listed = content.get("services")
-    services = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
-    for kind in ("web", "worker"):
-        for service in services:
-            runtime = service.get("runtime") or service.get("env")
-            is_here = service.get("rootDir") in {None, ".", "./"}
-            if service.get("type") == kind and runtime in _BUILT and is_here:
-                command, before = service.get("startCommand"), service.get("preDeployCommand")
-                return _named(**{kind: command, "release": before})
-    return {}
-
-
-def _named(**commands: Json) -> dict[str, str]:
-    """Those that are texts; a list of them is one after the other."""
-    joined = {
-        name: " && ".join(map(str, value)) if isinstance(value, list) else value
-        for name, value in commands.items()
-    }
-    found = ((name, word(joined, name)) for name in joined)
-    return {name: text for name, text in found if text is not None}
-
-
-def _json(file: Path) -> Mapping[str, Json]:
-    return _mapping(json.loads(read_text(file) or "{}"))
-
-
-def _yaml(file: Path) -> Mapping[str, Json]:
-    return _mapping(yaml.safe_load(read_text(file)[:_MAX_CHARACTERS]))
-
-
-def _mapping(value: Json) -> Mapping[str, Json]:
-    return value if isinstance(value, dict) else {}
-
-
-def _leniently(
-    parse: Callable[[Path], Mapping[str, Json]],
-    find: Callable[[Mapping[str, Json]], dict[str, str]],
-) -> Callable[[Path], dict[str, str]]:
-    """Reads a file that only another host needs: what it cannot read says nothing."""
-
-    def read(file: Path) -> dict[str, str]:
-        try:
-            return find(parse(file))
-        except (BuildFailedError, TypeError, ValueError, RecursionError, yaml.YAMLError):
-            return {}
-
-    return read
-
-
-_OTHER_HOSTS: Mapping[str, Callable[[Path], dict[str, str]]] = {
-    "railway.json": _leniently(_json, _of_railway),
-    "railway.toml": _leniently(read_toml_manifest, _of_railway),
-    "nixpacks.toml": _leniently(read_toml_manifest, _of_nixpacks),
-    "render.yaml": _leniently(_yaml, _of_render),
-}

@@ -279,6 +279,41 @@ PLANS: dict[str, tuple[Files, Mapping[str, Json]]] = {
         },
         {"run": "node a.js"},
     ),
+    "a build of its own, with the folder for Netlify": (
+        {
+            "package.json": package(scripts={"build": "node make.js"}),
+            "netlify.toml": '[build]\ncommand = "npm run build"\npublish = "./site/"',
+        },
+        {"build": "npm run build", "run": None, "output_dir": "site"},
+    ),
+    "pages in a folder for Netlify": (
+        {"netlify.toml": '[build]\npublish = "pages/web"', "pages/web/index.html": ""},
+        {"run": None, "output_dir": "pages/web"},
+    ),
+    "pages in a folder for Firebase": (
+        {"firebase.json": '{"hosting": {"public": "app"}}', "app/index.html": ""},
+        {"output_dir": "app"},
+    ),
+    "pages in a folder for Render, next to others": (
+        {
+            "render.yaml": "services:\n- {type: web, env: static, staticPublishPath: ./www2}\n",
+            "www2/index.html": "",
+            "index.html": "",
+        },
+        {"output_dir": "www2"},
+    ),
+    "a folder outside of the app for Vercel": (
+        {"vercel.json": '{"outputDirectory": "../up"}', "index.html": ""},
+        {"output_dir": "."},
+    ),
+    "a framework that knows its folder better than a file for another host": (
+        {
+            "package.json": package(devDependencies={"vite": "6"}),
+            "index.html": "",
+            "vercel.json": '{"outputDirectory": "build"}',
+        },
+        {"output_dir": "dist"},
+    ),
     "Vite with an output folder of its own": (
         {
             "package.json": package(devDependencies={"vite": "6"}),

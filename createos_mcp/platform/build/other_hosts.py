@@ -1,0 +1,132 @@
+"""Other hosts: what files for them say of how an app starts, and which folder its pages are in.
+
+The formats: https://docs.railway.com/reference/config-as-code,
+https://nixpacks.com/docs/configuration/file, https://render.com/docs/blueprint-spec,
+https://docs.netlify.com/build/configure-builds/file-based-configuration,
+https://vercel.com/docs/project-configuration, https://firebase.google.com/docs/hosting/full-config,
+https://developers.cloudflare.com/pages/functions/wrangler-configuration.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+import yaml
+
+from createos_mcp.contract.values import Json
+from createos_mcp.platform.build.manifests import (
+    read_text,
+    read_toml_manifest,
+    section,
+    word,
+)
+from createos_mcp.platform.errors import BuildFailedError
+
+_MAX_CHARACTERS = 64 * 1024
+"""Of a file of theirs; usual ones have some hundred."""
+
+_BUILT = ("python", "node", "go", "rust")
+"""Runtimes of Render whose apps come from files; the rest are images and folders of pages."""
+
+_HERE = (None, "", ".", "./", "/")
+"""How a file says that an app is at the top."""
+
+_FOLDER = re.compile(r"(?:\./|/)?([\w.-]+(?:/[\w.-]+)*)/?")
+
+
+def read_start_commands(source: Path) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """The files that say how the app starts, and commands by the process types of a Procfile."""
+    for name, find in _STARTS.items():
+        commands = find(_read(source / name))
+        if commands:
+            yield name, commands
+
+
+def published_folder(source: Path) -> str | None:
+    """The folder of pages that the app's build leaves, as a file for another host says."""
+    told = (find(_read(source / name)) for name, find in _FOLDERS.items())
+    found = (_FOLDER.fullmatch(folder) for folder in told if isinstance(folder, str))
+    folders = (folder[1] for folder in found if folder)
+    return next((one for one in folders if ".." not in PurePosixPath(one).parts), None)
+
+
+def _read(file: Path) -> Mapping[str, Json]:
+    """A file that only another host needs: what it cannot be read as says nothing."""
+    try:
+        if file.suffix == ".toml":
+            return read_toml_manifest(file)
+        text = read_text(file)[:_MAX_CHARACTERS]
+        content = yaml.safe_load(text) if file.suffix == ".yaml" else json.loads(text or "{}")
+    except (BuildFailedError, ValueError, RecursionError, yaml.YAMLError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _of_railway(content: Mapping[str, Json]) -> dict[str, str]:
+    deploy = section(content, "deploy")
+    return _named(web=deploy.get("startCommand"), release=deploy.get("preDeployCommand"))
+
+
+def _of_nixpacks(content: Mapping[str, Json]) -> dict[str, str]:
+    return _named(web=section(content, "start").get("cmd"))
+
+
+def _of_render(content: Mapping[str, Json]) -> dict[str, str]:
+    for kind in ("web", "worker"):
+        for service in _of_kind(content, kind, _BUILT):
+            command, before = service.get("startCommand"), service.get("preDeployCommand")
+            return _named(**{kind: command, "release": before})
+    return {}
+
+
+def _of_kind(
+    content: Mapping[str, Json], kind: str, runtimes: Sequence[str]
+) -> Iterator[Mapping[str, Json]]:
+    """The services of Render that are made of the files at the top."""
+    services = content.get("services")
+    for service in services if isinstance(services, list) else ():
+        if not isinstance(service, dict) or service.get("rootDir") not in _HERE:
+            continue
+        runtime = service.get("runtime") or service.get("env")
+        if service.get("type") == kind and runtime in runtimes:
+            yield service
+
+
+def _named(**commands: Json) -> dict[str, str]:
+    """Those that are texts; a list of them is one after the other."""
+    joined = {
+        name: " && ".join(map(str, value)) if isinstance(value, list) else value
+        for name, value in commands.items()
+    }
+    found = ((name, word(joined, name)) for name in joined)
+    return {name: text for name, text in found if text is not None}
+
+
+def _folder_of_netlify(content: Mapping[str, Json]) -> Json:
+    build = section(content, "build")
+    return build.get("publish") if build.get("base") in _HERE else None
+
+
+def _folder_of_render(content: Mapping[str, Json]) -> Json:
+    sites = _of_kind(content, "web", ("static",))
+    return next((site.get("staticPublishPath") for site in sites), None)
+
+
+T = TypeVar("T")
+_Table = Mapping[str, Callable[[Mapping[str, Json]], T]]
+
+_STARTS: _Table[dict[str, str]] = {
+    "railway.json": _of_railway,
+    "railway.toml": _of_railway,
+    "nixpacks.toml": _of_nixpacks,
+    "render.yaml": _of_render,
+}
+_FOLDERS: _Table[Json] = {
+    "netlify.toml": _folder_of_netlify,
+    "vercel.json": lambda content: content.get("outputDirectory"),
+    "render.yaml": _folder_of_render,
+    "firebase.json": lambda content: section(content, "hosting").get("public"),
+    "wrangler.toml": lambda content: content.get("pages_build_output_dir"),
+}
