@@ -7,7 +7,7 @@ import shutil
 import ssl
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import anyio
@@ -27,6 +27,7 @@ from createos_mcp.platform.build.carryovers import (
     place_of,
 )
 from createos_mcp.platform.build.detection import make_plan
+from createos_mcp.platform.build.old_pins import UnbuiltPackages, find_older_python
 from createos_mcp.platform.build.plans import Plan, names_pip, shell_words
 from createos_mcp.platform.build.stages import BuildLog, Stage, Stages
 from createos_mcp.platform.build.steps import Steps
@@ -90,9 +91,8 @@ class Builder:
         self._steps = Steps(config)
         trusting = {**_system_trust(), **environ}
         self._passed_on = {k: v for k, v in trusting.items() if PASSED_ON.fullmatch(k)}
-        self._toolchains = Toolchains(
-            directory=config.data_dir.toolchains, environ={**trusting, "UV_NO_PROGRESS": "1"}
-        )
+        self._fetching = {**trusting, "UV_NO_PROGRESS": "1"}
+        self._toolchains = Toolchains(directory=config.data_dir.toolchains, environ=self._fetching)
 
     @property
     def toolchains(self) -> Toolchains:
@@ -140,29 +140,59 @@ class Builder:
         async def log_toolchain(lines: Sequence[str]) -> None:
             await log("toolchain", lines)
 
+        unbuilt = UnbuiltPackages(log)
+        site = await self._site(job, directory, plan, unbuilt.log)
+        try:
+            try:
+                await self._run_steps(site, plan)
+            except BuildFailedError as error:
+                site = await self._with_older_python(site, plan, unbuilt.pins, error)
+                await self._run_steps(site, plan)
+        finally:
+            await to_thread.run_sync(_remove_tree, job.release_dir / "tmp")
+        return self._release(site, plan)
+
+    async def _site(self, job: BuildJob, directory: str, plan: Plan, log: BuildLog) -> _Site:
+        async def log_toolchain(lines: Sequence[str]) -> None:
+            await log("toolchain", lines)
+
         toolchain = await self._toolchains.provide_one_of(
             (plan.runtime, *plan.stand_ins), log_toolchain
         )
         for tool in plan.tools:
             toolchain = toolchain.with_tool(await self._toolchains.provide(tool, log_toolchain))
         toolchain = toolchain.with_environ(plan.environ)
-        place = self._sandbox.place_of(top) / directory
+        place = self._sandbox.place_of(job.release_dir / "app") / directory
         await to_thread.run_sync(self._make_directories, job)
-        environ = self._environ(job, directory, toolchain)
-        site = _Site(
+        return _Site(
             job=job,
             directory=directory,
             place=place,
             toolchain=toolchain,
-            environ=environ,
+            environ=self._environ(job, directory, toolchain),
             places=await to_thread.run_sync(self._places, job, directory, plan, toolchain, place),
             log=log,
         )
+
+    async def _with_older_python(
+        self, site: _Site, plan: Plan, pins: Sequence[str], error: BuildFailedError
+    ) -> _Site:
+        """The build with a Python that packages were made for which this one cannot build.
+
+        Raises:
+            BuildFailedError: It failed for another reason, or there is none.
+        """
+        older = await find_older_python(pins, site.toolchain.name, plan.stand_ins, self._fetching)
+        if older is None:
+            raise error
+        told = f"{', '.join(pins)} cannot be built for {site.toolchain.name}: trying {older}."
+        await site.log("toolchain", [told])
         try:
-            await self._run_steps(site, plan)
-        finally:
-            await to_thread.run_sync(_remove_tree, job.release_dir / "tmp")
-        return self._release(site, plan)
+            return await self._site(
+                site.job, site.directory, replace(plan, runtime=older, stand_ins=()), site.log
+            )
+        except BuildFailedError:
+            raise error from None
 
     async def _run_steps(self, site: _Site, plan: Plan) -> None:
         wanted = list(_stages(site, plan))
@@ -290,7 +320,9 @@ def _venv_command(python: Path | None, plan: Plan) -> str | None:
     if python is None:
         return None
     seed = ["--seed"] if names_pip(plan) else []
-    return shlex.join((uv.find_uv_bin(), "venv", "--quiet", *seed, "--python", str(python), VENV))
+    return shlex.join(
+        (uv.find_uv_bin(), "venv", "--quiet", "--clear", *seed, "--python", str(python), VENV)
+    )
 
 
 def _stages(site: _Site, plan: Plan) -> Iterator[Stage]:

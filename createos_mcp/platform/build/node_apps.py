@@ -86,7 +86,10 @@ def has_node_server(source: Path) -> bool:
     """Whether a `package.json` is for an app of its own, and not only for styles and tools."""
     app = read_app(source, source)
     found = find_framework(app)
-    return bool(start_script(app) or section(app.package, "dependencies") or (found and found.run))
+    if start_script(app) or (found and found.run):
+        return True
+    is_app = found is not None or _main_command(app, found) is not None
+    return bool(is_app and section(app.package, "dependencies"))
 
 
 def is_page_or_server(source: Path) -> bool:
@@ -271,11 +274,15 @@ def _serves_export(app: NodeApp, script: str) -> bool:
     return is_export and script.startswith("next start")
 
 
+RUNNABLE = {"", ".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx"}
+"""Endings of a main file; that of a package of tools may be in another language."""
+
+
 def _main_command(app: NodeApp, found: NodeFramework | None) -> str | None:
     """Runs the main file, or what that exports; TypeScript runs as it is."""
     mains = (word(app.package, "main"), word(app.package, "module"))
     others = BUN_MAINS if app.is_bun else (*NODE_MAINS, *BUN_MAINS)
-    named = (name for name in (*mains, *others) if name)
+    named = (name for name in (*mains, *others) if name and Path(name).suffix in RUNNABLE)
     main = next((name for name in named if has_file(app.source, name)), None)
     if main is None:
         return None

@@ -151,7 +151,7 @@ def _version_of_lock(app: NodeApp, manager: str) -> str | None:
 
 def install_command(app: NodeApp) -> str | None:
     """Installs what the lock file says, at the root of the workspaces if there are any."""
-    if not app.dependencies and not app.package.get("workspaces") and not app.up:
+    if not app.dependencies and not _has_workspaces(app) and not app.up:
         return None
     manager = manager_of(app)
     has_lock = any(has_file(app.root, lock) for lock, name in LOCKS if name == manager.name)

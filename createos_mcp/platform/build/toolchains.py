@@ -18,6 +18,7 @@ import uv
 from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.platform.build.npm_programs import NODE_WHEEL_PROGRAMS, NPM_PACKAGES
 from createos_mcp.platform.build.site_generators import GENERATORS, SiteGenerator
+from createos_mcp.platform.build.version_pins import npm_for
 from createos_mcp.platform.build.visible_parts import programs_parts, python_parts
 from createos_mcp.platform.errors import BuildFailedError
 from createos_mcp.platform.release_records import Bind
@@ -28,7 +29,6 @@ VERSION_TIMEOUT_S = 20
 # Node with npm is 30 MB; this allows for 1 Mbit/s.
 FETCH_TIMEOUT_S = 300
 NPM_INSTALL = ("install", "--no-audit", "--no-fund", "--prefix")
-NPM_FOR_OLD_NODE = "npm@10"
 NODE_FOR_NPM = "22"
 
 _UNSAFE = re.compile(r"[^\w.-]+")
@@ -146,8 +146,9 @@ class Toolchains:
                 visible=programs_parts(host, npm),
             )
         if npm:
-            packages = [f"node@{major}", NPM_FOR_OLD_NODE]
-            directory = await self._fetch_npm(npm, f"node-{major}", packages, log)
+            packages = [f"node@{major}", f"npm@{npm_for(major)}"]
+            name = "-".join(packages).replace("@", "-")
+            directory = await self._fetch_npm(npm, name, packages, log)
             binaries = directory / "node_modules" / ".bin"
         else:
             directory = await self._fetch_pypi(

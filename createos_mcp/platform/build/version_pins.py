@@ -36,6 +36,9 @@ NODE_NAMES: Mapping[str, int] = {
 ANY_PATCH = 99
 """A version that is later than any of its line, so that `>=20.5` is met by 20."""
 
+_NPM_SINCE = ((18, 10), (12, 8), (10, 7), (6, 6), (0, 4))
+"""The npm that the Nodes from a major version on can run: `engines` of its releases."""
+
 PYTHON_MINORS = (12, 11, 13, 10, 14, 9, 8)
 
 _TOOL_VERSION = re.compile(r"^(\w[\w.-]*)[\t ]+(\S+)", re.MULTILINE)
@@ -63,6 +66,12 @@ class VersionChoice:
 def choose_node(source: Path, package: Mapping[str, Json]) -> VersionChoice:
     """The major version of Node."""
     return _choose(_node_pins(source, package), _match_node)
+
+
+def npm_for(node: str) -> int:
+    """The major version of npm for a major version of Node, `22`."""
+    major = int(node) if node.isdecimal() else NODE_MAJORS[0]
+    return next(npm for since, npm in _NPM_SINCE if major >= since)
 
 
 def choose_python(source: Path) -> VersionChoice:

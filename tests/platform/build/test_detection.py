@@ -19,6 +19,7 @@ from createos_mcp.platform.build.plans import Plan
 from createos_mcp.platform.build.python_apps import COLLECT, MAX_FILE_BYTES
 from createos_mcp.platform.build.python_packages import DESCRIBING, SERVER, SETUPTOOLS
 from createos_mcp.platform.build.retries import NPM_PEERS
+from createos_mcp.platform.build.version_pins import npm_for
 from createos_mcp.platform.errors import BuildFailedError
 from tests.fuzzing import drawn
 
@@ -313,6 +314,25 @@ PLANS: dict[str, tuple[Files, Mapping[str, Json]]] = {
             "vercel.json": '{"outputDirectory": "build"}',
         },
         {"output_dir": "dist"},
+    ),
+    "Go whose styles are made by a package with a main file of Go": (
+        {
+            "go.mod": "module x",
+            "cmd/api/main.go": "package main",
+            "package.json": package(
+                main="cmd/api/main.go", dependencies={"tailwindcss": "4"}, scripts={"css": "x"}
+            ),
+        },
+        {"runtime": "golang:1.25", "build": "go build -o ./app ./cmd/api"},
+    ),
+    "the root of pnpm's workspaces without packages of its own": (
+        {
+            "package.json": package(scripts={"build": "pnpm -r build"}),
+            "pnpm-workspace.yaml": "packages: [apps/*]",
+            "pnpm-lock.yaml": "lockfileVersion: '9.0'",
+            "Procfile": "web: node apps/web/a.js",
+        },
+        {"install": "pnpm install --frozen-lockfile", "build": "pnpm run build"},
     ),
     "Vite with an output folder of its own": (
         {
@@ -984,6 +1004,13 @@ def test_a_version_of_node_that_is_asked_for_is_the_one(
     others = {name: text for name, text in files.items() if name != "engines"}
 
     assert plan_of(tmp_path, {"package.json": manifest, **others}).runtime == runtime
+
+
+@pytest.mark.parametrize(
+    ("node", "npm"), [("24", 10), ("18", 10), ("16", 8), ("12", 8), ("10", 7), ("8", 6), ("4", 4)]
+)
+def test_each_node_gets_an_npm_that_it_can_run(node: str, npm: int) -> None:
+    assert npm_for(node) == npm
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,13 @@ def node_app(**members: Json) -> str:
 
 NODE_PAGE = "require('http').createServer((q,s)=>s.end('%s')).listen(process.env.PORT)"
 UNTOUCHED: dict[str, tuple[dict[str, str], str]] = {
+    "a pin that only an older Python has": (
+        {
+            "main.py": ANSWERING.replace('"hello"', "str(__import__('yaml').__version__)"),
+            "requirements.txt": "pyyaml==5.4.1\n",
+        },
+        "5.4.1",
+    ),
     "a Procfile of Node": (
         {
             "Procfile": "web: node web.js",
