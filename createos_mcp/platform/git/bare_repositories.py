@@ -79,6 +79,8 @@ class BareRepository:
     def fetch(self, url: str, *, header: str) -> None:
         """Take over the branches of another repository, and forget those that it has no more.
 
+        Of each branch the newest commit alone is taken, however long its history is.
+
         Args:
             url: Where it is.
             header: Sent to that address alone; it is in no file and on no command line.
@@ -86,7 +88,7 @@ class BareRepository:
         Raises:
             GitFailedError: It cannot be reached, or does not accept the header.
         """
-        words = ("fetch", "--quiet", "--prune", "--no-tags", "--force", url,
+        words = ("fetch", "--quiet", "--depth=1", "--prune", "--no-tags", "--force", url,
                  f"+{_HEADS}*:{_HEADS}*")  # fmt: skip
         run_git(
             self.place,

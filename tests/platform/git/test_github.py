@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from createos_mcp.platform.errors import GitHubError
+from createos_mcp.platform.git.git_commands import run_git
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.repositories import connect_github, disconnect_github
 from tests.eventually import eventually
@@ -34,6 +35,15 @@ def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(modules: Path, token: str) -> Iterator[str]:
     with github_server(modules, {token: "octo"}, "octo/shop") as address:
         yield address
+
+
+def commits_below(root: Path) -> list[int]:
+    """How many commits each repository holds that a platform has fetched."""
+    return [
+        int(run_git(head.parent, ("rev-list", "--count", "--all")))
+        for head in root.rglob("HEAD")
+        if (head.parent / "shallow").is_file()
+    ]
 
 
 async def test_repositories_of_an_account_are_listed_followed_and_deployed(
@@ -100,6 +110,7 @@ async def test_repositories_of_an_account_are_listed_followed_and_deployed(
                     "POST", f"/v1/projects/{made['id']}/trigger-latest"
                 )
                 assert "is version 2 already" in told
+                assert commits_below(data_dir.root) == [1]
                 rows = await deployments_of(api, made["id"])
                 assert [row["source"]["branch"] for row in rows] == ["main", "main"]
                 async with another_user(api) as alice:
