@@ -86,6 +86,8 @@ KINDS: Mapping[str, ServiceKind] = {
                 "PGUSER": "{role}",
                 "PGPASSWORD": "{secret}",
                 "PGDATABASE": "app",
+                # lib/pq asks for TLS unless it is told; this way leads through no network.
+                "PGSSLMODE": "disable",
             },
         ),
         ServiceKind(

@@ -44,11 +44,7 @@ func main() {
 	http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		for _, name := range []string{"DATABASE_URL", "DATABASE_URL_SOCKET"} {
 			url := os.Getenv(name)
-			separator := "?"
-			if name == "DATABASE_URL_SOCKET" {
-				separator = "&"
-			}
-			db, err := sql.Open("postgres", url+separator+"sslmode=disable")
+			db, err := sql.Open("postgres", url)
 			if err != nil {
 				fmt.Fprint(w, err)
 				return
