@@ -1,5 +1,6 @@
 """Deploy: from a source to a URL that was requested, or to the reason why there is none."""
 
+import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -18,6 +19,7 @@ from createos_mcp.workflows.waiting import wait_for_deployment
 from createos_mcp.workflows.workspace import Workspace
 
 _LATEST = "latest"
+_SECRET_BYTES = 32
 
 
 async def deploy(call: ToolCall, workspace: Workspace, arguments: Arguments) -> Json:
@@ -54,7 +56,10 @@ async def deploy(call: ToolCall, workspace: Workspace, arguments: Arguments) -> 
     if placement.assigned is not None and deployment.get("status") == "deployed":
         await assign_and_wait(call, project, placement.assigned, deployment["id"])
     verdict = await describe_result(call, project, deployment)
-    return {**verdict, "created": found is None, "source": dict(shipment.facts)}
+    source = dict(shipment.facts)
+    if found is None and shipment.generated:
+        source["generatedVariables"] = _left_to_us(shipment, settings)
+    return {**verdict, "created": found is None, "source": source}
 
 
 async def _find(call: ToolCall, arguments: Arguments, shipment: DeploymentSource) -> Json | None:
@@ -91,6 +96,9 @@ async def _create(
 ) -> Json:
     name = arguments["project_id"]
     source = await _source(call, arguments) if shipment.project_type == "vcs" else {}
+    names = _left_to_us(shipment, settings)
+    generated = {variable: secrets.token_urlsafe(_SECRET_BYTES) for variable in names}
+    call.redaction.register_secrets({"runEnvs": generated})
     try:
         created = await call.operate(
             "CreateProject",
@@ -98,12 +106,30 @@ async def _create(
             displayName=name,
             type=shipment.project_type,
             source=source,
-            settings=new_settings(shipment, settings),
+            settings=_with_variables(new_settings(shipment, settings), generated),
         )
     except InvalidArgumentsError as error:
         raise InvalidArgumentsError(_as_given(error.problems)) from error
     call.done.append(f"the project {name} was created")
+    if generated:
+        call.done.append(f"{', '.join(generated)} got a random value, as the files ask for")
     return await find_project(call, created["id"])
+
+
+def _left_to_us(shipment: DeploymentSource, settings: Mapping[str, Json]) -> list[str]:
+    """The variables that a new project gets a random value for."""
+    given = settings.get("runEnvs", {})
+    return [name for name in shipment.generated if name not in given]
+
+
+def _with_variables(
+    settings: Mapping[str, Json], variables: Mapping[str, str]
+) -> Mapping[str, Json]:
+    """Settings with variables of the build and the app, under those that they have."""
+    if not variables:
+        return settings
+    groups = ("runEnvs", "buildVars")
+    return {**settings, **{name: {**variables, **settings.get(name, {})} for name in groups}}
 
 
 async def _change_settings(

@@ -13,6 +13,7 @@ from createos_mcp.contract.errors import InvalidArgumentsError
 from createos_mcp.contract.operations import Problem
 from createos_mcp.contract.values import Arguments, Json
 from createos_mcp.workflows.commits import LocalRepository, is_local_repository, write_commit
+from createos_mcp.workflows.generated_secrets import find_generated
 from createos_mcp.workflows.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class DeploymentSource:
     """What the result says about it."""
     settings: Mapping[str, Json]
     """What a new project needs for it."""
+    generated: tuple[str, ...] = ()
+    """Variables that its files ask their host to make up."""
 
 
 async def prepare(call: ToolCall, workspace: Workspace, arguments: Arguments) -> DeploymentSource:
@@ -94,6 +97,7 @@ async def _build_upload(pack: "Pack", facts: Mapping[str, Json]) -> DeploymentSo
         arguments=arguments,
         facts={**facts, **pack.describe()},
         settings={"hasDockerfile": True} if needs_docker else {"useBuildAI": True},
+        generated=find_generated(pack.files),
     )
 
 

@@ -26,7 +26,7 @@ from createos_mcp.platform.build.other_languages import (
     leads,
 )
 from createos_mcp.platform.build.plans import Plan
-from createos_mcp.platform.build.processes import Processes, read_processes
+from createos_mcp.platform.build.process_types import ProcessTypes, read_process_types
 from createos_mcp.platform.build.python_apps import PYTHON_MAINS, find_entry, suggest_python
 from createos_mcp.platform.build.site_generators import GENERATOR_FILES, find_generator
 from createos_mcp.platform.errors import BuildFailedError
@@ -99,7 +99,7 @@ def make_plan(source: Path, settings: Mapping[str, Json], top: Path | None = Non
         output_dir=settings.get("buildDir") or found.output_dir,
         reason=" and ".join(dict.fromkeys(filter(None, (marker, found.reason)))),
     )
-    plan = _with_processes(plan, read_processes(source), settings)
+    plan = _with_processes(plan, read_process_types(source), settings)
     if "worker" in settings:
         plan = replace(plan, worker=settings["worker"])
     if plan.run and not settings.get("runCommand") and plan.output_dir:
@@ -109,7 +109,7 @@ def make_plan(source: Path, settings: Mapping[str, Json], top: Path | None = Non
     return _with_flags(plan, settings)
 
 
-def _with_processes(plan: Plan, told: Processes, settings: Mapping[str, Json]) -> Plan:
+def _with_processes(plan: Plan, told: ProcessTypes, settings: Mapping[str, Json]) -> Plan:
     """The plan with what the processes are: workers, and what runs before a version."""
     own = settings.get("runCommand")
     plan = replace(plan, release=told.release, worker=plan.worker and not own)
@@ -171,7 +171,7 @@ def _runtime_family(source: Path, settings: Mapping[str, Json]) -> tuple[str, st
             raise _not_served(other)
         markers = (name for name, of in _present(source) if of == family)
         return family, next(markers, "package.json")
-    told = read_processes(source)
+    told = read_process_types(source)
     if told.language:
         return told.language, told.place
     folder = published_folder(source)
@@ -203,7 +203,7 @@ def _leading(source: Path, families: list[str]) -> str:
 
 
 def _main_process(source: Path) -> str:
-    told = read_processes(source)
+    told = read_process_types(source)
     return told.web or told.worker or ""
 
 

@@ -44,7 +44,7 @@ from createos_mcp.platform.build.node_packages import (
 )
 from createos_mcp.platform.build.other_hosts import published_folder
 from createos_mcp.platform.build.plans import Plan
-from createos_mcp.platform.build.processes import read_processes
+from createos_mcp.platform.build.process_types import read_process_types
 from createos_mcp.platform.build.retries import NPM_PEERS
 from createos_mcp.platform.build.version_pins import NODE_MAJORS, choose_node
 
@@ -109,7 +109,7 @@ def is_page_or_server(source: Path) -> bool:
 def runs_on_bun(source: Path) -> bool:
     """Whether the app says that Bun runs it, and not only that Bun installs its packages."""
     app = read_app(source, source)
-    start = read_processes(source).web or app.script("start") or ""
+    start = read_process_types(source).web or app.script("start") or ""
     return bool(re.match(r"(?:\w+=\S+ )*bunx?\b", start)) or "bun" in section(
         app.package, "engines"
     )
@@ -255,7 +255,7 @@ def _angular_pages(app: NodeApp) -> str | None:
 
 def start_script(app: NodeApp) -> str | None:
     """What the app says itself; a start script that only names a program runs without npm."""
-    told = read_processes(app.source).web
+    told = read_process_types(app.source).web
     if told:
         return told
     for name in START_SCRIPTS:

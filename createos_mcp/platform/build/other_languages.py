@@ -7,7 +7,7 @@ from pathlib import Path
 
 from createos_mcp.platform.build.manifests import read_code
 from createos_mcp.platform.build.node_apps import is_page_or_server
-from createos_mcp.platform.build.processes import read_processes
+from createos_mcp.platform.build.process_types import read_process_types
 
 _FILES: Mapping[str, str] = {
     "Gemfile": "Ruby",
@@ -84,5 +84,5 @@ def leads(other: OtherLanguage, family: str, source: Path) -> bool:
         return any((source / name).is_file() for name in _PAGES_MADE_BY.get(other.name, ()))
     if family not in {"node", "bun"} or other.name not in _BESIDE_TOOLS:
         return False
-    program = (read_processes(source).web or "").partition(" ")[0]
+    program = (read_process_types(source).web or "").partition(" ")[0]
     return program in _PROGRAMS or not is_page_or_server(source)

@@ -15,7 +15,7 @@ from createos_mcp.platform.build.manifests import (
     section,
 )
 from createos_mcp.platform.build.plans import Plan
-from createos_mcp.platform.build.processes import read_processes
+from createos_mcp.platform.build.process_types import read_process_types
 from createos_mcp.platform.build.python_packages import (
     DESCRIBING,
     SERVER,
@@ -116,7 +116,7 @@ def suggest_python(source: Path, _top: Path, framework: str | None) -> Plan:
     entry = find_entry(source, framework)
     choice = choose_python(source)
     own = f"{sys.version_info.major}.{sys.version_info.minor}"
-    told = read_processes(source)
+    told = read_process_types(source)
     install = install_python(source)
     is_served = bool(install and not told.web and entry and " -m uvicorn " in entry.run)
     is_django = entry is not None and entry.framework == "django"

@@ -1,4 +1,4 @@
-"""Processes: the commands that start an app, from its Procfile or from files for other hosts.
+"""Process types: the commands that start an app, from its Procfile or from files for other hosts.
 
 The format: https://devcenter.heroku.com/articles/procfile.
 """
@@ -27,7 +27,7 @@ _BY_SCRIPT = re.compile(r"(?:npm|yarn|pnpm|bun)(?: run)? start")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Processes:
+class ProcessTypes:
     """Commands by process type, `{"web": "node web.js"}`, and where they stand."""
 
     place: str = ""
@@ -56,15 +56,15 @@ class Processes:
         return PROGRAMS.get(program[1]) if program else None
 
 
-def read_processes(source: Path) -> Processes:
+def read_process_types(source: Path) -> ProcessTypes:
     """What the app's own Procfile says, else the first file of another host that says something."""
     procfile = _of_procfile(source / "Procfile")
     if procfile:
-        return Processes(place="Procfile", commands=procfile)
+        return ProcessTypes(place="Procfile", commands=procfile)
     for place, commands in read_start_commands(source):
         if _can_start(source, commands.get("web") or commands.get("worker") or ""):
-            return Processes(place=place, commands=commands)
-    return Processes()
+            return ProcessTypes(place=place, commands=commands)
+    return ProcessTypes()
 
 
 def _can_start(source: Path, command: str) -> bool:

@@ -1,0 +1,71 @@
+"""Generated secrets: variables that an app's files ask their host to make up.
+
+`generateValue` of Render, https://render.com/docs/blueprint-spec#environment-variables, and
+`"generator": "secret"` of Heroku, https://devcenter.heroku.com/articles/app-json-schema#env.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+
+from createos_mcp.contract.values import Json
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_MAX_BYTES = 64 * 1024
+"""Of a file of another host; usual ones have some hundred."""
+
+_ROOTS = (None, "", ".", "./")
+_BUILT = ("python", "node", "go", "rust")
+"""Runtimes of Render whose apps come from files."""
+
+
+def find_generated(files: Mapping[str, bytes]) -> tuple[str, ...]:
+    """The variables that the files of an app ask for, in the order in which they do.
+
+    Args:
+        files: By path, `{"render.yaml": b"services: ..."}`.
+    """
+    found = (*_of_render(_read(files, "render.yaml")), *_of_heroku(_read(files, "app.json")))
+    return tuple(dict.fromkeys(name for name in found if _NAME.fullmatch(name)))
+
+
+def _of_render(content: Mapping[str, Json]) -> Iterator[str]:
+    """Those of the first web service that is made of these files."""
+    for service in filter(_is_here, _rows(content.get("services"))):
+        for row in _rows(service.get("envVars")):
+            if row.get("generateValue") is True:
+                yield str(row.get("key"))
+        return
+
+
+def _is_here(service: Mapping[str, Json]) -> bool:
+    runtime = service.get("runtime") or service.get("env")
+    is_web = service.get("type") == "web" and service.get("rootDir") in _ROOTS
+    return is_web and runtime in _BUILT
+
+
+def _of_heroku(content: Mapping[str, Json]) -> Iterator[str]:
+    variables = content.get("env")
+    for name, told in variables.items() if isinstance(variables, dict) else ():
+        if isinstance(told, dict) and told.get("generator") == "secret":
+            yield name
+
+
+def _read(files: Mapping[str, bytes], name: str) -> Mapping[str, Json]:
+    """A file for another host; what it cannot be read as asks for nothing."""
+    held = files.get(name, b"")[:_MAX_BYTES]
+    if not held:
+        return {}
+    # It takes as long as a third of the server's start, and few apps have such a file.
+    import yaml  # noqa: PLC0415
+
+    try:
+        text = held.decode()
+        content = json.loads(text) if name.endswith(".json") else yaml.safe_load(text)
+    except (ValueError, RecursionError, yaml.YAMLError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _rows(value: Json) -> list[Mapping[str, Json]]:
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
