@@ -13,8 +13,9 @@ from createos_mcp.platform.build.other_hosts import read_start_commands
 
 PROGRAMS: Mapping[str, str] = {
     **dict.fromkeys(("python", "python3", "gunicorn", "uvicorn", "hypercorn", "flask"), "python"),
-    **dict.fromkeys(("streamlit", "celery", "uv"), "python"),
-    **dict.fromkeys(("node", "npm", "npx", "yarn", "pnpm"), "node"),
+    **dict.fromkeys(("streamlit", "celery", "uv", "daphne", "granian", "fastapi"), "python"),
+    **dict.fromkeys(("node", "npm", "npx", "yarn", "pnpm", "tsx", "next", "nest"), "node"),
+    **dict.fromkeys(("remix-serve", "react-router-serve"), "node"),
     **dict.fromkeys(("bun", "bunx"), "bun"),
     "go": "golang",
     "cargo": "rust",
