@@ -136,10 +136,6 @@ class Builder:
         plan = await to_thread.run_sync(make_plan, top / directory, job.settings, top)
         reasons = [f"Building for {plan.runtime} because of {plan.reason}.", *plan.notes]
         await log("prepare", reasons)
-
-        async def log_toolchain(lines: Sequence[str]) -> None:
-            await log("toolchain", lines)
-
         unbuilt = UnbuiltPackages(log)
         site = await self._site(job, directory, plan, unbuilt.log)
         try:

@@ -12,6 +12,8 @@ from createos_mcp.platform.build.stages import BuildLog
 _UNBUILT = re.compile(r"Failed to build `([\w.-]{1,80}==[\w.!+-]{1,40})`")
 _MINOR = re.compile(r"3\.(\d{1,3})")
 _ASKING_TIMEOUT_S = 30
+_MAX_PINS = 10
+"""An app may print what it likes."""
 _WHEELS_ALONE = ("pip", "compile", "-", "--quiet", "--no-deps", "--only-binary", ":all:")
 
 
@@ -25,7 +27,8 @@ class UnbuiltPackages:
 
     async def log(self, stage: str, lines: Sequence[str]) -> None:
         """Take lines."""
-        self.pins += [pin for line in lines for pin in _UNBUILT.findall(line)]
+        found = (pin for line in lines for pin in _UNBUILT.findall(line))
+        self.pins = list(dict.fromkeys((*self.pins, *found)))[:_MAX_PINS]
         await self._log(stage, lines)
 
 
