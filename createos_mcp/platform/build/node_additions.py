@@ -60,10 +60,12 @@ def add_command(app: NodeApp, addition: Addition) -> str | None:
     if addition.package in app.dependencies:
         return None
     manager = manager_of(app)
-    version = f"$(node -p 'require(\"{addition.like}/package.json\").version')"
+    program = "bun" if app.is_bun else "node"
+    version = f"$({program} -p 'require(\"{addition.like}/package.json\").version')"
     if addition.majors:
         named = re.search(r"\d+", word(app.dependencies, addition.like) or "")
         version = addition.majors.get(named[0] if named else "", "latest")
     add = _ADD["yarn-berry" if manager.is_berry else manager.name]
     wanted = f'"{addition.package}@{version}"'
-    return f"[ -e node_modules/{addition.package} ] || {add} {wanted}"
+    said = f"echo 'Adding {addition.package}, which serves the app here.'"
+    return f"[ -e node_modules/{addition.package} ] || {{ {said}; {add} {wanted}; }}"

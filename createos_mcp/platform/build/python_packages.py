@@ -16,7 +16,10 @@ SETUPTOOLS = (
 """For packages from when every environment had `pkg_resources`. Virtual ones of Python 3.12 come
 without, and newer releases too: https://setuptools.pypa.io/en/latest/history.html#v82-0-0."""
 
-SERVER = "[ -e .venv/bin/uvicorn ] || uv pip install uvicorn"
+SERVER = (
+    "[ -e .venv/bin/uvicorn ]"
+    " || { echo 'Adding uvicorn, which serves the app here.'; uv pip install uvicorn; }"
+)
 """For apps that other hosts bring a server for."""
 
 

@@ -38,6 +38,12 @@ def package(**members: Json) -> str:
     return json.dumps({"name": "app", **members})
 
 
+def adding(name: str, command: str) -> str:
+    """The completion that adds a package."""
+    said = f"echo 'Adding {name}, which serves the app here.'"
+    return f"[ -e node_modules/{name} ] || {{ {said}; {command}; }}"
+
+
 START = package(scripts={"start": "node x.js"}, dependencies={"left-pad": "1"})
 
 PLANS: dict[str, tuple[Files, Mapping[str, Json]]] = {
@@ -480,8 +486,9 @@ PLANS: dict[str, tuple[Files, Mapping[str, Json]]] = {
             "astro.config.mjs": 'export default { output: "server", adapter: vercel() };',
         },
         {
-            "completion": "[ -e node_modules/@astrojs/node ]"
-            ' || npm install --no-save --legacy-peer-deps "@astrojs/node@9"',
+            "completion": adding(
+                "@astrojs/node", 'npm install --no-save --legacy-peer-deps "@astrojs/node@9"'
+            ),
             "run": "HOST=0.0.0.0 node ./dist/server/entry.mjs",
             "preparation": f"{LEGACY_WEBPACK}\n{ON_NODE}",
         },
@@ -493,8 +500,9 @@ PLANS: dict[str, tuple[Files, Mapping[str, Json]]] = {
             "src/pages/[id].astro": "---\nexport const prerender = false;\n---",
         },
         {
-            "completion": "[ -e node_modules/@astrojs/node ]"
-            ' || pnpm add --ignore-workspace-root-check "@astrojs/node@10"',
+            "completion": adding(
+                "@astrojs/node", 'pnpm add --ignore-workspace-root-check "@astrojs/node@10"'
+            ),
             "run": "HOST=0.0.0.0 node ./dist/server/entry.mjs",
         },
     ),
@@ -509,9 +517,11 @@ PLANS: dict[str, tuple[Files, Mapping[str, Json]]] = {
     "React Router without a server": (
         {"package.json": package(dependencies={"react-router": "7", "@react-router/dev": "7"})},
         {
-            "completion": "[ -e node_modules/@react-router/serve ]"
-            ' || npm install --no-save --legacy-peer-deps "@react-router/serve@'
-            """$(node -p 'require("react-router/package.json").version')\"""",
+            "completion": adding(
+                "@react-router/serve",
+                'npm install --no-save --legacy-peer-deps "@react-router/serve@'
+                """$(node -p 'require("react-router/package.json").version')\"""",
+            ),
             "run": "npx react-router-serve ./build/server/index.js",
         },
     ),
