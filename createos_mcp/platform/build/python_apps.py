@@ -20,6 +20,7 @@ from createos_mcp.platform.build.python_packages import (
     DESCRIBING,
     SERVER,
     SETUPTOOLS,
+    install_of_program,
     install_python,
     is_locked,
     requirements_of,
@@ -117,7 +118,7 @@ def suggest_python(source: Path, _top: Path, framework: str | None) -> Plan:
     choice = choose_python(source)
     own = f"{sys.version_info.major}.{sys.version_info.minor}"
     told = read_process_types(source)
-    install = install_python(source)
+    install = install_python(source) or install_of_program(source, PYTHON_MAINS)
     is_served = bool(install and not told.web and entry and " -m uvicorn " in entry.run)
     is_django = entry is not None and entry.framework == "django"
     plan = Plan(

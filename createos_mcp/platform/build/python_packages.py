@@ -2,7 +2,8 @@
 
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import takewhile
 from pathlib import Path
 
 from createos_mcp.contract.values import Json
@@ -46,6 +47,24 @@ def install_python(source: Path) -> str | None:
         (bool(pyproject), lambda: _by_pyproject(pyproject)),
     )
     return next((way() for is_there, way in ways if is_there), None)
+
+
+def install_of_program(source: Path, names: Iterable[str]) -> str | None:
+    """By the first program that lists its packages itself.
+
+    See https://packaging.python.org/en/latest/specifications/inline-script-metadata/.
+    """
+    listing = (name for name in names if _lists_packages(read_text(source / name)))
+    found = next(listing, None)
+    return f"uv pip install -r {shlex.quote(found)}" if found else None
+
+
+def _lists_packages(program: str) -> bool:
+    lines = iter(program.splitlines())
+    if "# /// script" not in lines:  # goes on behind it
+        return False
+    block = takewhile(lambda line: line.startswith("#") and line != "# ///", lines)
+    return any(line.startswith("# dependencies") for line in block)
 
 
 POETRY_INSTALL = "uv tool run poetry install --no-root --only main --no-interaction"

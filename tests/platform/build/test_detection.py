@@ -340,6 +340,17 @@ PLANS: dict[str, tuple[Files, Mapping[str, Json]]] = {
         },
         {"install": "pnpm install --frozen-lockfile", "build": "pnpm run build"},
     ),
+    "a program that lists its packages itself": (
+        {
+            "app.py": '# /// script\n# requires-python = ">=3.11"\n# dependencies = ["flask"]\n'
+            "# ///\nfrom flask import Flask\napp = Flask(__name__)\n"
+        },
+        {"install": "uv pip install -r app.py", "reason": "app.py and flask"},
+    ),
+    "a program with a comment that only looks like a list": (
+        {"main.py": "# /// script\n# ///\n# dependencies = ['flask']\nprint(1)\n"},
+        {"install": None, "run": "python main.py"},
+    ),
     "Vite with an output folder of its own": (
         {
             "package.json": package(devDependencies={"vite": "6"}),

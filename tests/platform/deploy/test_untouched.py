@@ -47,6 +47,13 @@ def node_app(**members: Json) -> str:
 
 NODE_PAGE = "require('http').createServer((q,s)=>s.end('%s')).listen(process.env.PORT)"
 UNTOUCHED: dict[str, tuple[dict[str, str], str]] = {
+    "a program that lists its packages itself": (
+        {
+            "main.py": '# /// script\n# dependencies = ["idna==3.10"]\n# ///\n'
+            + ANSWERING.replace('"hello"', "__import__('idna').__version__"),
+        },
+        "3.10",
+    ),
     "a pin that only an older Python has": (
         {
             "main.py": ANSWERING.replace('"hello"', "str(__import__('yaml').__version__)"),
