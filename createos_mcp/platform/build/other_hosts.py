@@ -44,6 +44,28 @@ def read_start_commands(source: Path) -> Iterator[tuple[str, Mapping[str, str]]]
             yield name, commands
 
 
+def read_version_pin(source: Path, variable: str) -> tuple[str, str] | None:
+    """What a file for another host sets `NODE_VERSION` or `PYTHON_VERSION` to, and that file."""
+    netlify = section(_read(source / "netlify.toml"), "build", "environment")
+    rows = (row for site in _services(_read(source / "render.yaml")) for row in _rows(site))
+    values = {
+        "netlify.toml": netlify.get(variable),
+        "render.yaml": next((row.get("value") for row in rows if row.get("key") == variable), None),
+    }
+    pins = ((name, str(value)) for name, value in values.items() if isinstance(value, str | int))
+    return next(((text, name) for name, text in pins if word({"": text}, "")), None)
+
+
+def _services(content: Mapping[str, Json]) -> Iterator[Mapping[str, Json]]:
+    for kind in ("web", "worker"):
+        yield from _of_kind(content, kind, _BUILT)
+
+
+def _rows(service: Mapping[str, Json]) -> list[Mapping[str, Json]]:
+    rows = service.get("envVars")
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+
+
 def published_folder(source: Path) -> str | None:
     """The folder of pages that the app's build leaves, as a file for another host says."""
     told = (find(_read(source / name)) for name, find in _FOLDERS.items())
@@ -58,7 +80,11 @@ def _read(file: Path) -> Mapping[str, Json]:
         if file.suffix == ".toml":
             return read_toml_manifest(file)
         text = read_text(file)[:_MAX_CHARACTERS]
-        content = yaml.safe_load(text) if file.suffix == ".yaml" else json.loads(text or "{}")
+        if file.suffix == ".yaml":
+            # It makes texts of all, of 3.10, too, and nothing else.
+            content = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506
+        else:
+            content = json.loads(text or "{}")
     except (BuildFailedError, ValueError, RecursionError, yaml.YAMLError):
         return {}
     return content if isinstance(content, dict) else {}
@@ -74,11 +100,11 @@ def _of_nixpacks(content: Mapping[str, Json]) -> dict[str, str]:
 
 
 def _of_render(content: Mapping[str, Json]) -> dict[str, str]:
-    for kind in ("web", "worker"):
-        for service in _of_kind(content, kind, _BUILT):
-            command, before = service.get("startCommand"), service.get("preDeployCommand")
-            return _named(**{kind: command, "release": before})
-    return {}
+    service = next(_services(content), None)
+    if service is None:
+        return {}
+    command, before = service.get("startCommand"), service.get("preDeployCommand")
+    return _named(**{str(service["type"]): command, "release": before})
 
 
 def _of_kind(

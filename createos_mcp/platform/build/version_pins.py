@@ -15,6 +15,7 @@ from semantic_version import NpmSpec, Version as NpmVersion
 
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.build.manifests import read_text, read_toml_manifest, section, word
+from createos_mcp.platform.build.other_hosts import read_version_pin
 
 NODE_MAJORS = (22, 20, 24, 18)
 """In the order of preference; the first is what an app gets that asks for none."""
@@ -137,6 +138,7 @@ def _node_pins(source: Path, package: Mapping[str, Json]) -> Iterator[Pin]:
     for name in (".nvmrc", ".node-version"):
         yield from _first_line(source / name)
     yield from _tool_versions(source, ("nodejs", "node"))
+    yield from _of_other_host(source, "NODE_VERSION")
     volta = word(section(package, "volta"), "node")
     if volta:
         yield Pin(wanted=volta, place="volta.node in package.json")
@@ -149,6 +151,7 @@ def _python_pins(source: Path) -> Iterator[Pin]:
     yield from _first_line(source / ".python-version")
     yield from _first_line(source / "runtime.txt")
     yield from _tool_versions(source, ("python",))
+    yield from _of_other_host(source, "PYTHON_VERSION")
     pyproject = read_toml_manifest(source / "pyproject.toml")
     wanted = word(section(pyproject, "project"), "requires-python")
     if wanted:
@@ -160,6 +163,12 @@ def _python_pins(source: Path) -> Iterator[Pin]:
     wanted = word(pipfile, "python_version") or word(pipfile, "python_full_version")
     if wanted:
         yield Pin(wanted=wanted, place="python_version in Pipfile")
+
+
+def _of_other_host(source: Path, variable: str) -> Iterator[Pin]:
+    told = read_version_pin(source, variable)
+    if told is not None:
+        yield Pin(wanted=told[0], place=f"{variable} in {told[1]}")
 
 
 def _first_line(file: Path) -> Iterator[Pin]:

@@ -351,6 +351,26 @@ PLANS: dict[str, tuple[Files, Mapping[str, Json]]] = {
         {"main.py": "# /// script\n# ///\n# dependencies = ['flask']\nprint(1)\n"},
         {"install": None, "run": "python main.py"},
     ),
+    "a version of Node for Netlify": (
+        {"package.json": START, "netlify.toml": '[build.environment]\nNODE_VERSION = "20"'},
+        {"runtime": "node:20"},
+    ),
+    "versions for Render": (
+        {
+            "main.py": "",
+            "render.yaml": "services:\n- type: web\n  runtime: python\n"
+            "  envVars: [{key: X}, {key: PYTHON_VERSION, value: 3.10}]\n",
+        },
+        {"runtime": "python:3.10"},
+    ),
+    "a version of its own, and another for Netlify": (
+        {
+            "package.json": START,
+            ".nvmrc": "18",
+            "netlify.toml": '[build.environment]\nNODE_VERSION = "20"',
+        },
+        {"runtime": "node:18"},
+    ),
     "Vite with an output folder of its own": (
         {
             "package.json": package(devDependencies={"vite": "6"}),
@@ -1139,6 +1159,30 @@ def test_any_files_make_a_plan_or_a_reason(files: dict[str, str]) -> None:
             assert str(error)
         else:
             assert plan.runtime
+
+
+WORDS = st.sampled_from(
+    (
+        *("services", "envVars", "key", "value", "type", "web", "runtime", "python", "rootDir"),
+        *("startCommand", "preDeployCommand", "build", "publish", "deploy", "start", "cmd"),
+        *("environment", "NODE_VERSION", "hosting", "public", "outputDirectory", "python a.py"),
+    )
+)
+CONTENTS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4),
+)
+OF_OTHER_HOSTS = ("render.yaml", "railway.json", "vercel.json", "firebase.json")
+
+
+@drawn(few=300)
+@given(files=st.dictionaries(st.sampled_from(OF_OTHER_HOSTS), CONTENTS, max_size=3))
+def test_any_files_for_other_hosts_leave_an_app_what_it_is(files: dict[str, Json]) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        contents = {name: json.dumps(content) for name, content in files.items()}
+        plan = plan_of(Path(directory), {**contents, "index.js": "", "package.json": START})
+    assert plan.runtime.startswith("node:")
+    assert plan.run
 
 
 def test_an_app_in_workspaces_is_installed_at_their_root(tmp_path: Path) -> None:
