@@ -20,6 +20,8 @@ from createos_mcp.workflows.workspace import Workspace
 
 _LATEST = "latest"
 _SECRET_BYTES = 32
+_VARIABLES = ("runEnvs", "buildVars")
+"""Settings that are variables, of the app and of its build."""
 
 
 async def deploy(call: ToolCall, workspace: Workspace, arguments: Arguments) -> Json:
@@ -39,7 +41,7 @@ async def deploy(call: ToolCall, workspace: Workspace, arguments: Arguments) -> 
     await check_services(call, wanted)
     project = found or await _create(call, arguments, shipment, settings)
     if found is not None:
-        await _change_settings(call, project, settings)
+        await _change_settings(call, project, settings, shipment.generated)
     await bind_services(call, project, wanted, arguments.get("environment_id"))
     answer = await call.operate_with(
         shipment.operation, placement.options, project_id=project["id"], **shipment.arguments
@@ -118,7 +120,7 @@ async def _create(
 
 def _left_to_us(shipment: DeploymentSource, settings: Mapping[str, Json]) -> list[str]:
     """The variables that a new project gets a random value for."""
-    given = settings.get("runEnvs", {})
+    given = {name for group in _VARIABLES for name in settings.get(group, {})}
     return [name for name in shipment.generated if name not in given]
 
 
@@ -128,16 +130,25 @@ def _with_variables(
     """Settings with variables of the build and the app, under those that they have."""
     if not variables:
         return settings
-    groups = ("runEnvs", "buildVars")
-    return {**settings, **{name: {**variables, **settings.get(name, {})} for name in groups}}
+    given = {name: {**variables, **settings.get(name, {})} for name in _VARIABLES}
+    return {**settings, **given}
 
 
 async def _change_settings(
-    call: ToolCall, project: Mapping[str, Json], settings: Mapping[str, Json]
+    call: ToolCall,
+    project: Mapping[str, Json],
+    settings: Mapping[str, Json],
+    generated: Iterable[str],
 ) -> None:
-    """Lay settings over those of a project, where they differ."""
+    """Lay settings over those of a project, where they differ; what was made up stays."""
     stored = project.get("settings") or {}
-    changed = {name: value for name, value in settings.items() if stored.get(name) != value}
+    kept = {
+        group: {name: stored[group][name] for name in generated if name in stored[group]}
+        for group in _VARIABLES
+        if group in settings and stored.get(group)
+    }
+    wanted = {**settings, **{group: {**kept[group], **settings[group]} for group in kept}}
+    changed = {name: value for name, value in wanted.items() if stored.get(name) != value}
     if changed:
         await call.operate("UpdateProjectSettings", project_id=project["id"], **changed)
         call.done.append(f"the settings {', '.join(changed)} were changed")

@@ -14,6 +14,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _MAX_BYTES = 64 * 1024
 """Of a file of another host; usual ones have some hundred."""
 
+_TAKEN = ("PORT", "PATH", "HOME")
 _ROOTS = (None, "", ".", "./")
 _BUILT = ("python", "node", "go", "rust")
 """Runtimes of Render whose apps come from files."""
@@ -26,15 +27,20 @@ def find_generated(files: Mapping[str, bytes]) -> tuple[str, ...]:
         files: By path, `{"render.yaml": b"services: ..."}`.
     """
     found = (*_of_render(_read(files, "render.yaml")), *_of_heroku(_read(files, "app.json")))
-    return tuple(dict.fromkeys(name for name in found if _NAME.fullmatch(name)))
+    return tuple(dict.fromkeys(name for name in found if _can_be_made_up(name)))
+
+
+def _can_be_made_up(name: str) -> bool:
+    """Whether it is a variable, and none that the platform or the system gives a meaning."""
+    return bool(_NAME.fullmatch(name)) and name not in _TAKEN and not name.startswith("LD_")
 
 
 def _of_render(content: Mapping[str, Json]) -> Iterator[str]:
     """Those of the first web service that is made of these files."""
     for service in filter(_is_here, _rows(content.get("services"))):
         for row in _rows(service.get("envVars")):
-            if row.get("generateValue") is True:
-                yield str(row.get("key"))
+            if row.get("generateValue") == "true" and isinstance(row.get("key"), str):
+                yield row["key"]
         return
 
 
@@ -60,8 +66,12 @@ def _read(files: Mapping[str, bytes], name: str) -> Mapping[str, Json]:
     import yaml  # noqa: PLC0415
 
     try:
-        text = held.decode()
-        content = json.loads(text) if name.endswith(".json") else yaml.safe_load(text)
+        text = held.decode("utf-8-sig")
+        if name.endswith(".json"):
+            content = json.loads(text)
+        else:
+            # It makes texts, lists and mappings, and nothing that grows.
+            content = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506
     except (ValueError, RecursionError, yaml.YAMLError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -39,6 +39,9 @@ HEROKU = json.dumps({"env": {"SECRET_KEY": MADE_UP, "SALT": MADE_UP, "A": "b"}})
         ({"render.yaml": RENDER, "app.json": HEROKU}, ("SECRET_KEY", "SALT")),
         ({"app.json": "{", "render.yaml": "a: [b"}, ()),
         ({"app.json": '{"env": []}', "render.yaml": "services: {a: 1}"}, ()),
+        ({"render.yaml": "a: !!int ''\nb: !!bool x\nc: !!timestamp y"}, ()),
+        ({"app.json": "\ufeff" + HEROKU}, ("SECRET_KEY", "SALT")),
+        ({"app.json": json.dumps({"env": {"PORT": MADE_UP, "LD_PRELOAD": MADE_UP}})}, ()),
         ({"main.py": ""}, ()),
     ],
 )
@@ -70,7 +73,7 @@ async def test_a_new_project_gets_them_once_and_nobody_is_shown_them(
         deployed = await agent.call("Deploy", **call, settings={"runEnvs": {"SALT": "of my own"}})
         assert deployed["source"]["generatedVariables"] == ["SECRET_KEY"]
         shown.append(text_of(await agent.client.call_tool("GetDeploymentLogs", logs)))
-        again = await agent.call("Deploy", **call)
+        again = await agent.call("Deploy", **call, settings={"runEnvs": {"SALT": "of my own"}})
         assert "generatedVariables" not in again["source"]
         shown.append(text_of(await agent.client.call_tool("GetDeploymentLogs", logs)))
     first, second = shown

@@ -24,7 +24,7 @@ def read_text(file: Path) -> str:
 
 _CODE = {".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx", ".go", ".rs"}
 _COMMENT = re.compile(
-    r"""("(?:\\.|[^"\\\n])*"?|'(?:\\.|[^'\\\n])*'?|`(?:\\.|[^`\\])*`?)|//[^\n]*|/\*.*?(?:\*/|\Z)""",
+    r"""("(?:\\.|[^"\\\n])*"?|'(?:\\.|[^'\\\n])*'?|`(?:\\.|[^`\\])*`?)|(?<!\\)(?://[^\n]*|/\*.*?(?:\*/|\Z))""",
     re.DOTALL,
 )
 """A string, which may hold what looks like a comment, or a comment."""
@@ -35,7 +35,13 @@ def read_code(file: Path) -> str:
     text = read_text(file)
     if file.suffix not in _CODE:
         return text
-    return _COMMENT.sub(lambda found: found[1] or " ", text)
+    return _COMMENT.sub(_without_comment, text)
+
+
+def _without_comment(found: re.Match[str]) -> str:
+    # What never ends is a part of something else, such as an expression.
+    is_open = found[0].startswith("/*") and not found[0].endswith("*/")
+    return found[0] if found[1] or is_open else " "
 
 
 def has_file(source: Path, name: str) -> bool:

@@ -208,7 +208,8 @@ def _build_command(app: NodeApp, build: str | None) -> str | None:
 
 def _pages(app: NodeApp, found: NodeFramework | None, build: str | None) -> str | None:
     if found is None:
-        return published_folder(app.source) if build else None
+        is_started = build is None or _main_command(app, found) is not None
+        return None if is_started else published_folder(app.source)
     if build is None:
         return None
     if found.name == "angular":
@@ -255,9 +256,9 @@ def _angular_pages(app: NodeApp) -> str | None:
 
 def start_script(app: NodeApp) -> str | None:
     """What the app says itself; a start script that only names a program runs without npm."""
-    told = read_process_types(app.source).web
-    if told:
-        return told
+    told = read_process_types(app.source)
+    if told.web and (told.is_own or not _is_for_another_host(app, told.web)):
+        return told.web
     for name in START_SCRIPTS:
         script = app.script(name)
         if script and not DEV_SERVER.search(script) and not _serves_export(app, script):
@@ -265,6 +266,17 @@ def start_script(app: NodeApp) -> str | None:
                 return script
             return "npm start" if name == "start" else f"npm run {name}"
     return None
+
+
+def _is_for_another_host(app: NodeApp, command: str) -> bool:
+    """Whether a command needs what only that host's own build command makes, or is for work on it.
+
+    Which file a program has is known before the build only where it is there.
+    """
+    if DEV_SERVER.search(command) or _serves_export(app, command):
+        return True
+    program = re.fullmatch(r"node (\S+)", command)
+    return bool(program and not has_file(app.source, program[1]) and app.script("start"))
 
 
 def _serves_export(app: NodeApp, script: str) -> bool:

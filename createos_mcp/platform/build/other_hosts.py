@@ -10,7 +10,8 @@ https://developers.cloudflare.com/pages/functions/wrangler-configuration.
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from functools import lru_cache
+from pathlib import Path
 from typing import TypeVar
 
 import yaml
@@ -24,7 +25,7 @@ from createos_mcp.platform.build.manifests import (
 )
 from createos_mcp.platform.errors import BuildFailedError
 
-_MAX_CHARACTERS = 64 * 1024
+_MAX_CHARACTERS = 32 * 1024
 """Of a file of theirs; usual ones have some hundred."""
 
 _BUILT = ("python", "node", "go", "rust")
@@ -33,6 +34,8 @@ _BUILT = ("python", "node", "go", "rust")
 _HERE = (None, "", ".", "./", "/")
 """How a file says that an app is at the top."""
 
+_MAJORS = range(1000)
+_VERSION = re.compile(r"[\w.^~<>=| *+/-]{1,40}")
 _FOLDER = re.compile(r"(?:\./|/)?([\w.-]+(?:/[\w.-]+)*)/?")
 
 
@@ -52,13 +55,19 @@ def read_version_pin(source: Path, variable: str) -> tuple[str, str] | None:
         "netlify.toml": netlify.get(variable),
         "render.yaml": next((row.get("value") for row in rows if row.get("key") == variable), None),
     }
-    pins = ((name, str(value)) for name, value in values.items() if isinstance(value, str | int))
-    return next(((text, name) for name, text in pins if word({"": text}, "")), None)
+    for name, value in values.items():
+        wanted = str(value) if isinstance(value, int) and value in _MAJORS else value
+        if isinstance(wanted, str) and _VERSION.fullmatch(wanted):
+            return wanted, name
+    return None
 
 
 def _services(content: Mapping[str, Json]) -> Iterator[Mapping[str, Json]]:
-    for kind in ("web", "worker"):
-        yield from _of_kind(content, kind, _BUILT)
+    """Those that are built from the files: of the web, or workers where there is nothing else."""
+    if _of_type(content, "web"):
+        yield from _of_kind(content, "web", _BUILT)
+    else:
+        yield from _of_kind(content, "worker", _BUILT)
 
 
 def _rows(service: Mapping[str, Json]) -> list[Mapping[str, Json]]:
@@ -71,7 +80,7 @@ def published_folder(source: Path) -> str | None:
     told = (find(_read(source / name)) for name, find in _FOLDERS.items())
     found = (_FOLDER.fullmatch(folder) for folder in told if isinstance(folder, str))
     folders = (folder[1] for folder in found if folder)
-    return next((one for one in folders if ".." not in PurePosixPath(one).parts), None)
+    return next((one for one in folders if ".." not in one.split("/") and one != "."), None)
 
 
 def _read(file: Path) -> Mapping[str, Json]:
@@ -80,14 +89,16 @@ def _read(file: Path) -> Mapping[str, Json]:
         if file.suffix == ".toml":
             return read_toml_manifest(file)
         text = read_text(file)[:_MAX_CHARACTERS]
-        if file.suffix == ".yaml":
-            # It makes texts of all, of 3.10, too, and nothing else.
-            content = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506
-        else:
-            content = json.loads(text or "{}")
+        content = _parse_yaml(text) if file.suffix == ".yaml" else json.loads(text or "{}")
     except (BuildFailedError, ValueError, RecursionError, yaml.YAMLError):
         return {}
     return content if isinstance(content, dict) else {}
+
+
+@lru_cache(maxsize=8)
+def _parse_yaml(text: str) -> Json:
+    """Texts, lists and mappings, of 3.10 a text, too; once for all who look at a file."""
+    return yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - it makes nothing else
 
 
 def _of_railway(content: Mapping[str, Json]) -> dict[str, str]:
@@ -111,23 +122,29 @@ def _of_kind(
     content: Mapping[str, Json], kind: str, runtimes: Sequence[str]
 ) -> Iterator[Mapping[str, Json]]:
     """The services of Render that are made of the files at the top."""
-    services = content.get("services")
-    for service in services if isinstance(services, list) else ():
-        if not isinstance(service, dict) or service.get("rootDir") not in _HERE:
-            continue
+    for service in _of_type(content, kind):
         runtime = service.get("runtime") or service.get("env")
-        if service.get("type") == kind and runtime in runtimes:
+        if service.get("rootDir") in _HERE and runtime in runtimes:
             yield service
+
+
+def _of_type(content: Mapping[str, Json], kind: str) -> list[Mapping[str, Json]]:
+    listed = content.get("services")
+    services = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    return [service for service in services if service.get("type") == kind]
 
 
 def _named(**commands: Json) -> dict[str, str]:
     """Those that are texts; a list of them is one after the other."""
     joined = {
-        name: " && ".join(map(str, value)) if isinstance(value, list) else value
-        for name, value in commands.items()
+        name: " && ".join(value) if _are_texts(value) else value for name, value in commands.items()
     }
     found = ((name, word(joined, name)) for name in joined)
     return {name: text for name, text in found if text is not None}
+
+
+def _are_texts(value: Json) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
 def _folder_of_netlify(content: Mapping[str, Json]) -> Json:

@@ -11,6 +11,8 @@ from pathlib import Path
 from createos_mcp.platform.build.manifests import can_be_passed_on, has_file, read_text
 from createos_mcp.platform.build.other_hosts import read_start_commands
 
+PROCFILE = "Procfile"
+
 PROGRAMS: Mapping[str, str] = {
     **dict.fromkeys(("python", "python3", "gunicorn", "uvicorn", "hypercorn", "flask"), "python"),
     **dict.fromkeys(("streamlit", "celery", "uv", "daphne", "granian", "fastapi"), "python"),
@@ -23,8 +25,11 @@ PROGRAMS: Mapping[str, str] = {
 """The language that a command speaks for, where no file does."""
 
 _PROGRAM = re.compile(r"(?:\w+=\S+ )*(\S+)")
-_BY_SCRIPT = re.compile(r"(?:npm|yarn|pnpm|bun)(?: run)? start")
-"""What the package's own start script says more exactly."""
+_BY_SCRIPT = re.compile(
+    r"(?:npm|yarn|pnpm|bun)(?: run)? (?:start|dev|preview|serve|ci|i|install)(?![\w:-])"
+    r"|(?:npx (?:-y |--yes )?)?(?:serve|http-server|vite)\b"
+)
+"""What the package's own scripts and its framework say more exactly."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +56,11 @@ class ProcessTypes:
         return self.commands.get("release")
 
     @property
+    def is_own(self) -> bool:
+        """Whether the app says it of itself, and not for a machine of another host."""
+        return self.place == PROCFILE
+
+    @property
     def language(self) -> str | None:
         """The one that the program of the first of them is written in, as far as it is known."""
         program = _PROGRAM.match(self.web or self.worker or "")
@@ -59,19 +69,21 @@ class ProcessTypes:
 
 def read_process_types(source: Path) -> ProcessTypes:
     """What the app's own Procfile says, else the first file of another host that says something."""
-    procfile = _of_procfile(source / "Procfile")
+    procfile = _of_procfile(source / PROCFILE)
     if procfile:
-        return ProcessTypes(place="Procfile", commands=procfile)
+        return ProcessTypes(place=PROCFILE, commands=procfile)
     for place, commands in read_start_commands(source):
         if _can_start(source, commands.get("web") or commands.get("worker") or ""):
             return ProcessTypes(place=place, commands=commands)
+        if _can_start(source, commands.get("release", "")):
+            return ProcessTypes(place=place, commands={"release": commands["release"]})
     return ProcessTypes()
 
 
 def _can_start(source: Path, command: str) -> bool:
     """Whether a command is for this app and not for the machine of another host."""
     found = _PROGRAM.match(command)
-    if found is None or _BY_SCRIPT.fullmatch(command):
+    if found is None or _BY_SCRIPT.match(command):
         return False
     return found[1] in PROGRAMS or (found[1].startswith("./") and has_file(source, found[1]))
 

@@ -118,8 +118,10 @@ def suggest_python(source: Path, _top: Path, framework: str | None) -> Plan:
     choice = choose_python(source)
     own = f"{sys.version_info.major}.{sys.version_info.minor}"
     told = read_process_types(source)
+    web = told.web if told.is_own or _has_server(source, told.web or "") else None
     install = install_python(source) or install_of_program(source, PYTHON_MAINS)
-    is_served = bool(install and not told.web and entry and " -m uvicorn " in entry.run)
+    run = web or (entry.run if entry else _project_script(source))
+    is_served = bool(install and run and _BY_UVICORN.search(run))
     is_django = entry is not None and entry.framework == "django"
     plan = Plan(
         runtime=f"python:{choice.version or own}",
@@ -130,12 +132,22 @@ def suggest_python(source: Path, _top: Path, framework: str | None) -> Plan:
         dependencies=Carryover(name="dependencies", paths=(".venv",), files=DESCRIBING)
         if is_locked(source)
         else None,
-        run=told.web or (entry.run if entry else _project_script(source)),
-        reason=framework or (told.place if told.web else entry.framework if entry else ""),
-        worker=bool(entry and entry.worker and not told.web),
+        run=run,
+        reason=framework or (told.place if web else entry.framework if entry else ""),
+        worker=bool(entry and entry.worker and not web),
         notes=(choice.note,) if choice.note else (),
     )
     return _as_pages(plan, source) if not plan.run and (source / MKDOCS).is_file() else plan
+
+
+_BY_UVICORN = re.compile(r"(?:^|-m )uvicorn ")
+_SERVERS = re.compile(r"\b(gunicorn|hypercorn|daphne|granian|streamlit|celery)\b")
+
+
+def _has_server(source: Path, command: str) -> bool:
+    """Whether what a command for another host names is installed here, too."""
+    required = requirements_of(source)
+    return all(server in required for server in _SERVERS.findall(command))
 
 
 def _as_pages(plan: Plan, source: Path) -> Plan:

@@ -71,7 +71,7 @@ def choose_node(source: Path, package: Mapping[str, Json]) -> VersionChoice:
 
 def npm_for(node: str) -> int:
     """The major version of npm for a major version of Node, `22`."""
-    major = int(node) if node.isdecimal() else NODE_MAJORS[0]
+    major = int(node) if re.fullmatch(r"[0-9]{1,3}", node) else NODE_MAJORS[0]
     return next(npm for since, npm in _NPM_SINCE if major >= since)
 
 
@@ -138,20 +138,19 @@ def _node_pins(source: Path, package: Mapping[str, Json]) -> Iterator[Pin]:
     for name in (".nvmrc", ".node-version"):
         yield from _first_line(source / name)
     yield from _tool_versions(source, ("nodejs", "node"))
-    yield from _of_other_host(source, "NODE_VERSION")
     volta = word(section(package, "volta"), "node")
     if volta:
         yield Pin(wanted=volta, place="volta.node in package.json")
     engine = word(section(package, "engines"), "node")
     if engine:
         yield Pin(wanted=engine, place="engines.node in package.json")
+    yield from _of_other_host(source, "NODE_VERSION")
 
 
 def _python_pins(source: Path) -> Iterator[Pin]:
     yield from _first_line(source / ".python-version")
     yield from _first_line(source / "runtime.txt")
     yield from _tool_versions(source, ("python",))
-    yield from _of_other_host(source, "PYTHON_VERSION")
     pyproject = read_toml_manifest(source / "pyproject.toml")
     wanted = word(section(pyproject, "project"), "requires-python")
     if wanted:
@@ -163,6 +162,7 @@ def _python_pins(source: Path) -> Iterator[Pin]:
     wanted = word(pipfile, "python_version") or word(pipfile, "python_full_version")
     if wanted:
         yield Pin(wanted=wanted, place="python_version in Pipfile")
+    yield from _of_other_host(source, "PYTHON_VERSION")
 
 
 def _of_other_host(source: Path, variable: str) -> Iterator[Pin]:

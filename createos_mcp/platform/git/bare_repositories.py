@@ -88,6 +88,8 @@ class BareRepository:
         Raises:
             GitFailedError: It cannot be reached, or does not accept the header.
         """
+        # A git that was killed leaves its lock; one fetch at a time is under way.
+        (self.place / "shallow.lock").unlink(missing_ok=True)
         words = ("fetch", "--quiet", "--depth=1", "--prune", "--no-tags", "--force", url,
                  f"+{_HEADS}*:{_HEADS}*")  # fmt: skip
         run_git(

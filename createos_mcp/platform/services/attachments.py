@@ -1,5 +1,6 @@
 """Attachments: what an app gets at its start besides its files: services and volumes."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from createos_mcp.platform.models import Deployment, LaunchSpec, Mount, Way
 from createos_mcp.platform.release_records import ImageRelease
 from createos_mcp.platform.sandbox.addresses import free_port
 from createos_mcp.platform.sandbox.sandbox import Sandbox
-from createos_mcp.platform.services.kinds import KINDS
+from createos_mcp.platform.services.kinds import KINDS, ServiceKind
 from createos_mcp.platform.services.service_host import ServiceHost
 from createos_mcp.platform.services.volumes import Volumes, read_volumes
 from createos_mcp.platform.store.services import Binding
@@ -92,8 +93,7 @@ class Attachments:
         told = kind.variables(
             binding.variable, role=binding.role, secret=binding.secret, port=port, directory=seen
         )
-        if not kind.parts.keys().isdisjoint(spec.run_envs):
-            # Parts of two addresses lead nowhere.
+        if _has_another(spec.run_envs, kind, binding.variable):
             told = {name: value for name, value in told.items() if name not in kind.parts}
         return replace(
             spec,
@@ -101,3 +101,14 @@ class Attachments:
             ways=(*spec.ways, Way(port=port, socket=directory / kind.socket)),
             mounts=(*spec.mounts, *([Mount(source=directory, place=seen)] if seen else ())),
         )
+
+
+def _has_another(given: Mapping[str, str], kind: ServiceKind, variable: str) -> bool:
+    """Whether the user's variables lead to another such service.
+
+    Parts of two addresses lead nowhere, and what says that there is no TLS holds for one alone.
+    """
+    if variable in given or not kind.parts.keys().isdisjoint(given):
+        return True
+    schemes = tuple(f"{scheme}:" for scheme in kind.schemes)
+    return any(value.startswith(schemes) for value in given.values())

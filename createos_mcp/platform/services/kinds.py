@@ -31,6 +31,8 @@ class ServiceKind:
     """For clients that know Unix sockets: without a relay between them."""
     backup_memory_mb: int
     """What its scripts may use."""
+    schemes: tuple[str, ...] = ()
+    """Of addresses of any such service, `postgres`."""
     parts: Mapping[str, str] = field(default_factory=dict)
     """What the URL says as variables of their own, which its usual clients read."""
 
@@ -79,6 +81,7 @@ KINDS: Mapping[str, ServiceKind] = {
             url="postgresql://{role}:{secret}@127.0.0.1:{port}/app",
             socket_url="postgresql://{role}:{secret}@/app?host={directory}",
             backup_memory_mb=512,
+            schemes=("postgres", "postgresql"),
             # https://www.postgresql.org/docs/current/libpq-envars.html
             parts={
                 "PGHOST": "127.0.0.1",

@@ -216,7 +216,7 @@ PLANS: dict[str, tuple[Files, Mapping[str, Json]]] = {
     "a start command for Railway": (
         {
             "main.py": "",
-            "requirements.txt": "flask",
+            "requirements.txt": "flask\ngunicorn",
             "railway.json": '{"deploy": {"startCommand": "gunicorn main:app",'
             ' "preDeployCommand": ["flask db upgrade", "flask seed"]}}',
         },
@@ -235,7 +235,7 @@ PLANS: dict[str, tuple[Files, Mapping[str, Json]]] = {
     ),
     "services for Render": (
         {
-            "requirements.txt": "celery",
+            "requirements.txt": "celery\ngunicorn",
             "render.yaml": "services:\n"
             "- {type: web, runtime: static, startCommand: python no.py}\n"
             "- {type: web, runtime: python, rootDir: other, startCommand: python no.py}\n"
@@ -370,6 +370,106 @@ PLANS: dict[str, tuple[Files, Mapping[str, Json]]] = {
             "netlify.toml": '[build.environment]\nNODE_VERSION = "20"',
         },
         {"runtime": "node:18"},
+    ),
+    "a server that only another host's build installs": (
+        {
+            "app.py": "from flask import Flask\napp = Flask(__name__)",
+            "requirements.txt": "flask",
+            "render.yaml": "services:\n- type: web\n  runtime: python\n"
+            "  buildCommand: pip install flask gunicorn\n  startCommand: gunicorn app:app\n",
+        },
+        {"run": "FLASK_APP=app python -m flask run --host 0.0.0.0 --port $PORT"},
+    ),
+    "uvicorn that another host brings": (
+        {
+            "app.py": "from fastapi import FastAPI\napp = FastAPI()",
+            "requirements.txt": "fastapi",
+            "railway.json": '{"deploy": {"startCommand": "uvicorn app:app --host 0.0.0.0"}}',
+        },
+        {"run": "uvicorn app:app --host 0.0.0.0", "completion": f"{SETUPTOOLS}; {SERVER}"},
+    ),
+    "a worker for Render next to an image": (
+        {
+            "app.py": "from flask import Flask\napp = Flask(__name__)",
+            "requirements.txt": "flask\ncelery",
+            "render.yaml": "services:\n- {type: web, runtime: docker}\n"
+            "- {type: worker, runtime: python, startCommand: celery -A tasks worker}\n",
+        },
+        {"run": "FLASK_APP=app python -m flask run --host 0.0.0.0 --port $PORT", "worker": False},
+    ),
+    "pages that another host serves by a program": (
+        {
+            "package.json": package(devDependencies={"vite": "6"}, scripts={"build": "vite build"}),
+            "index.html": "",
+            "railway.json": '{"deploy": {"startCommand": "npx serve -s dist -l $PORT"}}',
+            "nixpacks.toml": '[start]\ncmd = "npm run preview"',
+        },
+        {"run": None, "output_dir": "dist"},
+    ),
+    "an exported Next.js with a command for its server": (
+        {
+            "package.json": package(dependencies={"next": "15"}, scripts={"build": "next build"}),
+            "next.config.js": 'module.exports = { output: "export" }',
+            "railway.json": '{"deploy": {"startCommand": "next start -p $PORT"}}',
+        },
+        {"run": None, "output_dir": "out"},
+    ),
+    "a program that only another host's build makes": (
+        {
+            "package.json": package(scripts={"start": "node a.js", "build:all": "x"}),
+            "render.yaml": "services:\n- type: web\n  runtime: node\n"
+            "  buildCommand: npm run build:all\n  startCommand: node build/server.js\n",
+        },
+        {"run": "node a.js"},
+    ),
+    "what runs first on another host, with a start script": (
+        {
+            "package.json": package(scripts={"start": "node a.js"}),
+            "railway.json": '{"deploy": {"startCommand": "npm start",'
+            ' "preDeployCommand": "npm run migrate"}}',
+        },
+        {"run": "node a.js", "release": "npm run migrate"},
+    ),
+    "an expression that looks like the start of a comment": (
+        {
+            "package.json": package(main="index.js", dependencies={"express": "5"}),
+            "index.js": "const app = require('express')();\nmodule.exports = app;\n"
+            "const u = x => x.replace(/\\/*$/, '');\napp.listen(3000);\n",
+        },
+        {"run": "node index.js"},
+    ),
+    "a main file next to a folder for Vercel": (
+        {
+            "package.json": package(main="server.js", scripts={"build": "x"}),
+            "server.js": "",
+            "vercel.json": '{"outputDirectory": "public"}',
+        },
+        {"run": "node server.js", "output_dir": None},
+    ),
+    "engines, and an older Node for Netlify": (
+        {
+            "package.json": package(scripts={"start": "node a.js"}, engines={"node": ">=20"}),
+            "netlify.toml": '[build.environment]\nNODE_VERSION = "16"',
+        },
+        {"runtime": "node:22"},
+    ),
+    "a version of many digits": (
+        {
+            "package.json": START,
+            "netlify.toml": "[build.environment]\nNODE_VERSION = 0x" + "f" * 6000,
+            "nixpacks.toml": "[start]\ncmd = [0x" + "f" * 6000 + "]",
+        },
+        {"runtime": "node:22"},
+    ),
+    "YAML that grows": (
+        {
+            "package.json": START,
+            "render.yaml": "a0: &a0 [x,x,x,x,x,x,x,x,x]\n"
+            + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12))
+            + "services:\n- {type: web, runtime: node, startCommand: *a11,"
+            " preDeployCommand: *a11, envVars: [{key: NODE_VERSION, value: *a11}]}\n",
+        },
+        {"run": "node x.js", "runtime": "node:22", "release": None},
     ),
     "Vite with an output folder of its own": (
         {

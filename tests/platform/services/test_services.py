@@ -337,13 +337,19 @@ async def test_clients_of_libpq_find_a_database_by_its_own_variables(tmp_path: P
         connected = await post(api, f"{place}/commands", command=f'python -c "{script}"')
         environment = await api.environment(deployed["projectId"])
         variables = f"{project}/environments/{environment['id']}/environment-variables"
-        await api.request("PUT", variables, json={"runEnvs": {"PGHOST": "db.example.com"}})
-        elsewhere = await post(api, f"{place}/commands", command="env")
-    names = [line.partition("=")[0] for line in elsewhere["output"].splitlines()]
+        shown = []
+        for other in (
+            {"PGHOST": "db.example.com"},
+            {"OTHER": "postgres://u:p@db.example.com/x"},
+            {"DATABASE_URL": "sqlite:///x"},
+        ):
+            await api.request("PUT", variables, json={"runEnvs": other})
+            told = await post(api, f"{place}/commands", command="env")
+            names = [line.partition("=")[0] for line in told["output"].splitlines()]
+            shown.append([name for name in names if name.startswith("PG")])
+            assert "DATABASE_URL" in names
     assert "(42,)" in connected["output"]
-    assert "PGHOST=db.example.com" in elsewhere["output"].splitlines()
-    assert [name for name in names if name.startswith("PG")] == ["PGHOST"]
-    assert "DATABASE_URL" in names
+    assert shown == [["PGHOST"], [], []]
 
 
 async def bound_secret(data_dir: Path) -> str:
