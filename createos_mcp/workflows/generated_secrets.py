@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from createos_mcp.contract.values import Json
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
-_MAX_BYTES = 64 * 1024
+_MAX_BYTES = 32 * 1024
 """Of a file of another host; usual ones have some hundred."""
 
 _TAKEN = ("PORT", "PATH", "HOME")
@@ -59,8 +59,8 @@ def _of_heroku(content: Mapping[str, Json]) -> Iterator[str]:
 
 def _read(files: Mapping[str, bytes], name: str) -> Mapping[str, Json]:
     """A file for another host; what it cannot be read as asks for nothing."""
-    held = files.get(name, b"")[:_MAX_BYTES]
-    if not held:
+    held = files.get(name, b"")
+    if not held or len(held) > _MAX_BYTES:
         return {}
     # It takes as long as a third of the server's start, and few apps have such a file.
     import yaml  # noqa: PLC0415
@@ -71,7 +71,8 @@ def _read(files: Mapping[str, bytes], name: str) -> Mapping[str, Json]:
             content = json.loads(text)
         else:
             # It makes texts, lists and mappings, and nothing that grows.
-            content = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506
+            loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+            content = yaml.load(text, Loader=loader)  # noqa: S506
     except (ValueError, RecursionError, yaml.YAMLError):
         return {}
     return content if isinstance(content, dict) else {}

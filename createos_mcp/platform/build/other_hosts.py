@@ -36,6 +36,7 @@ _HERE = (None, "", ".", "./", "/")
 
 _MAJORS = range(1000)
 _VERSION = re.compile(r"[\w.^~<>=| *+/-]{1,40}")
+_Loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _FOLDER = re.compile(r"(?:\./|/)?([\w.-]+(?:/[\w.-]+)*)/?")
 
 
@@ -88,9 +89,11 @@ def _read(file: Path) -> Mapping[str, Json]:
     try:
         if file.suffix == ".toml":
             return read_toml_manifest(file)
-        text = read_text(file)[:_MAX_CHARACTERS]
+        text = read_text(file)
+        if len(text) > _MAX_CHARACTERS:
+            return {}
         content = _parse_yaml(text) if file.suffix == ".yaml" else json.loads(text or "{}")
-    except (BuildFailedError, ValueError, RecursionError, yaml.YAMLError):
+    except (BuildFailedError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 
@@ -98,7 +101,10 @@ def _read(file: Path) -> Mapping[str, Json]:
 @lru_cache(maxsize=8)
 def _parse_yaml(text: str) -> Json:
     """Texts, lists and mappings, of 3.10 a text, too; once for all who look at a file."""
-    return yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - it makes nothing else
+    try:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - it makes nothing else
+    except (RecursionError, yaml.YAMLError):
+        return None
 
 
 def _of_railway(content: Mapping[str, Json]) -> dict[str, str]:
