@@ -24,6 +24,8 @@ from tests.platform.services.databases import (
     until,
 )
 
+pytestmark = pytest.mark.examples
+
 
 async def test_what_an_app_keeps_in_postgres_outlives_its_versions_and_the_platform(
     tmp_path: Path,
