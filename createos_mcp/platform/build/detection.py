@@ -186,8 +186,8 @@ def _present(source: Path) -> list[tuple[str, str]]:
 
 def _leading(source: Path, families: list[str]) -> str:
     """Of several languages the one that has a start; the other may be there for tools alone."""
-    procfile = _main_process(source)
-    if "python" in families and _PYTHON_PROGRAMS.search(procfile):
+    main = read_process_types(source).main
+    if "python" in families and _PYTHON_PROGRAMS.search(main):
         return "python"
     if families[0] == "node" and runs_on_bun(source):
         return "bun"
@@ -200,11 +200,6 @@ def _leading(source: Path, families: list[str]) -> str:
     if is_tooling and others and (others[0] != "python" or find_entry(source, None)):
         return others[0]
     return families[0]
-
-
-def _main_process(source: Path) -> str:
-    told = read_process_types(source)
-    return told.web or told.worker or ""
 
 
 def _app_folders(source: Path) -> list[str]:
@@ -271,12 +266,8 @@ def _suggest_static(source: Path, _top: Path, _framework: str | None) -> Plan:
             output_dir=generator.output_dir,
             reason=generator.name,
         )
-    published = published_folder(source)
-    roots = (
-        root
-        for root in (*filter(None, (published,)), *STATIC_ROOTS)
-        if has_file(source, f"{root}/index.html")
-    )
+    places = filter(None, (published_folder(source), *STATIC_ROOTS))
+    roots = (root for root in places if has_file(source, f"{root}/index.html"))
     if told and ".." not in told[1]:
         return Plan(runtime=DEFAULT_RUNTIMES["static"], output_dir=told[1].strip("/") or ".")
     return Plan(runtime=DEFAULT_RUNTIMES["static"], output_dir=next(roots, None))

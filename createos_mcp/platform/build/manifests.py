@@ -24,8 +24,11 @@ def read_text(file: Path) -> str:
 
 _CODE = {".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx", ".go", ".rs"}
 _COMMENT = re.compile(
-    r"""("(?:\\.|[^"\\\n])*"?|'(?:\\.|[^'\\\n])*'?|`(?:\\.|[^`\\])*`?)|(?<!\\)(?://[^\n]*|/\*.*?(?:\*/|\Z))""",
-    re.DOTALL,
+    r"""
+    ( "(?:\\.|[^"\\\n])*"? | '(?:\\.|[^'\\\n])*'? | `(?:\\.|[^`\\])*`? )
+    | (?<!\\) (?: //[^\n]* | /\*.*?(?:\*/|\Z) )
+    """,
+    re.DOTALL | re.VERBOSE,
 )
 """A string, which may hold what looks like a comment, or a comment."""
 

@@ -22,7 +22,7 @@ DEV_SERVER = re.compile(
 )
 """A start script that is for the desk of who develops, and not for visitors."""
 
-STATIC_EXPORT = re.compile(r"""output\s*:\s*["']export["']""")
+STATIC_EXPORT = r"""output\s*:\s*["']export["']"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,7 +74,7 @@ NODE_FRAMEWORKS: tuple[NodeFramework, ...] = (
     NodeFramework(
         name="nextjs",
         packages=("next",),
-        file_says=("next.config.*", STATIC_EXPORT.pattern),
+        file_says=("next.config.*", STATIC_EXPORT),
         build="npx next build",
         output_dir="out",
     ),

@@ -43,9 +43,9 @@ async def find_older_python(
         runtimes: Those that the app may have, `python:3.11`, the nearest first.
         environ: Of uv, with what it needs to reach its registry.
     """
-    older = [runtime for runtime in runtimes if _minor(runtime) < _minor(used)]
     if not pins:
         return None
+    older = [runtime for runtime in runtimes if _minor(runtime) < _minor(used)]
     for runtime in older:
         if await _has_wheels(pins, runtime.partition(":")[2], environ):
             return runtime

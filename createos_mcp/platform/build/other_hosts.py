@@ -35,6 +35,8 @@ _HERE = (None, "", ".", "./", "/")
 """How a file says that an app is at the top."""
 
 _MAJORS = range(1000)
+"""TOML has numbers, of any size."""
+
 _VERSION = re.compile(r"[\w.^~<>=| *+/-]{1,40}")
 _Loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _FOLDER = re.compile(r"(?:\./|/)?([\w.-]+(?:/[\w.-]+)*)/?")
@@ -51,7 +53,11 @@ def read_start_commands(source: Path) -> Iterator[tuple[str, Mapping[str, str]]]
 def read_version_pin(source: Path, variable: str) -> tuple[str, str] | None:
     """What a file for another host sets `NODE_VERSION` or `PYTHON_VERSION` to, and that file."""
     netlify = section(_read(source / "netlify.toml"), "build", "environment")
-    rows = (row for site in _services(_read(source / "render.yaml")) for row in _rows(site))
+    rows = (
+        row
+        for site in _services(_read(source / "render.yaml"))
+        for row in _rows(site.get("envVars"))
+    )
     values = {
         "netlify.toml": netlify.get(variable),
         "render.yaml": next((row.get("value") for row in rows if row.get("key") == variable), None),
@@ -61,19 +67,6 @@ def read_version_pin(source: Path, variable: str) -> tuple[str, str] | None:
         if isinstance(wanted, str) and _VERSION.fullmatch(wanted):
             return wanted, name
     return None
-
-
-def _services(content: Mapping[str, Json]) -> Iterator[Mapping[str, Json]]:
-    """Those that are built from the files: of the web, or workers where there is nothing else."""
-    if _of_type(content, "web"):
-        yield from _of_kind(content, "web", _BUILT)
-    else:
-        yield from _of_kind(content, "worker", _BUILT)
-
-
-def _rows(service: Mapping[str, Json]) -> list[Mapping[str, Json]]:
-    rows = service.get("envVars")
-    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
 
 def published_folder(source: Path) -> str | None:
@@ -124,6 +117,14 @@ def _of_render(content: Mapping[str, Json]) -> dict[str, str]:
     return _named(**{str(service["type"]): command, "release": before})
 
 
+def _services(content: Mapping[str, Json]) -> Iterator[Mapping[str, Json]]:
+    """Those that are built from the files: of the web, or workers where there is nothing else."""
+    if _of_type(content, "web"):
+        yield from _of_kind(content, "web", _BUILT)
+    else:
+        yield from _of_kind(content, "worker", _BUILT)
+
+
 def _of_kind(
     content: Mapping[str, Json], kind: str, runtimes: Sequence[str]
 ) -> Iterator[Mapping[str, Json]]:
@@ -135,9 +136,11 @@ def _of_kind(
 
 
 def _of_type(content: Mapping[str, Json], kind: str) -> list[Mapping[str, Json]]:
-    listed = content.get("services")
-    services = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
-    return [service for service in services if service.get("type") == kind]
+    return [one for one in _rows(content.get("services")) if one.get("type") == kind]
+
+
+def _rows(value: Json) -> list[Mapping[str, Json]]:
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
 
 
 def _named(**commands: Json) -> dict[str, str]:

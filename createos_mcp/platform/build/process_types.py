@@ -51,6 +51,11 @@ class ProcessTypes:
         return self.commands.get("worker")
 
     @property
+    def main(self) -> str:
+        """What the app is, of the two; empty where nothing says it."""
+        return self.web or self.worker or ""
+
+    @property
     def release(self) -> str | None:
         """What runs once before a version takes over."""
         return self.commands.get("release")
@@ -62,8 +67,8 @@ class ProcessTypes:
 
     @property
     def language(self) -> str | None:
-        """The one that the program of the first of them is written in, as far as it is known."""
-        program = _PROGRAM.match(self.web or self.worker or "")
+        """The one that the main program is written in, as far as it is known."""
+        program = _PROGRAM.match(self.main)
         return PROGRAMS.get(program[1]) if program else None
 
 
@@ -73,10 +78,11 @@ def read_process_types(source: Path) -> ProcessTypes:
     if procfile:
         return ProcessTypes(place=PROCFILE, commands=procfile)
     for place, commands in read_start_commands(source):
-        if _can_start(source, commands.get("web") or commands.get("worker") or ""):
-            return ProcessTypes(place=place, commands=commands)
-        if _can_start(source, commands.get("release", "")):
-            return ProcessTypes(place=place, commands={"release": commands["release"]})
+        told = ProcessTypes(place=place, commands=commands)
+        if _can_start(source, told.main):
+            return told
+        if told.release and _can_start(source, told.release):
+            return ProcessTypes(place=place, commands={"release": told.release})
     return ProcessTypes()
 
 

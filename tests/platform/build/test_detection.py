@@ -1148,7 +1148,11 @@ def test_a_version_of_node_that_is_asked_for_is_the_one(
 
 
 @pytest.mark.parametrize(
-    ("node", "npm"), [("24", 10), ("18", 10), ("16", 8), ("12", 8), ("10", 7), ("8", 6), ("4", 4)]
+    ("node", "npm"),
+    [
+        *(("24", 10), ("18", 10), ("16", 8), ("12", 8), ("10", 7), ("8", 6), ("4", 4)),
+        pytest.param("9" * 5000, 10, id="of many digits"),
+    ],
 )
 def test_each_node_gets_an_npm_that_it_can_run(node: str, npm: int) -> None:
     assert npm_for(node) == npm

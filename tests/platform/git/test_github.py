@@ -37,13 +37,15 @@ def server(modules: Path, token: str) -> Iterator[str]:
         yield address
 
 
+def repositories_below(root: Path) -> list[Path]:
+    """Those that a platform has fetched."""
+    return [file.parent for file in root.rglob("shallow") if (file.parent / "HEAD").is_file()]
+
+
 def commits_below(root: Path) -> list[int]:
-    """How many commits each repository holds that a platform has fetched."""
-    return [
-        int(run_git(head.parent, ("rev-list", "--count", "--all")))
-        for head in root.rglob("HEAD")
-        if (head.parent / "shallow").is_file()
-    ]
+    """How many commits each of them holds."""
+    words = ("rev-list", "--count", "--all")
+    return [int(run_git(place, words)) for place in repositories_below(root)]
 
 
 async def test_repositories_of_an_account_are_listed_followed_and_deployed(
@@ -103,6 +105,8 @@ async def test_repositories_of_an_account_are_listed_followed_and_deployed(
                 assert status == 201, made
                 address = await address_of(api, made["id"])
                 await eventually(lambda: read_page(address), lambda page: "from afar" in page)
+                for fetched in repositories_below(data_dir.root):
+                    (fetched / "shallow.lock").touch()  # as a git that was killed leaves it
                 copy.commit({"index.html": PAGE.format("pushed there")})
                 assert (await copy.push("main")).ok
                 await eventually(lambda: read_page(address), lambda page: "pushed there" in page)
