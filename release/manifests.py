@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from createos_mcp.contract.catalog import load_catalog
-from createos_mcp.server.server import WEBSITE
+from createos_mcp.server.identity import WEBSITE
 from createos_mcp.settings.settings import setting_table, variable_of
 
 Json: TypeAlias = Any

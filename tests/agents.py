@@ -20,7 +20,8 @@ from createos_mcp.client.backend import Backend
 from createos_mcp.client.target import ApiTarget, Credentials
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.values import Json
-from createos_mcp.server.server import CreateosServer, build_server
+from createos_mcp.server.offer import Offer, build_offer
+from createos_mcp.server.server import build_server
 from createos_mcp.workflows.registry import build_workflows
 from createos_mcp.workflows.workspace import Workspace
 from tests.apis import FakeApi, fake_api
@@ -84,8 +85,8 @@ NOWHERE = Workspace(working_directory=Path("/"), home=Path("/"))
 @asynccontextmanager
 async def serving(
     *, workspace: Workspace = NOWHERE, **options: Json
-) -> AsyncIterator[tuple[CreateosServer, FakeApi]]:
-    """A server whose calls reach an API on a real socket."""
+) -> AsyncIterator[tuple[Offer, FakeApi]]:
+    """An offer whose calls reach an API on a real socket."""
     catalog = load_catalog(local=bool(options.get("is_local")))
     options.setdefault("workflows", build_workflows(catalog, workspace))
     with fake_api() as api:
@@ -95,7 +96,7 @@ async def serving(
             return target
 
         async with Backend(locate, attempts=1) as backend:
-            yield build_server(catalog, backend, **options), api
+            yield build_offer(catalog, backend, **options), api
 
 
 @asynccontextmanager
@@ -106,8 +107,8 @@ async def agent(
     options.setdefault("unasked", "proceed")
     asking = person.answer if person else None
     async with (
-        serving(**options) as (server, api),
-        Client(server, mode=era, elicitation_callback=asking) as client,
+        serving(**options) as (offer, api),
+        Client(build_server(offer), mode=era, elicitation_callback=asking) as client,
     ):
         yield Agent(client=client, api=api)
 
@@ -124,8 +125,8 @@ async def remote_agent(
     """An agent over HTTP."""
     asking = person.answer if person else None
     async with (
-        serving(**options) as (server, api),
-        listening(server) as address,
+        serving(**options) as (offer, api),
+        listening(build_server(offer)) as address,
         httpx2.AsyncClient(headers=headers) as http,
         Client(
             streamable_http_client(f"{address}/mcp{query}", http_client=http),

@@ -4,14 +4,15 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from mcp.server import Server
 from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCMessage, jsonrpc_message_adapter
 
 from createos_mcp.contract.values import Json
-from createos_mcp.server.server import CreateosServer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +33,7 @@ class RawSession:
 
 
 @asynccontextmanager
-async def raw_session(server: CreateosServer) -> AsyncIterator[RawSession]:
+async def raw_session(server: Server[Any]) -> AsyncIterator[RawSession]:
     to_server, reading = anyio.create_memory_object_stream[SessionMessage | Exception](10)
     writing, from_server = anyio.create_memory_object_stream[SessionMessage](10)
     async with anyio.create_task_group() as tasks:

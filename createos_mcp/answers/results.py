@@ -1,8 +1,7 @@
 """Results: data or an error as the tool result that the model reads."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-
-import mcp_types
+from dataclasses import dataclass, field
 
 from createos_mcp.answers.advice import narrowing, next_step
 from createos_mcp.answers.framing import FRAME_BYTES, Frame
@@ -29,6 +28,16 @@ _FAILURE_BYTES = 8_000
 """How much of an error's own text is shown."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ToolResult:
+    """What a model reads of a call."""
+
+    text: str
+    structured: Mapping[str, Json] = field(default_factory=dict)
+    """The same as data; an error has none."""
+    is_error: bool = False
+
+
 def success_result(
     tool: Tool,
     answer: Sanitized,
@@ -38,7 +47,7 @@ def success_result(
     budget_bytes: int = 60_000,
     frame: Frame | None = None,
     mask: Callable[[str], str] = str,
-) -> mcp_types.CallToolResult:
+) -> ToolResult:
     """Show an answer, as text and as structured content that hold the same.
 
     An object stays as it is, a list becomes `{"items": [...]}`, a page
@@ -72,7 +81,7 @@ def success_result(
     if frame and frame.is_used:
         structured = {**structured, "notice": frame.notice}
         text = f'{text[:-1]},"notice":{compact(frame.notice)}}}'
-    return _result(text, structured)
+    return ToolResult(text=text, structured=structured)
 
 
 def failure_result(
@@ -83,7 +92,7 @@ def failure_result(
     at: Operation | None = None,
     done: Sequence[str] = (),
     mask: Callable[[str], str] = str,
-) -> mcp_types.CallToolResult:
+) -> ToolResult:
     """Show what failed, what the platform says and means by it, and the one next step.
 
     Args:
@@ -102,14 +111,8 @@ def failure_result(
     place = f" at {at.name}" if at and at.name != tool.name else ""
     step = next_step(failed, error, references)
     before = "".join(f"\nDone before that: {change}." for change in done)
-    return error_result(f"{tool.name} failed{place}: {shown}{before}\nNext: {step}")
-
-
-def error_result(text: str) -> mcp_types.CallToolResult:
-    """A failure in words."""
-    return mcp_types.CallToolResult(
-        content=[mcp_types.TextContent(type="text", text=text)], is_error=True
-    )
+    text = f"{tool.name} failed{place}: {shown}{before}\nNext: {step}"
+    return ToolResult(text=text, is_error=True)
 
 
 def _api_lines(operation: Operation, error: ApiError) -> Iterator[str]:
@@ -172,11 +175,9 @@ def _rest(tool: Tool, whole: Mapping[str, Json], kept: int) -> str:
     return f"Call again with {less}." if less else "Read the others one by one, by ID."
 
 
-def _log_result(
-    tool: Tool, log: str, data: Json, budget: int, frame: Frame | None
-) -> mcp_types.CallToolResult:
+def _log_result(tool: Tool, log: str, data: Json, budget: int, frame: Frame | None) -> ToolResult:
     if not log:
-        return _result("The log is empty.", {"log": ""})
+        return ToolResult(text="The log is empty.", structured={"log": ""})
     budget -= FRAME_BYTES if frame else 0
     if encoded_size(compact(log)) <= budget:
         return _framed_log(log, frame, {})
@@ -187,15 +188,13 @@ def _log_result(
     return _framed_log(tail, frame, {"truncated": True, "hint": hint})
 
 
-def _framed_log(
-    log: str, frame: Frame | None, facts: Mapping[str, Json]
-) -> mcp_types.CallToolResult:
+def _framed_log(log: str, frame: Frame | None, facts: Mapping[str, Json]) -> ToolResult:
     shown = frame.wrap(log, separator="\n") if frame else log
     notices = [f"[{facts['hint']}]"] if facts else []
     if frame:
         facts = {**facts, "notice": frame.notice}
         notices.insert(0, frame.notice)
-    return _result("\n".join([*notices, shown]), {"log": shown, **facts})
+    return ToolResult(text="\n".join([*notices, shown]), structured={"log": shown, **facts})
 
 
 def _log_hint(tool: Tool, data: Json, lines: int, shown: int) -> str:
@@ -209,9 +208,3 @@ def _log_hint(tool: Tool, data: Json, lines: int, shown: int) -> str:
         return f"{end} Call again with skip={max(numbers)} for later lines."
     less = narrowing(tool)
     return f"{end} Call again with {less}." if less else end
-
-
-def _result(text: str, structured: Mapping[str, Json]) -> mcp_types.CallToolResult:
-    return mcp_types.CallToolResult(
-        content=[mcp_types.TextContent(type="text", text=text)], structured_content=structured
-    )

@@ -3,16 +3,9 @@
 import hashlib
 import json
 import secrets
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from collections.abc import Mapping
 
-import mcp_types
-from mcp.server import ServerRequestContext
-from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
-from mcp.shared.exceptions import MCPError
-from mcp_types.version import MODERN_PROTOCOL_VERSIONS
-
+from createos_mcp.calls.client_requests import ClientRequest, Reply
 from createos_mcp.contract.confirmation_codes import ConfirmationCodes
 from createos_mcp.contract.errors import (
     ConfirmationNeededError,
@@ -21,73 +14,16 @@ from createos_mcp.contract.errors import (
 )
 from createos_mcp.contract.once_marks import OnceMarks, OwnMarks
 from createos_mcp.contract.operations import Operation, Question
-from createos_mcp.contract.values import Arguments, Json
+from createos_mcp.contract.values import Arguments, Json, Schema
 from createos_mcp.settings.settings import ConfirmFallback
-
-Context: TypeAlias = ServerRequestContext[Any, Any]
 
 VALID_S = 600.0
 """How long a person may take to answer."""
 
-ONE_ANSWER = "one_answer"
-"""The name in a request's state that says that nothing but the answer reaches its client."""
+QUESTION = "confirmation"
+"""What a question and its answer are called between server and client."""
 
-_KEY = "confirmation"
 _TYPED, _YES = "name", "confirm"
-_CALLER_HEADERS = ("x-api-key", "authorization")
-
-
-def sealing(
-    keys: Sequence[str | bytes], principal: Callable[[Context], str | None]
-) -> RequestStateBoundary:
-    """Seals what goes to the client between question and answer, for one caller and one call.
-
-    Args:
-        keys: Of 32 bytes or more; the first one seals, all open, so that several processes can
-            serve one client. Without any, a key of this process.
-        principal: Tells whose a call is; None over stdio, where there is one caller.
-    """
-    security = RequestStateSecurity(
-        keys=keys or [secrets.token_bytes(32)], ttl=VALID_S, bind_principal=principal
-    )
-    return RequestStateBoundary(security, default_audience="createos-mcp")
-
-
-def fingerprint(context: Context) -> str | None:
-    """A fingerprint of the credentials that a call over HTTP came with."""
-    if context.request is None:
-        return None
-    given = "\n".join(context.request.headers.get(name, "") for name in _CALLER_HEADERS)
-    return hashlib.sha256(given.encode()).hexdigest()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ClientRequest:
-    """A call's way to a person."""
-
-    context: Context
-    params: mcp_types.CallToolRequestParams
-
-    @property
-    def can_ask(self) -> bool:
-        """Whether the client shows forms to a person and can be asked now."""
-        capabilities = self.context.session.client_capabilities
-        asks = None if capabilities is None else capabilities.elicitation
-        if asks is None or (asks.form is None and asks.url is not None):
-            return False
-        return self.is_modern or (
-            self.context.session.can_send_request and not self._has_one_answer
-        )
-
-    @property
-    def _has_one_answer(self) -> bool:
-        request = self.context.request
-        return request is not None and ONE_ANSWER in request.scope.get("state", {})
-
-    @property
-    def is_modern(self) -> bool:
-        """Whether questions are results that the client answers by calling again."""
-        return self.context.protocol_version in MODERN_PROTOCOL_VERSIONS
 
 
 class Confirmations:
@@ -130,20 +66,23 @@ class Confirmations:
         Raises:
             DeclinedError: The person did not.
             UnconfirmedError: The client cannot ask; the person may allow it by a code.
-            AnswerNeededError: The client has to call again with an answer.
+            ConfirmationNeededError: The client has to call again with an answer.
         """
         call = _digest(operation, arguments)
         if not client.can_ask:
             self._require_code(client, operation, call, question)
             return
-        answer = await (self._resume if client.is_modern else _elicit)(client, call, question)
-        if answer.action != "accept" or not _allows(answer.content or {}, question):
-            raise DeclinedError(operation.name, answer.action, question.typed)
+        if client.is_modern:
+            reply = self._resume(client, call, question)
+        else:
+            reply = await client.ask(question.text, confirmation_form(question))
+        if reply.action != "accept" or not _allows(reply.content, question):
+            raise DeclinedError(operation.name, reply.action, question.typed)
 
     def _require_code(
         self, client: ClientRequest, operation: Operation, call: str, question: Question
     ) -> None:
-        caller = fingerprint(client.context) or ""
+        caller = client.caller or ""
         if self._codes is None:
             raise UnconfirmedError(operation.name)
         if self._codes.take(call, caller):
@@ -154,19 +93,15 @@ class Confirmations:
             )
         except OSError as error:
             raise UnconfirmedError(operation.name) from error
-        place = "" if client.context.request is None else " of the server's machine"
+        place = " of the server's machine" if client.is_remote else ""
         raise UnconfirmedError(operation.name, code, place)
 
-    async def _resume(
-        self, client: ClientRequest, call: str, question: Question
-    ) -> mcp_types.ElicitResult:
-        answer = (client.params.input_responses or {}).get(_KEY)
-        if not isinstance(answer, mcp_types.ElicitResult) or not self._take(
-            client.params.request_state, call
-        ):
+    def _resume(self, client: ClientRequest, call: str, question: Question) -> Reply:
+        reply = client.given_reply(QUESTION)
+        if reply is None or not self._take(reply.state, call):
             state = json.dumps({"call": call, "once": secrets.token_hex(16)})
             raise ConfirmationNeededError(question, state)
-        return answer
+        return reply
 
     def _take(self, state: str | None, call: str) -> bool:
         """Whether this state was made for this call and has not been used."""
@@ -179,28 +114,8 @@ class Confirmations:
         return self._once.take(str(held["once"]), VALID_S)
 
 
-def input_required(error: ConfirmationNeededError) -> mcp_types.InputRequiredResult:
-    """The result that has the client put the question to a person and call again."""
-    question = mcp_types.ElicitRequestFormParams(
-        message=error.question.text, requested_schema=_form(error.question)
-    )
-    return mcp_types.InputRequiredResult(
-        input_requests={_KEY: mcp_types.ElicitRequest(params=question)},
-        request_state=error.state,
-    )
-
-
-async def _elicit(client: ClientRequest, _call: str, question: Question) -> mcp_types.ElicitResult:
-    context = client.context
-    try:
-        return await context.session.elicit_form(
-            question.text, _form(question), related_request_id=context.request_id
-        )
-    except MCPError as error:
-        raise UnconfirmedError(client.params.name) from error
-
-
-def _form(question: Question) -> dict[str, Json]:
+def confirmation_form(question: Question) -> Schema:
+    """The form that a person fills in: a name to type, or a box to tick."""
     if question.typed:
         field = {"type": "string", "title": f"Type {question.typed} to confirm"}
         return {"type": "object", "properties": {_TYPED: field}, "required": [_TYPED]}

@@ -7,25 +7,24 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
 
 import anyio
-import mcp_types
 from platformdirs import user_data_path
 
 from createos_mcp.answers.framing import Frame
 from createos_mcp.answers.redaction import Redaction, SecretTable, find_masks
-from createos_mcp.answers.results import error_result, failure_result, success_result
+from createos_mcp.answers.results import ToolResult, failure_result, success_result
 from createos_mcp.answers.sanitizing import Sanitized, clean_text, sanitize
 from createos_mcp.answers.summaries import omit_repeats, project_fields
 from createos_mcp.calls.binding import bind
-from createos_mcp.calls.confirmation import ClientRequest, Confirmations, input_required
+from createos_mcp.calls.client_requests import ClientRequest
+from createos_mcp.calls.confirmation import Confirmations
 from createos_mcp.calls.key_files import key_file
 from createos_mcp.calls.large_values import is_large, run_beside
 from createos_mcp.calls.policy import Policy
 from createos_mcp.calls.references import References
 from createos_mcp.calls.repair import repair
-from createos_mcp.calls.roots import client_roots, roots_required
+from createos_mcp.calls.roots import client_roots
 from createos_mcp.client.backend import Backend
 from createos_mcp.contract.catalog import Catalog
 from createos_mcp.contract.errors import (
@@ -42,8 +41,6 @@ from createos_mcp.contract.operations import Confirmation, Operation, Problem, R
 from createos_mcp.contract.quotation import quote
 from createos_mcp.contract.validation import Validation
 from createos_mcp.contract.values import Arguments, Json
-
-Answer: TypeAlias = mcp_types.CallToolResult | mcp_types.InputRequiredResult
 
 _LOG_LINES = 100
 _SINCE = "since-seconds"
@@ -99,32 +96,10 @@ class ToolPipeline:
         self.policy = Policy(catalog)
         self.secrets = SecretTable(catalog.secrets)
         self._backend = backend
-        self._budget_bytes = result_budget_bytes
+        self.result_budget_bytes = result_budget_bytes
         self.is_local = is_local
         self._on_failure = on_failure
         self._validation = Validation()
-
-    async def answer(
-        self,
-        tool: Tool,
-        given: Mapping[str, Json],
-        client: ClientRequest,
-        pinned: Mapping[str, str],
-    ) -> Answer:
-        """Make a call and show what came of it; no exception leaves this method.
-
-        Args:
-            tool: What is called: an operation or a workflow.
-            given: Arguments as the client sent them.
-            client: The way to the person who may have to allow it.
-            pinned: Arguments that the caller's choice of a project fills in.
-        """
-        try:
-            return (await self.attempt(tool, given, client, pinned))[0]
-        except ConfirmationNeededError as question:
-            return input_required(question)
-        except RootsNeededError:
-            return roots_required()
 
     async def attempt(
         self,
@@ -132,11 +107,17 @@ class ToolPipeline:
         given: Mapping[str, Json],
         client: ClientRequest,
         pinned: Mapping[str, str],
-    ) -> tuple[mcp_types.CallToolResult, CreateosError | None]:
+    ) -> tuple[ToolResult, CreateosError | None]:
         """Make a call; what came of it, and why that is a failure.
 
+        Args:
+            tool: What is called: an operation or a workflow.
+            given: Arguments as the client sent them.
+            client: The way to the person who may have to allow it.
+            pinned: Arguments that the caller's choice of a project fills in.
+
         Raises:
-            AnswerNeededError: A person has to answer first.
+            ConfirmationNeededError: A person has to answer first.
             RootsNeededError: The client has to list its roots first.
         """
         call = ToolCall(self, tool, given, client)
@@ -155,18 +136,16 @@ class ToolPipeline:
             self._on_failure(error)
             trace = call.redaction.mask_text(traceback.format_exc())
             _logger.error("%s failed unexpectedly\n%s", tool.name, trace)  # noqa: TRY400
-            return error_result(_INTERNAL_ERROR), InternalError(tool.name)
+            return ToolResult(text=_INTERNAL_ERROR, is_error=True), InternalError(tool.name)
         return result, None
 
-    def _show(
-        self, call: "ToolCall", answer: Sanitized, arguments: Arguments
-    ) -> mcp_types.CallToolResult:
+    def _show(self, call: "ToolCall", answer: Sanitized, arguments: Arguments) -> ToolResult:
         return success_result(
             call.tool,
             replace(answer, value=call.redaction.mask(answer.value)),
             arguments=arguments,
             log_lines=_LOG_LINES,
-            budget_bytes=self._budget_bytes,
+            budget_bytes=self.result_budget_bytes,
             frame=Frame(),
             mask=call.redaction.mask_text,
         )
@@ -196,7 +175,7 @@ class ToolPipeline:
             raise InvalidArgumentsError(problems)
         return arguments
 
-    def refuse(self, tool: Tool, error: CallError) -> mcp_types.CallToolResult:
+    def refuse(self, tool: Tool, error: CallError) -> ToolResult:
         """The answer to a call that has not begun."""
         self._on_failure(error)
         return failure_result(tool, error, ())
@@ -217,7 +196,7 @@ class ToolPipeline:
             raise InvalidArgumentsError(problems)
         return self._valid(tool, {**repaired, **pinned})
 
-    def _failure(self, call: "ToolCall", error: CallError) -> mcp_types.CallToolResult:
+    def _failure(self, call: "ToolCall", error: CallError) -> ToolResult:
         self._on_failure(error)
         if isinstance(error, ApiError):
             call.redaction.register_secrets(sanitize(error.body).value)
@@ -329,17 +308,17 @@ class ToolCall:
         """Tell a client that asked for progress how far this is; secrets are masked."""
         self._reported += 1
         text = quote(self.redaction.mask_text(clean_text(message)), limit_bytes=_PROGRESS_BYTES)
-        await self._client.context.session.report_progress(self._reported, message=text)
+        await self._client.report(self._reported, text)
 
     @property
     def shows_progress(self) -> bool:
         """Whether the client asked for progress, and so waits longer."""
-        return "progress_token" in (self._client.context.meta or {})
+        return self._client.shows_progress
 
     @property
     def is_remote(self) -> bool:
         """Whether the caller sits at another machine, where a file of this one is no use."""
-        return self._client.context.request is not None
+        return self._client.is_remote
 
     async def client_roots(self) -> tuple[Path, ...]:
         """Directories that the client lets this server read.

@@ -17,7 +17,7 @@ from createos_mcp.client.target import ApiTarget, Credentials, Locate, known_tar
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.confirmation_codes import ConfirmationCodes
 from createos_mcp.contract.errors import KeyUnfilledError, NoPlatformHereError
-from createos_mcp.server.server import CreateosServer, build_server
+from createos_mcp.server.offer import Offer, build_offer
 from createos_mcp.server.toolsets import offered
 from createos_mcp.settings.settings import CLOUD_URL
 from createos_mcp.workflows.registry import build_workflows
@@ -27,10 +27,8 @@ MAX_CONNECTIONS = 100
 
 
 @asynccontextmanager
-async def open_server(
-    invocation: Invocation, *, whole_build: bool = False
-) -> AsyncIterator[CreateosServer]:
-    """The server as the settings say it is; its connections are closed in the end.
+async def open_offer(invocation: Invocation, *, whole_build: bool = False) -> AsyncIterator[Offer]:
+    """What is offered as the settings say; its connections are closed in the end.
 
     Args:
         invocation: What was chosen.
@@ -50,7 +48,7 @@ async def open_server(
     ) as backend:
         catalog = load_catalog(local=settings.is_local)
         readable = replace(workspace(invocation), whole_build=whole_build)
-        yield build_server(
+        yield build_offer(
             catalog,
             backend,
             workflows=build_workflows(catalog, readable),

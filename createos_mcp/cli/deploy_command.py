@@ -18,12 +18,13 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from createos_mcp.cli.commands import Invocation
-from createos_mcp.cli.composition import open_server
+from createos_mcp.cli.composition import open_offer
 from createos_mcp.cli.control_characters import clean_line
 from createos_mcp.cli.terminal import can_ask, say
 from createos_mcp.cli.tool_call import ask_person, result_text
 from createos_mcp.contract.errors import ToolRefusedError, UserRefusedError
 from createos_mcp.contract.values import Json
+from createos_mcp.server.server import build_server
 from createos_mcp.workflows.by_hand import DEPLOY, deploy_arguments
 
 _MIN_NAME, _MAX_NAME = 4, 32
@@ -31,6 +32,7 @@ _STATES = frozenset(
     {"queue", "building", "deploying", "deployed", "sleeping"}
     | {"build_error", "crashing", "error", "cancelled"}
 )
+
 """Notices that say what the deployment is doing; all others are lines of its build."""
 
 
@@ -93,9 +95,10 @@ async def _deploy(
         text = message or ""
         (view.state if text.removeprefix("still ") in _STATES else view.line)(text)
 
+    asking = ask_person if can_ask() else None
     async with (
-        open_server(invocation, whole_build=True) as server,
-        Client(server, elicitation_callback=ask_person if can_ask() else None) as client,
+        open_offer(invocation, whole_build=True) as offer,
+        Client(build_server(offer), elicitation_callback=asking) as client,
     ):
         try:
             return await client.call_tool(DEPLOY, dict(arguments), progress_callback=show)

@@ -12,7 +12,7 @@ from mcp.shared.exceptions import MCPError
 
 from createos_mcp.cli.cli_arguments import read_cli_arguments
 from createos_mcp.cli.commands import Invocation
-from createos_mcp.cli.composition import open_server
+from createos_mcp.cli.composition import open_offer
 from createos_mcp.cli.control_characters import clean_line
 from createos_mcp.cli.terminal import (
     ask_user_later,
@@ -25,6 +25,7 @@ from createos_mcp.cli.tool_help import print_tool_help
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.errors import ToolRefusedError
 from createos_mcp.contract.values import Arguments, Json
+from createos_mcp.server.server import build_server
 
 _Content: TypeAlias = dict[str, str | int | float | bool | list[str] | None]
 """A filled in form, by the names of its fields."""
@@ -64,8 +65,8 @@ async def _call(
 ) -> mcp_types.CallToolResult | MCPError:
     asking = ask_person if can_ask() else None
     async with (
-        open_server(invocation) as server,
-        Client(server, elicitation_callback=asking) as client,
+        open_offer(invocation) as offer,
+        Client(build_server(offer), elicitation_callback=asking) as client,
     ):
         try:
             return await client.call_tool(tool, arguments, progress_callback=_show_progress)

@@ -8,12 +8,13 @@ import mcp_types
 from mcp import Client
 
 from createos_mcp.cli.commands import Invocation
-from createos_mcp.cli.composition import open_server
+from createos_mcp.cli.composition import open_offer
 from createos_mcp.cli.tables import write_table
 from createos_mcp.cli.terminal import say
 from createos_mcp.contract.catalog import Catalog, load_catalog
 from createos_mcp.contract.values import Json
 from createos_mcp.server.discovery import CALL, DESCRIBE, GROUP, SEARCH
+from createos_mcp.server.server import build_server
 
 _COLUMNS = ("GROUP", "TOOL", "EFFECT", "WHAT IT DOES")
 
@@ -36,7 +37,7 @@ def list_tools_command(invocation: Invocation) -> int:
 
 
 async def _print_list(invocation: Invocation) -> list[mcp_types.Tool]:
-    async with open_server(invocation) as server, Client(server) as client:
+    async with open_offer(invocation) as offer, Client(build_server(offer)) as client:
         return (await client.list_tools()).tools
 
 

@@ -12,6 +12,7 @@ from urllib.request import getproxies
 import httpx2
 from mcp.server import Server
 from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from createos_mcp.client.pooled_transport import PooledTransport
 from createos_mcp.client.target import Locate, is_loopback
@@ -35,7 +36,10 @@ from createos_mcp.remote.sessions import Sessions
 from createos_mcp.remote.uploads import Uploads, offer_address, with_addresses
 from createos_mcp.remote.worker_directory import WorkerDirectory
 from createos_mcp.server.discovery import CALL, DESCRIBE, SEARCH
-from createos_mcp.server.server import CreateosServer, build_server
+from createos_mcp.server.lists import Lists
+from createos_mcp.server.offer import Offer, build_offer
+from createos_mcp.server.plain_calls import PlainCalls
+from createos_mcp.server.server import build_server
 from createos_mcp.server.toolsets import offered
 from createos_mcp.settings.settings import Settings
 from createos_mcp.workflows.registry import build_workflows
@@ -82,7 +86,7 @@ class RemoteServer:
         self._tickets = Tickets(self._keys, once=self._once)
 
     @asynccontextmanager
-    async def open(self, locate: Locate, extend: Extend) -> AsyncIterator[Starlette]:
+    async def open(self, locate: Locate, extend: Extend | None) -> AsyncIterator[Starlette]:
         """The app, with everything that it holds open.
 
         Args:
@@ -92,9 +96,18 @@ class RemoteServer:
         async with self._upstream(locate) as upstream, httpx2.AsyncClient() as client:
             verification = Verification(upstream.send)
             upstream.on_refused = verification.refuse
-            server = self._server(upstream)
-            extend(server)
-            yield create_app(self._parts(server, upstream, verification, client))
+            offer = self._offer(upstream)
+            server = self._server(offer)
+            if extend is not None:
+                extend(server)
+            # What was added to the server is listed by the SDK alone.
+            plain = partial(
+                PlainRequests,
+                plain=PlainCalls(offer, is_remote=True),
+                lists=Lists(offer) if extend is None else None,
+                observer=self._observer,
+            )
+            yield create_app(self._parts(server, plain, upstream, verification, client))
 
     def _upstream(self, locate: Locate) -> CallerBackend:
         chosen = self._settings
@@ -113,20 +126,25 @@ class RemoteServer:
             transport=None if getproxies() else PooledTransport(max_connections=MAX_CONNECTIONS),
         )
 
-    def _server(self, upstream: CallerBackend) -> CreateosServer:
-        server = build_server(
+    def _offer(self, upstream: CallerBackend) -> Offer:
+        return build_offer(
             self._catalog,
             upstream,
             workflows=build_workflows(self._catalog, NOTHING_LOCAL),
             selection=offered(self._settings),
             unasked=self._settings.confirm,
             codes=_confirmation_codes(self._settings),
-            state_keys=self._keys,
-            principal=_principal,
-            is_alone=not self._settings.serve_stateless,
             once=self._once,
             result_budget_bytes=self._settings.result_budget_bytes,
             on_failure=note_failure,
+        )
+
+    def _server(self, offer: Offer) -> Server[Any]:
+        server = build_server(
+            offer,
+            state_keys=self._keys,
+            principal=_principal,
+            is_alone=not self._settings.serve_stateless,
         )
         # Within the span of the message, around all that may refuse it.
         server.middleware.insert(1, self._observer)
@@ -134,7 +152,8 @@ class RemoteServer:
 
     def _parts(
         self,
-        server: CreateosServer,
+        server: Server[Any],
+        plain: Callable[[ASGIApp], ASGIApp],
         upstream: CallerBackend,
         verification: Verification,
         client: httpx2.AsyncClient,
@@ -150,12 +169,7 @@ class RemoteServer:
                 idle_s=chosen.serve_session_idle_s,
                 max_body_bytes=chosen.serve_max_request_bytes,
             ),
-            plain=partial(
-                PlainRequests,
-                plain=server.plain_calls,
-                lists=server.kept_lists,
-                observer=self._observer,
-            ),
+            plain=plain,
             authentication=Authentication(
                 verification=verification,
                 sharing=Sharing(is_on=chosen.serve_share_key, token=chosen.serve_token),

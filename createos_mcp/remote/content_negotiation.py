@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from mcp_types import INTERNAL_ERROR
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from createos_mcp.calls.confirmation import ONE_ANSWER
 from createos_mcp.contract.values import Json
+from createos_mcp.server.sdk_requests import ONE_ANSWER
 
 JSON, EVENTS = "application/json", "text/event-stream"
 BOTH = frozenset({JSON, EVENTS})

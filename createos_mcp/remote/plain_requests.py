@@ -5,21 +5,24 @@ SDK would refuse or answer otherwise is left to it. A call whose client leaves i
 """
 
 import asyncio
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from createos_mcp.contract.values import Json
 from createos_mcp.remote.call_observer import CallObserver
 from createos_mcp.remote.content_negotiation import JSON as JSON_TYPE, OK, accepted_forms
 from createos_mcp.remote.errors import TooManyCallsError
-from createos_mcp.server.kept_lists import LISTS, KeptLists, ListRequest
-from createos_mcp.server.ordinary_requests import MODERN_VERSION, VERSION, is_envelope
-from createos_mcp.server.plain_calls import PlainCall, PlainCalls, PlainContext
+from createos_mcp.server.lists import LISTS, Lists
+from createos_mcp.server.ordinary_requests import (
+    CAPABILITIES,
+    MODERN_VERSION,
+    VERSION,
+    is_envelope,
+)
+from createos_mcp.server.plain_calls import PlainCall, PlainCalls
 from createos_mcp.server.toolsets import HEADER_PREFIX
 
 WATCH_AFTER_S = 0.05
@@ -39,12 +42,12 @@ class PlainRequests:
     Args:
         app: Takes the other requests.
         plain: Reads and makes the calls.
-        lists: Answers to requests for lists.
+        lists: Answers requests for lists; None leaves them to the app.
         observer: Counts, times and logs the calls.
     """
 
     def __init__(
-        self, app: ASGIApp, *, plain: PlainCalls, lists: KeptLists, observer: CallObserver
+        self, app: ASGIApp, *, plain: PlainCalls, lists: Lists | None, observer: CallObserver
     ) -> None:
         self._app = app
         self._plain = plain
@@ -62,13 +65,9 @@ class PlainRequests:
         async def replay() -> Message:
             return waiting.pop() if waiting else await receive()
 
-        listed = self._lists.read(request["body"])
-        if listed is not None and _says_the_same(scope, listed.method, listed.envelope):
-            kept = self._lists.find(listed)
-            if kept is not None:
-                await _send_json(kept, send)
-            else:
-                await self._app(scope, replay, _Kept(send, listed, self._lists))
+        listed = self._list(scope, request["body"])
+        if listed is not None:
+            await _send_json(listed, send)
             return
         call = self._plain.read(request["body"])
         is_taken = (
@@ -79,6 +78,15 @@ class PlainRequests:
         if not is_taken:
             await self._app(scope, replay, send)
 
+    def _list(self, scope: Scope, body: bytes) -> bytes | None:
+        """The answer to a request for a list."""
+        if self._lists is None:
+            return None
+        asked = self._lists.read(body)
+        if asked is None or not _says_the_same(scope, asked.method, asked.envelope):
+            return None
+        return self._lists.answer(asked, asked.envelope[CAPABILITIES])
+
     async def _answer(self, call: PlainCall, scope: Scope, receive: Receive, send: Send) -> bool:
         """Make a call and send its answer; False where there are too many to begin another."""
         client, body = _Client(receive), b""
@@ -87,33 +95,13 @@ class PlainRequests:
                 client.awaited(),
                 self._observer.observe(scope["state"]["caller"], call.operation.name),
             ):
-                body = await self._plain.answer(call, PlainContext(request=Request(scope)))
+                body = await self._plain.answer(call)
         except TooManyCallsError:
             return False
         if client.has_left:
             return True
         await _send_json(body, send)
         return True
-
-
-class _Kept:
-    """Sends an answer of the SDK's, and keeps it where it is a good one."""
-
-    def __init__(self, send: Send, asked: ListRequest, lists: KeptLists) -> None:
-        self._send = send
-        self._asked = asked
-        self._lists = lists
-        self._is_good = False
-
-    async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            told = dict(message["headers"]).get(b"content-type")
-            self._is_good = message["status"] == OK and told == JSON_TYPE.encode()
-        elif self._is_good and not message.get("more_body"):
-            result = json.loads(message["body"]).get("result")
-            if result is not None:
-                self._lists.keep(self._asked, result)
-        await self._send(message)
 
 
 async def _send_json(body: bytes, send: Send) -> None:

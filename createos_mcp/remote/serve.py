@@ -25,7 +25,7 @@ from createos_mcp.settings.settings import CLOUD_URL, Settings
 def serve_http(
     settings: Settings,
     locate_own: Locate,
-    extend: Extend = lambda _server: None,
+    extend: Extend | None = None,
     *,
     environ: Mapping[str, str] = MappingProxyType({}),
 ) -> int:
@@ -61,7 +61,7 @@ def _locate_for_callers(settings: Settings) -> Locate:
 
 
 async def _run_server(
-    settings: Settings, locate: Locate, extend: Extend, shared: WorkerDirectory | None
+    settings: Settings, locate: Locate, extend: Extend | None, shared: WorkerDirectory | None
 ) -> int:
     stopping = anyio.Event()
     server = RemoteServer(settings, names_of(settings), stopping.is_set, shared)

@@ -8,11 +8,16 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
-import mcp_types
-from mcp.server.apps import APP_MIME_TYPE
-
 from createos_mcp.contract.operations import CardName, Tool
 from createos_mcp.contract.values import Json
+
+EXTENSION = "io.modelcontextprotocol/ui"
+"""The capability of hosts that draw."""
+
+MEDIA_TYPE = "text/html;profile=mcp-app"
+
+META: Mapping[str, Json] = {"ui": {"prefersBorder": True, "csp": {}}}
+"""`_meta` of a card's document."""
 
 _PREFIX = "ui://createos/"
 _PARTS = ("card.css", "bridge.js")
@@ -24,6 +29,14 @@ CARDS: Mapping[str, CardName] = {
 }
 
 
+def draws_cards(capabilities: Json) -> bool:
+    """Whether a client with these capabilities draws cards of the one media type there is."""
+    extensions = capabilities.get("extensions") if isinstance(capabilities, dict) else None
+    settings = extensions.get(EXTENSION) if isinstance(extensions, dict) else None
+    drawn = settings.get("mimeTypes") if isinstance(settings, dict) else None
+    return isinstance(drawn, list) and MEDIA_TYPE in drawn
+
+
 def card_meta(tool: Tool) -> dict[str, Json] | None:
     """`_meta` of a tool whose answer is drawn; None for all others."""
     if tool.card is None:
@@ -31,18 +44,10 @@ def card_meta(tool: Tool) -> dict[str, Json] | None:
     return {"ui": {"resourceUri": f"{_PREFIX}{tool.card}.html"}}
 
 
-def read_card(uri: str) -> mcp_types.ReadResourceResult | None:
+def card_document(uri: str) -> str | None:
     """The document of a card; None where the address is not that of one."""
     card = CARDS.get(uri)
-    if card is None:
-        return None
-    contents = mcp_types.TextResourceContents(
-        uri=uri,
-        mime_type=APP_MIME_TYPE,
-        text=_document(card),
-        _meta={"ui": {"prefersBorder": True, "csp": {}}},
-    )
-    return mcp_types.ReadResourceResult(contents=[contents])
+    return None if card is None else _document(card)
 
 
 @cache

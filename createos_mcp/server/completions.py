@@ -9,7 +9,8 @@ from createos_mcp.calls.references import LATEST
 from createos_mcp.contract.catalog import Catalog
 from createos_mcp.contract.operations import CompletionSource, Operation
 from createos_mcp.contract.values import Arguments, Json
-from createos_mcp.server.reading import Context, OperationReader, result_rows
+from createos_mcp.server.reading import OperationReader, result_rows
+from createos_mcp.server.sdk_requests import Context
 
 MAX_VALUES = 100
 """https://modelcontextprotocol.io/specification/2025-11-25/server/utilities/completion."""

@@ -1,8 +1,8 @@
 """The greeting: a client's first request, answered from a kept file before the SDK is imported.
 
 The SDK takes most of a start to import. `initialize` and `server/discover` have the same answer in
-every session, which `greetings.json` holds; the SDK answers them once more when it is there, so
-that it knows the session, and that answer is not sent.
+every session, which `greetings.json` holds; the SDK answers them once more when a session of it is
+needed, so that it knows who asks, and that answer is not sent.
 """
 
 import json
@@ -10,10 +10,10 @@ import os
 import select
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 from createos_mcp.contract.values import Json
+from createos_mcp.server.identity import server_info
 from createos_mcp.server.ordinary_requests import SERVER, is_client, is_envelope, read_request
 
 HANDSHAKE_VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
@@ -78,13 +78,12 @@ def answer_greeting(line: bytes, instructions: str) -> dict[str, Json] | None:
     if request.method == "initialize" and _is_opening(request.params):
         result = _kept(request.method)
         result["protocolVersion"] = request.params["protocolVersion"]
-        info = result["serverInfo"]
+        result["serverInfo"] = server_info()
     elif request.method == "server/discover" and _is_discovery(request.params):
         result = _kept(request.method)
-        info = result["_meta"][SERVER]
+        result["_meta"] = {SERVER: server_info()}
     else:
         return None
-    info["version"] = version("createos-mcp")
     result["instructions"] = instructions
     return {"jsonrpc": "2.0", "id": request.id, "result": result}
 

@@ -2,7 +2,7 @@
 
 from urllib.parse import quote
 
-import mcp_types
+from createos_mcp.contract.values import Json
 
 _SVG = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" fill="none" stroke="#4f46e5" '
@@ -10,9 +10,9 @@ _SVG = (
 )
 
 
-def _draw(path: str) -> list[mcp_types.Icon]:
+def _draw(path: str) -> list[dict[str, Json]]:
     source = "data:image/svg+xml," + quote(_SVG.format(path=path), safe="/:='")
-    return [mcp_types.Icon(src=source, mime_type="image/svg+xml", sizes=["any"])]
+    return [{"src": source, "mimeType": "image/svg+xml", "sizes": ["any"]}]
 
 
 PLATFORM = _draw("M12 2l9 5v10l-9 5-9-5V7zM3 7l9 5 9-5M12 12v10")

@@ -6,19 +6,17 @@ answers are the same.
 """
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-import mcp_types
-from mcp.server import Server
-
+from createos_mcp.answers.results import ToolResult
 from createos_mcp.answers.truncation import compact
-from createos_mcp.calls.confirmation import ClientRequest
-from createos_mcp.calls.pipeline import ToolPipeline
+from createos_mcp.calls.client_requests import PlainRequest
 from createos_mcp.contract.operations import Operation
 from createos_mcp.contract.values import Json, Schema
 from createos_mcp.server import spans
+from createos_mcp.server.identity import server_info
+from createos_mcp.server.offer import Offer
 from createos_mcp.server.ordinary_requests import SERVER, read_request
 
 _CALL = b'"tools/call"'
@@ -27,19 +25,6 @@ LONGEST_BYTES = 64 * 1024
 """A longer message is read once, by the SDK; what it costs there does not count."""
 
 _PARAMS = frozenset({"name", "arguments", "_meta"})
-
-FindTool = Callable[[str], Operation | None]
-"""The operation of that name, where this client may call it and it is not pinned."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PlainContext:
-    """What a plain call has of a request of the SDK's: nothing to ask through."""
-
-    request: Any = None
-    """The HTTP request that carried it; None over stdio."""
-    session: None = None
-    meta: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,16 +44,14 @@ class PlainCalls:
     """Reads plain calls out of messages, and makes them.
 
     Args:
-        calls: Makes the calls.
-        find: Tells which operation a call is.
-        server: The same server as the SDK serves it.
+        offer: Tells which operation a call is, and makes it.
+        is_remote: Whether the clients sit at other machines.
     """
 
-    def __init__(self, calls: ToolPipeline, find: FindTool, server: Server[Any]) -> None:
-        self._calls = calls
-        self._find = find
-        info = server.server_info.model_dump(by_alias=True, mode="json", exclude_none=True)
-        stamp = compact({SERVER: info})
+    def __init__(self, offer: Offer, *, is_remote: bool = False) -> None:
+        self._offer = offer
+        self._client = PlainRequest(is_remote=is_remote)
+        stamp = compact({SERVER: server_info()})
         self._modern_tail = f',"resultType":"complete","_meta":{stamp}'
 
     def read(self, raw: bytes) -> PlainCall | None:
@@ -83,7 +66,7 @@ class PlainCalls:
         name, arguments = request.params.get("name"), request.params.get("arguments")
         if not isinstance(name, str) or not isinstance(arguments, dict):
             return None
-        operation = self._find(name)
+        operation = self._offer.find_plain(name)
         if operation is None or not _is_plain(operation, arguments):
             return None
         return PlainCall(
@@ -94,19 +77,18 @@ class PlainCalls:
             envelope=request.params.get("_meta"),
         )
 
-    async def answer(self, call: PlainCall, context: PlainContext) -> bytes:
+    async def answer(self, call: PlainCall) -> bytes:
         """The answer to a call, as a message."""
-        client = ClientRequest(context=context, params=None)  # type: ignore[arg-type]
-        result, _ = await self._calls.attempt(call.operation, call.arguments, client, pinned={})
+        result, _ = await self._offer.calls.attempt(
+            call.operation, call.arguments, self._client, pinned={}
+        )
         return self._message(call, result)
 
-    def _message(self, call: PlainCall, result: mcp_types.CallToolResult) -> bytes:
-        (part,) = result.content
-        text: str = part.text  # type: ignore[union-attr]
-        structured = result.structured_content
-        # Data is its own text; a log and an error are text of their own.
-        is_data = structured is not None and call.operation.answer == "data"
-        held = text if is_data else compact(structured) if structured is not None else ""
+    def _message(self, call: PlainCall, result: ToolResult) -> bytes:
+        text = result.text
+        # Data is its own text; a log is text of its own.
+        is_data = call.operation.answer == "data" and not result.is_error
+        held = text if is_data else "" if result.is_error else compact(result.structured)
         members = f',"structuredContent":{held}' if held else ""
         tail = self._modern_tail if call.envelope is not None else ""
         failed = "true" if result.is_error else "false"

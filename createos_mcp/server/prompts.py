@@ -8,8 +8,7 @@ from mcp.shared.exceptions import MCPError
 from createos_mcp.contract.operations import PromptRow
 from createos_mcp.contract.prompt_files import PLACE
 from createos_mcp.contract.quotation import quote
-from createos_mcp.server.icons import PROMPT
-from createos_mcp.server.reading import Context
+from createos_mcp.server.sdk_requests import Context
 
 _VALUE_BYTES = 500
 
@@ -19,14 +18,6 @@ class Prompts:
 
     def __init__(self, rows: Mapping[str, PromptRow]) -> None:
         self._rows = rows
-
-    async def list_prompts(
-        self, _: Context, __: mcp_types.PaginatedRequestParams | None
-    ) -> mcp_types.ListPromptsResult:
-        """All of them, by name."""
-        return mcp_types.ListPromptsResult(
-            prompts=[_render_prompt(row) for row in self._rows.values()]
-        )
 
     async def get(
         self, _: Context, params: mcp_types.GetPromptRequestParams
@@ -46,23 +37,6 @@ class Prompts:
             role="user", content=mcp_types.TextContent(type="text", text=text)
         )
         return mcp_types.GetPromptResult(description=row.description, messages=[message])
-
-
-def _render_prompt(row: PromptRow) -> mcp_types.Prompt:
-    return mcp_types.Prompt(
-        name=row.name,
-        title=row.title,
-        description=row.description,
-        arguments=[
-            mcp_types.PromptArgument(
-                name=argument.name,
-                description=argument.description,
-                required=argument.default is None,
-            )
-            for argument in row.arguments
-        ],
-        icons=PROMPT,
-    )
 
 
 def _fill_in(row: PromptRow, given: Mapping[str, str]) -> dict[str, str]:

@@ -1,17 +1,14 @@
 """Reading: operations that only read, made for a caller within the tools that it reaches."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
-import mcp_types
-from mcp.server import ServerRequestContext
-
+from createos_mcp.answers.results import ToolResult
 from createos_mcp.contract.errors import CreateosError
 from createos_mcp.contract.values import Json
+from createos_mcp.server.sdk_requests import Context
 
-Context: TypeAlias = ServerRequestContext[Any, Any]
-
-ReadResult: TypeAlias = tuple[mcp_types.CallToolResult, CreateosError | None]
+ReadResult: TypeAlias = tuple[ToolResult, CreateosError | None]
 """The result as a tool shows it, masked and framed, and why it is a failure."""
 
 
@@ -31,7 +28,7 @@ class OperationReader(Protocol):
         """
 
 
-def result_rows(result: mcp_types.CallToolResult) -> list[Mapping[str, Json]]:
+def result_rows(result: ToolResult) -> list[Mapping[str, Json]]:
     """The rows of a list's result; none of one that is no list."""
-    items = (result.structured_content or {}).get("items")
+    items = result.structured.get("items")
     return [row for row in items if isinstance(row, dict)] if isinstance(items, list) else []

@@ -8,13 +8,15 @@ from mcp import UriTemplate
 from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
+from createos_mcp.answers.results import ToolResult
 from createos_mcp.answers.truncation import compact
 from createos_mcp.contract.errors import ApiError, CreateosError, UnresolvedNameError
 from createos_mcp.contract.operations import ResourceRow
 from createos_mcp.contract.values import Arguments, Json
-from createos_mcp.server.card_resources import read_card
-from createos_mcp.server.icons import RESOURCE
-from createos_mcp.server.reading import Context, OperationReader, result_rows
+from createos_mcp.server.card_resources import MEDIA_TYPE, META, card_document
+from createos_mcp.server.lists import Lists
+from createos_mcp.server.reading import OperationReader, result_rows
+from createos_mcp.server.sdk_requests import Context
 
 _LEGACY_NOT_FOUND = -32002
 """https://modelcontextprotocol.io/specification/2025-11-25/server/resources#error-handling;
@@ -22,7 +24,6 @@ later revisions answer with invalid params."""
 
 _NOT_FOUND = 404
 MAX_SHOWN_URI = 2_000
-_JSON, _TEXT = "application/json", "text/plain"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,58 +45,14 @@ class Resources:
 
     Args:
         rows: What there is.
-        logs: Operations whose answers are text.
+        lists: Tell what each is.
         reader: Makes the operations.
     """
 
-    def __init__(
-        self, rows: Sequence[ResourceRow], logs: frozenset[str], reader: OperationReader
-    ) -> None:
+    def __init__(self, rows: Sequence[ResourceRow], lists: Lists, reader: OperationReader) -> None:
         self._rows = [(row, UriTemplate.parse(row.uri)) for row in rows]
-        self._logs = logs
+        self._lists = lists
         self._reader = reader
-
-    async def list_resources(
-        self, context: Context, _: mcp_types.PaginatedRequestParams | None
-    ) -> mcp_types.ListResourcesResult:
-        """Those without variables.
-
-        Not every project: that would ask the platform, and perhaps start it, for each client that
-        only connects.
-        """
-        return mcp_types.ListResourcesResult(
-            resources=[
-                mcp_types.Resource(
-                    uri=row.uri,
-                    name=row.name,
-                    title=row.title,
-                    description=row.description,
-                    mime_type=self._type_of(row),
-                    icons=RESOURCE,
-                )
-                for row, template in self._rows
-                if not template.variable_names and self._reader.offers(context, row.operation)
-            ]
-        )
-
-    async def list_templates(
-        self, context: Context, _: mcp_types.PaginatedRequestParams | None
-    ) -> mcp_types.ListResourceTemplatesResult:
-        """Those with variables."""
-        return mcp_types.ListResourceTemplatesResult(
-            resource_templates=[
-                mcp_types.ResourceTemplate(
-                    uri_template=row.uri,
-                    name=row.name,
-                    title=row.title,
-                    description=row.description,
-                    mime_type=self._type_of(row),
-                    icons=RESOURCE,
-                )
-                for row, template in self._rows
-                if template.variable_names and self._reader.offers(context, row.operation)
-            ]
-        )
 
     async def read(
         self, context: Context, params: mcp_types.ReadResourceRequestParams
@@ -105,20 +62,21 @@ class Resources:
         Raises:
             MCPError: Nothing is there, or it cannot be read.
         """
-        card = read_card(params.uri)
+        card = card_document(params.uri)
         if card is not None:
-            return card
+            drawn = mcp_types.TextResourceContents(
+                uri=params.uri, mime_type=MEDIA_TYPE, text=card, _meta=dict(META)
+            )
+            return mcp_types.ReadResourceResult(contents=[drawn])
         place = self.find(params.uri)
         if place is None or not self._reader.offers(context, place.row.operation):
             raise _not_found(context, params.uri, f"There is no resource {params.uri[:200]!r}")
         result, error = await self._reader.read(context, place.row.operation, place.arguments)
         if error is not None:
             raise _invalid_uri(context, params.uri, error, result)
-        text = (
-            _text(result) if not place.row.pick else self._pick(context, params.uri, place, result)
-        )
+        text = self._pick(context, params.uri, place, result) if place.row.pick else result.text
         contents = mcp_types.TextResourceContents(
-            uri=params.uri, mime_type=self._type_of(place.row), text=text
+            uri=params.uri, mime_type=self._lists.type_of(place.row), text=text
         )
         return mcp_types.ReadResourceResult(contents=[contents])
 
@@ -130,9 +88,7 @@ class Resources:
                 return ResourceMatch(row=row, variables={k: str(v) for k, v in matched.items()})
         return None
 
-    def _pick(
-        self, context: Context, uri: str, place: ResourceMatch, result: mcp_types.CallToolResult
-    ) -> str:
+    def _pick(self, context: Context, uri: str, place: ResourceMatch, result: ToolResult) -> str:
         wanted = place.variables[place.row.pick]
         rows = result_rows(result)
         found = [row for row in rows if wanted in {row.get("id"), row.get("uniqueName")}]
@@ -141,26 +97,17 @@ class Resources:
             reason = f"{place.row.pick}: {wanted[:200]!r} is not one of {names}"
             raise _not_found(context, uri, reason)
         picked: dict[str, Json] = dict(found[0])
-        notice = (result.structured_content or {}).get("notice")
+        notice = result.structured.get("notice")
         return compact({**picked, "notice": notice} if notice else picked)
 
-    def _type_of(self, row: ResourceRow) -> str:
-        return _TEXT if row.operation in self._logs else _JSON
 
-
-def _text(result: mcp_types.CallToolResult) -> str:
-    return "".join(part.text for part in result.content if isinstance(part, mcp_types.TextContent))
-
-
-def _invalid_uri(
-    context: Context, uri: str, error: CreateosError, result: mcp_types.CallToolResult
-) -> MCPError:
+def _invalid_uri(context: Context, uri: str, error: CreateosError, result: ToolResult) -> MCPError:
     is_missing = isinstance(error, UnresolvedNameError) or (
         isinstance(error, ApiError) and error.status == _NOT_FOUND
     )
     if is_missing:
-        return _not_found(context, uri, _text(result))
-    return MCPError(mcp_types.INTERNAL_ERROR, _text(result))
+        return _not_found(context, uri, result.text)
+    return MCPError(mcp_types.INTERNAL_ERROR, result.text)
 
 
 def _not_found(context: Context, uri: str, reason: str) -> MCPError:

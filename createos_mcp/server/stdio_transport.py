@@ -6,31 +6,23 @@ https://github.com/modelcontextprotocol/python-sdk/issues/2070 tells of the alte
 """
 
 import json
-import logging
 import os
 import select
 import stat
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
+from typing import TypeAlias
 
 import anyio
 from anyio import to_thread
 from anyio.abc import TaskGroup
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
-from mcp.shared.message import SessionMessage
-from mcp_types import JSONRPCError, JSONRPCMessage, JSONRPCResponse
 
 from createos_mcp.contract.values import Json
-from createos_mcp.server.fast_path import FastPath
+from createos_mcp.server.fast_path import FastPath, is_initialized
 from createos_mcp.server.greeting import Greeting
-from createos_mcp.server.messages import MalformedMessage, read_message, refuse_overlong
 from createos_mcp.server.plain_calls import PlainCall
-
-_logger = logging.getLogger(__name__)
 
 MAX_LINE_BYTES = 64 * 1024 * 1024
 """One message; the files of a deployment may be among its arguments."""
@@ -39,7 +31,6 @@ MAX_UNSENT_BYTES = 16 * 1024 * 1024
 """Nothing more is read while the client leaves this much unread."""
 
 LAST_WORDS_S = 2.0
-MESSAGES_AHEAD = 16
 CHUNK_BYTES = 256 * 1024
 KEPT_BYTES = 64 * 1024
 """Of an overlong line, at its beginning and its end: enough to find its id."""
@@ -49,35 +40,80 @@ PIECE_BYTES = getattr(select, "PIPE_BUF", 512)
 IS_POSIX = sys.platform != "win32"
 
 
-@asynccontextmanager
-async def stdio_streams(
-    fast_path: FastPath | None = None, greeting: Greeting | None = None
-) -> AsyncIterator[tuple[MemoryObjectReceiveStream[SessionMessage | Exception], "Outgoing"]]:
-    """The streams that `Server.run` takes, over the process's own stdin and stdout.
+@dataclass(frozen=True, slots=True)
+class Overlong:
+    """What is kept of a line that is too long to be kept whole."""
 
-    Lines that the fast path takes are answered by it, and do not reach the streams. What was read
-    for a greeting does reach them, and is not answered again. Meanwhile descriptor 0 is empty and
-    1 is stderr, so that nothing else can get between the messages.
+    head: bytes
+    tail: bytes
+
+
+PassOn: TypeAlias = Callable[[bytes | Overlong], Awaitable[None]]
+"""Takes a line for a session of the SDK."""
+
+OpenSession: TypeAlias = Callable[["Outgoing"], AbstractAsyncContextManager[PassOn]]
+"""Opens the session of the SDK; the block ends when everything is answered."""
+
+
+async def serve_lines(path: FastPath, greeting: Greeting, open_session: OpenSession) -> None:
+    """Serve the client at the process's own stdin and stdout, until stdin ends.
+
+    Lines that the fast path takes are answered by it. The session of the SDK is opened for the
+    first other one, and told of the greeting first. Meanwhile descriptor 0 is empty and 1 is
+    stderr, so that nothing else can get between the messages.
     """
-    greeting = greeting or Greeting()
     with _private_descriptors() as (reading, writing):
-        outgoing = Outgoing(
-            writing, fast_path.note_answer if fast_path else None, greeting.answered
-        )
-        send, receive = anyio.create_memory_object_stream[SessionMessage | Exception](
-            MESSAGES_AHEAD
-        )
+        outgoing = Outgoing(writing)
         async with anyio.create_task_group() as tasks:
-            incoming = _Incoming(outgoing, send, fast_path, tasks)
-            tasks.start_soon(incoming.read, reading, greeting.read)
             tasks.start_soon(outgoing.run)
-            yield receive, outgoing
-            for line in fast_path.interrupt() if fast_path else ():
+            async with AsyncExitStack() as stack:
+                session = _LateSession(lambda: stack.enter_async_context(open_session(outgoing)))
+                before = greeting.read
+                if greeting.answered is None:
+                    await session.open()
+                else:
+                    greeted, _, before = greeting.read.partition(b"\n")
+                    path.open(greeted)
+                    session.hold(greeted)
+                await _Incoming(outgoing, session, path, tasks).read(reading, before)
+            for line in path.interrupt():
                 outgoing.write_line(line)
             tasks.cancel_scope.cancel()
         # To a client that reads no more: only so long.
         with anyio.move_on_after(LAST_WORDS_S), suppress(OSError):
             await outgoing.flush()
+
+
+class _LateSession:
+    """A session of the SDK that is opened when something has to be passed on to it."""
+
+    def __init__(self, enter: Callable[[], Awaitable[PassOn]]) -> None:
+        self._enter = enter
+        self._held: list[bytes] = []
+        self._pass_on: PassOn | None = None
+        self._is_initialized = False
+
+    async def open(self) -> PassOn:
+        """Open it, and tell it what was held for it."""
+        if self._pass_on is None:
+            self._pass_on = await self._enter()
+            for line in self._held:
+                await self._pass_on(line)
+            self._held.clear()
+        return self._pass_on
+
+    def hold(self, line: bytes) -> None:
+        """Keep a line that needs no answer until something else needs the session."""
+        self._held.append(line)
+
+    async def pass_on(self, line: bytes | Overlong) -> None:
+        """Pass a line on."""
+        if self._pass_on is None and not self._is_initialized and isinstance(line, bytes):
+            self._is_initialized = is_initialized(line)
+            if self._is_initialized:
+                self.hold(line)
+                return
+        await (await self.open())(line)
 
 
 class _Incoming:
@@ -86,76 +122,47 @@ class _Incoming:
     def __init__(
         self,
         outgoing: "Outgoing",
-        send: MemoryObjectSendStream[SessionMessage | Exception],
-        fast_path: FastPath | None,
+        session: _LateSession,
+        path: FastPath,
         tasks: TaskGroup,
     ) -> None:
         self._outgoing = outgoing
-        self._send = send
-        self._fast_path = fast_path
+        self._session = session
+        self._path = path
         self._tasks = tasks
 
     async def read(self, descriptor: int, before: bytes) -> None:
         """Read until the client is gone; `before` was read already."""
-        async with self._send:
-            async for line in _lines(descriptor, before, self._outgoing):
-                if isinstance(line, _Overlong):
-                    await self._pass_on(refuse_overlong(line.head, line.tail, MAX_LINE_BYTES))
-                elif self._fast_path is None or not self._take(line, self._fast_path):
-                    await self._pass_on(read_message(line))
+        async for line in _lines(descriptor, before, self._outgoing):
+            if isinstance(line, Overlong) or not self._take(line):
+                await self._session.pass_on(line)
 
-    def _take(self, line: bytes, path: FastPath) -> bool:
-        call = path.take(line)
+    def _take(self, line: bytes) -> bool:
+        call = self._path.take(line)
         if call is not None:
-            self._tasks.start_soon(self._answer, call, path)
+            self._tasks.start_soon(self._answer, call)
             return True
-        kept = path.list_line(line)
-        if kept is not None:
-            self._outgoing.write_line(kept)
+        listed = self._path.list_line(line)
+        if listed is not None:
+            self._outgoing.write_line(listed)
             return True
-        return path.cancel(line)
+        return self._path.cancel(line)
 
-    async def _answer(self, call: PlainCall, path: FastPath) -> None:
-        line = await path.answer(call)
+    async def _answer(self, call: PlainCall) -> None:
+        line = await self._path.answer(call)
         if line is not None:
             self._outgoing.write_line(line)
-
-    async def _pass_on(self, message: JSONRPCMessage | MalformedMessage) -> None:
-        if isinstance(message, MalformedMessage):
-            for reply in message.replies:
-                self._outgoing.write(reply)
-        else:
-            await self._send.send(SessionMessage(message))
 
 
 class Outgoing:
     """Messages to the client, in the order in which they are sent."""
 
-    def __init__(
-        self,
-        descriptor: int,
-        note: Callable[[JSONRPCMessage], None] | None = None,
-        answered: str | int | None = None,
-    ) -> None:
+    def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._note = note
-        self._answered = answered
         self._watched = _can_be_watched(descriptor)
         self._unsent = bytearray()
         self._has_some = anyio.Event()
         self._has_room = anyio.Event()
-
-    async def send(self, item: SessionMessage, /) -> None:
-        """Send a message of the SDK's."""
-        if self._note is not None:
-            self._note(item.message)
-        if self._answered is not None and _answers(item.message, self._answered):
-            self._answered = None
-            if isinstance(item.message, JSONRPCError):
-                _logger.error("a greeting was answered that is refused: %s", item.message.error)
-            return
-        text = item.message.model_dump_json(by_alias=True, exclude_unset=True)
-        self._add(text.encode())
 
     def write(self, message: Json) -> None:
         """Send a message that is plain data."""
@@ -214,32 +221,10 @@ class Outgoing:
             del self._unsent[:written]
         self._has_room.set()
 
-    async def aclose(self) -> None:
-        """Nothing: the descriptor is given back by whoever opened it."""
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_val: BaseException | None,
-        exc_tb: TracebackType | None,
-    ) -> bool | None:
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class _Overlong:
-    """What is kept of a line that is too long to be kept whole."""
-
-    head: bytes
-    tail: bytes
-
 
 async def _lines(
     descriptor: int, before: bytes, outgoing: Outgoing
-) -> AsyncIterator[bytes | _Overlong]:
+) -> AsyncIterator[bytes | Overlong]:
     """The lines that are not empty; the last needs no line end."""
     line = _GrowingLine()
     async for chunk in _chunks(descriptor, before):
@@ -268,10 +253,10 @@ class _GrowingLine:
             self._head = self._head or bytes(self._text[:KEPT_BYTES])
             del self._text[:-KEPT_BYTES]
 
-    def end(self) -> bytes | _Overlong | None:
+    def end(self) -> bytes | Overlong | None:
         """What has come; None where there is nothing but white space."""
         if self._head:
-            return _Overlong(self._head, bytes(self._text))
+            return Overlong(self._head, bytes(self._text))
         return bytes(self._text).strip() or None
 
 
@@ -290,10 +275,6 @@ async def _chunks(descriptor: int, before: bytes) -> AsyncIterator[bytes]:
         if not chunk:
             return
         yield chunk
-
-
-def _answers(message: JSONRPCMessage, request_id: str | int) -> bool:
-    return isinstance(message, JSONRPCResponse | JSONRPCError) and message.id == request_id
 
 
 def _can_be_watched(descriptor: int) -> bool:

@@ -13,8 +13,9 @@ from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, Res
 from mcp.shared.exceptions import MCPError
 
 from createos_mcp.contract.values import Json
-from createos_mcp.server.reading import Context, OperationReader
+from createos_mcp.server.reading import OperationReader
 from createos_mcp.server.resources import ResourceMatch, Resources
+from createos_mcp.server.sdk_requests import Context
 
 MAX_WATCHES = 32
 """Resources that one client watches at once."""
@@ -134,7 +135,7 @@ class Subscriptions:
             result, error = await self._reader.read(context, place.row.operation, place.arguments)
         except MCPError:
             return None
-        return None if error else (result.structured_content or {}).get(place.row.watch)
+        return None if error else result.structured.get(place.row.watch)
 
 
 def _publisher(bus: InMemorySubscriptionBus, uri: str) -> Tell:

@@ -8,8 +8,8 @@ import mcp_types
 import pytest
 from mcp.shared.exceptions import MCPError
 
-from createos_mcp.calls.confirmation import ClientRequest, Context
 from createos_mcp.contract.values import Json
+from createos_mcp.server.sdk_requests import Context, SdkRequest
 from tests.agents import CATALOG, Agent, Person, agent, data_of, remote_agent, text_of
 from tests.eras import Era, both_eras
 
@@ -275,7 +275,7 @@ def test_a_client_is_asked_where_it_shows_forms(
     context = SimpleNamespace(session=session, protocol_version="2025-11-25", request=None)
     params = mcp_types.CallToolRequestParams(name="DeleteProject")
 
-    request = ClientRequest(context=cast("Context", context), params=params)
+    request = SdkRequest(context=cast("Context", context), params=params)
 
     assert request.can_ask is can_ask
 

@@ -1,7 +1,9 @@
 import json
+import re
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
@@ -9,10 +11,12 @@ import pytest
 
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.values import Json
+from createos_mcp.server.lists import LISTS
 from createos_mcp.server.stdio_transport import MAX_LINE_BYTES
 from tests.apis import fake_api
 from tests.cli.launches import COMMAND, agent, launched
 from tests.eras import HELLO, Era, both_eras
+from tests.plain_cases import ERAS
 
 ID = "3f0c9a52-0000-4000-8000-000000000001"
 KEY = "skp_top_secret"
@@ -141,6 +145,53 @@ def test_what_follows_the_greeting_in_the_same_piece_is_answered_and_the_greetin
         answers, log = server.communicate(said, timeout=60)
     assert [json.loads(line)["id"] for line in answers.splitlines()] == [1, 2]
     assert (server.returncode, log) == (0, "")
+
+
+def notify(server: subprocess.Popen[str], method: str) -> None:
+    assert server.stdin is not None
+    server.stdin.write(json.dumps({"jsonrpc": "2.0", "method": method}) + "\n")
+
+
+SDK_IMPORT = re.compile(r"\| +mcp(_types)?$", re.MULTILINE)
+"""As Python tells each module that it imports."""
+
+
+def greeted(server: subprocess.Popen[str], envelope: Mapping[str, Json]) -> None:
+    if envelope:
+        assert ask(server, 1, "server/discover", envelope)["result"]
+    else:
+        assert ask(server, 1, "initialize", HELLO)["result"]
+        notify(server, "notifications/initialized")
+
+
+@pytest.mark.parametrize("envelope", ERAS.values(), ids=ERAS)
+def test_lists_and_plain_calls_are_answered_without_the_sdk(envelope: Mapping[str, Json]) -> None:
+    given = {"PYTHONPROFILEIMPORTTIME": "1", "CREATEOS_API_KEY": KEY}
+    with fake_api() as api, launched(CREATEOS_API_URL=api.url, **given) as server:
+        greeted(server, envelope)
+        for number, method in enumerate(LISTS, start=2):
+            assert ask(server, number, method, envelope)["result"]
+        call = {"name": "GetProject", "arguments": {"project_id": ID}, **envelope}
+        assert ask(server, 7, "tools/call", call)["result"]["structuredContent"] == {"id": "p1"}
+        _, log = server.communicate(timeout=10)
+    assert "anyio" in log
+    assert not SDK_IMPORT.search(log)
+
+
+@pytest.mark.parametrize("envelope", ERAS.values(), ids=ERAS)
+def test_all_else_is_answered_with_it_in_the_same_session(envelope: Mapping[str, Json]) -> None:
+    given = {"PYTHONPROFILEIMPORTTIME": "1", "CREATEOS_API_KEY": KEY}
+    with fake_api() as api, launched(CREATEOS_API_URL=api.url, **given) as server:
+        greeted(server, envelope)
+        call = {"name": "GetProject", "arguments": {"project_id": ID}, **envelope}
+        prompt = {"name": "roll-back", "arguments": {"project_id": "my-app"}, **envelope}
+        assert ask(server, 2, "tools/call", call)["result"]["structuredContent"]
+        assert ask(server, 3, "prompts/get", prompt)["result"]["messages"]
+        assert ask(server, 4, "tools/call", call)["result"]["structuredContent"]
+        notify(server, "notifications/initialized")
+        assert ask(server, 5, "prompts/get", prompt)["result"]["messages"]
+        _, log = server.communicate(timeout=10)
+    assert SDK_IMPORT.search(log)
 
 
 def test_the_end_of_stdin_ends_it_with_0() -> None:

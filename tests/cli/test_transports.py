@@ -14,6 +14,7 @@ from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.values import Json
 from createos_mcp.remote.composition import NOTHING_LOCAL
 from createos_mcp.server.discovery import CALL, DESCRIBE, SEARCH
+from createos_mcp.server.offer import build_offer
 from createos_mcp.server.server import build_server
 from createos_mcp.workflows.registry import build_workflows
 from tests.apis import FakeApi, fake_api
@@ -34,7 +35,9 @@ async def in_memory(api: FakeApi, era: Era) -> AsyncIterator[Client]:
 
     async with (
         Backend(locate, attempts=1) as backend,
-        Client(build_server(CATALOG, backend, workflows=WORKFLOWS), mode=era) as client,
+        Client(
+            build_server(build_offer(CATALOG, backend, workflows=WORKFLOWS)), mode=era
+        ) as client,
     ):
         yield client
 

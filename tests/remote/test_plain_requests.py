@@ -7,16 +7,10 @@ from itertools import cycle
 
 import httpx2
 import pytest
-from starlette.types import Message, Receive, Scope, Send
 
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.values import Json
-from createos_mcp.remote.call_observer import CallObserver
-from createos_mcp.remote.limits import Slots
-from createos_mcp.remote.metrics import Metrics
-from createos_mcp.remote.plain_requests import WATCH_AFTER_S, PlainRequests
-from createos_mcp.server.kept_lists import KeptLists
-from tests.agents import serving
+from createos_mcp.remote.plain_requests import WATCH_AFTER_S
 from tests.apis import FakeApi, fake_api
 from tests.plain_cases import DATA, ENVELOPE, ID, calls_of, plain, prepare, request
 from tests.remote.servers import ACCEPT, KEY, Served, served
@@ -102,9 +96,7 @@ def test_both_ways_answer_every_call_alike(
     ],
     ids=["plain", "draws"],
 )
-def test_a_kept_list_is_the_sdks(
-    server: Served, client: httpx2.Client, method: str, able: Json
-) -> None:
+def test_a_list_is_the_sdks(server: Served, client: httpx2.Client, method: str, able: Json) -> None:
     envelope = {**ENVELOPE, "io.modelcontextprotocol/clientCapabilities": able}
     body: Json = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {"_meta": envelope}}
     given = {**ACCEPT, "X-Api-Key": KEY, "MCP-Protocol-Version": ERA, "Mcp-Method": method}
@@ -116,43 +108,6 @@ def test_a_kept_list_is_the_sdks(
     assert first.json()["result"] == kept.json()["result"] == long.json()["result"]
     assert headers_of(kept) == headers_of(long)
     assert [one.json()["id"] for one in answers] == [1, "two", 3]
-
-
-@pytest.mark.parametrize(("status", "asked"), [(200, 1), (500, 2)])
-async def test_a_list_is_asked_for_once_unless_that_fails(status: int, asked: int) -> None:
-    reached = 0
-    sent: list[Message] = []
-
-    async def app(_scope: Scope, receive: Receive, send: Send) -> None:
-        nonlocal reached
-        reached += 1
-        await receive()
-        answer = {"jsonrpc": "2.0", "id": 1, "result": {"tools": []}}
-        headers = [(b"content-type", b"application/json")]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": json.dumps(answer).encode()})
-
-    given = {"accept": "application/json", "content-type": "application/json"}
-    given |= {"mcp-protocol-version": ERA, "mcp-method": "tools/list"}
-    headers = [(name.encode(), value.encode()) for name, value in given.items()]
-    scope = {"type": "http", "method": "POST", "query_string": b"", "headers": headers}
-    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": ENVELOPE}}
-
-    async def receive() -> Message:
-        return {"type": "http.request", "body": json.dumps(body).encode()}
-
-    async def send(message: Message) -> None:
-        sent.append(message)
-
-    async with serving() as (server, _):
-        observer = CallObserver(lambda name: name, Metrics(), Slots(1))
-        requests = PlainRequests(
-            app, plain=server.plain_calls, lists=KeptLists(), observer=observer
-        )
-        for _ in range(2):
-            await requests(scope, receive, send)
-    assert reached == asked
-    assert json.loads(sent[-1]["body"])["result"] == {"tools": []}
 
 
 def headers_of(response: httpx2.Response) -> dict[str, str]:

@@ -5,7 +5,8 @@ from mcp.server.apps import APP_MIME_TYPE, EXTENSION_ID
 from mcp.shared.exceptions import MCPError
 
 from createos_mcp.contract.catalog import load_catalog
-from createos_mcp.server.card_resources import CARDS
+from createos_mcp.server.card_resources import CARDS, EXTENSION, MEDIA_TYPE
+from createos_mcp.server.server import build_server
 from tests.agents import serving
 from tests.eras import Era, both_eras
 
@@ -15,11 +16,15 @@ WITH_CARDS = {
 }
 
 
+def test_they_are_named_as_the_sdk_names_them() -> None:
+    assert (EXTENSION, MEDIA_TYPE) == (EXTENSION_ID, APP_MIME_TYPE)
+
+
 @both_eras
 async def test_a_host_that_draws_is_told_of_cards_and_reads_them(era: Era) -> None:
     async with (
-        serving(is_local=True) as (server, _),
-        Client(server, mode=era, extensions=[DRAWS]) as host,
+        serving(is_local=True) as (offer, _),
+        Client(build_server(offer), mode=era, extensions=[DRAWS]) as host,
     ):
         tools = (await host.list_tools()).tools
         drawn = {tool.name: (tool.meta or {}).get("ui") for tool in tools if tool.meta}
@@ -36,7 +41,7 @@ async def test_a_host_that_draws_is_told_of_cards_and_reads_them(era: Era) -> No
 
 @both_eras
 async def test_other_hosts_are_told_of_none_and_lists_have_no_card(era: Era) -> None:
-    async with serving(is_local=True) as (server, _), Client(server, mode=era) as host:
+    async with serving(is_local=True) as (offer, _), Client(build_server(offer), mode=era) as host:
         assert not [tool for tool in (await host.list_tools()).tools if tool.meta]
         listed = (await host.list_resources()).resources
     assert not [one for one in listed if str(one.uri).startswith("ui:")]

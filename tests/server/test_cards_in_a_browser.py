@@ -20,6 +20,7 @@ from createos_mcp.client.backend import Backend
 from createos_mcp.client.target import ApiTarget, Credentials
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.values import Json
+from createos_mcp.server.offer import build_offer
 from createos_mcp.server.server import build_server
 from createos_mcp.workflows.registry import build_workflows
 from tests.agents import NOWHERE
@@ -102,9 +103,8 @@ async def hosting(root: Path, script: Path) -> AsyncIterator[tuple[str, Page, li
 @asynccontextmanager
 async def serving(backend: Backend, script: Path) -> AsyncIterator[str]:
     catalog = load_catalog(local=True)
-    server = build_server(
-        catalog, backend, workflows=build_workflows(catalog, NOWHERE), is_local=True
-    )
+    workflows = build_workflows(catalog, NOWHERE)
+    server = build_server(build_offer(catalog, backend, workflows=workflows, is_local=True))
 
     async def show_page(_request: Request) -> Response:
         return HTMLResponse(PAGE)

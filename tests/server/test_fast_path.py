@@ -7,12 +7,14 @@ from itertools import cycle
 
 import anyio
 import pytest
-from mcp_types import jsonrpc_message_adapter
 
 from createos_mcp.contract.values import Json
-from createos_mcp.server.fast_path import FastPath
-from createos_mcp.server.kept_lists import LISTS
-from createos_mcp.server.server import CreateosServer
+from createos_mcp.server.fast_path import FastPath, is_initialized
+from createos_mcp.server.greeting import HANDSHAKE_VERSIONS
+from createos_mcp.server.lists import LISTS, Lists
+from createos_mcp.server.offer import Offer
+from createos_mcp.server.plain_calls import PlainCalls
+from createos_mcp.server.server import build_server
 from tests.agents import serving
 from tests.plain_cases import (
     DATA,
@@ -29,37 +31,47 @@ from tests.raw_sessions import RawSession, raw_session
 
 
 @asynccontextmanager
-async def session_of(server: CreateosServer, era: str) -> AsyncIterator[RawSession]:
-    async with raw_session(server) as session:
-        await session.ask(first_request(era))
-        if era == "2025-11-25":
+async def session_of(offer: Offer, era: str, **client: Json) -> AsyncIterator[RawSession]:
+    async with raw_session(build_server(offer)) as session:
+        await session.ask(first_request(era, **client))
+        if era != "2026-07-28":
             await session.tell({"jsonrpc": "2.0", "method": "notifications/initialized"})
         yield session
 
 
-def first_request(era: str) -> dict[str, Json]:
-    if era == "2025-11-25":
+def first_request(era: str, **capabilities: Json) -> dict[str, Json]:
+    if era != "2026-07-28":
         client = {"name": "test", "version": "1"}
-        params: Json = {"protocolVersion": era, "capabilities": {}, "clientInfo": client}
+        params: Json = {"protocolVersion": era, "capabilities": capabilities, "clientInfo": client}
         return {"jsonrpc": "2.0", "id": "first", "method": "initialize", "params": params}
-    return {"jsonrpc": "2.0", "id": "first", "method": "tools/list", "params": dict(ERAS[era])}
+    params = _list_params(era, capabilities)
+    return {"jsonrpc": "2.0", "id": "first", "method": "tools/list", "params": params}
 
 
-def open_path(server: CreateosServer, era: str) -> FastPath:
+def _list_params(era: str, capabilities: Json) -> dict[str, Json]:
+    if era != "2026-07-28":
+        return {}
+    return {"_meta": {**ENVELOPE, "io.modelcontextprotocol/clientCapabilities": capabilities}}
+
+
+def path_of(offer: Offer) -> FastPath:
+    return FastPath(PlainCalls(offer), Lists(offer))
+
+
+def open_path(offer: Offer, era: str, **client: Json) -> FastPath:
     """As the transport does with the first request and its answer."""
-    path = FastPath(server.plain_calls, server.kept_lists)
-    assert path.take(json.dumps(first_request(era)).encode()) is None
-    answer = {"jsonrpc": "2.0", "id": "first", "result": {}}
-    path.note_answer(jsonrpc_message_adapter.validate_python(answer, by_name=False))
+    path = path_of(offer)
+    assert path.take(json.dumps(first_request(era, **client)).encode()) is None
+    path.note_answer("first", is_error=False)
     return path
 
 
 @pytest.mark.parametrize("era", ERAS)
 async def test_both_ways_answer_every_call_alike(era: str) -> None:
     taken = set()
-    async with serving(is_local=True, result_budget_bytes=4_000) as (server, api):
-        path = open_path(server, era)
-        async with session_of(server, era) as session:
+    async with serving(is_local=True, result_budget_bytes=4_000) as (offer, api):
+        path = open_path(offer, era)
+        async with session_of(offer, era) as session:
             data = cycle(DATA)
             for operation in OPERATIONS.values():
                 for number, arguments in enumerate(calls_of(operation)):
@@ -102,8 +114,8 @@ async def test_both_ways_answer_every_call_alike(era: str) -> None:
 async def test_what_needs_a_session_or_is_in_doubt_goes_the_sdks_way(
     changed: Mapping[str, Json], era: str
 ) -> None:
-    async with serving(is_local=True) as (server, _):
-        path = open_path(server, era)
+    async with serving(is_local=True) as (offer, _):
+        path = open_path(offer, era)
         params = changed.get("params")
         extra = {"params": {**ERAS[era], **params}} if isinstance(params, dict) else {}
         message = {**request(era, "GetProject", {"project_id": ID}), **changed, **extra}
@@ -129,8 +141,8 @@ async def test_what_needs_a_session_or_is_in_doubt_goes_the_sdks_way(
     ],
 )
 async def test_what_is_mended_or_refused_is_left_to_those_who_do(line: bytes) -> None:
-    async with serving() as (server, _):
-        path = open_path(server, "2025-11-25")
+    async with serving() as (offer, _):
+        path = open_path(offer, "2025-11-25")
         assert path.take(line) is None
 
 
@@ -149,8 +161,8 @@ async def test_a_modern_call_is_taken_only_with_the_envelope_that_the_sdk_has_ac
     meta: Json,
 ) -> None:
     era = "2026-07-28"
-    async with serving() as (server, _):
-        path = open_path(server, era)
+    async with serving() as (offer, _):
+        path = open_path(offer, era)
         message = request(era, "GetProject", {"project_id": ID}, _meta=meta)
         assert path.take(json.dumps(message).encode()) is None
 
@@ -158,20 +170,19 @@ async def test_a_modern_call_is_taken_only_with_the_envelope_that_the_sdk_has_ac
 async def test_nothing_is_taken_before_the_sdk_has_answered_the_first_request() -> None:
     era = "2025-11-25"
     line = json.dumps(request(era, "GetProject", {"project_id": ID})).encode()
-    async with serving() as (server, _):
-        path = FastPath(server.plain_calls, server.kept_lists)
+    async with serving() as (offer, _):
+        path = path_of(offer)
         assert path.take(line) is None
         assert path.take(json.dumps(first_request(era)).encode()) is None
         assert path.take(line) is None
-        refused = {"jsonrpc": "2.0", "id": "first", "error": {"code": 1, "message": "no"}}
-        path.note_answer(jsonrpc_message_adapter.validate_python(refused, by_name=False))
+        path.note_answer("first", is_error=True)
         assert path.take(line) is None
 
 
 async def test_a_call_is_cancelled_without_an_answer_and_no_other_is() -> None:
     era = "2025-11-25"
-    async with serving() as (server, api), anyio.create_task_group() as tasks:
-        path = open_path(server, era)
+    async with serving() as (offer, api), anyio.create_task_group() as tasks:
+        path = open_path(offer, era)
         call = path.take(json.dumps(request(era, "GetProject", {"project_id": ID})).encode())
         assert call is not None
         lines = []
@@ -197,8 +208,8 @@ async def test_a_call_is_cancelled_without_an_answer_and_no_other_is() -> None:
 
 async def test_a_call_is_cancelled_before_it_has_begun() -> None:
     era = "2025-11-25"
-    async with serving() as (server, api):
-        path = open_path(server, era)
+    async with serving() as (offer, api):
+        path = open_path(offer, era)
         call = path.take(json.dumps(request(era, "GetProject", {"project_id": ID})).encode())
         assert call is not None
         notice = {"method": "notifications/cancelled", "params": {"requestId": 7}}
@@ -213,11 +224,11 @@ async def test_a_call_that_fails_in_an_unknown_way_ends_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     era = "2025-11-25"
-    async with serving() as (server, _):
-        path = open_path(server, era)
+    async with serving() as (offer, _):
+        monkeypatch.setattr(PlainCalls, "_message", lambda *_: 1 / 0)
+        path = open_path(offer, era)
         call = path.take(json.dumps(request(era, "GetProject", {"project_id": ID})).encode())
         assert call is not None
-        monkeypatch.setattr(server.plain_calls, "_message", lambda *_: 1 / 0)
         line = await path.answer(call)
         assert line is not None
         assert json.loads(line)["error"]["message"] == "Internal server error"
@@ -225,8 +236,8 @@ async def test_a_call_that_fails_in_an_unknown_way_ends_alone(
 
 async def test_the_end_of_the_stream_ends_calls_under_way_with_one_answer_each() -> None:
     era = "2025-11-25"
-    async with serving() as (server, _):
-        path = open_path(server, era)
+    async with serving() as (offer, _):
+        path = open_path(offer, era)
         call = path.take(json.dumps(request(era, "GetProject", {"project_id": ID})).encode())
         assert call is not None
         (line,) = path.interrupt()
@@ -234,20 +245,27 @@ async def test_the_end_of_the_stream_ends_calls_under_way_with_one_answer_each()
         assert await path.answer(call) is None
 
 
-@pytest.mark.parametrize("era", ERAS)
+DRAWS = {"io.modelcontextprotocol/ui": {"mimeTypes": ["text/html;profile=mcp-app"]}}
+
+
+@pytest.mark.parametrize("era", [*HANDSHAKE_VERSIONS, "2026-07-28"])
 @pytest.mark.parametrize("method", sorted(LISTS))
-async def test_a_list_is_kept_as_the_sdk_gave_it(era: str, method: str) -> None:
-    async with serving(is_local=True) as (server, _):
-        path = open_path(server, era)
-        message = {"jsonrpc": "2.0", "id": 7, "method": method, "params": dict(ERAS[era])}
-        line = json.dumps(message).encode()
-        assert path.list_line(line) is None
-        async with session_of(server, era) as session:
+@pytest.mark.parametrize(
+    "client",
+    [{}, {"extensions": DRAWS}, {"extensions": {"io.modelcontextprotocol/ui": {}}}],
+    ids=["plain", "draws", "draws nothing of ours"],
+)
+async def test_a_list_is_the_sdks(era: str, method: str, client: dict[str, Json]) -> None:
+    async with serving(is_local=True) as (offer, _):
+        path = open_path(offer, era, **client)
+        params = _list_params(era, client)
+        message = {"jsonrpc": "2.0", "id": 7, "method": method, "params": params}
+        async with session_of(offer, era, **client) as session:
             theirs = await session.ask(message)
-        path.note_answer(jsonrpc_message_adapter.validate_python(theirs, by_name=False))
-        kept = path.list_line(json.dumps({**message, "id": "x"}).encode())
-        assert kept is not None
-        assert json.loads(kept) == {**theirs, "id": "x"}
+        for given_id in (7, "x"):
+            ours = path.list_line(json.dumps({**message, "id": given_id}).encode())
+            assert ours is not None
+            assert json.loads(ours) == {**theirs, "id": given_id}
 
 
 @pytest.mark.parametrize(
@@ -270,32 +288,28 @@ async def test_a_list_is_kept_as_the_sdk_gave_it(era: str, method: str) -> None:
 async def test_a_request_that_is_more_than_one_for_a_list_is_the_sdks(
     changed: Mapping[str, Json],
 ) -> None:
-    async with serving() as (server, _):
-        path = open_path(server, "2025-11-25")
+    async with serving() as (offer, _):
+        path = open_path(offer, "2025-11-25")
         message = {"jsonrpc": "2.0", "id": 7, "method": "tools/list"}
-        path.list_line(json.dumps(message).encode())
-        answer = {"jsonrpc": "2.0", "id": 7, "result": {"tools": []}}
-        path.note_answer(jsonrpc_message_adapter.validate_python(answer, by_name=False))
         assert path.list_line(json.dumps(message).encode()) is not None
         assert path.list_line(json.dumps({**message, **changed}).encode()) is None
 
 
-async def test_a_refused_list_is_not_kept() -> None:
-    async with serving() as (server, _):
-        path = open_path(server, "2025-11-25")
-        line = json.dumps({"jsonrpc": "2.0", "id": 7, "method": "tools/list"}).encode()
-        assert path.list_line(line) is None
-        refused = {"jsonrpc": "2.0", "id": 7, "error": {"code": 1, "message": "no"}}
-        path.note_answer(jsonrpc_message_adapter.validate_python(refused, by_name=False))
-        assert path.list_line(line) is None
-
-
-@pytest.mark.parametrize("other", ["1", 1], ids=["text", "number"])
-async def test_another_answer_of_that_id_is_not_taken_for_a_list(other: str | int) -> None:
-    async with serving() as (server, _):
-        path = open_path(server, "2025-11-25")
-        line = json.dumps({"jsonrpc": "2.0", "id": "1", "method": "prompts/list"}).encode()
-        assert path.list_line(line) is None
-        pong: Json = {"jsonrpc": "2.0", "id": other, "result": {}}
-        path.note_answer(jsonrpc_message_adapter.validate_python(pong, by_name=False))
-        assert path.list_line(line) is None
+@pytest.mark.parametrize(
+    ("message", "is_one"),
+    [
+        ({"jsonrpc": "2.0", "method": "notifications/initialized"}, True),
+        ({"jsonrpc": "2.0", "method": "notifications/initialized", "params": {}}, True),
+        ({"jsonrpc": "2.0", "method": "notifications/initialized", "id": 1}, False),
+        ({"jsonrpc": "2.0", "method": "notifications/initialized", "params": {"_meta": {}}}, False),
+        ({"jsonrpc": "1.0", "method": "notifications/initialized"}, False),
+        ({"jsonrpc": "2.0", "method": "notifications/cancelled"}, False),
+        ([], False),
+        (None, False),
+    ],
+    ids=str,
+)
+def test_the_notice_that_ends_a_greeting_is_told_from_others(
+    message: Json, *, is_one: bool
+) -> None:
+    assert is_initialized(json.dumps(message).encode()) is is_one

@@ -17,6 +17,7 @@ from createos_mcp.server.greeting import (
     greet,
 )
 from createos_mcp.server.ordinary_requests import MODERN_VERSION
+from createos_mcp.server.server import build_server
 from tests.agents import serving
 from tests.raw_sessions import raw_session
 
@@ -52,7 +53,10 @@ def answer(message: Mapping[str, Json]) -> Json:
 )
 async def test_it_is_the_answer_of_the_sdk(message: dict[str, Json], *, is_local: bool) -> None:
     instructions = read_instructions(schema_directory(), local=is_local)
-    async with serving(is_local=is_local) as (server, _), raw_session(server) as session:
+    async with (
+        serving(is_local=is_local) as (offer, _),
+        raw_session(build_server(offer)) as session,
+    ):
         theirs = await session.ask(message)
     assert answer_greeting(json.dumps(message).encode(), instructions) == theirs
 

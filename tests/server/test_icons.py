@@ -8,4 +8,4 @@ URI = re.compile(r"data:image/svg\+xml,(?:[A-Za-z0-9\-._~:/?#@!$&'()*+,;=]|%[0-9
 
 def test_icons_are_valid_uris() -> None:
     for icon in (*PLATFORM, *PROMPT, *RESOURCE):
-        assert URI.fullmatch(icon.src), icon.src
+        assert URI.fullmatch(icon["src"]), icon["src"]

@@ -18,6 +18,7 @@ from createos_mcp.client.backend import Backend
 from createos_mcp.client.target import ApiTarget, Credentials
 from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.values import Json
+from createos_mcp.server.offer import build_offer
 from createos_mcp.server.server import build_server
 from createos_mcp.server.toolsets import Selection
 from tests.apis import FakeApi, fake_api
@@ -40,7 +41,9 @@ async def connected(era: Era = "auto", *toolsets: str) -> AsyncIterator[tuple[Cl
 
         async with (
             Backend(locate, attempts=1) as backend,
-            Client(build_server(CATALOG, backend, selection=selection), mode=era) as client,
+            Client(
+                build_server(build_offer(CATALOG, backend, selection=selection)), mode=era
+            ) as client,
         ):
             yield client, api
 
@@ -173,7 +176,7 @@ async def test_a_fault_of_ours_leaks_nothing_and_is_logged(
 
     async with (
         Backend(locate, attempts=1) as backend,
-        Client(build_server(CATALOG, backend), mode=era) as client,
+        Client(build_server(build_offer(CATALOG, backend)), mode=era) as client,
     ):
         with caplog.at_level(logging.ERROR):
             result = await client.call_tool("GetProject", {"project_id": ID})
@@ -192,7 +195,7 @@ async def test_arguments_that_came_as_one_text_are_understood_by_the_wire() -> N
 
         async with Backend(locate) as backend:
             answers = await converse(
-                build_server(CATALOG, backend),
+                build_server(build_offer(CATALOG, backend)),
                 {"name": "GetProject", "arguments": json.dumps({"project_id": ID})},
                 {"name": "GetProject", "arguments": "no JSON"},
                 {"name": "GetProject"},
@@ -244,7 +247,7 @@ async def test_a_cancelled_call_closes_its_request() -> None:
 
     async with (
         Backend(locate, transport=Silent()) as backend,
-        Client(build_server(CATALOG, backend)) as client,
+        Client(build_server(build_offer(CATALOG, backend))) as client,
     ):
         with anyio.fail_after(10):
             async with anyio.create_task_group() as tasks:

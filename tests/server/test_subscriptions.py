@@ -6,6 +6,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.subscriptions import ResourceUpdated
 
 from createos_mcp.contract.values import Json
+from createos_mcp.server.server import build_server
 from tests.agents import agent, listening, remote_agent, serving
 from tests.apis import FakeApi
 from tests.eventually import until
@@ -64,7 +65,8 @@ async def test_a_subscriber_of_the_first_era_is_told_until_it_unsubscribes(trans
             assert message.params.uri == URI
             told.set()
 
-    async with serving() as (server, api):
+    async with serving() as (offer, api):
+        server = build_server(offer)
         show(api, "building")
         if transport == "memory":
             async with Client(server, mode="legacy", message_handler=hear) as client:
