@@ -6,7 +6,8 @@ more of them are under way (https://github.com/encode/httpx/issues/3215); aiohtt
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, cached_property
+from ssl import SSLContext
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -43,16 +44,13 @@ class PooledTransport(httpx2.AsyncBaseTransport):
     """
 
     def __init__(self, *, max_connections: int) -> None:
+        self._max_connections = max_connections
         self._free = anyio.Semaphore(max_connections, fast_acquire=True)
         self._open_session: aiohttp.ClientSession | None = None
-        self._trust = httpx2.create_ssl_context()
-        self._for_streams = httpx2.AsyncHTTPTransport(
-            verify=self._trust, limits=httpx2.Limits(max_connections=max_connections)
-        )
+        self._open_streams: httpx2.AsyncHTTPTransport | None = None
 
     @override
     async def __aenter__(self) -> Self:
-        await self._for_streams.__aenter__()
         return self
 
     @override
@@ -67,9 +65,23 @@ class PooledTransport(httpx2.AsyncBaseTransport):
     @override
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._for_streams.aclose()
+        if self._open_streams is not None:
+            await self._open_streams.aclose()
         if self._open_session is not None:
             await self._open_session.close()
+
+    @cached_property
+    def _trust(self) -> SSLContext:
+        """Reads every certificate that is trusted: not for a platform on this machine."""
+        return httpx2.create_ssl_context()
+
+    @property
+    def _for_streams(self) -> httpx2.AsyncHTTPTransport:
+        if self._open_streams is None:
+            self._open_streams = httpx2.AsyncHTTPTransport(
+                verify=self._trust, limits=httpx2.Limits(max_connections=self._max_connections)
+            )
+        return self._open_streams
 
     @property
     def _session(self) -> "aiohttp.ClientSession":
@@ -78,9 +90,7 @@ class PooledTransport(httpx2.AsyncBaseTransport):
             import aiohttp  # noqa: PLC0415 - as said
 
             self._open_session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=0, keepalive_timeout=KEEPALIVE_S, ssl=self._trust
-                ),
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
                 skip_auto_headers=_NOTHING_ADDED,
@@ -183,12 +193,14 @@ class PooledTransport(httpx2.AsyncBaseTransport):
         import aiohttp  # noqa: PLC0415 - nothing waits for it before the first request
         from yarl import URL  # noqa: PLC0415
 
+        place = URL(url, encoded=True)
         return await self._session.request(
             method,
-            URL(url, encoded=True),
+            place,
             headers=headers,
             data=content,
             allow_redirects=False,
+            ssl=self._trust if place.scheme == "https" else True,
             timeout=aiohttp.ClientTimeout(
                 # The look-up of the name counts, too.
                 connect=connect_s,
