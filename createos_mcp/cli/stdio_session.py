@@ -1,5 +1,6 @@
 """The session of the one client that launched this process."""
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -28,6 +29,8 @@ def serve_client(invocation: Invocation, greeting: Greeting) -> None:
 async def _serve(invocation: Invocation, greeting: Greeting) -> None:
     async with open_offer(invocation) as offer:
         path = FastPath(PlainCalls(offer), Lists(offer))
+        gc.freeze()
+        gc.enable()
 
         @asynccontextmanager
         async def open_session(outgoing: Outgoing) -> AsyncIterator[PassOn]:

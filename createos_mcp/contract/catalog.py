@@ -1,8 +1,8 @@
 """The catalog: every operation of `tool_schemas/`; a wrong file is refused by name and reason."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from createos_mcp.contract.errors import CatalogError
@@ -46,8 +46,7 @@ class Catalog:
     """Which members of answers hold secrets."""
     synonyms: Mapping[str, tuple[str, ...]]
     """Words that people use to those of the catalog, for searching."""
-    absences: tuple[Absence, ...]
-    """What people ask for and no tool does."""
+    read_absences: Callable[[], tuple[Absence, ...]]
     on_request: frozenset[str]
     """Groups whose tools are listed only where they are asked for."""
     resources: tuple[ResourceRow, ...]
@@ -62,6 +61,15 @@ class Catalog:
     def tools(self) -> tuple[Tool, ...]:
         """Operations and workflows."""
         return (*self.operations.values(), *self.workflows.values())
+
+    @cached_property
+    def absences(self) -> tuple[Absence, ...]:
+        """What people ask for and no tool does; the first search reads hundreds of patterns.
+
+        Raises:
+            CatalogError: The file is wrong.
+        """
+        return self.read_absences()
 
     def find(self, name: str) -> Operation | None:
         """The operation of that name or alias."""
@@ -104,7 +112,7 @@ def load_catalog(root: Path | None = None, *, local: bool = False) -> Catalog:
         ),
         secrets=SchemaFile(root, root / SECRETS_FILE).read_secret_members(operations),
         synonyms=SchemaFile(root, root / SYNONYMS_FILE).read_synonyms(),
-        absences=_read_absences(root, tools.keys(), local=local),
+        read_absences=partial(_read_absences, root, tools.keys(), local=local),
         on_request=SchemaFile(root, root / ON_REQUEST_FILE).read_groups(),
         resources=SchemaFile(root, root / RESOURCES_FILE).read_resources(operations),
         prompts={file.stem: read_prompt(root, file) for file in sorted(root.glob(PROMPTS))},

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import psutil
@@ -13,7 +14,7 @@ from createos_mcp.contract.catalog import load_catalog
 from createos_mcp.contract.values import Json
 from createos_mcp.server.lists import LISTS
 from createos_mcp.server.stdio_transport import MAX_LINE_BYTES
-from tests.apis import fake_api
+from tests.apis import FakeApi, fake_api
 from tests.cli.launches import COMMAND, agent, launched
 from tests.eras import HELLO, Era, both_eras
 from tests.plain_cases import ERAS
@@ -156,6 +157,10 @@ SDK_IMPORT = re.compile(r"\| +mcp(_types)?$", re.MULTILINE)
 """As Python tells each module that it imports."""
 
 
+def reporting_imports(api: FakeApi) -> AbstractContextManager[subprocess.Popen[str]]:
+    return launched(PYTHONPROFILEIMPORTTIME="1", CREATEOS_API_KEY=KEY, CREATEOS_API_URL=api.url)
+
+
 def greeted(server: subprocess.Popen[str], envelope: Mapping[str, Json]) -> None:
     if envelope:
         assert ask(server, 1, "server/discover", envelope)["result"]
@@ -166,8 +171,7 @@ def greeted(server: subprocess.Popen[str], envelope: Mapping[str, Json]) -> None
 
 @pytest.mark.parametrize("envelope", ERAS.values(), ids=ERAS)
 def test_lists_and_plain_calls_are_answered_without_the_sdk(envelope: Mapping[str, Json]) -> None:
-    given = {"PYTHONPROFILEIMPORTTIME": "1", "CREATEOS_API_KEY": KEY}
-    with fake_api() as api, launched(CREATEOS_API_URL=api.url, **given) as server:
+    with fake_api() as api, reporting_imports(api) as server:
         greeted(server, envelope)
         for number, method in enumerate(LISTS, start=2):
             assert ask(server, number, method, envelope)["result"]
@@ -180,8 +184,7 @@ def test_lists_and_plain_calls_are_answered_without_the_sdk(envelope: Mapping[st
 
 @pytest.mark.parametrize("envelope", ERAS.values(), ids=ERAS)
 def test_all_else_is_answered_with_it_in_the_same_session(envelope: Mapping[str, Json]) -> None:
-    given = {"PYTHONPROFILEIMPORTTIME": "1", "CREATEOS_API_KEY": KEY}
-    with fake_api() as api, launched(CREATEOS_API_URL=api.url, **given) as server:
+    with fake_api() as api, reporting_imports(api) as server:
         greeted(server, envelope)
         call = {"name": "GetProject", "arguments": {"project_id": ID}, **envelope}
         prompt = {"name": "roll-back", "arguments": {"project_id": "my-app"}, **envelope}

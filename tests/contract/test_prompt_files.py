@@ -87,6 +87,24 @@ def test_a_completion_of_an_unknown_operation_is_refused(root: Path) -> None:
         load_catalog(root)
 
 
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"nearest": ["Nope"]}, "billing: there is no tool 'Nope'"),
+        ({"words": ["("]}, r"'\(' is not a regular expression"),
+    ],
+    ids=["tool", "pattern"],
+)
+def test_an_absence_that_is_wrong_is_refused_when_it_is_read(
+    root: Path, row: Json, reason: str
+) -> None:
+    absence = {"topic": "billing", "words": ["invoice"], "instead": "Ask.", "nearest": [], **row}
+    (root / "absences.json").write_text(json.dumps({"absences": [absence]}))
+    catalog = load_catalog(root)
+    with pytest.raises(CatalogError, match=f"absences.json: {reason}"):
+        _ = catalog.absences
+
+
 def test_a_workflow_has_no_endpoint(root: Path) -> None:
     file = root / "workflows" / "Deploy.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "http": {}}))
@@ -102,7 +120,5 @@ def test_a_workflow_that_nothing_does_is_refused(root: Path) -> None:
         build_workflows(load_catalog(root), NOWHERE)
     file.with_stem("Guess").unlink()
     file.unlink()
-    absences = root / "absences.json"
-    absences.write_text('{"absences": []}')
     with pytest.raises(CatalogError, match=r"workflows/Diagnose.json: .* is missing"):
         build_workflows(load_catalog(root), NOWHERE)
