@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 import socket
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -15,6 +16,10 @@ PROJECT_ID = "7f0d8f0e-3c1b-4b0e-9d5e-0d7f3c1b4b0e"
 SLOW_ID = "7f0d8f0e-0000-4000-8000-000000000010"
 SLOW_S = 1.0
 """How long the answer about that project takes."""
+
+FAR_ID = "7f0d8f0e-0000-4000-8000-000000000030"
+FAR_S = (0.025, 0.035)
+"""How long answers about that project are under way."""
 
 BODY = json.dumps(
     {
@@ -44,6 +49,8 @@ async def app(
     if scope["type"] == "http":
         if SLOW_ID in scope["path"]:
             await asyncio.sleep(SLOW_S)
+        elif FAR_ID in scope["path"]:
+            await asyncio.sleep(random.uniform(*FAR_S))  # noqa: S311 - nothing is kept secret
         await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
         await send({"type": "http.response.body", "body": BODY})
 

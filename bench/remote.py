@@ -17,7 +17,7 @@ from pathlib import Path
 
 import httpx2
 import psutil
-from echo_api import PROJECT_ID, SLOW_ID, SLOW_S
+from echo_api import FAR_ID, FAR_S, PROJECT_ID, SLOW_ID, SLOW_S
 
 HERE = Path(__file__).parent
 
@@ -42,6 +42,8 @@ IDLE_S = 3.0
 CALLS_GOALS = {1: 1.5, 16: 2.0, 64: 2.0}
 CONNECTIONS = tuple(CALLS_GOALS)
 MEMORY_GOAL, SLOW_GOAL = 1.05, 2.0
+FAR_CONNECTIONS = 16
+FAR_GOAL, FAR_CALLS_GOAL, FAR_MS_GOAL = 1.2, 460, 36.0
 
 ERA = "2026-07-28"
 KEY = "bench"
@@ -88,14 +90,16 @@ class Figures:
 
 
 @asynccontextmanager
-async def started(command: tuple[str, ...], api: str) -> AsyncIterator[tuple[str, psutil.Process]]:
+async def started(
+    command: tuple[str, ...], api: str, **environ: str
+) -> AsyncIterator[tuple[str, psutil.Process]]:
     """A server's address of MCP, and its process."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *command,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
-        env={**os.environ, "CREATEOS_API_URL": api},
+        env={**os.environ, "CREATEOS_API_URL": api, **environ},
     )
     try:
         said = (await process.stdout.readline()).decode() if process.stdout else ""
@@ -201,6 +205,18 @@ async def measure_slow(address: str) -> tuple[float, float]:
     return statistics.median(alone), statistics.median(beside)
 
 
+async def report_far(address: str) -> bool:
+    """Print calls to a platform that is FAR_S away, next to the distance; whether goals are met."""
+    rates = [(await load(address, FAR_ID, FAR_CONNECTIONS, ROUND_S))[0] for _ in range(ROUNDS)]
+    alone = [1000 / (await load(address, FAR_ID, 1, ROUND_S))[0] for _ in range(ROUNDS)]
+    rate, alone_ms, distance_ms = *map(statistics.median, (rates, alone)), 500 * sum(FAR_S)
+    ratio = FAR_CONNECTIONS / rate * 1000 / distance_ms
+    label = f"{FAR_CONNECTIONS} calls to a platform {distance_ms:.0f} ms away"
+    details = f"   {rate:.0f}/s, {alone_ms:.1f} ms at one connection"
+    met = report_ratio(label, ratio, FAR_GOAL, details)
+    return met and rate >= FAR_CALLS_GOAL and alone_ms <= FAR_MS_GOAL
+
+
 def report_rates(figures: Mapping[str, Figures]) -> bool:
     """Print the median of the rounds' ratios, and medians; say whether every goal is met."""
     met = []
@@ -238,6 +254,7 @@ async def measure(api: str) -> bool:
         alone, beside = await measure_slow(address)
         details = f"   {alone:.0f} ms, {beside:.0f} ms"
         met.append(report_ratio("p99 beside slow calls", beside / alone, SLOW_GOAL, details))
+        met.append(await report_far(address))
         print(f"memory, MB: {process.memory_info().rss / 2**20:.0f}")
     return all(met)
 

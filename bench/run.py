@@ -11,6 +11,7 @@ BENCHMARKS = (
     "stdio.py",
     "instructions.py",
     "remote.py",
+    "workers.py",
     "gateway.py",
     "capacity.py",
     "deploy.py",

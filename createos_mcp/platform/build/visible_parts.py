@@ -28,6 +28,21 @@ def programs_parts(*programs: str) -> tuple[Bind, ...]:
     return tuple(visible)
 
 
+def program_parts(program: Path) -> tuple[Bind, ...]:
+    """What a program of the machine consists of: a binary is all, a script has an environment.
+
+    Args:
+        program: Without links.
+    """
+    environment = program.parents[1]
+    if is_of_system(environment):
+        return ()
+    python = environment / "bin" / "python"
+    if not (environment / "pyvenv.cfg").is_file() or not python.exists():
+        return (Bind(path=program),)
+    return (Bind(path=environment), *python_parts(python.resolve()))
+
+
 def python_parts(python: Path, prefix: Path | None = None) -> tuple[Bind, ...]:
     """What an interpreter consists of: program, libraries, headers, and nothing else of its prefix.
 

@@ -4,7 +4,9 @@ import logging
 import os
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from anyio import to_thread
 from createos_mcp.platform.background import Background
 from createos_mcp.platform.build.steps import Steps
 from createos_mcp.platform.build.toolchains import Toolchains
-from createos_mcp.platform.build.visible_parts import python_parts
+from createos_mcp.platform.build.visible_parts import program_parts, python_parts
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.errors import BuildFailedError, WrongStateError
 from createos_mcp.platform.models import IMAGE_SOURCE, Deployment
@@ -153,18 +155,50 @@ class Scanner:
         locked = await to_thread.run_sync(read_lock_files, source)
         outcomes = [await check_dependencies(self._client, self._config.osv_url, locked)]
         work = self._config.data_dir.run(f"scan-{deployment_id}")
+        suffixes = await to_thread.run_sync(_suffixes, source)
         for check in SOURCE_CHECKS:
-            outcomes.append(await self._check(check, deployment, source, work))  # noqa: PERF401
+            outcome = await self._check(check, suffixes, deployment, work)
+            outcomes += [outcome] if outcome is not None else []
         return outcomes
 
     async def _check(
-        self, check: SourceCheck, deployment: Deployment, source: Path, work: Path
-    ) -> CheckOutcome:
+        self, check: SourceCheck, suffixes: Counter[str], deployment: Deployment, work: Path
+    ) -> CheckOutcome | None:
+        """What became of a check; None for one that adds to others and is not installed."""
+        read = [suffix for suffix in suffixes if suffix in check.suffixes]
+        if check.suffixes and not read:
+            reason = "no file is in a language that this check reads"
+            return CheckOutcome(name=check.name, status=SKIPPED, reason=reason)
+        program = shutil.which(check.program) if check.program else None
+        if check.program and program is None:
+            if not check.remedy:
+                return None
+            files = ", ".join(sorted(read))
+            reason = f"nothing here reads the code of {files}; {check.remedy}"
+            return CheckOutcome(name=check.name, status=SKIPPED, reason=reason)
         try:
-            library = await self._toolchains.library(check.package, _unheard)
+            scanner = await self._scanner(check, program)
         except BuildFailedError as error:
             reason = f"{error} The scan is repeated with RetriggerSecurityScan."
             return CheckOutcome(name=check.name, status=FAILED, reason=reason)
+        return await self._run(check, scanner, deployment, work)
+
+    async def _scanner(self, check: SourceCheck, program: str | None) -> "_Scanner":
+        own = tuple(Bind(path=path) for path in check.needs)
+        if program is not None:
+            place = Path(program).resolve()
+            return _Scanner(command=(str(place), *check.words), parts=(*program_parts(place), *own))
+        library = await self._toolchains.library(check.package, _unheard)
+        return _Scanner(
+            command=(str(_PYTHON), "-B", *check.words),
+            parts=(*_PYTHON_PARTS, Bind(path=library), *own),
+            library=library,
+        )
+
+    async def _run(
+        self, check: SourceCheck, scanner: "_Scanner", deployment: Deployment, work: Path
+    ) -> CheckOutcome:
+        source = self._config.data_dir.source(deployment.id)
         lines: list[str] = []
 
         async def keep(more: Sequence[str]) -> None:
@@ -176,21 +210,17 @@ class Scanner:
             with anyio.fail_after(CHECK_TIMEOUT_S):
                 done = await self._steps.run(
                     f"scan-{check.name}-{deployment.id}",
-                    environ=self._environ(library),
+                    environ=scanner.environ,
                     limits=_LIMITS,
                     launch=lambda run_dir, group: self._launch(
-                        check,
-                        Confinement(
-                            app=work / "app",
-                            toolchain=(*_PYTHON_PARTS, Bind(path=library)),
-                            uid=uid,
-                        ),
+                        scanner.command,
+                        Confinement(app=work / "app", toolchain=scanner.parts, uid=uid),
                         run_dir,
                         group,
                     ),
                     on_lines=keep,
                 )
-            if done.exit_code not in check.exit_codes:
+            if done.exit_code:
                 said = lines[-1] if lines else f"it exited with {done.exit_code}"
                 return CheckOutcome(name=check.name, status=FAILED, reason=said)
             found = check.read(lines)
@@ -206,7 +236,7 @@ class Scanner:
 
     def _launch(
         self,
-        check: SourceCheck,
+        command: Sequence[str],
         confinement: Confinement,
         run_dir: Path,
         group: ControlGroup | None,
@@ -222,25 +252,50 @@ class Scanner:
             with_parent=True,
             nice=NICE,
         )
-        return self._sandbox.launch(check.command(_PYTHON), confinement, launch)
+        return self._sandbox.launch(command, confinement, launch)
 
-    def _environ(self, library: Path) -> dict[str, str]:
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Scanner:
+    """What is started for a check."""
+
+    command: tuple[str, ...]
+    parts: tuple[Bind, ...]
+    """What it sees of the machine."""
+    library: Path | None = None
+    """Of Python, where it is one of PyPI's."""
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """Its variables."""
+        first = (self.library / "bin", _PYTHON.parent) if self.library else ()
+        own = {"PYTHONPATH": str(self.library)} if self.library else {}
         return {
-            "PATH": f"{library / 'bin'}:{_PYTHON.parent}:/usr/bin:/bin",
-            "PYTHONPATH": str(library),
+            "PATH": ":".join(map(str, (*first, Path(self.command[0]).parent, "/usr/bin", "/bin"))),
             "PYTHONIOENCODING": "utf-8",
             "HOME": "/tmp",  # noqa: S108 - the sandbox's own
             "LANG": "C.UTF-8",
+            **own,
         }
 
 
 _PYTHON = Path(sys.executable).resolve()
 _PYTHON_PARTS = python_parts(_PYTHON)
+_PACKAGES = frozenset({"node_modules", ".venv", "vendor", ".git"})
 _LIMITS = ResourceLimits(memory_mb=MEMORY_MB, cpu_millicores=CPU_MILLICORES, yields=True)
 
 
 async def _unheard(_: Sequence[str]) -> None:
     return
+
+
+def _suffixes(source: Path) -> Counter[str]:
+    """How many files there are of each kind, other than those of packages."""
+    found: Counter[str] = Counter()
+    for _, folders, names in os.walk(source):
+        folders[:] = [name for name in folders if name not in _PACKAGES]
+        found.update(Path(name).suffix.lower() for name in names)
+    return found
 
 
 def _copy(source: Path, work: Path) -> int:

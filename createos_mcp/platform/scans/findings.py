@@ -57,7 +57,8 @@ def merge_findings(findings: Iterable[Finding]) -> list[Finding]:
         names = {one.id, *one.aliases}
         place = (one.package, one.installed, one.file, one.line)
         is_known = any(
-            names & {other.id, *other.aliases}
+            # One secret has another name with each scanner.
+            (names & {other.id, *other.aliases} or one.check == other.check == "secrets")
             and place == (other.package, other.installed, other.file, other.line)
             for other in kept
         )

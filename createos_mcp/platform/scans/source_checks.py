@@ -19,17 +19,19 @@ class SourceCheck:
     """One scanner: what it is, how it is started and how its lines are read."""
 
     name: str
-    package: str
-    """Of PyPI, at one version."""
+    package: str = ""
+    """Of PyPI, at one version; empty for a program that the machine has."""
+    program: str = ""
+    """`semgrep`."""
+    remedy: str = ""
+    """How to have that program; empty where nothing is missing without it."""
     words: tuple[str, ...]
-    """Of its command line, behind `python`."""
+    """Of its command line, behind `python` or the program."""
     read: Callable[[Sequence[str]], list[Finding]]
-    exit_codes: frozenset[int] = frozenset({0})
-    """With which it says that it has looked."""
-
-    def command(self, python: Path) -> tuple[str, ...]:
-        """Program and arguments, for the directory of the files."""
-        return (str(python), "-B", *self.words)
+    suffixes: frozenset[str] = frozenset()
+    """Of the files that it can read; empty for all."""
+    needs: tuple[Path, ...] = ()
+    """Files of ours that it reads."""
 
 
 _BY_WORD = "Secret Keyword"
@@ -77,6 +79,46 @@ def _read_code(lines: Iterable[str]) -> list[Finding]:
     return found
 
 
+_SEMGREP_SEVERITIES: Mapping[str, str] = {"ERROR": "high", "WARNING": "moderate", "INFO": "low"}
+
+RULES = Path(__file__).with_name("rules.yaml")
+"""Few, and only those that are hardly ever wrong."""
+
+
+def _read_semgrep(lines: Sequence[str]) -> list[Finding]:
+    """What `semgrep scan --json` prints, on one line."""
+    told = json.loads(next(line for line in lines if line.startswith("{")))
+    failed = [one for one in told["errors"] if one.get("level") == "error"]
+    if failed and not told["paths"]["scanned"]:
+        raise ValueError(failed[0].get("message", "it read no file"))
+    return [
+        Finding(
+            id=f"semgrep/{row['check_id'].rpartition('.')[2]}",
+            check="code",
+            severity=_SEMGREP_SEVERITIES.get(row["extra"]["severity"], "unknown"),
+            title=" ".join(row["extra"]["message"].split()),
+            file=row["path"].removeprefix("./"),
+            line=int(row["start"]["line"]),
+        )
+        for row in told["results"]
+    ]
+
+
+def _read_gitleaks(lines: Sequence[str]) -> list[Finding]:
+    """What `gitleaks dir` reports, with every secret taken out."""
+    return [
+        Finding(
+            id=f"gitleaks/{row['RuleID']}",
+            check="secrets",
+            severity="high",
+            title=f"{row['RuleID']} in the source; revoke it, and set it as a variable instead",
+            file=row["File"].removeprefix("./"),
+            line=int(row["StartLine"]),
+        )
+        for row in json.loads("\n".join(lines)) or ()
+    ]
+
+
 SOURCE_CHECKS: tuple[SourceCheck, ...] = (
     SourceCheck(
         name="secrets",
@@ -100,6 +142,7 @@ SOURCE_CHECKS: tuple[SourceCheck, ...] = (
     SourceCheck(
         name="code",
         package="bandit==1.9.4",
+        suffixes=frozenset({".py"}),
         words=(
             "-m",
             "bandit",
@@ -120,5 +163,35 @@ SOURCE_CHECKS: tuple[SourceCheck, ...] = (
         ),
         read=_read_code,
     ),
+    SourceCheck(
+        name="semgrep",
+        program="semgrep",
+        remedy="install semgrep on this machine (pipx install semgrep) and scan again",
+        suffixes=frozenset(
+            {
+                *(".js", ".jsx", ".mjs", ".cjs", ".ts", ".tsx", ".mts", ".cts", ".vue"),
+                *(".go", ".rb", ".php", ".java", ".kt", ".cs", ".rs", ".scala", ".swift"),
+            }
+        ),
+        words=(
+            "scan",
+            *("--config", str(RULES)),
+            *("--metrics", "off", "--disable-version-check", "--no-git-ignore"),
+            *("--exclude", "node_modules", "--exclude", "vendor", "--exclude", "*.min.js"),
+            *("--json", "--quiet", "."),
+        ),
+        needs=(RULES,),
+        read=_read_semgrep,
+    ),
+    SourceCheck(
+        name="gitleaks",
+        program="gitleaks",
+        words=(
+            *("dir", ".", "--no-banner", "--log-level", "fatal", "--exit-code", "0"),
+            *("--redact=100", "--report-format", "json", "--report-path", "-"),
+        ),
+        read=_read_gitleaks,
+    ),
 )
-"""Each one small, kept, and carried by PyPI."""
+"""Those of PyPI are small, kept and fetched when first used; the others run where the machine has
+them."""

@@ -2,19 +2,27 @@
 
 import io
 import json
+import os
+import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from uv import find_uv_bin
 
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.config import PlatformConfig
-from createos_mcp.platform.scans.findings import FAILED, RAN, SKIPPED
+from createos_mcp.platform.scans.findings import FAILED, RAN, SKIPPED, merge_findings
+from createos_mcp.platform.scans.source_checks import SOURCE_CHECKS
 from tests.eventually import eventually
 from tests.platform.platforms import Api, running_platform
 from tests.platform.scans.osv_server import osv_server
+
+SEMGREP = "semgrep==1.185.0"
 
 AWS_KEY = "AKIA" + "QYLPMN5HHHFPZAM2"
 GITHUB_TOKEN = "ghp_" + "wWPw5k4aXcaT4fNP0UcnZwJUVFk6LO0pINUx"
@@ -119,7 +127,12 @@ async def test_planted_faults_are_found_exactly_and_secrets_by_their_place_alone
         found, path = await scan(api, SEEDED, "seeded-app")
         report = found["parsedReport"]
         rows = report["vulnerabilities"]
-        assert {check["status"] for check in report["checks"]} == {RAN}, report["checks"]
+        checks = {check["name"]: check for check in report["checks"]}
+        assert {name for name, one in checks.items() if one["status"] == RAN} == {
+            "dependencies", "secrets", "code",
+        }, checks  # fmt: skip
+        assert checks["semgrep"]["status"] == SKIPPED
+        assert checks["semgrep"]["reason"].startswith("nothing here reads the code of .js, .rb;")
         by_check: dict[str, set[str]] = {}
         for row in rows:
             by_check.setdefault(row["check"], set()).add(row["package"] or row["file"])
@@ -174,6 +187,95 @@ async def test_a_check_that_could_not_look_is_never_green(tmp_path: Path) -> Non
         dependencies = loose["parsedReport"]["checks"][0]
         assert dependencies["status"] == SKIPPED
         assert "requirements.txt: flask" in dependencies["reason"]
+
+
+async def test_a_check_that_reads_none_of_the_languages_says_so(tmp_path: Path, osv: str) -> None:
+    async with running_platform(tmp_path, osv_url=osv) as api:
+        found, _ = await scan(api, {**PAGE, "index.js": "eval(text)\n"}, "node-app")
+        checks = {row["name"]: row for row in found["parsedReport"]["checks"]}
+    assert checks["code"]["status"] == checks["semgrep"]["status"] == SKIPPED
+    assert "no file is in a language" in checks["code"]["reason"]
+    assert "pipx install semgrep" in checks["semgrep"]["reason"]
+
+
+UNSAFE = {
+    "run.js": "const { exec } = require('child_process');\nexec('ls ' + folder);\n",
+    "eval.ts": "export const run = (text: string) => eval(text);\n",
+    "find.mjs": "db.query(`SELECT * FROM users WHERE name = ${name}`);\n",
+    "tls.js": "fetch(url, { rejectUnauthorized: false });\n",
+    "hash.js": "crypto.createHash('md5');\n",
+    "main.go": 'package main\n\nfunc f(n string) {\n\texec.Command("sh", "-c", n)\n}\n',
+    "query.go": 'package main\n\nfunc g(n string) {\n\tdb.Query("SELECT 1 " + n)\n}\n',
+    "run.php": '<?php\nshell_exec("ls $folder");\n',
+    "run.rb": 'system("ls #{folder}")\n',
+}
+SAFE = {
+    "run.js": "const { execFile } = require('child_process');\nexecFile('ls', [folder]);\n",
+    "eval.ts": "const found = /x/.exec(`a${text}`);\n",
+    "find.mjs": "db.query('SELECT * FROM users WHERE name = $1', [name]);\ncache.get(`u-${id}`);\n",
+    "hash.js": "crypto.createHash('sha256');\n",
+    "main.go": 'package main\n\nfunc f(n string) {\n\texec.Command("ls", n)\n}\n',
+    "run.php": '<?php\nshell_exec("ls");\n',
+    "run.rb": 'system("ls", folder)\n',
+}
+
+
+@pytest.fixture(scope="module")
+def semgrep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with the program, as pipx installs it."""
+    place = tmp_path_factory.mktemp("semgrep")
+    uv = find_uv_bin()
+    python = str(place / "venv" / "bin" / "python")
+    make = [uv, "venv", "--quiet", "--python", sys.executable, str(place / "venv")]
+    # What is in a cache may be readable by its owner alone.
+    fill = [uv, "pip", "install", "--quiet", "--no-cache", "--python", python, SEMGREP]
+    for command in (make, fill):
+        subprocess.run(command, check=True, umask=0o022)
+    links = place / "links"
+    links.mkdir()
+    (links / "semgrep").symlink_to(place / "venv" / "bin" / "semgrep")
+    return links
+
+
+@pytest.mark.examples
+async def test_code_in_other_languages_is_read_where_semgrep_is_installed(
+    tmp_path: Path, osv: str, semgrep: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(semgrep), prepend=os.pathsep)
+    async with running_platform(tmp_path, osv_url=osv) as api:
+        found, _ = await scan(api, {**PAGE, **UNSAFE}, "unsafe-app")
+        clean, _ = await scan(api, {**PAGE, **SAFE}, "safe-app")
+    for one in (found, clean):
+        checks = {row["name"]: row for row in one["parsedReport"]["checks"]}
+        assert checks["semgrep"]["status"] == RAN, checks
+    rows = found["parsedReport"]["vulnerabilities"]
+    assert {row["file"] for row in rows} == set(UNSAFE)
+    assert len(rows) == len(UNSAFE)
+    assert clean["parsedReport"]["vulnerabilities"] == []
+
+
+LEAK = """[
+ {
+  "RuleID": "slack-bot-token",
+  "Description": "Identified a Slack Bot token, which may compromise bot integrations.",
+  "StartLine": 2,
+  "Match": "REDACTED",
+  "Secret": "REDACTED",
+  "File": "k.py",
+  "Fingerprint": "k.py:slack-bot-token:2"
+ }
+]"""
+"""What gitleaks 8 said of a file, without the members that nobody reads."""
+
+
+def test_what_gitleaks_says_is_read_and_one_secret_is_told_once() -> None:
+    (check,) = [one for one in SOURCE_CHECKS if one.name == "gitleaks"]
+    (leak,) = check.read(LEAK.splitlines())
+    assert (leak.file, leak.line, leak.id) == ("k.py", 2, "gitleaks/slack-bot-token")
+    same = replace(leak, id="secret/slack-token")
+    other = replace(leak, line=3)
+    assert len(merge_findings([leak, same, other])) == 2
+    assert check.read(["null"]) == check.read(["[]"]) == []
 
 
 async def test_a_scan_that_was_interrupted_goes_on_with_the_next_start(
