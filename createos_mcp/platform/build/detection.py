@@ -27,7 +27,8 @@ from createos_mcp.platform.build.other_languages import (
 )
 from createos_mcp.platform.build.plans import Plan
 from createos_mcp.platform.build.process_types import ProcessTypes, read_process_types
-from createos_mcp.platform.build.python_apps import PYTHON_MAINS, find_entry, suggest_python
+from createos_mcp.platform.build.python_apps import find_entry, suggest_python
+from createos_mcp.platform.build.python_programs import PYTHON_MAINS
 from createos_mcp.platform.build.site_generators import GENERATOR_FILES, find_generator
 from createos_mcp.platform.errors import BuildFailedError
 

@@ -25,14 +25,9 @@ from createos_mcp.platform.build.python_packages import (
     is_locked,
     requirements_of,
 )
+from createos_mcp.platform.build.python_programs import PYTHON_MAINS
 from createos_mcp.platform.build.version_pins import choose_python, other_pythons
 
-PYTHON_MAINS = (
-    *("main.py", "app.py", "server.py", "wsgi.py", "asgi.py", "run.py", "api.py", "bot.py"),
-    *("src/main.py", "src/app.py", "app/main.py", "app/app.py", "app/server.py", "app/__init__.py"),
-    *("api/main.py", "backend/main.py", "server/main.py", "application.py", "index.py"),
-    *("streamlit_app.py", "Home.py", "__main__.py"),
-)
 MKDOCS = "mkdocs.yml"
 
 MAX_FILES = 300
@@ -119,7 +114,7 @@ def suggest_python(source: Path, _top: Path, framework: str | None) -> Plan:
     own = f"{sys.version_info.major}.{sys.version_info.minor}"
     told = read_process_types(source)
     web = told.web if told.is_own or _has_server(source, told.web or "") else None
-    install = install_python(source) or install_of_program(source, PYTHON_MAINS)
+    install = install_python(source) or install_of_program(source)
     run = web or (entry.run if entry else _project_script(source))
     is_served = bool(install and run and _BY_UVICORN.search(run))
     is_django = entry is not None and entry.framework == "django"

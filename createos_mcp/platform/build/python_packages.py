@@ -2,12 +2,12 @@
 
 import re
 import shlex
-from collections.abc import Callable, Iterable, Mapping
-from itertools import takewhile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.build.manifests import read_text, read_toml_manifest, section, word
+from createos_mcp.platform.build.python_programs import find_self_described
 
 SETUPTOOLS = (
     "set -- .venv/lib/python*/site-packages"
@@ -49,22 +49,12 @@ def install_python(source: Path) -> str | None:
     return next((way() for is_there, way in ways if is_there), None)
 
 
-def install_of_program(source: Path, names: Iterable[str]) -> str | None:
-    """By the first program that lists its packages itself.
-
-    See https://packaging.python.org/en/latest/specifications/inline-script-metadata/.
-    """
-    listing = (name for name in names if _lists_packages(read_text(source / name)))
-    found = next(listing, None)
-    return f"uv pip install -r {shlex.quote(found)}" if found else None
-
-
-def _lists_packages(program: str) -> bool:
-    lines = iter(program.splitlines())
-    if "# /// script" not in lines:  # goes on behind it
-        return False
-    block = takewhile(lambda line: line.startswith("#") and line != "# ///", lines)
-    return any(line.startswith("# dependencies") for line in block)
+def install_of_program(source: Path) -> str | None:
+    """By a program that lists its packages itself."""
+    found = find_self_described(source)
+    if found is None or not isinstance(found[1].get("dependencies"), list):
+        return None
+    return f"uv pip install -r {shlex.quote(found[0])}"
 
 
 POETRY_INSTALL = "uv tool run poetry install --no-root --only main --no-interaction"

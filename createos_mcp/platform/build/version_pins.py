@@ -16,6 +16,7 @@ from semantic_version import NpmSpec, Version as NpmVersion
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.build.manifests import read_text, read_toml_manifest, section, word
 from createos_mcp.platform.build.other_hosts import read_version_pin
+from createos_mcp.platform.build.python_programs import find_self_described
 
 NODE_MAJORS = (22, 20, 24, 18)
 """In the order of preference; the first is what an app gets that asks for none."""
@@ -162,6 +163,10 @@ def _python_pins(source: Path) -> Iterator[Pin]:
     wanted = word(pipfile, "python_version") or word(pipfile, "python_full_version")
     if wanted:
         yield Pin(wanted=wanted, place="python_version in Pipfile")
+    described = find_self_described(source)
+    wanted = word(described[1], "requires-python") if described else None
+    if described and wanted:
+        yield Pin(wanted=wanted, place=f"requires-python in {described[0]}")
     yield from _of_other_host(source, "PYTHON_VERSION")
 
 

@@ -342,13 +342,21 @@ PLANS: dict[str, tuple[Files, Mapping[str, Json]]] = {
     ),
     "a program that lists its packages itself": (
         {
-            "app.py": '# /// script\n# requires-python = ">=3.11"\n# dependencies = ["flask"]\n'
-            "# ///\nfrom flask import Flask\napp = Flask(__name__)\n"
+            "app.py": '# /// script\n# requires-python = ">=3.13"\n# dependencies = [\n#   "flask",\n'
+            "# ]\n# ///\nfrom flask import Flask\napp = Flask(__name__)\n"
         },
-        {"install": "uv pip install -r app.py", "reason": "app.py and flask"},
+        {
+            "runtime": "python:3.13",
+            "install": "uv pip install -r app.py",
+            "reason": "app.py and flask",
+        },
     ),
     "a program with a comment that only looks like a list": (
         {"main.py": "# /// script\n# ///\n# dependencies = ['flask']\nprint(1)\n"},
+        {"install": None, "run": "python main.py"},
+    ),
+    "a program whose list is not TOML": (
+        {"main.py": "# /// script\n# dependencies = [flask]\n# ///\nprint(1)\n"},
         {"install": None, "run": "python main.py"},
     ),
     "a version of Node for Netlify": (
