@@ -12,6 +12,9 @@ from createos_mcp.platform.errors import IllegalTransitionError
 
 logger = logging.getLogger(__name__)
 
+SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
+"""Before work that is kept up begins anew; longer each time that it fails soon."""
+
 Arguments = TypeVarTuple("Arguments")
 
 
@@ -46,6 +49,10 @@ class Background:
         self._tasks.start_soon(self._guard, begun, work, arguments)
         return begun
 
+    def keep(self, work: Callable[[], Awaitable[None]]) -> Work:
+        """Do some work for as long as the platform lives; after a fault it begins anew."""
+        return self.start(_kept, work)
+
     async def _guard(
         self, begun: Work, work: Callable[..., Awaitable[None]], arguments: tuple[object, ...]
     ) -> None:
@@ -58,3 +65,17 @@ class Background:
             logger.exception("internal error in %s", work.__qualname__)
         finally:
             begun.ended.set()
+
+
+async def _kept(work: Callable[[], Awaitable[None]]) -> None:
+    pause_s = SHORTEST_PAUSE_S
+    while True:
+        began = anyio.current_time()
+        try:
+            await work()
+        except Exception:
+            logger.exception("internal error in %s, which begins anew", work.__qualname__)
+        if anyio.current_time() - began > LONGEST_PAUSE_S:
+            pause_s = SHORTEST_PAUSE_S
+        await anyio.sleep(pause_s)
+        pause_s = min(2 * pause_s, LONGEST_PAUSE_S)

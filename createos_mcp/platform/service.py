@@ -135,7 +135,7 @@ async def open_platform(
             anyio.create_task_group() as tasks,
         ):
             background = Background(tasks)
-            background.start(traffic.run)
+            background.keep(traffic.run)
             addresses = Addresses(store=store, gateway=gateway)
             users = ProjectUsers(store.projects, store.accounts, sandbox)
             supervisor = Supervisor(
@@ -203,7 +203,7 @@ async def open_platform(
                 deploying.commit_statuses.run,
                 managed.upkeep.run,
             ):
-                background.start(work)
+                background.keep(work)
             copy = _start_copy(background, builder.toolchains, sealer, config, environ)
             _start_watches(background, supervisor, sandbox, config, has_groups=has_groups)
             services = Services(
@@ -278,14 +278,14 @@ def _start_watches(
             replica_ids=lambda: [one.replica_id for one in running()],
             cgroup_root=config.cgroup_root,
         )
-        background.start(yielding.run)
+        background.keep(yielding.run)
     if sandbox.own_network:
         watch = AddressWatch(
             own_addresses=own_addresses,
             instances=running,
             interval_s=config.address_check_interval_s,
         )
-        background.start(watch.run)
+        background.keep(watch.run)
 
 
 def _start_copy(
@@ -306,7 +306,7 @@ def _start_copy(
         environ=environ,
         say=logger.warning,
     )
-    background.start(copy.run)
+    background.keep(copy.run)
     return copy
 
 

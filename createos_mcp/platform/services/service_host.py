@@ -38,6 +38,8 @@ logger = logging.getLogger(__name__)
 
 STOP_GRACE_S = 30.0
 RESTART_DELAYS_S = (0.1, 1.0, 5.0, 15.0, 60.0)
+RETRY_S = 30.0
+"""Between tries to start a service that something needs; what is wrong may pass, as a full disk."""
 PASSWORD_BYTES = 24
 
 BackUp = Callable[[Service], Awaitable[None]]
@@ -71,6 +73,7 @@ class ServiceHost:
         self._running: dict[str, Instance] = {}
         self._watchers: dict[str, Work] = {}
         self._used_at: dict[str, float] = {}
+        self._tried_at: dict[str, float] = {}
         self._locks: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
         self.before_upgrade: BackUp = _back_up_nothing
         """Told of each service that is about to run from another package."""
@@ -125,6 +128,12 @@ class ServiceHost:
         """Begin to run a service in the background."""
         self._background.start(self.begin, service_id)
 
+    def retry(self, service_id: str) -> None:
+        """Begin to run a service that gave up, at most once in RETRY_S."""
+        since_s = anyio.current_time() - self._tried_at.get(service_id, -RETRY_S)
+        if since_s >= RETRY_S and not self._locks[service_id].locked():
+            self.start(service_id)
+
     async def begin(self, service_id: str) -> None:
         """Start a service; why it does not is told by its status."""
         try:
@@ -140,6 +149,7 @@ class ServiceHost:
             ServiceFailedError: It does not start; the sentence says why.
         """
         self.note_use(service_id)
+        self._tried_at[service_id] = anyio.current_time()
         async with self._locks[service_id]:
             if service_id not in self._running:
                 await self._start(await self._rows.get(service_id))
@@ -310,7 +320,8 @@ class ServiceHost:
             self._running.pop(service_id, None)
             is_full = self._engine.was_out_of_memory(instance)
             await self._engine.end(instance, grace_s=0)
-            await self._rows.set_instance(service_id, None)
+            with suppress(StorageError):
+                await self._rows.set_instance(service_id, None)
         reason = f"It exited with {exit_code}"
         if is_full:
             reason = "It was killed: it used more than its memory"
@@ -318,11 +329,12 @@ class ServiceHost:
 
     async def _restart(self, service_id: str, reason: str) -> None:
         for delay_s in RESTART_DELAYS_S:
-            try:
+            with suppress(StorageError):
                 await self._rows.set_status(
                     service_id, ServiceStatus.STARTING, f"{reason}; restarting"
                 )
-                await anyio.sleep(delay_s)
+            await anyio.sleep(delay_s)
+            try:
                 await self.ensure_running(service_id)
             except NotFoundError:
                 return

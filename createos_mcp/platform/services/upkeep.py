@@ -88,10 +88,13 @@ class ServiceUpkeep:
             await to_thread.run_sync(self._volumes.collect, there)
 
     async def _look_at(self, service: Service, awake: set[str]) -> None:
-        if not self._host.is_running(service.id):
-            return
         bound = await self._rows.bound(service.id)
-        is_idle = bool(bound) and not any(one.project_id in awake for one in bound)
+        is_needed = any(one.project_id in awake for one in bound)
+        if not self._host.is_running(service.id):
+            if is_needed and service.status is not ServiceStatus.SLEEPING:
+                self._host.retry(service.id)
+            return
+        is_idle = bool(bound) and not is_needed
         if not is_idle:
             self._host.note_use(service.id)
         elif self._host.unused_s(service.id) >= IDLE_S:

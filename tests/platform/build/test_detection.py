@@ -342,8 +342,9 @@ PLANS: dict[str, tuple[Files, Mapping[str, Json]]] = {
     ),
     "a program that lists its packages itself": (
         {
-            "app.py": '# /// script\n# requires-python = ">=3.13"\n# dependencies = [\n#   "flask",\n'
-            "# ]\n# ///\nfrom flask import Flask\napp = Flask(__name__)\n"
+            "app.py": '# /// script\n# requires-python = ">=3.13"\n'
+            '# dependencies = [\n#   "flask",\n# ]\n'
+            "# ///\nfrom flask import Flask\napp = Flask(__name__)\n"
         },
         {
             "runtime": "python:3.13",
