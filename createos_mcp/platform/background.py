@@ -13,7 +13,7 @@ from createos_mcp.platform.errors import IllegalTransitionError
 logger = logging.getLogger(__name__)
 
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
-"""Before work that is kept up begins anew; longer each time that it fails soon."""
+"""Before work that is kept up begins again; longer each time that it fails soon."""
 
 Arguments = TypeVarTuple("Arguments")
 
@@ -50,7 +50,7 @@ class Background:
         return begun
 
     def keep(self, work: Callable[[], Awaitable[None]]) -> Work:
-        """Do some work for as long as the platform lives; after a fault it begins anew."""
+        """Do some work for as long as the platform lives; after an error it begins again."""
         return self.start(_kept, work)
 
     async def _guard(
@@ -74,7 +74,7 @@ async def _kept(work: Callable[[], Awaitable[None]]) -> None:
         try:
             await work()
         except Exception:
-            logger.exception("internal error in %s, which begins anew", work.__qualname__)
+            logger.exception("internal error in %s, which begins again", work.__qualname__)
         if anyio.current_time() - began > LONGEST_PAUSE_S:
             pause_s = SHORTEST_PAUSE_S
         await anyio.sleep(pause_s)

@@ -1,4 +1,4 @@
-"""Work in the background: a fault ends it alone, and what has to last begins anew."""
+"""Work in the background: a fault ends it alone, and what has to last begins again."""
 
 import anyio
 import pytest
@@ -27,7 +27,7 @@ async def test_work_that_lasts_begins_anew_after_a_fault(
             await lasts.wait()
             await kept.abandon()
     assert begun == 3
-    assert caplog.text.count("which begins anew") == 2
+    assert caplog.text.count("which begins again") == 2
 
 
 async def test_work_that_fails_once_ends_alone(caplog: pytest.LogCaptureFixture) -> None:
