@@ -43,7 +43,8 @@ def end_with_parent() -> None:
 
 def listening_socket(host: str, port: int) -> socket.socket:
     """A bound socket beside others at the same address."""
-    bound = socket.socket(_family(host), socket.SOCK_STREAM)
+    # asyncio sends small answers at once only where the protocol is named.
+    bound = socket.socket(_family(host), socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     bound.bind((host, port))

@@ -1,8 +1,10 @@
 """Several processes serve one address as one would."""
 
+import asyncio
 import json
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +16,7 @@ import pytest
 
 from createos_mcp.contract.values import Json
 from createos_mcp.remote.worker_directory import new_worker_directory
+from createos_mcp.remote.workers import listening_socket
 from tests.apis import FakeApi, fake_api
 from tests.eventually import eventually_now
 from tests.remote.servers import (
@@ -101,6 +104,23 @@ def test_an_upload_address_is_taken_once_by_all_of_them(api: FakeApi, server: Se
         with httpx2.Client(timeout=30, trust_env=False) as client:
             statuses.append(client.put(address, content=b"PK").status_code)
     assert (statuses.count(200), statuses[0]) == (1, 200)
+
+
+async def test_small_answers_do_not_wait_for_the_client() -> None:
+    """Nagle's algorithm holds back the second piece of an answer for 40 ms."""
+    sent_at_once: list[int] = []
+
+    def take(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        taken = writer.get_extra_info("socket")
+        sent_at_once.append(taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        writer.close()
+
+    bound = listening_socket("127.0.0.1", 0)
+    async with await asyncio.start_server(take, sock=bound):
+        reader, writer = await asyncio.open_connection(*bound.getsockname())
+        assert await reader.read() == b""
+        writer.close()
+    assert sent_at_once == [1]
 
 
 def test_workers_that_end_are_started_again_and_the_others_go_on(server: Served) -> None:
