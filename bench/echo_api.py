@@ -21,23 +21,22 @@ FAR_ID = "7f0d8f0e-0000-4000-8000-000000000030"
 FAR_S = (0.025, 0.035)
 """How long answers about that project are under way."""
 
-BODY = json.dumps(
-    {
-        "status": "success",
-        "data": {
-            "id": PROJECT_ID,
-            "uniqueName": "bench",
-            "displayName": "Bench",
-            "type": "upload",
-            "status": "active",
-            "settings": {"runtime": "node:20", "port": 3000, "runCommand": "node index.js"},
-            "createdAt": "2026-01-01T00:00:00Z",
-            "updatedAt": "2026-01-01T00:00:00Z",
-        },
-    }
-).encode()
+LARGE_ID = "7f0d8f0e-0000-4000-8000-000000000040"
+"""The answer about that project has 1 MB."""
 
-HEADERS = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(BODY))]
+PROJECT = {
+    "id": PROJECT_ID,
+    "uniqueName": "bench",
+    "displayName": "Bench",
+    "type": "upload",
+    "status": "active",
+    "settings": {"runtime": "node:20", "port": 3000, "runCommand": "node index.js"},
+    "createdAt": "2026-01-01T00:00:00Z",
+    "updatedAt": "2026-01-01T00:00:00Z",
+}
+BODY = json.dumps({"status": "success", "data": PROJECT}).encode()
+NOTES = [{"line": number, "text": f"note {number} of the project"} for number in range(17_000)]
+LARGE_BODY = json.dumps({"status": "success", "data": {**PROJECT, "notes": NOTES}}).encode()
 
 
 async def app(
@@ -51,8 +50,10 @@ async def app(
             await asyncio.sleep(SLOW_S)
         elif FAR_ID in scope["path"]:
             await asyncio.sleep(random.uniform(*FAR_S))  # noqa: S311 - nothing is kept secret
-        await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
-        await send({"type": "http.response.body", "body": BODY})
+        body = LARGE_BODY if LARGE_ID in scope["path"] else BODY
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 BENCHMARKS = (
     "tokens.py",
     "stdio.py",
+    "large_answer.py",
     "instructions.py",
     "remote.py",
     "workers.py",

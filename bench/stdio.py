@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from operator import truediv
 from pathlib import Path
 from typing import Any, Self
@@ -26,6 +27,7 @@ ROUNDS = 15
 STARTS = 15
 CALLS = 320
 WARM_UP = 100
+LISTS = 200
 IN_FLIGHT = (1, 16)
 CALLS_GOALS = {1: 1.5, 16: 2.0}
 START_GOAL, FIRST_CALL_GOAL, MEMORY_GOAL = 0.3, 0.7, 1.2
@@ -35,6 +37,18 @@ INITIALIZE = {
     "capabilities": {},
     "clientInfo": {"name": "bench", "version": "1"},
 }
+ERAS: Mapping[str, Mapping[str, object]] = {
+    "2025-11-25": {},
+    "2026-07-28": {
+        "_meta": {
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientInfo": INITIALIZE["clientInfo"],
+            "io.modelcontextprotocol/clientCapabilities": {},
+        }
+    },
+}
+"""What each request of a protocol version carries."""
+
 CALL = {"name": "GetProject", "arguments": {"project_id": PROJECT_ID}}
 
 
@@ -51,7 +65,9 @@ class Session:
         self._last_id = 0
 
     @classmethod
-    async def start(cls, command: list[str], environ: Mapping[str, str]) -> Self:
+    async def start(
+        cls, command: list[str], environ: Mapping[str, str], era: str = "2025-11-25"
+    ) -> Self:
         process = await asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.PIPE,
@@ -60,8 +76,11 @@ class Session:
             env={**os.environ, **environ},
         )
         session = cls(process)
-        await session.request("initialize", INITIALIZE)
-        session._send({"jsonrpc": "2.0", "method": "notifications/initialized"})
+        if ERAS[era]:
+            await session.request("server/discover", ERAS[era])
+        else:
+            await session.request("initialize", INITIALIZE)
+            session._send({"jsonrpc": "2.0", "method": "notifications/initialized"})
         return session
 
     async def request(self, method: str, params: object) -> dict[str, Any]:
@@ -91,19 +110,22 @@ class Figures:
 
     start_ms: list[float] = field(default_factory=list)
     first_call_ms: list[float] = field(default_factory=list)
-    calls_per_s: dict[int, list[float]] = field(default_factory=dict)
-    latencies_ms: dict[int, list[float]] = field(default_factory=dict)
+    calls_per_s: dict[tuple[str, int], list[float]] = field(default_factory=dict)
+    """By protocol version and how many are in flight."""
+    latencies_ms: dict[tuple[str, int], list[float]] = field(default_factory=dict)
+    list_ms: float = 0
     rss_mb: float = 0
 
 
-async def measure_calls(session: Session, in_flight: int, figures: Figures) -> None:
+async def measure_calls(session: Session, era: str, in_flight: int, figures: Figures) -> None:
     """CALLS calls, `in_flight` at a time."""
-    latencies = figures.latencies_ms.setdefault(in_flight, [])
+    latencies = figures.latencies_ms.setdefault((era, in_flight), [])
+    call = {**CALL, **ERAS[era]}
 
     async def caller() -> None:
         for _ in range(CALLS // in_flight):
             began = time.perf_counter()
-            answer = await session.request("tools/call", CALL)
+            answer = await session.request("tools/call", call)
             if answer["result"]["structuredContent"]["id"] != PROJECT_ID:
                 raise ValueError(f"not the project: {answer}")
             latencies.append((time.perf_counter() - began) * 1000)
@@ -111,7 +133,7 @@ async def measure_calls(session: Session, in_flight: int, figures: Figures) -> N
     began = time.perf_counter()
     await asyncio.gather(*(caller() for _ in range(in_flight)))
     rate = CALLS / (time.perf_counter() - began)
-    figures.calls_per_s.setdefault(in_flight, []).append(rate)
+    figures.calls_per_s.setdefault((era, in_flight), []).append(rate)
 
 
 async def measure_start(command: list[str], environ: Mapping[str, str], figures: Figures) -> None:
@@ -124,13 +146,21 @@ async def measure_start(command: list[str], environ: Mapping[str, str], figures:
     await session.end()
 
 
-async def start_warm(command: list[str], environ: Mapping[str, str]) -> Session:
+async def start_warm(command: list[str], environ: Mapping[str, str], era: str) -> Session:
     """A session that has listed the tools and called one of them WARM_UP times."""
-    session = await Session.start(command, environ)
-    await session.request("tools/list", {})
+    session = await Session.start(command, environ, era)
+    await session.request("tools/list", ERAS[era])
     for _ in range(WARM_UP):
-        await session.request("tools/call", CALL)
+        await session.request("tools/call", {**CALL, **ERAS[era]})
     return session
+
+
+async def measure_list_ms(session: Session, era: str) -> float:
+    """Milliseconds of a list of tools."""
+    began = time.perf_counter()
+    for _ in range(LISTS):
+        await session.request("tools/list", ERAS[era])
+    return (time.perf_counter() - began) * 1000 / LISTS
 
 
 async def measure(environ: Mapping[str, str]) -> dict[str, Figures]:
@@ -139,31 +169,37 @@ async def measure(environ: Mapping[str, str]) -> dict[str, Figures]:
     for number in range(STARTS):
         for name, command in list(SERVERS.items())[:: 1 if number % 2 else -1]:
             await measure_start(command, environ, figures[name])
-    sessions = {name: await start_warm(command, environ) for name, command in SERVERS.items()}
-    for number in range(ROUNDS):
-        for in_flight in IN_FLIGHT:
-            ordered = list(sessions.items())[:: 1 if number % 2 else -1]
-            for name, session in ordered:
-                await measure_calls(session, in_flight, figures[name])
-    for name, session in sessions.items():
-        figures[name].rss_mb = psutil.Process(session.process.pid).memory_info().rss / 2**20
-        await session.end()
+    for era in ERAS:
+        sessions = {
+            name: await start_warm(command, environ, era) for name, command in SERVERS.items()
+        }
+        for number in range(ROUNDS):
+            for in_flight in IN_FLIGHT:
+                ordered = list(sessions.items())[:: 1 if number % 2 else -1]
+                for name, session in ordered:
+                    await measure_calls(session, era, in_flight, figures[name])
+        for name, session in sessions.items():
+            rss_mb = psutil.Process(session.process.pid).memory_info().rss / 2**20
+            figures[name].rss_mb = max(figures[name].rss_mb, rss_mb)
+            figures[name].list_ms = await measure_list_ms(session, era)
+            await session.end()
     return figures
 
 
 def report(floor: Figures, ours: Figures) -> bool:
     """Print the median of the rounds' ratios, and medians; say whether every goal is met."""
     met = []
-    for count in IN_FLIGHT:
-        rates = [statistics.median(figures.calls_per_s[count]) for figures in (floor, ours)]
-        ratio = statistics.median(map(truediv, ours.calls_per_s[count], floor.calls_per_s[count]))
-        met.append(ratio >= CALLS_GOALS[count])
-        print(
-            f"calls/s, {count:>2} in flight   {ratio:.2f} of the floor (goal {CALLS_GOALS[count]})"
-        )
+    for key in product(ERAS, IN_FLIGHT):
+        era, count = key
+        rates = [statistics.median(figures.calls_per_s[key]) for figures in (floor, ours)]
+        ratio = statistics.median(map(truediv, ours.calls_per_s[key], floor.calls_per_s[key]))
+        goal = CALLS_GOALS[count]
+        met.append(ratio >= goal)
+        print(f"{era}: calls/s, {count:>2} in flight   {ratio:.2f} of the floor (goal {goal})")
         for name, figures, rate in zip(SERVERS, (floor, ours), rates, strict=True):
-            cuts = statistics.quantiles(figures.latencies_ms[count], n=100)
+            cuts = statistics.quantiles(figures.latencies_ms[key], n=100)
             print(f"  {name:<14} {rate:7.0f}/s   p50 {cuts[49]:6.2f} ms   p99 {cuts[98]:6.2f} ms")
+    print(f"tools/list               {ours.list_ms:.2f} ms; of one tool {floor.list_ms:.2f} ms")
     for label, goal, pair in (
         ("start to initialize, ms", START_GOAL, (floor.start_ms, ours.start_ms)),
         ("start to first call, ms", FIRST_CALL_GOAL, (floor.first_call_ms, ours.first_call_ms)),

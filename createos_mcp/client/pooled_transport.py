@@ -96,10 +96,8 @@ class PooledTransport(httpx2.AsyncBaseTransport):
                 skip_auto_headers=_NOTHING_ADDED,
                 max_line_size=MAX_HEADER_BYTES,
                 max_field_size=MAX_HEADER_BYTES,
+                middlewares=(_send_once,),
             )
-            # Otherwise aiohttp sends a GET, PUT or DELETE anew whose connection broke, though it
-            # may have arrived; whether that does harm is for the backend to know.
-            self._open_session._retry_connection = False  # noqa: SLF001 - it has no other door
         return self._open_session
 
     async def fetch(
@@ -251,6 +249,28 @@ class _Body(httpx2.AsyncByteStream):
             self._free()
 
 
+class _BrokenConnectionError(Exception):
+    """A connection broke while a request was under way."""
+
+
+async def _send_once(
+    request: "aiohttp.ClientRequest", send: "aiohttp.ClientHandlerType"
+) -> "aiohttp.ClientResponse":
+    """Send a request, and have aiohttp not send it again where its connection breaks.
+
+    It may have arrived; whether a GET, PUT or DELETE that comes twice does harm is for the backend
+    to know.
+    """
+    import aiohttp  # noqa: PLC0415 - nothing waits for it before the first request
+
+    try:
+        return await send(request)
+    except (aiohttp.ClientConnectorError, aiohttp.ServerTimeoutError):
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _BrokenConnectionError(str(error) or type(error).__name__) from error
+
+
 @cache
 def _kinds() -> Mapping[type[BaseException], type[httpx2.RequestError]]:
     """What each exception of aiohttp means; one that is not listed means what its base means."""
@@ -263,6 +283,7 @@ def _kinds() -> Mapping[type[BaseException], type[httpx2.RequestError]]:
         aiohttp.InvalidURL: httpx2.UnsupportedProtocol,
         aiohttp.ClientResponseError: httpx2.DecodingError,
         aiohttp.ClientError: httpx2.ReadError,
+        _BrokenConnectionError: httpx2.ReadError,
     }
 
 

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from mcp.server import Server
-from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser, authorization_context
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from mcp.server.runner import serve_dual_era_loop
 from mcp.server.sse import SseServerTransport
@@ -27,7 +27,7 @@ from createos_mcp.remote.request_message import MESSAGE
 
 MESSAGES_PATH = "/messages/"
 
-NO_CONTENT, BAD_REQUEST, NOT_FOUND, METHOD_NOT_ALLOWED = 204, 400, 404, 405
+OK, NO_CONTENT, BAD_REQUEST, NOT_FOUND, METHOD_NOT_ALLOWED = 200, 204, 400, 404, 405
 
 SESSION_ENDED = "This session was ended by its client. Open another with initialize."
 MAX_ENDED = 10_000
@@ -86,19 +86,12 @@ class Sessions:
         if session_id in self._ended:
             body = {"error": "session_ended", "message": SESSION_ENDED}
             await JSONResponse(body, NOT_FOUND)(scope, receive, send)
-        elif session_id is not None and self._is_known(session_id, scope):
-            await self._stateful.handle_request(scope, receive, send)
-            if scope["method"] == "DELETE" and not self._is_known(session_id, scope):
-                self._remember_end(session_id)
-        elif self._opens_session(scope, session_id):
+        elif session_id is not None and not self._is_stateless:
+            await self._continue(session_id, scope, receive, send)
+        elif session_id is None and self._opens_session(scope):
             await self._stateful.handle_request(scope, receive, _without_session(send))
-        elif scope["method"] == "POST":
-            await self._stateless.handle_request(scope, receive, send)
         else:
-            # There is nothing to listen to, and nothing to end.
-            ends = scope["method"] == "DELETE" and session_id is not None
-            status = NO_CONTENT if ends else METHOD_NOT_ALLOWED
-            await Response(status_code=status, headers={"Allow": "POST"})(scope, receive, send)
+            await self._serve_without(scope, receive, send)
 
     async def sse(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The endpoint of `/sse`."""
@@ -119,15 +112,37 @@ class Sessions:
         _bind_session(scope)
         await self._sse.handle_post_message(scope, receive, send)
 
-    def _is_known(self, session_id: str, scope: Scope) -> bool:
-        """Whether this request continues a session of the same caller."""
-        owner = self._stateful._session_owners.get(session_id)  # noqa: SLF001 - it has no other door
-        return owner is not None and owner == authorization_context(scope["user"])
+    async def _continue(self, session_id: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request of a session; without one where its caller has none of that ID here."""
+        read: list[Message] = []
 
-    def _opens_session(self, scope: Scope, session_id: str | None) -> bool:
+        async def note() -> Message:
+            read.append(await receive())
+            return read[-1]
+
+        async def again() -> Message:
+            return read.pop(0) if read else await receive()
+
+        answer = _UnlessMissing(send)
+        await self._stateful.handle_request(scope, note, answer)
+        if answer.status == NOT_FOUND:
+            await self._serve_without(scope, again, send)
+        elif scope["method"] == "DELETE" and answer.status == OK:
+            self._remember_end(session_id)
+
+    async def _serve_without(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "POST":
+            await self._stateless.handle_request(scope, receive, send)
+            return
+        # There is nothing to listen to, and nothing to end.
+        ends = scope["method"] == "DELETE" and _session_named(scope) is not None
+        status = NO_CONTENT if ends else METHOD_NOT_ALLOWED
+        await Response(status_code=status, headers={"Allow": "POST"})(scope, receive, send)
+
+    def _opens_session(self, scope: Scope) -> bool:
         message = scope["state"].get(MESSAGE)
         is_opening = isinstance(message, JSONRPCRequest) and message.method == "initialize"
-        return is_opening and session_id is None and not self._is_stateless
+        return is_opening and not self._is_stateless
 
     def _remember_end(self, session_id: str) -> None:
         if len(self._ended) >= MAX_ENDED:
@@ -138,6 +153,20 @@ class Sessions:
 def _session_named(scope: Scope) -> str | None:
     named = (value for name, value in scope["headers"] if name == _SESSION_HEADER)
     return next((value.decode("latin-1") for value in named), None)
+
+
+class _UnlessMissing:
+    """Sends an answer on, unless it is that there is no such session."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status = 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        if self.status != NOT_FOUND:
+            await self._send(message)
 
 
 def _without_session(send: Send) -> Send:
