@@ -1,6 +1,7 @@
 """The fast path and the SDK's way give the same answers, for every tool and odd values."""
 
 import json
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from itertools import cycle
@@ -177,6 +178,39 @@ async def test_nothing_is_taken_before_the_sdk_has_answered_the_first_request() 
         assert path.take(line) is None
         path.note_answer("first", is_error=True)
         assert path.take(line) is None
+
+
+async def test_it_is_known_whether_spans_are_collected() -> None:
+    """In a process of its own, since a provider is set once and for all."""
+    done = await anyio.run_process([sys.executable, "-c", COLLECTING], check=False)
+    assert done.stdout.decode().split() == ["False", "True"], done.stderr.decode()
+
+
+COLLECTING = """
+from createos_mcp.server import spans
+print(spans.are_collected())
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+trace.set_tracer_provider(TracerProvider())
+print(spans.are_collected())
+"""
+
+
+@pytest.mark.parametrize("collected", [True, False])
+async def test_where_spans_are_collected_the_sdk_answers_and_makes_them(
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    collected: bool,
+) -> None:
+    era = "2025-11-25"
+    line = json.dumps(request(era, "GetProject", {"project_id": ID})).encode()
+    async with serving() as (offer, _):
+        path = open_path(offer, era)
+        monkeypatch.setattr("createos_mcp.server.spans.are_collected", lambda: collected)
+        assert (path.take(line) is None) is collected
+        listed = path.list_line(b'{"jsonrpc":"2.0","id":1,"method":"tools/list"}')
+        assert (listed is None) is collected
+        path.interrupt()
 
 
 async def test_a_call_is_cancelled_without_an_answer_and_no_other_is() -> None:
