@@ -150,6 +150,9 @@ class _Terminal:
 
 
 def _tell(verdict: Mapping[str, Json], seconds: float) -> int:
+    made = verdict.get("source", {}).get("generatedVariables", ())
+    if made:
+        say(f"Made up and set as variables: {', '.join(map(str, made))}")
     version = f"v{verdict['version']} " if "version" in verdict else ""
     if verdict.get("live"):
         where = verdict.get("url") or "a worker, without an address"

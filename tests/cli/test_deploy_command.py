@@ -86,6 +86,16 @@ def test_a_folder_is_deployed_under_its_own_name_with_its_build_in_plain_lines(
     assert row["project"] == "my-shop"
 
 
+def test_secrets_that_were_made_up_are_named_and_not_shown(
+    own: Mapping[str, str], app: Path
+) -> None:
+    wanted = {"env": {"APP_SECRET": {"generator": "secret"}}}
+    (app / "app.json").write_text(json.dumps(wanted))
+    done = run("deploy", str(app), "--name", "made-up", **own)
+    assert done.returncode == 0, done.stdout
+    assert "Made up and set as variables: APP_SECRET" in done.stdout.splitlines()
+
+
 def test_what_does_not_go_live_ends_with_its_reason_and_1(
     own: Mapping[str, str], app: Path
 ) -> None:
