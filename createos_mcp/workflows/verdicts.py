@@ -149,10 +149,12 @@ def _seconds_since(moment: Json) -> int | None:
 
 async def explain_failure(call: ToolCall, deployment: Mapping[str, Json]) -> dict[str, Json]:
     """Stage, end of the log, likely cause and next step of a deployment that is not live."""
-    stage, log = await _failed_stage(call, deployment)
+    stage, own, log = await _failed_stage(call, deployment)
     reason = str(deployment.get("reason") or deployment.get("cancelReason") or "")
     code = str(deployment.get("reasonCode") or "")
-    cause = find_cause(str(deployment.get("status")), code, f"{reason}\n{log}")
+    status = str(deployment.get("status"))
+    # Whatever an earlier stage complained about, it went on.
+    cause = find_cause(status, code, f"{reason}\n{own.strip() or log}")
     step = suggest_service(cause, f"{reason}\n{log}") if call.is_local else None
     return {"stage": stage, "log": log, "cause": cause.reason, "next": step or cause.next}
 
@@ -240,15 +242,22 @@ def _say(environment: str, url: str, health: Probe) -> str:
     return f"Tell the user that it is live in {environment}, with the url."
 
 
-async def _failed_stage(call: ToolCall, deployment: Mapping[str, Json]) -> tuple[str, str]:
+async def _failed_stage(call: ToolCall, deployment: Mapping[str, Json]) -> tuple[str, str, str]:
+    """The stage in which a deployment failed, the log of that stage, and the whole."""
     place = {"project_id": deployment["projectId"], "deployment_id": deployment["id"]}
     rows = await call.operate("GetBuildLogs", **place)
     build_log = str(view_log(rows, {"tail": LOG_LINES}))
     if deployment.get("status") == _BUILD_FAILED:
-        return _last_stage(rows, deployment.get("reason")), build_log
+        stage = _last_stage(rows, deployment.get("reason"))
+        return stage, _log_of(rows, stage), build_log
     app_log = await _app_log(call, place)
     new = [line for line in app_log.splitlines() if _TIME.sub("", line) not in build_log]
-    return _START_STAGE, "\n".join([build_log, *new])
+    own = "\n".join([_log_of(rows, _last_stage(rows, deployment.get("reason"))), *new])
+    return _START_STAGE, own, "\n".join([build_log, *new])
+
+
+def _log_of(rows: Json, stage: str) -> str:
+    return str(view_log(rows, {"stage": stage, "tail": LOG_LINES}))
 
 
 def _last_stage(rows: Json, reason: Json) -> str:

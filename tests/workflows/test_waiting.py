@@ -1,3 +1,5 @@
+import pytest
+
 from createos_mcp.contract.values import Json
 from tests.agents import agent, data_of, remote_agent
 from tests.eras import Era, both_eras
@@ -68,3 +70,46 @@ async def test_every_state_that_lasts_ends_the_wait(era: Era) -> None:
             assert (verdict["status"], verdict["finished"]) == (status, True)
             assert verdict["cause"]
             assert verdict["next"]
+
+
+PEERS = "npm error code ERESOLVE\nnpm error ERESOLVE unable to resolve dependency tree"
+HARMLESS = [
+    {"lineNumber": 1, "stage": "install", "log": PEERS},
+    {"lineNumber": 2, "stage": "install", "log": "added 900 packages"},
+]
+
+
+@pytest.mark.parametrize(
+    ("status", "last", "cause"),
+    [
+        (
+            "build_error",
+            {"stage": "build", "log": "Error: Cannot find module './theme'"},
+            "the module ./theme is missing",
+        ),
+        (
+            "crashing",
+            {"stage": "deploy", "log": "Error: Cannot find module './theme'"},
+            "the module ./theme is missing",
+        ),
+        ("build_error", {"log": "a line of no stage"}, "the dependencies contradict each other"),
+        (
+            "build_error",
+            {"stage": "build", "log": "The build command exited with 1: npm run build"},
+            "the build failed",
+        ),
+    ],
+    ids=["a build", "a start", "no stages", "a stage that says nothing itself"],
+)
+async def test_what_an_earlier_stage_went_past_is_not_the_cause(
+    status: str, last: dict[str, Json], cause: str
+) -> None:
+    async with agent("auto") as here:
+        rows = [*HARMLESS, {"lineNumber": 3, **last}]
+        if "stage" not in last:
+            rows = [{**row, "stage": ""} for row in rows]
+        here.api.data |= {**records(status=status), f"{DEPLOYMENT}/build-logs": rows}
+        verdict = data_of(
+            await here.call("WaitForDeployment", project_id=ID, deployment_id=DEPLOYMENT_ID)
+        )
+    assert verdict["cause"] == cause
