@@ -204,7 +204,10 @@ def caddy_before(server: Served, root: Path) -> Iterator[tuple[str, ssl.SSLConte
 
 def shakes_hands(port: int, certificate: Path) -> bool:
     """Whether Caddy has its certificate: it listens, with an alert for an answer, before that."""
-    trust = ssl.create_default_context(cafile=certificate)
+    try:
+        trust = ssl.create_default_context(cafile=certificate)
+    except ssl.SSLError:  # it is being written
+        return False
     with (
         suppress(OSError),
         socket.create_connection(("127.0.0.1", port)) as plain,
