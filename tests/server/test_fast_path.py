@@ -16,6 +16,7 @@ from createos_mcp.server.lists import LISTS, Lists
 from createos_mcp.server.offer import Offer
 from createos_mcp.server.plain_calls import PlainCalls
 from createos_mcp.server.server import build_server
+from createos_mcp.server.toolsets import Selection
 from tests.agents import serving
 from tests.plain_cases import (
     DATA,
@@ -166,6 +167,38 @@ async def test_a_modern_call_is_taken_only_with_the_envelope_that_the_sdk_has_ac
         path = open_path(offer, era)
         message = request(era, "GetProject", {"project_id": ID}, _meta=meta)
         assert path.take(json.dumps(message).encode()) is None
+
+
+async def test_a_call_whose_project_is_pinned_goes_the_sdks_way() -> None:
+    era = "2025-11-25"
+    async with serving(selection=Selection(project="my-app")) as (offer, _):
+        path = open_path(offer, era)
+        message = request(era, "GetProject", {"project_id": "my-app"})
+        assert path.take(json.dumps(message).encode()) is None
+
+
+@pytest.mark.parametrize(
+    "selection",
+    [
+        Selection(project="my-app"),
+        Selection(read_only=True),
+        Selection(toolsets=frozenset({"domains"})),
+        Selection(toolsets=frozenset({"dynamic"})),
+        Selection(tools=frozenset({"Deploy"}), exclude_tools=frozenset({"GetProject"})),
+    ],
+    ids=["a project", "reading", "a toolset", "a search", "tools"],
+)
+@pytest.mark.parametrize("method", sorted(LISTS))
+async def test_a_list_is_the_sdks_where_less_is_offered(selection: Selection, method: str) -> None:
+    era = "2026-07-28"
+    async with serving(is_local=True, selection=selection) as (offer, _):
+        path = open_path(offer, era)
+        message = {"jsonrpc": "2.0", "id": 7, "method": method, "params": dict(ERAS[era])}
+        async with session_of(offer, era) as session:
+            theirs = await session.ask(message)
+        ours = path.list_line(json.dumps(message).encode())
+    assert ours is not None
+    assert json.loads(ours) == theirs
 
 
 async def test_nothing_is_taken_before_the_sdk_has_answered_the_first_request() -> None:
