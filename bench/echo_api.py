@@ -4,7 +4,9 @@ import asyncio
 import json
 import random
 import socket
-from collections.abc import Awaitable, Callable, MutableMapping
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import uvicorn
@@ -54,6 +56,20 @@ async def app(
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+
+@asynccontextmanager
+async def started_api() -> AsyncIterator[str]:
+    """This API in a process of its own; its address."""
+    api = await asyncio.create_subprocess_exec(
+        sys.executable, __file__, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        port = (await api.stdout.readline()).decode().strip() if api.stdout else ""
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        api.terminate()
+        await api.wait()
 
 
 def main() -> None:

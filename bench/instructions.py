@@ -15,20 +15,14 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from stdio import CALL, INITIALIZE, SERVERS
+from echo_api import started_api
+from stdio import CALL, ERAS, INITIALIZE, SERVERS
 
 BUDGETS = Path(__file__).parent / "instructions.json"
 WARM_UP = 30
 CALLS = 40
 TOLERANCE = 1.03
 """Hash seeds and allocations differ a little from run to run."""
-
-MODERN = {
-    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-    "io.modelcontextprotocol/clientInfo": {"name": "bench", "version": "1"},
-    "io.modelcontextprotocol/clientCapabilities": {},
-}
-ERAS: Mapping[str, Mapping[str, object]] = {"2025-11-25": {}, "2026-07-28": {"_meta": MODERN}}
 
 
 class Counted:
@@ -90,13 +84,9 @@ class Counted:
 
 async def measure() -> dict[str, float]:
     """Millions of instructions a call, by server and protocol version."""
-    api = await asyncio.create_subprocess_exec(
-        sys.executable, str(Path(__file__).parent / "echo_api.py"), stdout=asyncio.subprocess.PIPE
-    )
-    port = (await api.stdout.readline()).decode().strip() if api.stdout else ""
-    environ = {"CREATEOS_API_URL": f"http://127.0.0.1:{port}", "CREATEOS_API_KEY": "bench"}
     found = {}
-    try:
+    async with started_api() as api:
+        environ = {"CREATEOS_API_URL": api, "CREATEOS_API_KEY": "bench"}
         for name, command in SERVERS.items():
             for era, extra in ERAS.items():
                 with tempfile.TemporaryDirectory(prefix="createos-count-") as directory:
@@ -106,9 +96,6 @@ async def measure() -> dict[str, float]:
                         server.notify("notifications/initialized")
                     server.ask("tools/list", dict(extra))
                     found[f"{name} {era}"] = round(server.count({**CALL, **extra}), 2)
-    finally:
-        api.terminate()
-        await api.wait()
     return found
 
 

@@ -6,12 +6,10 @@ A task wakes every millisecond; the longest time that it is kept from that is wh
 import asyncio
 import json
 import statistics
-import subprocess
 import sys
 import time
-from pathlib import Path
 
-from echo_api import LARGE_ID
+from echo_api import LARGE_ID, started_api
 
 from createos_mcp.client.backend import Backend
 from createos_mcp.client.pooled_transport import PooledTransport
@@ -68,16 +66,8 @@ async def measure(api: str) -> bool:
 
 async def main() -> int:
     """Run everything; 1 when the goal is missed."""
-    api = await asyncio.create_subprocess_exec(
-        sys.executable, str(Path(__file__).parent / "echo_api.py"), stdout=subprocess.PIPE
-    )
-    try:
-        port = (await api.stdout.readline()).decode().strip() if api.stdout else ""
-        met = await measure(f"http://127.0.0.1:{port}")
-    finally:
-        api.terminate()
-        await api.wait()
-    return 0 if met else 1
+    async with started_api() as api:
+        return 0 if await measure(api) else 1
 
 
 if __name__ == "__main__":

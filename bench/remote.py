@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import httpx2
 import psutil
-from echo_api import FAR_ID, FAR_S, PROJECT_ID, SLOW_ID, SLOW_S
+from echo_api import FAR_ID, FAR_S, PROJECT_ID, SLOW_ID, SLOW_S, started_api
 
 HERE = Path(__file__).parent
 
@@ -264,16 +263,8 @@ async def main() -> int:
     if shutil.which("wrk") is None:
         print("this needs wrk, and it is not installed")
         return 1
-    api = await asyncio.create_subprocess_exec(
-        sys.executable, str(HERE / "echo_api.py"), stdout=subprocess.PIPE
-    )
-    try:
-        port = (await api.stdout.readline()).decode().strip() if api.stdout else ""
-        met = await measure(f"http://127.0.0.1:{port}")
-    finally:
-        api.terminate()
-        await api.wait()
-    return 0 if met else 1
+    async with started_api() as api:
+        return 0 if await measure(api) else 1
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import psutil
-from echo_api import PROJECT_ID
+from echo_api import PROJECT_ID, started_api
 
 HERE = Path(__file__).parent
 
@@ -215,17 +215,8 @@ def report(floor: Figures, ours: Figures) -> bool:
 
 async def main() -> int:
     """Run everything against one local API; 1 when a goal is missed."""
-    api = await asyncio.create_subprocess_exec(
-        sys.executable, str(HERE / "echo_api.py"), stdout=asyncio.subprocess.PIPE
-    )
-    try:
-        port = (await api.stdout.readline()).decode().strip() if api.stdout else ""
-        address = f"http://127.0.0.1:{port}"
-        environ = {"CREATEOS_API_URL": address, "CREATEOS_API_KEY": "bench"}
-        figures = await measure(environ)
-    finally:
-        api.terminate()
-        await api.wait()
+    async with started_api() as api:
+        figures = await measure({"CREATEOS_API_URL": api, "CREATEOS_API_KEY": "bench"})
     return 0 if report(*figures.values()) else 1
 
 

@@ -8,13 +8,12 @@ import asyncio
 import secrets
 import shutil
 import statistics
-import subprocess
 import sys
 from collections.abc import Mapping
 
 import psutil
-from echo_api import PROJECT_ID
-from remote import HERE, LIMITS, SERVE, load, started
+from echo_api import PROJECT_ID, started_api
+from remote import LIMITS, SERVE, load, started
 
 ROUNDS = 9
 ROUND_S = 2
@@ -69,16 +68,8 @@ async def main() -> int:
     if shutil.which("wrk") is None:
         print("this needs wrk, and it is not installed")
         return 1
-    api = await asyncio.create_subprocess_exec(
-        sys.executable, str(HERE / "echo_api.py"), stdout=subprocess.PIPE
-    )
-    try:
-        port = (await api.stdout.readline()).decode().strip() if api.stdout else ""
-        met = await measure(f"http://127.0.0.1:{port}")
-    finally:
-        api.terminate()
-        await api.wait()
-    return 0 if met else 1
+    async with started_api() as api:
+        return 0 if await measure(api) else 1
 
 
 if __name__ == "__main__":

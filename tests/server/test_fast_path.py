@@ -8,6 +8,7 @@ from itertools import cycle
 
 import anyio
 import pytest
+from mcp_types import CONNECTION_CLOSED, INTERNAL_ERROR
 
 from createos_mcp.contract.values import Json
 from createos_mcp.server.fast_path import FastPath, is_initialized
@@ -298,7 +299,10 @@ async def test_a_call_that_fails_in_an_unknown_way_ends_alone(
         assert call is not None
         line = await path.answer(call)
         assert line is not None
-        assert json.loads(line)["error"]["message"] == "Internal server error"
+        assert json.loads(line)["error"] == {
+            "code": INTERNAL_ERROR,
+            "message": "Internal server error",
+        }
 
 
 async def test_the_end_of_the_stream_ends_calls_under_way_with_one_answer_each() -> None:
@@ -308,7 +312,10 @@ async def test_the_end_of_the_stream_ends_calls_under_way_with_one_answer_each()
         call = path.take(json.dumps(request(era, "GetProject", {"project_id": ID})).encode())
         assert call is not None
         (line,) = path.interrupt()
-        assert json.loads(line)["error"]["message"] == "Connection closed"
+        assert json.loads(line)["error"] == {
+            "code": CONNECTION_CLOSED,
+            "message": "Connection closed",
+        }
         assert await path.answer(call) is None
 
 

@@ -4,7 +4,6 @@ import logging
 import os
 import shutil
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -162,10 +161,10 @@ class Scanner:
         return outcomes
 
     async def _check(
-        self, check: SourceCheck, suffixes: Counter[str], deployment: Deployment, work: Path
+        self, check: SourceCheck, suffixes: frozenset[str], deployment: Deployment, work: Path
     ) -> CheckOutcome | None:
         """What became of a check; None for one that adds to others and is not installed."""
-        read = [suffix for suffix in suffixes if suffix in check.suffixes]
+        read = suffixes & check.suffixes
         if check.suffixes and not read:
             reason = "no file is in a language that this check reads"
             return CheckOutcome(name=check.name, status=SKIPPED, reason=reason)
@@ -289,13 +288,13 @@ async def _unheard(_: Sequence[str]) -> None:
     return
 
 
-def _suffixes(source: Path) -> Counter[str]:
-    """How many files there are of each kind, other than those of packages."""
-    found: Counter[str] = Counter()
+def _suffixes(source: Path) -> frozenset[str]:
+    """The kinds of files that there are, other than those of packages."""
+    found: set[str] = set()
     for _, folders, names in os.walk(source):
         folders[:] = [name for name in folders if name not in _PACKAGES]
         found.update(Path(name).suffix.lower() for name in names)
-    return found
+    return frozenset(found)
 
 
 def _copy(source: Path, work: Path) -> int:
