@@ -154,8 +154,8 @@ async def create_environment(request: ApiRequest) -> Json:
         settings={"runEnvs": {}, **arguments["settings"]},
         limit=request.services.config.max_environments,
     )
-    await request.services.addresses.open_environment(environment)
-    return {"id": environment.id, "endpoint": app_url(environment.port)}
+    endpoint = await request.services.addresses.open_environment(environment)
+    return {"id": environment.id, "endpoint": endpoint}
 
 
 def _check_branch(project: Project, arguments: Mapping[str, Json]) -> None:

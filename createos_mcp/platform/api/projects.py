@@ -70,10 +70,10 @@ async def create_project(request: ApiRequest) -> Json:
         app_id=arguments.get("appId"),
         limit=request.services.config.max_projects,
     )
-    await request.services.addresses.open_environment(environment)
+    endpoint = await request.services.addresses.open_environment(environment)
     if project.type == ProjectType.VCS:
         request.services.background.start(request.services.mirrors.begin, project)
-    return {"id": project.id, "endpoint": app_url(environment.port)}
+    return {"id": project.id, "endpoint": endpoint}
 
 
 async def _repository_source(request: ApiRequest, given: Mapping[str, Json]) -> dict[str, Json]:

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.deploy.reconciler import EnvironmentReconciler
 from createos_mcp.platform.errors import Refusal
-from createos_mcp.platform.gateway.addresses import Addresses, app_url
+from createos_mcp.platform.gateway.addresses import Addresses
 from createos_mcp.platform.models import Project
 from createos_mcp.platform.states import EnvironmentStatus
 from createos_mcp.platform.store.environments import DEFAULT_RESOURCES
@@ -57,8 +57,8 @@ class Previews:
             )
         except Refusal as error:
             return [f"{project.unique_name}: no preview of {branch}: {error}"]
-        await self._addresses.open_environment(made)
-        return [f"{project.unique_name}: preview {made.unique_name} at {app_url(made.port)}"]
+        url = await self._addresses.open_environment(made)
+        return [f"{project.unique_name}: preview {made.unique_name} at {url}"]
 
     async def remove(self, project: Project, branch: str) -> list[str]:
         """Begin to remove a branch's preview; its name, if there was one."""

@@ -30,13 +30,18 @@ class Addresses:
         self._store = store
         self._gateway = gateway
 
-    async def open_environment(self, environment: Environment) -> None:
-        """Listen on an environment's address, which answers 503 until something is published."""
+    async def open_environment(self, environment: Environment) -> str:
+        """Listen on an environment's address, which answers 503 until something is published.
+
+        Returns:
+            Its URL; the port is another than `environment.port` if something listens there.
+        """
         host = environment_host(environment)
-        await self._open(environment.id, host, environment.port, is_counted=True)
+        port = await self._open(environment.id, host, environment.port, is_counted=True)
         self._gateway.make_unavailable(
             environment.id, "Nothing is deployed to this environment yet."
         )
+        return app_url(port)
 
     async def open_deployment(self, deployment_id: str) -> None:
         """Listen on a deployment's own address."""
@@ -49,14 +54,16 @@ class Addresses:
         await self._gateway.close(route_id)
         await self._store.ports.release(route_id)
 
-    async def _open(self, route_id: str, host: str, port: int, *, is_counted: bool) -> None:
-        for attempt in range(PORT_ATTEMPTS):
+    async def _open(self, route_id: str, host: str, port: int, *, is_counted: bool) -> int:
+        others = PORT_ATTEMPTS - 1
+        while True:
             site = Site(route_id=route_id, hosts=(host,), port=port, is_counted=is_counted)
             try:
                 await self._gateway.open(site)
             except OSError:
-                if attempt == PORT_ATTEMPTS - 1:
+                if not others:
                     raise
+                others -= 1
                 port = await self._store.ports.another_for(route_id)
             else:
-                return
+                return port

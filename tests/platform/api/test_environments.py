@@ -1,4 +1,5 @@
 import json
+import socket
 from pathlib import Path
 
 import anyio
@@ -27,6 +28,23 @@ async def test_two_environments_run_one_deployment_with_variables_of_their_own(
         assert shown["staging"]["projectDeploymentId"] == deployment_id
         pages = {name: await read_page(row["extra"]["endpoint"]) for name, row in shown.items()}
     assert pages == {"production": "from the project", "staging": "from staging"}
+
+
+async def test_the_address_that_is_told_answers_when_something_else_has_the_port(
+    tmp_path: Path,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        async with running_platform(tmp_path, app_ports=range(port, port + 500)) as api:
+            project = {"uniqueName": "my-app", "displayName": "My app", "type": "upload"}
+            body = {**project, "source": {}, "settings": {"useBuildAI": True}}
+            told = (await api.request("POST", "/v1/projects", json=body))[1]
+            path = f"/v1/projects/{told['id']}/environments"
+            staging = (await api.request("POST", path, json=STAGING))[1]
+            endpoints = {told["endpoint"], staging["endpoint"]}
+            assert {row["extra"]["endpoint"] for row in await api.get(path)} == endpoints
+            for endpoint in endpoints:
+                assert "Nothing is deployed" in await read_page(endpoint)
 
 
 async def test_assigning_an_older_deployment_rolls_back_and_wakes_it(tmp_path: Path) -> None:

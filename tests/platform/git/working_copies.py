@@ -34,14 +34,16 @@ async def git_platform(root: Path, **changes: Json) -> AsyncIterator[Api]:
         base_url = f"http://127.0.0.1:{port}"
         headers = {"X-Api-Key": config.data_dir.key_file.read_text().strip()}
         async with httpx2.AsyncClient(base_url=base_url, headers=headers, timeout=60) as client:
-            yield Api(
-                client=client,
-                data_dir=root,
-                gateway_port=gateway.port,
-                transport=httpx2.AsyncHTTPTransport(),
-                gateway=gateway,
-            )
-        await api.close_all()
+            try:
+                yield Api(
+                    client=client,
+                    data_dir=root,
+                    gateway_port=gateway.port,
+                    transport=httpx2.AsyncHTTPTransport(),
+                    gateway=gateway,
+                )
+            finally:
+                await api.close_all()
 
 
 @dataclass(frozen=True, kw_only=True)
