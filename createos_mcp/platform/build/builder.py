@@ -135,6 +135,8 @@ class Builder:
         top = job.release_dir / "app"
         plan = await to_thread.run_sync(make_plan, top / directory, job.settings, top)
         reasons = [f"Building for {plan.runtime} because of {plan.reason}.", *plan.notes]
+        if directory != "." and not job.settings.get("directoryPath"):
+            reasons.insert(0, f"The app is in {directory}, as a file for another host says.")
         await log("prepare", reasons)
         unbuilt = UnbuiltPackages(log)
         site = await self._site(job, directory, plan, unbuilt.log)

@@ -57,6 +57,7 @@ MARKERS: Mapping[str, str] = {
 }
 """The language that a file speaks for; the first that is there decides."""
 
+CONTAINER_FILES = ("Dockerfile", "Containerfile")
 _PYTHON_PROGRAMS = re.compile(r"\b(python3?|gunicorn|uvicorn|hypercorn|flask|streamlit)\b")
 
 STATIC_ROOTS = (
@@ -71,6 +72,13 @@ STATIC_ROOTS = (
     "www",
     "docs",
 )
+
+
+def is_app(source: Path, apart_from: str | None = None) -> bool:
+    """Whether files of a folder tell of an app, those of one folder below apart."""
+    names = (name for name in (*MARKERS, *CONTAINER_FILES) if not name.startswith(f"{apart_from}/"))
+    told = read_process_types(source).language
+    return bool(told) or any((source / name).is_file() for name in names)
 
 
 def make_plan(source: Path, settings: Mapping[str, Json], top: Path | None = None) -> Plan:
@@ -217,7 +225,7 @@ def _app_folders(source: Path) -> list[str]:
 
 
 def _no_app(source: Path) -> BuildFailedError:
-    if any((source / name).is_file() for name in ("Dockerfile", "Containerfile")):
+    if any((source / name).is_file() for name in CONTAINER_FILES):
         return BuildFailedError(
             ReasonCode.NEEDS_DOCKER,
             "The app is described by a Dockerfile alone, and no container engine answers here: "

@@ -77,6 +77,16 @@ def published_folder(source: Path) -> str | None:
     return next((one for one in folders if ".." not in one.split("/") and one != "."), None)
 
 
+def told_folders(source: Path) -> Iterator[str]:
+    """The folders of apps below, as files for other hosts name them."""
+    base = section(_read(source / "netlify.toml"), "build").get("base")
+    sites = _of_type(_read(source / "render.yaml"), "web")
+    for told in (base, *(site.get("rootDir") for site in sites)):
+        folder = _FOLDER.fullmatch(told) if isinstance(told, str) else None
+        if folder and not {".", ".."} & {*folder[1].split("/")}:
+            yield folder[1]
+
+
 def _read(file: Path) -> Mapping[str, Json]:
     """A file that only another host needs: what it cannot be read as says nothing."""
     try:

@@ -11,14 +11,15 @@ from typing import IO
 from pathspec import PathSpec
 from pathspec.pattern import Pattern
 
+from createos_mcp.platform.build.detection import CONTAINER_FILES
+
 _IGNORE_FILE = ".dockerignore"
-_DOCKERFILES = ("Dockerfile", "Containerfile")
 _IN_MEMORY_BYTES = 8 * 2**20
 
 
 def find_dockerfile(directory: Path) -> str | None:
     """The name of a directory's Dockerfile; a link is none."""
-    found = (name for name in _DOCKERFILES if (directory / name).is_file())
+    found = (name for name in CONTAINER_FILES if (directory / name).is_file())
     return next((name for name in found if not (directory / name).is_symlink()), None)
 
 
