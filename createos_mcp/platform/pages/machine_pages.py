@@ -112,7 +112,7 @@ def _check_owner(visit: Visit) -> None:
         raise ForbiddenError("Only the owner of the machine can see this page.")
 
 
-async def _tell_platform(visit: Visit, **added: Json) -> ASGIApp:
+async def _tell_platform(visit: Visit, added: Json = None, key: str | None = None) -> ASGIApp:
     services = visit.performer.services
     root = services.config.data_dir.root
     page = await build_status_page(visit.user, services)
@@ -129,7 +129,8 @@ async def _tell_platform(visit: Visit, **added: Json) -> ASGIApp:
         gateway_port=services.gateway_port,
         users=await services.store.accounts.users(),
         log=await to_thread.run_sync(_read_own_log, services.config.data_dir.log_file),
-        **added,
+        added=added,
+        key=key,
     )
 
 

@@ -90,6 +90,7 @@ _environment = jinja2.Environment(
     autoescape=True,
     trim_blocks=True,
     lstrip_blocks=True,
+    undefined=jinja2.StrictUndefined,
 )
 _environment.filters |= {
     "tone": tone,

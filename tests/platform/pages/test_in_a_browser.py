@@ -290,6 +290,11 @@ async def test_nobody_is_shut_out_in_light_in_dark_and_on_a_phone(
             "new": "/new",
             "databases": "/services",
             "account": "/account",
+            "cron": "/cron",
+            "git": "/git",
+            "templates": "/templates",
+            "domains": f"{project}/domains",
+            "confirm": "/confirm",
             "delete": f"{project}/delete",
         }
         for name, path in pages.items():

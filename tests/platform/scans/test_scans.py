@@ -19,6 +19,7 @@ from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.scans.findings import FAILED, RAN, SKIPPED, merge_findings
 from createos_mcp.platform.scans.source_checks import SOURCE_CHECKS
 from tests.eventually import eventually
+from tests.platform.pages.visitors import visitor
 from tests.platform.platforms import Api, running_platform
 from tests.platform.scans.osv_server import osv_server
 
@@ -94,6 +95,7 @@ CLEAN = {
     ".env.example": "API_KEY=\nPASSWORD=\n",
     "integrity.txt": "sha512-QxM9bKVuI2Ssm8dj4XvIuFKVmDNoVzTGvtWXEJZ4QqJ4Yzxq8p0r6qk3m0fT8Zy==\n",
 }
+NOTHING = "Nothing was found."
 PLANTED = 9 + len(SECRETS) + len(CODE)
 
 
@@ -118,6 +120,12 @@ async def scan(api: Api, files: dict[str, str], name: str) -> tuple[Json, str]:
 
     ended = await eventually(read, lambda row: row["status"] in {"success", "failed"}, within_s=90)
     return ended, path
+
+
+async def page_of(api: Api, path: str) -> str:
+    """The page of the deployment whose scan is at a path."""
+    async with visitor(api) as someone:
+        return await someone.page(path.removeprefix("/v1").removesuffix("/security-scans"))
 
 
 async def test_planted_faults_are_found_exactly_and_secrets_by_their_place_alone(
@@ -151,6 +159,9 @@ async def test_planted_faults_are_found_exactly_and_secrets_by_their_place_alone
         assert [row["severity"] for row in rows] == sorted(
             (row["severity"] for row in rows), key=order.index
         )
+        page = await page_of(api, path)
+        assert all(row["id"] in page for row in rows)
+        assert NOTHING not in page
         link = urlsplit((await api.get(f"{path}/download"))["downloadUri"])
         packed = (await api.client.get(f"{link.path}?{link.query}")).content
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
@@ -168,6 +179,7 @@ async def test_nothing_is_found_in_the_clean_twin(tmp_path: Path, osv: str) -> N
         found, path = await scan(api, CLEAN, "clean-app")
         assert found["status"] == "success"
         assert found["parsedReport"]["vulnerabilities"] == []
+        assert NOTHING in await page_of(api, path)
         assert (await api.request("POST", f"{path}/retrigger"))[0] == 400
         assert (await api.request("POST", f"{path}/trigger"))[0] == 200
 
@@ -181,6 +193,7 @@ async def test_a_check_that_could_not_look_is_never_green(tmp_path: Path) -> Non
         assert checks["dependencies"]["status"] == FAILED
         assert f"the advisories at {nowhere} could not be asked" in found["failedReason"]
         assert checks["secrets"]["status"] == RAN
+        assert NOTHING not in await page_of(api, path)
         assert (await api.request("GET", f"{path}/download"))[0] == 404
         assert (await api.request("POST", f"{path}/retrigger"))[0] == 200
         loose, _ = await scan(api, {**PAGE, "requirements.txt": "flask\n"}, "loose-app")
