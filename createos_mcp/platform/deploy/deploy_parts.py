@@ -18,6 +18,7 @@ from createos_mcp.platform.deploy.reconciler import EnvironmentReconciler
 from createos_mcp.platform.deploy.registry_logins import RegistryLogins
 from createos_mcp.platform.deploy.releases import Releases
 from createos_mcp.platform.deploy.repository_host import RepositoryHost
+from createos_mcp.platform.deploy.scan_runs import ScanRuns
 from createos_mcp.platform.deploy.scanner import Scanner
 from createos_mcp.platform.deploy.suspension import Suspension
 from createos_mcp.platform.engines.dockerfiles import Dockerfiles
@@ -101,9 +102,8 @@ def make_deploy_parts(
     )
     scanner = Scanner(
         store=store,
-        users=users,
+        runs=ScanRuns(users=users, config=config, sandbox=sandbox),
         config=config,
-        sandbox=sandbox,
         toolchains=builder.toolchains,
         client=client,
         background=background,

@@ -3,9 +3,7 @@
 import logging
 import os
 import shutil
-import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,17 +12,12 @@ import httpx2
 from anyio import to_thread
 
 from createos_mcp.platform.background import Background
-from createos_mcp.platform.build.steps import Steps
 from createos_mcp.platform.build.toolchains import Toolchains
-from createos_mcp.platform.build.visible_parts import program_parts, python_parts
 from createos_mcp.platform.config import PlatformConfig
+from createos_mcp.platform.deploy.scan_runs import ScanRuns, ScanTool
 from createos_mcp.platform.errors import BuildFailedError, WrongStateError
 from createos_mcp.platform.models import IMAGE_SOURCE, Deployment
 from createos_mcp.platform.release_records import Bind
-from createos_mcp.platform.run.project_users import ProjectUsers
-from createos_mcp.platform.sandbox.cgroups import ControlGroup, ResourceLimits
-from createos_mcp.platform.sandbox.launches import TO_STARTER, Launch
-from createos_mcp.platform.sandbox.sandbox import Confinement, Sandbox
 from createos_mcp.platform.scans.advisories import check_dependencies
 from createos_mcp.platform.scans.documents import pack_documents
 from createos_mcp.platform.scans.findings import (
@@ -44,9 +37,6 @@ logger = logging.getLogger(__name__)
 
 TIME_LIMIT = timedelta(minutes=10)
 CHECK_TIMEOUT_S = 180
-MEMORY_MB, CPU_MILLICORES = 1024, 1000
-NICE = 10
-MAX_LINES = 20_000
 
 
 class Scanner:
@@ -56,21 +46,18 @@ class Scanner:
         self,
         *,
         store: Store,
-        users: ProjectUsers,
+        runs: ScanRuns,
         config: PlatformConfig,
-        sandbox: Sandbox,
         toolchains: Toolchains,
         client: httpx2.AsyncClient,
         background: Background,
     ) -> None:
         self._store = store
-        self._users = users
         self._config = config
-        self._sandbox = sandbox
         self._toolchains = toolchains
         self._client = client
         self._background = background
-        self._steps = Steps(config)
+        self._runs = runs
         self._slot = anyio.Lock()
 
     async def recover(self) -> None:
@@ -153,15 +140,14 @@ class Scanner:
             return [CheckOutcome(name=name, status=SKIPPED, reason=reason) for name in names]
         locked = await to_thread.run_sync(read_lock_files, source)
         outcomes = [await check_dependencies(self._client, self._config.osv_url, locked)]
-        work = self._config.data_dir.run(f"scan-{deployment_id}")
         suffixes = await to_thread.run_sync(_suffixes, source)
         for check in SOURCE_CHECKS:
-            outcome = await self._check(check, suffixes, deployment, work)
+            outcome = await self._check(check, suffixes, deployment)
             outcomes += [outcome] if outcome is not None else []
         return outcomes
 
     async def _check(
-        self, check: SourceCheck, suffixes: frozenset[str], deployment: Deployment, work: Path
+        self, check: SourceCheck, suffixes: frozenset[str], deployment: Deployment
     ) -> CheckOutcome | None:
         """What became of a check; None for one that adds to others and is not installed."""
         read = suffixes & check.suffixes
@@ -176,112 +162,29 @@ class Scanner:
             reason = f"nothing here reads the code of {files}; {check.remedy}"
             return CheckOutcome(name=check.name, status=SKIPPED, reason=reason)
         try:
-            scanner = await self._scanner(check, program)
+            tool = await self._tool(check, program)
         except BuildFailedError as error:
             reason = f"{error} The scan is repeated with RetriggerSecurityScan."
             return CheckOutcome(name=check.name, status=FAILED, reason=reason)
-        return await self._run(check, scanner, deployment, work)
+        source = self._config.data_dir.source(deployment.id)
+        return await self._runs.run(
+            check.name,
+            tool,
+            deployment,
+            prepare=lambda place: _copy(source, place),
+            read=check.read,
+            timeout_s=CHECK_TIMEOUT_S,
+        )
 
-    async def _scanner(self, check: SourceCheck, program: str | None) -> "_Scanner":
+    async def _tool(self, check: SourceCheck, program: str | None) -> ScanTool:
         own = tuple(Bind(path=path) for path in check.needs)
         if program is not None:
-            place = Path(program).resolve()
-            return _Scanner(command=(str(place), *check.words), parts=(*program_parts(place), *own))
+            return ScanTool.of_machine(Path(program).resolve(), check.words, parts=own)
         library = await self._toolchains.library(check.package, _unheard)
-        return _Scanner(
-            command=(str(_PYTHON), "-B", *check.words),
-            parts=(*_PYTHON_PARTS, Bind(path=library), *own),
-            library=library,
-        )
-
-    async def _run(
-        self, check: SourceCheck, scanner: "_Scanner", deployment: Deployment, work: Path
-    ) -> CheckOutcome:
-        source = self._config.data_dir.source(deployment.id)
-        lines: list[str] = []
-
-        async def keep(more: Sequence[str]) -> None:
-            lines.extend(more[: MAX_LINES - len(lines)])
-
-        try:
-            uid = await self._users.uid_of(deployment.project_id)
-            files = await to_thread.run_sync(_copy, source, work)
-            with anyio.fail_after(CHECK_TIMEOUT_S):
-                done = await self._steps.run(
-                    f"scan-{check.name}-{deployment.id}",
-                    environ=scanner.environ,
-                    limits=_LIMITS,
-                    launch=lambda run_dir, group: self._launch(
-                        scanner.command,
-                        Confinement(app=work / "app", toolchain=scanner.parts, uid=uid),
-                        run_dir,
-                        group,
-                    ),
-                    on_lines=keep,
-                )
-            if done.exit_code:
-                said = lines[-1] if lines else f"it exited with {done.exit_code}"
-                return CheckOutcome(name=check.name, status=FAILED, reason=said)
-            found = check.read(lines)
-        except TimeoutError:
-            reason = f"it took longer than {CHECK_TIMEOUT_S} s"
-            return CheckOutcome(name=check.name, status=FAILED, reason=reason)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            reason = f"its output cannot be used ({type(error).__name__}: {error})"
-            return CheckOutcome(name=check.name, status=FAILED, reason=reason)
-        finally:
-            await to_thread.run_sync(lambda: shutil.rmtree(work, ignore_errors=True))
-        return CheckOutcome(name=check.name, status=RAN, looked_at=files, findings=found)
-
-    def _launch(
-        self,
-        command: Sequence[str],
-        confinement: Confinement,
-        run_dir: Path,
-        group: ControlGroup | None,
-    ) -> Launch:
-        launch = Launch(
-            run_dir=run_dir,
-            log=TO_STARTER,
-            network=True,
-            forbidden=["0.0.0.0/0"],
-            groups=group.member_files if group else (),
-            launcher_groups=group.launcher_files if group else (),
-            memory_mb=None if group else MEMORY_MB,
-            with_parent=True,
-            nice=NICE,
-        )
-        return self._sandbox.launch(command, confinement, launch)
+        return ScanTool.of_python(library, check.words, parts=own)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Scanner:
-    """What is started for a check."""
-
-    command: tuple[str, ...]
-    parts: tuple[Bind, ...]
-    """What it sees of the machine."""
-    library: Path | None = None
-    """Of Python, where it is one of PyPI's."""
-
-    @property
-    def environ(self) -> dict[str, str]:
-        """Its variables."""
-        first = (self.library / "bin", _PYTHON.parent) if self.library else ()
-        own = {"PYTHONPATH": str(self.library)} if self.library else {}
-        return {
-            "PATH": ":".join(map(str, (*first, Path(self.command[0]).parent, "/usr/bin", "/bin"))),
-            "PYTHONIOENCODING": "utf-8",
-            "HOME": "/tmp",  # noqa: S108 - the sandbox's own
-            "LANG": "C.UTF-8",
-            **own,
-        }
-
-
-_PYTHON = Path(sys.executable).resolve()
-_PYTHON_PARTS = python_parts(_PYTHON)
 _PACKAGES = frozenset({"node_modules", ".venv", "vendor", ".git"})
-_LIMITS = ResourceLimits(memory_mb=MEMORY_MB, cpu_millicores=CPU_MILLICORES, yields=True)
 
 
 async def _unheard(_: Sequence[str]) -> None:
@@ -297,21 +200,20 @@ def _suffixes(source: Path) -> frozenset[str]:
     return frozenset(found)
 
 
-def _copy(source: Path, work: Path) -> int:
+def _copy(source: Path, place: Path) -> int:
     """Copy the files for a check, without links, and count them."""
-    shutil.rmtree(work, ignore_errors=True)
     files = 0
     for directory, folders, names in os.walk(source):
         folders[:] = [name for name in folders if not Path(directory, name).is_symlink()]
-        target = work / "app" / Path(directory).relative_to(source)
+        target = place / Path(directory).relative_to(source)
         target.mkdir(parents=True, exist_ok=True)
         for name in names:
             path = Path(directory, name)
             if not path.is_symlink():
                 shutil.copyfile(path, target / name)
                 files += 1
-    for directory, folders, names in os.walk(work):
+    for directory, folders, names in os.walk(place):
         for name in (*folders, *names):
-            place = Path(directory, name)
-            place.chmod(0o755 if place.is_dir() else 0o644)
+            copied = Path(directory, name)
+            copied.chmod(0o755 if copied.is_dir() else 0o644)
     return files

@@ -1,8 +1,8 @@
-"""Checks of the source: kept scanners, each in the sandbox, told by the lines that it prints."""
+"""Checks of the source: kept scanners, each in the sandbox, told by what it prints."""
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +27,7 @@ class SourceCheck:
     """How to have that program; empty where nothing is missing without it."""
     words: tuple[str, ...]
     """Of its command line, behind `python` or the program."""
-    read: Callable[[Sequence[str]], list[Finding]]
+    read: Callable[[str], list[Finding]]
     suffixes: frozenset[str] = frozenset()
     """Of the files that it can read; empty for all."""
     needs: tuple[Path, ...] = ()
@@ -37,10 +37,10 @@ class SourceCheck:
 _BY_WORD = "Secret Keyword"
 
 
-def _read_secrets(lines: Sequence[str]) -> list[Finding]:
+def _read_secrets(report: str) -> list[Finding]:
     """What `detect-secrets scan` prints: a baseline as JSON."""
     found = []
-    for file, rows in json.loads("\n".join(lines))["results"].items():
+    for file, rows in json.loads(report)["results"].items():
         # One secret of a known kind is often told a second time by the word before it.
         rows.sort(key=lambda row: row["type"] != _BY_WORD)
         for row in {(row["line_number"], row["hashed_secret"]): row for row in rows}.values():
@@ -62,9 +62,9 @@ _BANDIT_SEVERITIES: Mapping[str, str] = {"HIGH": "high", "MEDIUM": "moderate", "
 _BANDIT_LINE = re.compile(r"FOUND\|([^|]*)\|(\d+)\|([^|]*)\|([^|]*)\|(.*)")
 
 
-def _read_code(lines: Iterable[str]) -> list[Finding]:
+def _read_code(report: str) -> list[Finding]:
     found = []
-    for match in filter(None, map(_BANDIT_LINE.fullmatch, lines)):
+    for match in filter(None, map(_BANDIT_LINE.fullmatch, report.splitlines())):
         file, line, rule, severity, message = match.groups()
         found.append(
             Finding(
@@ -85,9 +85,9 @@ RULES = Path(__file__).with_name("rules.yaml")
 """Few, and only those that are hardly ever wrong."""
 
 
-def _read_semgrep(lines: Sequence[str]) -> list[Finding]:
-    """What `semgrep scan --json` prints, on one line."""
-    told = json.loads(next(line for line in lines if line.startswith("{")))
+def _read_semgrep(report: str) -> list[Finding]:
+    """What `semgrep scan --json` prints."""
+    told = json.loads(report)
     failed = [one for one in told["errors"] if one.get("level") == "error"]
     if failed and not told["paths"]["scanned"]:
         raise ValueError(failed[0].get("message", "it read no file"))
@@ -104,7 +104,7 @@ def _read_semgrep(lines: Sequence[str]) -> list[Finding]:
     ]
 
 
-def _read_gitleaks(lines: Sequence[str]) -> list[Finding]:
+def _read_gitleaks(report: str) -> list[Finding]:
     """What `gitleaks dir` reports, with every secret taken out."""
     return [
         Finding(
@@ -115,7 +115,7 @@ def _read_gitleaks(lines: Sequence[str]) -> list[Finding]:
             file=row["File"].removeprefix("./"),
             line=int(row["StartLine"]),
         )
-        for row in json.loads("\n".join(lines)) or ()
+        for row in json.loads(report) or ()
     ]
 
 

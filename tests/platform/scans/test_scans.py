@@ -283,12 +283,53 @@ LEAK = """[
 
 def test_what_gitleaks_says_is_read_and_one_secret_is_told_once() -> None:
     (check,) = [one for one in SOURCE_CHECKS if one.name == "gitleaks"]
-    (leak,) = check.read(LEAK.splitlines())
+    (leak,) = check.read(LEAK)
     assert (leak.file, leak.line, leak.id) == ("k.py", 2, "gitleaks/slack-bot-token")
     same = replace(leak, id="secret/slack-token")
     other = replace(leak, line=3)
     assert len(merge_findings([leak, same, other])) == 2
-    assert check.read(["null"]) == check.read(["[]"]) == []
+    assert check.read("null") == check.read("[]") == []
+
+
+async def test_a_report_of_one_long_line_is_read_whole(
+    tmp_path: Path, osv: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [{"RuleID": "token", "File": f"{n}.txt", "StartLine": 1} for n in range(2_000)]
+    program(tmp_path / "bin" / "gitleaks", f"cat <<'END'\n{json.dumps(rows)}\nEND\n")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
+    async with running_platform(tmp_path / "data", osv_url=osv) as api:
+        found, _ = await scan(api, PAGE, "leaky-app")
+    assert found["parsedReport"]["summary"]["total"] == len(rows)
+
+
+FAILING = {
+    "says why": ("echo no rules >&2; exit 2", "no rules"),
+    "says nothing": ("exit 3", "it exited with 3"),
+    "reports a link": ('ln -sf /etc/passwd "$TMPDIR/report"', "its output cannot be used"),
+    "reports a pipe": ('rm "$TMPDIR/report"; mkfifo "$TMPDIR/report"', "is not a file"),
+    "reports nonsense": ("echo '[{]'", "its output cannot be used"),
+}
+
+
+@pytest.mark.parametrize(("script", "said"), FAILING.values(), ids=list(FAILING))
+async def test_a_scanner_that_fails_is_told_and_leads_nowhere(
+    script: str, said: str, tmp_path: Path, osv: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(tmp_path / "bin" / "gitleaks", script)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
+    async with running_platform(tmp_path / "data", osv_url=osv) as api:
+        found, _ = await scan(api, PAGE, "plain-app")
+    (check,) = [row for row in found["parsedReport"]["checks"] if row["name"] == "gitleaks"]
+    assert (found["status"], check["status"]) == ("failed", FAILED)
+    assert said in check["reason"]
+    assert "root:" not in json.dumps(found)
+
+
+def program(place: Path, script: str) -> None:
+    """A program of the machine, in a folder of its own."""
+    place.parent.mkdir(mode=0o755, exist_ok=True)
+    place.write_text(f"#!/bin/sh\n{script}")
+    place.chmod(0o755)
 
 
 async def test_a_scan_that_was_interrupted_goes_on_with_the_next_start(
