@@ -53,6 +53,11 @@ class DataDir:
         return self.root / "toolchains"
 
     @property
+    def image_advisories(self) -> Path:
+        """What the scanner of images knows of packages, fetched by it."""
+        return self.root / "image-advisories"
+
+    @property
     def sandbox(self) -> Path:
         """What every sandbox shares: the filter of system calls, and where DNS answers."""
         return self.root / "sandbox"

@@ -175,6 +175,7 @@ async def open_platform(
                 sandbox=sandbox,
                 client=client,
                 config=config,
+                environ=environ,
                 background=background,
             )
             scheduler = Scheduler(

@@ -4,6 +4,7 @@ from createos_mcp.contract.values import Json
 from createos_mcp.platform.api.api_request import ApiRequest, Handlers
 from createos_mcp.platform.errors import InvalidRequestError, NotFoundError
 from createos_mcp.platform.models import Deployment
+from createos_mcp.platform.scans.findings import RAN
 from createos_mcp.platform.states import ScanStatus
 from createos_mcp.platform.store.scans import Scan
 
@@ -61,12 +62,18 @@ async def _find(request: ApiRequest) -> Scan:
     return scan
 
 
+def _tools(scan: Scan) -> list[str]:
+    """Those that have looked."""
+    checks = (scan.report or {}).get("checks", ())
+    return [check["tool"] for check in checks if check["status"] == RAN and check.get("tool")]
+
+
 def _serialize(scan: Scan) -> dict[str, Json]:
     return {
         "id": scan.id,
         "deploymentId": scan.deployment_id,
         "type": "vulnerability",
-        "tool": "osv, detect-secrets, bandit",
+        "tool": ", ".join(_tools(scan)),
         "status": scan.status,
         "parsedReport": scan.report,
         "failedReason": scan.failed_reason,

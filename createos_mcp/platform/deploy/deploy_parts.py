@@ -1,5 +1,6 @@
 """The parts that deployments are made of, put together."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import httpx2
@@ -11,6 +12,7 @@ from createos_mcp.platform.deploy.commit_statuses import CommitStatuses
 from createos_mcp.platform.deploy.commits import Commits
 from createos_mcp.platform.deploy.deployer import Deployer
 from createos_mcp.platform.deploy.github_accounts import GitHubAccounts
+from createos_mcp.platform.deploy.image_scans import ImageScans
 from createos_mcp.platform.deploy.mirrors import Mirrors
 from createos_mcp.platform.deploy.previews import Previews
 from createos_mcp.platform.deploy.pushes import Pushes
@@ -66,11 +68,13 @@ def make_deploy_parts(
     sandbox: Sandbox,
     client: httpx2.AsyncClient,
     config: PlatformConfig,
+    environ: Mapping[str, str],
     background: Background,
 ) -> DeployParts:
     """Put them together; nothing is deployed yet.
 
-    `client` asks GitHub and the server of known vulnerabilities.
+    `client` asks GitHub and the server of known vulnerabilities; tools of the machine are started
+    with `environ`, the platform's own.
     """
     commits = Commits(store, config)
     releases = Releases(
@@ -100,9 +104,11 @@ def make_deploy_parts(
         config=config,
         background=background,
     )
+    runs = ScanRuns(users=users, config=config, sandbox=sandbox)
     scanner = Scanner(
         store=store,
-        runs=ScanRuns(users=users, config=config, sandbox=sandbox),
+        runs=runs,
+        images=ImageScans(images=images, logins=logins, runs=runs, config=config, environ=environ),
         config=config,
         toolchains=builder.toolchains,
         client=client,

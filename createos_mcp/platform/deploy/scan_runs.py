@@ -4,8 +4,9 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -36,7 +37,7 @@ _TO_REPORT = 'report=$1; shift; exec "$@" >"$report"'
 _PYTHON = Path(sys.executable).resolve()
 _PYTHON_PARTS = python_parts(_PYTHON)
 
-Prepare = Callable[[Path], int]
+Prepare = Callable[[Path], Awaitable[int]]
 """Fills a directory with what is looked at, and counts it."""
 
 
@@ -44,6 +45,8 @@ Prepare = Callable[[Path], int]
 class ScanTool:
     """What is started for a check."""
 
+    name: str
+    """`bandit`."""
     command: tuple[str, ...]
     parts: tuple[Bind, ...]
     """What it sees of the machine."""
@@ -62,6 +65,7 @@ class ScanTool:
     ) -> "ScanTool":
         """A program that the machine has, without links."""
         return cls(
+            name=program.name,
             command=(str(program), *words),
             parts=(*program_parts(program), *parts),
             variables=variables or {},
@@ -69,10 +73,11 @@ class ScanTool:
 
     @classmethod
     def of_python(
-        cls, library: Path, words: Sequence[str], *, parts: Sequence[Bind] = ()
+        cls, name: str, library: Path, words: Sequence[str], *, parts: Sequence[Bind] = ()
     ) -> "ScanTool":
         """A package of PyPI."""
         return cls(
+            name=name,
             command=(str(_PYTHON), "-B", *words),
             parts=(*_PYTHON_PARTS, Bind(path=library), *parts),
             library=library,
@@ -123,46 +128,49 @@ class ScanRuns:
             timeout_s: How long it may take.
         """
         work = self._data_dir.run(f"scan-{deployment.id}")
+        outcome = partial(CheckOutcome, name=name, tool=tool.name)
+        try:
+            uid = await self._users.uid_of(deployment.project_id)
+            await to_thread.run_sync(_make, work, uid)
+            looked_at = await prepare(work / "app")
+            with anyio.fail_after(timeout_s):
+                exit_code, said = await self._start(f"scan-{name}-{deployment.id}", tool, work, uid)
+            report = await to_thread.run_sync(_read_report, work / "tmp" / _REPORT)
+            if exit_code:
+                printed = [*report.splitlines()[-1:], *said]
+                reason = printed[-1] if printed else f"it exited with {exit_code}"
+                return outcome(status=FAILED, reason=reason[:_SHOWN])
+            return outcome(status=RAN, looked_at=looked_at, findings=read(report))
+        except TimeoutError:
+            return outcome(status=FAILED, reason=f"it took longer than {timeout_s:g} s")
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            reason = f"its output cannot be used ({type(error).__name__}: {error})"
+            return outcome(status=FAILED, reason=reason)
+        finally:
+            await to_thread.run_sync(lambda: shutil.rmtree(work, ignore_errors=True))
+
+    async def _start(
+        self, name: str, tool: ScanTool, work: Path, uid: int | None
+    ) -> tuple[int, Sequence[str]]:
+        """The exit code, and the last line that is not in the report."""
         said: list[str] = []
 
         async def keep_last(lines: Sequence[str]) -> None:
             said[:] = [*said, *filter(str.strip, lines)][-1:]
 
-        try:
-            uid = await self._users.uid_of(deployment.project_id)
-            await to_thread.run_sync(_make, work, uid)
-            looked_at = await to_thread.run_sync(prepare, work / "app")
-            home = str(BUILD_TMP if self._sandbox.bwrap is not None else work / "tmp")
-            with anyio.fail_after(timeout_s):
-                done = await self._steps.run(
-                    f"scan-{name}-{deployment.id}",
-                    environ=tool.environ(home),
-                    limits=_LIMITS,
-                    launch=lambda run_dir, group: self._launch(
-                        ("/bin/sh", "-c", _TO_REPORT, "sh", f"{home}/{_REPORT}", *tool.command),
-                        Confinement(
-                            app=work / "app", temporary=work / "tmp", toolchain=tool.parts, uid=uid
-                        ),
-                        run_dir,
-                        group,
-                    ),
-                    on_lines=keep_last,
-                )
-            report = await to_thread.run_sync(_read_report, work / "tmp" / _REPORT)
-            if done.exit_code:
-                printed = [*report.splitlines()[-1:], *said]
-                reason = printed[-1] if printed else f"it exited with {done.exit_code}"
-                return CheckOutcome(name=name, status=FAILED, reason=reason[:_SHOWN])
-            findings = read(report)
-        except TimeoutError:
-            reason = f"it took longer than {timeout_s:g} s"
-            return CheckOutcome(name=name, status=FAILED, reason=reason)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            reason = f"its output cannot be used ({type(error).__name__}: {error})"
-            return CheckOutcome(name=name, status=FAILED, reason=reason)
-        finally:
-            await to_thread.run_sync(lambda: shutil.rmtree(work, ignore_errors=True))
-        return CheckOutcome(name=name, status=RAN, looked_at=looked_at, findings=findings)
+        home = str(BUILD_TMP if self._sandbox.bwrap is not None else work / "tmp")
+        command = ("/bin/sh", "-c", _TO_REPORT, "sh", f"{home}/{_REPORT}", *tool.command)
+        confinement = Confinement(
+            app=work / "app", temporary=work / "tmp", toolchain=tool.parts, uid=uid
+        )
+        done = await self._steps.run(
+            name,
+            environ=tool.environ(home),
+            limits=_LIMITS,
+            launch=lambda run_dir, group: self._launch(command, confinement, run_dir, group),
+            on_lines=keep_last,
+        )
+        return done.exit_code, said
 
     def _launch(
         self,

@@ -14,11 +14,16 @@ from anyio import to_thread
 from createos_mcp.platform.background import Background
 from createos_mcp.platform.build.toolchains import Toolchains
 from createos_mcp.platform.config import PlatformConfig
+from createos_mcp.platform.deploy.image_scans import ImageScans
 from createos_mcp.platform.deploy.scan_runs import ScanRuns, ScanTool
-from createos_mcp.platform.errors import BuildFailedError, WrongStateError
+from createos_mcp.platform.errors import BuildFailedError, NotFoundError, WrongStateError
 from createos_mcp.platform.models import IMAGE_SOURCE, Deployment
 from createos_mcp.platform.release_records import Bind
-from createos_mcp.platform.scans.advisories import check_dependencies
+from createos_mcp.platform.scans.advisories import (
+    NAME as DEPENDENCIES,
+    TOOL as OSV,
+    check_dependencies,
+)
 from createos_mcp.platform.scans.documents import pack_documents
 from createos_mcp.platform.scans.findings import (
     FAILED,
@@ -47,6 +52,7 @@ class Scanner:
         *,
         store: Store,
         runs: ScanRuns,
+        images: ImageScans,
         config: PlatformConfig,
         toolchains: Toolchains,
         client: httpx2.AsyncClient,
@@ -58,6 +64,7 @@ class Scanner:
         self._client = client
         self._background = background
         self._runs = runs
+        self._images = images
         self._slot = anyio.Lock()
 
     async def recover(self) -> None:
@@ -133,11 +140,24 @@ class Scanner:
 
     async def _look(self, deployment_id: str) -> list[CheckOutcome]:
         deployment = await self._store.deployments.get(deployment_id)
-        source = self._config.data_dir.source(deployment_id)
-        if deployment is None or deployment.source == IMAGE_SOURCE or not source.is_dir():
-            reason = "an image has no source here; scan it where it is built, with trivy or grype"
-            names = ("dependencies", *(check.name for check in SOURCE_CHECKS))
-            return [CheckOutcome(name=name, status=SKIPPED, reason=reason) for name in names]
+        if deployment is None:
+            raise NotFoundError("deployment", deployment_id)
+        image = (deployment.release or {}).get("image")
+        outcomes = await self._look_at_source(deployment)
+        if image:
+            outcomes.append(await self._images.look(deployment, image))
+        return outcomes
+
+    async def _look_at_source(self, deployment: Deployment) -> list[CheckOutcome]:
+        source = self._config.data_dir.source(deployment.id)
+        if deployment.source == IMAGE_SOURCE or not source.is_dir():
+            reason = "an image has no source here"
+            missing = [(DEPENDENCIES, OSV)]
+            missing += [(check.name, check.tool) for check in SOURCE_CHECKS if not check.adds]
+            return [
+                CheckOutcome(name=name, tool=tool, status=SKIPPED, reason=reason)
+                for name, tool in missing
+            ]
         locked = await to_thread.run_sync(read_lock_files, source)
         outcomes = [await check_dependencies(self._client, self._config.osv_url, locked)]
         suffixes = await to_thread.run_sync(_suffixes, source)
@@ -153,25 +173,25 @@ class Scanner:
         read = suffixes & check.suffixes
         if check.suffixes and not read:
             reason = "no file is in a language that this check reads"
-            return CheckOutcome(name=check.name, status=SKIPPED, reason=reason)
+            return CheckOutcome(name=check.name, tool=check.tool, status=SKIPPED, reason=reason)
         program = shutil.which(check.program) if check.program else None
         if check.program and program is None:
-            if not check.remedy:
+            if check.adds:
                 return None
             files = ", ".join(sorted(read))
             reason = f"nothing here reads the code of {files}; {check.remedy}"
-            return CheckOutcome(name=check.name, status=SKIPPED, reason=reason)
+            return CheckOutcome(name=check.name, tool=check.tool, status=SKIPPED, reason=reason)
         try:
             tool = await self._tool(check, program)
         except BuildFailedError as error:
             reason = f"{error} The scan is repeated with RetriggerSecurityScan."
-            return CheckOutcome(name=check.name, status=FAILED, reason=reason)
+            return CheckOutcome(name=check.name, tool=check.tool, status=FAILED, reason=reason)
         source = self._config.data_dir.source(deployment.id)
         return await self._runs.run(
             check.name,
             tool,
             deployment,
-            prepare=lambda place: _copy(source, place),
+            prepare=lambda place: to_thread.run_sync(_copy, source, place),
             read=check.read,
             timeout_s=CHECK_TIMEOUT_S,
         )
@@ -181,7 +201,7 @@ class Scanner:
         if program is not None:
             return ScanTool.of_machine(Path(program).resolve(), check.words, parts=own)
         library = await self._toolchains.library(check.package, _unheard)
-        return ScanTool.of_python(library, check.words, parts=own)
+        return ScanTool.of_python(check.tool, library, check.words, parts=own)
 
 
 _PACKAGES = frozenset({"node_modules", ".venv", "vendor", ".git"})

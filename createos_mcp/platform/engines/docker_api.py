@@ -28,6 +28,7 @@ _FIRST_ERROR = 400
 _FIRST_OWN_ERROR = 500
 _RESTART_PAUSES_S = (0.2, 1.0, 1.0)
 _FRAME_HEAD = 8
+_PIECE_BYTES = 2**20
 _SYSTEM_ERROR = 3
 """The stream of a frame in which an engine says why there is no more."""
 _VERSION = re.compile(r"(\d+)\.(\d+)")
@@ -176,6 +177,22 @@ class DockerApi:
         except asyncio.IncompleteReadError:
             return
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise EngineAwayError(self.host, _describe(error)) from error
+
+    async def content(self, path: str) -> AsyncIterator[bytes]:
+        """A file of any size, in pieces.
+
+        Raises:
+            EngineRefusedError: The engine said no.
+            EngineAwayError: It does not answer any more.
+        """
+        try:
+            async with await self._request("GET", path, {}, limit=_NO_TIMEOUT) as answer:
+                if answer.status >= _FIRST_ERROR:
+                    _checked(answer, await answer.read())
+                async for piece in answer.content.iter_chunked(_PIECE_BYTES):
+                    yield piece
+        except (aiohttp.ClientError, TimeoutError) as error:
             raise EngineAwayError(self.host, _describe(error)) from error
 
     async def version(self) -> Mapping[str, Json]:

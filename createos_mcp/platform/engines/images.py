@@ -4,7 +4,10 @@ import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from types import MappingProxyType
+
+from anyio import to_thread
 
 from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.contract.values import Json
@@ -135,6 +138,23 @@ class Images:
             if port.endswith("/tcp")
         ]
         return ImageRelease(image=image, exposed=tuple(sorted(ports)))
+
+    async def size(self, image: str) -> int:
+        """Bytes of an image that is here, unpacked."""
+        shown = await self._api.call("GET", f"images/{image}/json")
+        return int(shown["Size"])
+
+    async def save(self, image: str, archive: Path) -> None:
+        """Write an image that is here as the archive that `docker save` makes.
+
+        Raises:
+            EngineRefusedError: The engine said no.
+            EngineAwayError: It does not answer any more.
+            OSError: The file cannot be written.
+        """
+        with archive.open("wb") as file:
+            async for piece in self._api.content(f"images/{image}/get"):
+                await to_thread.run_sync(file.write, piece)
 
     async def _resolve(
         self, reference: ImageReference, headers: Mapping[str, str], on_lines: OnLines

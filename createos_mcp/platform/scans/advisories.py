@@ -13,7 +13,7 @@ from createos_mcp.contract.values import Json
 from createos_mcp.platform.scans.findings import FAILED, RAN, SKIPPED, CheckOutcome, Finding
 from createos_mcp.platform.scans.lock_files import LockedPackages, Package
 
-NAME = "dependencies"
+NAME, TOOL = "dependencies", "osv"
 _BATCH = 500
 _AT_ONCE = 8
 _TIMEOUT_S = 30
@@ -29,15 +29,16 @@ async def check_dependencies(
     missed = _missed(locked)
     if not locked.packages:
         reason = missed or "no lock file was found; commit the one of your package manager"
-        return CheckOutcome(name=NAME, status=SKIPPED, reason=reason)
+        return CheckOutcome(name=NAME, tool=TOOL, status=SKIPPED, reason=reason)
     try:
         findings = await _ask(client, url.rstrip("/"), locked.packages)
     except (httpx2.HTTPError, ValueError, KeyError, TypeError) as error:
         said = str(error) or type(error).__name__
         reason = f"the advisories at {url} could not be asked ({said}); retry the scan"
-        return CheckOutcome(name=NAME, status=FAILED, reason=reason)
+        return CheckOutcome(name=NAME, tool=TOOL, status=FAILED, reason=reason)
     return CheckOutcome(
         name=NAME,
+        tool=TOOL,
         status=RAN,
         reason=missed,
         looked_at=len(locked.packages),

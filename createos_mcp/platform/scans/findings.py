@@ -32,6 +32,8 @@ class CheckOutcome:
     """Whether a check looked, and what it saw."""
 
     name: str
+    tool: str = ""
+    """What looks: `bandit`."""
     status: str
     """`ran`, `skipped` or `failed`."""
     reason: str | None = None
@@ -44,6 +46,7 @@ class CheckOutcome:
         """As a report lists it."""
         return {
             "name": self.name,
+            "tool": self.tool,
             "status": self.status,
             "reason": self.reason,
             "lookedAt": self.looked_at,

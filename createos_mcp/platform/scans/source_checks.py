@@ -24,7 +24,9 @@ class SourceCheck:
     program: str = ""
     """`semgrep`."""
     remedy: str = ""
-    """How to have that program; empty where nothing is missing without it."""
+    """How to have that program."""
+    adds: bool = False
+    """Whether it adds to others, and is not missed where it is not installed."""
     words: tuple[str, ...]
     """Of its command line, behind `python` or the program."""
     read: Callable[[str], list[Finding]]
@@ -32,6 +34,11 @@ class SourceCheck:
     """Of the files that it can read; empty for all."""
     needs: tuple[Path, ...] = ()
     """Files of ours that it reads."""
+
+    @property
+    def tool(self) -> str:
+        """Whose program it is."""
+        return self.program or self.package.partition("==")[0]
 
 
 _BY_WORD = "Secret Keyword"
@@ -186,6 +193,7 @@ SOURCE_CHECKS: tuple[SourceCheck, ...] = (
     SourceCheck(
         name="gitleaks",
         program="gitleaks",
+        adds=True,
         words=(
             *("dir", ".", "--no-banner", "--log-level", "fatal", "--exit-code", "0"),
             *("--redact=100", "--report-format", "json", "--report-path", "-"),
