@@ -4,10 +4,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-import anyio
-import httpx2
 import pytest
-from hypothesis import HealthCheck, Phase, settings, strategies as st
+from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     invariant,
@@ -21,8 +19,7 @@ from createos_mcp.contract.values import Json
 from createos_mcp.platform import daemon
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.paths import DataDir
-from createos_mcp.platform.users import add_user
-from tests.eventually import eventually_now
+from tests.platform.owners import Owner, model_runs
 
 NAMES = st.sampled_from(["shop-web", "Shop-Web", "blog-web", "wiki-web"])
 ENVIRONMENT_NAMES = st.sampled_from(["production", "staging", "preview"])
@@ -42,7 +39,6 @@ UPLOADS = {
     "works": ({"path": "index.html", "content": "x"}, "deployed"),
     "fails": ({"path": "notes.txt", "content": "x"}, "build_error"),
 }
-PATIENCE_S = 60
 
 
 @dataclass(kw_only=True)
@@ -84,28 +80,6 @@ class Project:
     @property
     def next_version(self) -> int:
         return max((d.version for d in self.deployments), default=0) + 1
-
-
-class Owner:
-    """A user as they meet the platform."""
-
-    def __init__(self, config: PlatformConfig, url: str, name: str) -> None:
-        user, key = anyio.run(add_user, config.data_dir, name)
-        self.id = user.id
-        self.client = httpx2.Client(base_url=url, headers={"X-Api-Key": key}, timeout=PATIENCE_S)
-
-    def call(self, method: str, path: str, body: Json = None) -> tuple[int, Json]:
-        answer = self.client.request(method, path, json=body)
-        return answer.status_code, answer.json()["data"]
-
-    def get(self, path: str) -> Json:
-        status, data = self.call("GET", path)
-        assert status == 200, data
-        return data
-
-    def eventually(self, path: str, holds: Callable[[int, Json], bool]) -> None:
-        """Wait for what happens in the background."""
-        eventually_now(lambda: self.call("GET", path), lambda answer: holds(*answer))
 
 
 class Platform(RuleBasedStateMachine):
@@ -360,15 +334,4 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.mark.usefixtures("platform")
 def test_the_platform_does_what_its_model_does() -> None:
-    run_state_machine_as_test(
-        Platform,
-        settings=settings(
-            phases=[Phase.generate],  # to shrink would take longer than to read
-            max_examples=12,
-            stateful_step_count=20,
-            derandomize=True,
-            database=None,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    run_state_machine_as_test(Platform, settings=model_runs(runs=12, steps=20))
