@@ -3,9 +3,10 @@
 Tokens, installations, repositories and deliveries are those of `emulate`.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import httpx2
 from starlette.applications import Starlette
@@ -28,13 +29,16 @@ class Front:
 
 
 @asynccontextmanager
-async def github_front(api_url: str, git_url: str, git_key: str) -> AsyncIterator[Front]:
-    """GitHub with statuses, repositories of installations, and git.
+async def github_front(
+    api_url: str, git_url: str, git_key: str, installations: Mapping[str, int]
+) -> AsyncIterator[Front]:
+    """GitHub with statuses, installations of users and their repositories, and git.
 
     Args:
         api_url: Of `emulate`.
         git_url: Of a git host with the repositories.
         git_key: What that host is asked with; who asks here needs a token of `emulate`.
+        installations: Those of each user, by name.
     """
     front = Front()
 
@@ -76,6 +80,7 @@ async def github_front(api_url: str, git_url: str, git_key: str) -> AsyncIterato
         Starlette(
             routes=[
                 Route("/installation/repositories", repositories),
+                Route("/user/installations", partial(_show_installations, api_url, installations)),
                 Route("/repos/{owner}/{name}/statuses/{sha}", status, methods=["POST"]),
                 Route("/octo/{rest:path}", git, methods=["GET", "POST"]),
                 Route("/{rest:path}", other, methods=every),
@@ -86,6 +91,21 @@ async def github_front(api_url: str, git_url: str, git_key: str) -> AsyncIterato
         front.url = f"http://127.0.0.1:{await listeners.open(0)}"
         yield front
         await listeners.close_all()
+
+
+async def _show_installations(
+    api_url: str, installations: Mapping[str, int], request: Request
+) -> Response:
+    async with httpx2.AsyncClient() as client:
+        told = await client.get(f"{api_url}/user", headers=_passed(request))
+    if told.is_error:
+        return Response(told.content, told.status_code)
+    rows = [
+        {"id": number, "account": {"login": account}}
+        for account, number in installations.items()
+        if account == told.json()["login"]
+    ]
+    return JSONResponse({"total_count": len(rows), "installations": rows})
 
 
 def _passed(request: Request) -> dict[str, str]:

@@ -37,6 +37,7 @@ def github_server(
     repository: str,
     *,
     apps: Sequence[Mapping[str, Json]] = (),
+    oauth_apps: Sequence[Mapping[str, Json]] = (),
 ) -> Iterator[str]:
     """Its address; `tokens` lead to the names of users, and `repository` is `owner/name`."""
     with socket.socket() as probe:
@@ -49,6 +50,7 @@ def github_server(
             "users": [{"login": login, "name": login} for login in {*tokens.values(), owner}],
             "repos": [{"owner": owner, "name": name, "private": True, "auto_init": True}],
             "apps": list(apps),
+            "oauth_apps": list(oauth_apps),
         },
     }
     file = modules.parent / f"seed-{port}.yaml"

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -33,7 +34,9 @@ pytestmark = pytest.mark.examples
 
 ACCOUNTS = "/v1/app-installations/github/accounts"
 INSTALL = "/v1/app-installations/github"
+REDIRECT = "http://localhost/installed"
 APP_ID, INSTALLATION, SECRET = 77, 4242, "deliveries are signed with this"
+CLIENT = {"client_id": "Iv1.ship", "client_secret": "known to the machine alone"}
 CODE = {"installationId": INSTALLATION, "code": "from-the-redirect"}
 
 
@@ -92,6 +95,15 @@ class Scene:
         assert status == 201, made
         return made["id"], await address_of(self.api, made["id"])
 
+    async def code_of(self, login: str) -> Json:
+        """What GitHub's redirect brings when a user of it allows the app."""
+        answer = await self.api.client.post(
+            f"{self.front.url}/login/oauth/callback",
+            data={"login": login, "redirect_uri": REDIRECT, "client_id": CLIENT["client_id"]},
+        )
+        code = parse_qs(urlsplit(answer.headers["location"]).query)["code"][0]
+        return {"installationId": INSTALLATION, "code": code}
+
     async def push(self, page: str) -> str:
         """Commit a page and push it; the commit."""
         sha = self.copy.commit({"index.html": PAGE.format(page)})
@@ -142,8 +154,13 @@ async def playing(modules: Path, private_key: str, root: Path) -> AsyncIterator[
             "installations": [{"installation_id": INSTALLATION, "account": "octo"}],
         }
         git_url = f"{str(remote.client.base_url).rstrip('/')}/git"
-        with github_server(modules, {"pat": "octo"}, "octo/shop", apps=[app]) as api_url:
-            async with github_front(api_url, git_url, octo.client.headers["X-Api-Key"]) as front:
+        oauth = {**CLIENT, "name": "Ship", "redirect_uris": [REDIRECT]}
+        with github_server(
+            modules, {"pat": "octo", "other": "mona"}, "octo/shop", apps=[app], oauth_apps=[oauth]
+        ) as api_url:
+            async with github_front(
+                api_url, git_url, octo.client.headers["X-Api-Key"], {"octo": INSTALLATION}
+            ) as front:
                 registration = AppRegistration(
                     app_id=str(APP_ID),
                     client_id="",
@@ -178,6 +195,27 @@ async def test_only_the_owner_connects_an_installation_where_no_code_can_be_chec
         wrong = replace(scene.registration, app_id="1")
         with pytest.raises(GitHubError):
             await register_app(scene.data_dir, wrong)
+
+
+async def test_a_code_of_github_tells_whose_an_installation_is(
+    modules: Path, private_key: str, tmp_path: Path
+) -> None:
+    async with playing(modules, private_key, tmp_path) as scene, another_user(scene.api) as alice:
+        await register_app(scene.data_dir, replace(scene.registration, **CLIENT))
+        foreign = await scene.code_of("mona")
+        status, told = await alice.request("POST", INSTALL, json=foreign)
+        assert (status, "not among the installations" in told) == (403, True)
+        own = await scene.code_of("octo")
+        assert (await alice.request("POST", INSTALL, json=own))[0] == 200
+        (shop,) = await alice.get(f"{ACCOUNTS}/{INSTALLATION}/repositories")
+        assert shop["fullName"] == "octo/shop"
+        status, told = await scene.api.request("POST", INSTALL, json=own)
+        assert (status, "the code is not accepted" in told) == (422, True), "it is good once"
+        assert [one["installationId"] for one in await scene.api.get(ACCOUNTS)] == [1]
+        wrong = {**CLIENT, "client_secret": "another"}
+        await register_app(scene.data_dir, replace(scene.registration, **wrong))
+        status, told = await alice.request("POST", INSTALL, json=await scene.code_of("octo"))
+        assert (status, "client_secret passed are incorrect" in told) == (422, True)
 
 
 async def test_a_commit_is_told_what_became_of_it_and_no_token_is_kept(
