@@ -1,9 +1,11 @@
 """The OpenAPI document against the platform, by generated requests over a real socket."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import anyio
 import httpx2
 import pytest
 import schemathesis
@@ -18,13 +20,28 @@ from createos_mcp.platform import daemon
 from createos_mcp.platform.api.app import HANDLERS
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.paths import DataDir
+from createos_mcp.platform.users import add_user
 from tests.eventually import eventually_now
+from tests.platform.template_drafts import draft
 
 OPERATIONS = load_catalog(local=True).operations
 
 EXAMPLES = 14
 """Requests per operation."""
 
+
+SEVERAL = settings(
+    max_examples=EXAMPLES,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+ONE_BY_ONE = settings(SEVERAL, max_examples=3)
+
+REFUSALS: Mapping[str, int] = {"GetProjectTemplate": 403, "TransferProject": 401}
+"""What a stranger is told where it is not that there is no such thing: of a template that is not
+listed, and of a token before the project."""
 
 CONFIG = schemathesis.Config.from_dict({"generation": {"allow-extra-parameters": False}})
 """The API ignores what it does not know in a query, as APIs do."""
@@ -41,6 +58,8 @@ class Fuzzed:
     """Path parameter to a resource that lasts."""
     disposable: Mapping[str, str]
     """The same for operations that destroy."""
+    stranger: Mapping[str, str]
+    """Headers of a user whom none of it belongs to."""
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +76,7 @@ def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fuzzed]:
                 headers=headers,
                 ids=resources(client, "lasting"),
                 disposable=resources(client, "passing"),
+                stranger={"X-Api-Key": anyio.run(add_user, config.data_dir, "stranger")[1]},
             )
     finally:
         daemon.stop_platform(config)
@@ -77,10 +97,24 @@ def resources(client: httpx2.Client, name: str) -> dict[str, str]:
     wait_until_deployed(client, f"/v1/{deployments}/{deployment_id}")
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     (environment,) = client.get(f"/v1/projects/{project_id}/environments").json()["data"]
+    job = {"environmentId": environment["id"], "name": name, "schedule": "@yearly", "type": "http"}
+    (starter, *_) = client.get("/v1/project-templates").json()["data"]["templates"]
+    buy = f"project-templates/{starter['id']}/buy"
+    bought = client.get("/v1/project-templates/purchases").json()["data"]["purchases"]
+    purchase_id = bought[0]["id"] if bought else made("POST", buy, None)
     return {
         "project_id": project_id,
         "environment_id": environment["id"],
         "deployment_id": deployment_id,
+        "cronjob_id": made(
+            "POST",
+            f"projects/{project_id}/cronjobs",
+            {**job, "settings": {"path": "/", "method": "GET"}},
+        ),
+        "domain_id": made("POST", f"projects/{project_id}/domains", {"name": f"{name}.example"}),
+        "template_id": made("POST", "project-templates", draft(project_id, environment["id"])),
+        "purchase_id": purchase_id,
+        "service_id": made("POST", "services", {"kind": "valkey", "name": f"{name}-cache"}),
         "app_id": made("POST", "apps", {"name": name}),
         "api_key_id": made("POST", "api-keys", {"name": name, "expiryAt": tomorrow}),
     }
@@ -92,24 +126,44 @@ def wait_until_deployed(client: httpx2.Client, path: str) -> None:
     )
 
 
+def parameters_of(name: str, fuzzed: Fuzzed) -> dict[str, str]:
+    """What an operation's path names, of what is there."""
+    known = fuzzed.disposable if OPERATIONS[name].annotations.destructive else fuzzed.ids
+    path = fuzzed.schema.find_operation_by_id(name).path
+    return {k: v for k, v in known.items() if f"{{{k}}}" in path}
+
+
+@pytest.mark.parametrize("name", sorted(HANDLERS))
+def test_a_stranger_reaches_nothing_by_its_id(name: str, fuzzed: Fuzzed) -> None:
+    path = parameters_of(name, fuzzed)
+    if not path:
+        return
+    operation = fuzzed.schema.find_operation_by_id(name)
+    refusal = REFUSALS.get(name, 404)
+    seen = set()
+
+    @ONE_BY_ONE
+    @given(operation.as_strategy(path_parameters=path))
+    def ask(case: Case[Json]) -> None:
+        answer = case.call(base_url=fuzzed.url, headers=dict(fuzzed.stranger))
+        # What does not fit the arguments is refused before anything is looked for.
+        assert answer.status_code in {400, refusal}, answer.text
+        seen.add(answer.status_code)
+        assert not {"lasting", "passing"} & {*re.findall(r"\w+", answer.text)}
+
+    ask()
+    assert refusal in seen
+
+
 @pytest.mark.parametrize("name", sorted(HANDLERS))
 def test_whatever_is_asked_the_answer_is_one_that_the_document_describes(
     name: str, fuzzed: Fuzzed
 ) -> None:
-    destroys = OPERATIONS[name].annotations.destructive
     operation = fuzzed.schema.find_operation_by_id(name)
-    known = fuzzed.disposable if destroys else fuzzed.ids
-    path = {k: v for k, v in known.items() if f"{{{k}}}" in operation.path}
-
+    path = parameters_of(name, fuzzed)
     fitting = operation.as_strategy(path_parameters=path or None)
 
-    @settings(
-        max_examples=EXAMPLES,
-        derandomize=True,
-        database=None,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-    )
+    @SEVERAL
     @given(
         st.one_of(
             fitting,
