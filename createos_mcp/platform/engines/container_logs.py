@@ -4,6 +4,7 @@ import contextlib
 import logging
 import re
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -42,14 +43,15 @@ class FollowedLog:
     Args:
         path: Where the engine has it, `containers/ID/logs`.
         log_file: Where the lines go.
-        mark: Remembers the engine's stamp of the last line, for the platform's next run.
+        mark: Remembers the engine's stamp of the last line, for the platform's next run, and how
+            many lines had it: Podman stamps all that it reads at once alike.
     """
 
     def __init__(self, api: DockerApi, path: str, *, log_file: Path, mark: Path) -> None:
         self._api = api
         self._path = path
         self._mark = mark
-        self._last = _stamp_of(mark.read_bytes()) if mark.exists() else ""
+        self._last, self._written = _read_mark(mark) if mark.exists() else ("", 0)
         log_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._log = Log(str(log_file))
         self._following = anyio.CancelScope()
@@ -110,7 +112,7 @@ class FollowedLog:
         # One that is cancelled may still write what it has: the next one begins after that.
         async with self._reading:
             # The engine takes the moment as included, and mixes two streams that it stamps apart.
-            known = self._last
+            known, written = self._last, self._written
             since = {"since": _as_seconds(known)} if known else {}
             pieces = self._api.frames(
                 self._path,
@@ -121,16 +123,33 @@ class FollowedLog:
                 **since,
             )
             async for piece in pieces:
-                *lines, rest = (rest + piece).split(b"\n")
-                self._write(lines, known)
+                # Of a line that comes in parts each has a stamp.
+                stamp = _STAMP.match(piece) if rest else None
+                part = piece[stamp.end() :] if stamp else piece
+                *lines, rest = (rest + part).split(b"\n")
+                written = self._write(lines, known, written)
                 self._read_at = anyio.current_time()
             if rest:
-                self._write([rest], known)
+                self._write([rest], known, written)
 
-    def _write(self, lines: list[bytes], known: str) -> None:
-        new = [line for line in lines if _stamp_of(line) > known]
-        if not new:
-            return
+    def _write(self, lines: list[bytes], known: str, written: int) -> int:
+        """Write lines, but for those up to a stamp, and the first ones that have it.
+
+        Returns:
+            How many that have it are still to be left out.
+        """
+        new: list[bytes] = []
+        for line in lines:
+            stamp = _stamp_of(line)
+            if stamp and stamp == known and written:
+                written -= 1
+            elif stamp and stamp >= known:
+                new.append(line)
+        if new:
+            self._append(new)
+        return written
+
+    def _append(self, new: list[bytes]) -> None:
         for line in new:
             stamp, _, text = line.partition(b" ")
             moment = stamp[:_STAMP_BYTES].ljust(_STAMP_BYTES, b"0") + b"Z "
@@ -138,8 +157,11 @@ class FollowedLog:
                 self._log.file.write(moment + text[start : start + MAX_LINE_BYTES] + b"\n")
         if self._log.file.tell() > MAX_LOG_BYTES:
             self._log.rotate()
-        self._last = max(self._last, *map(_stamp_of, new))
-        self._mark.write_text(self._last)
+        stamps = [_stamp_of(line) for line in new]
+        last = max(self._last, *stamps)
+        self._written = stamps.count(last) + (self._written if last == self._last else 0)
+        self._last = last
+        self._mark.write_text(f"{last} {self._written}")
 
 
 class FollowedLogs:
@@ -215,6 +237,13 @@ def _stamp_of(line: bytes) -> str:
     """`2026-11-26T03:56:21.007123456Z`, padded so that stamps compare as text; empty for none."""
     found = _STAMP.match(line)
     return f"{found[1].decode()}.{(found[2] or b'').decode().ljust(9, '0')}Z" if found else ""
+
+
+def _read_mark(mark: Path) -> tuple[str, int]:
+    """A stamp, and how many lines had it; one that was written without a number stands for all."""
+    content = mark.read_bytes()
+    stamp, _, written = content.partition(b" ")
+    return _stamp_of(stamp), int(written) if written.isdigit() else sys.maxsize
 
 
 def _as_seconds(stamp: str) -> str:

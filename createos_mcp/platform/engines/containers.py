@@ -22,7 +22,14 @@ from createos_mcp.platform.engines.container_body import (
 from createos_mcp.platform.engines.container_logs import FollowedLogs
 from createos_mcp.platform.engines.container_relays import ContainerRelays
 from createos_mcp.platform.engines.docker_api import DockerApi
-from createos_mcp.platform.engines.firewall import bridge_of, close_to
+from createos_mcp.platform.engines.firewall import (
+    BRIDGE_NAME,
+    bridge_name,
+    bridge_of,
+    close_to,
+    resolver_of,
+    separate,
+)
 from createos_mcp.platform.engines.image_engine import ImageEngine
 from createos_mcp.platform.engines.image_references import ImageReference
 from createos_mcp.platform.engines.images import PLATFORM, Images
@@ -31,7 +38,6 @@ from createos_mcp.platform.engines.netns import open_socket_in
 from createos_mcp.platform.errors import (
     EngineAwayError,
     EngineRefusedError,
-    StartFailedError,
 )
 from createos_mcp.platform.models import Instance, LaunchSpec
 from createos_mcp.platform.paths import DataDir
@@ -83,6 +89,7 @@ class Containers(ImageEngine):
         self._has_network = False
         self._forbidden = forbidden
         self._permitted = permitted
+        self._bridge = ""
 
     @override
     async def _start(self, spec: LaunchSpec, *, command: Sequence[str] | None) -> Instance:
@@ -92,11 +99,14 @@ class Containers(ImageEngine):
         relays = ContainerRelays(spec.ways, spec.uid) if spec.ways else None
         try:
             await self._api.start_container(created)
+            await to_thread.run_sync(separate, self._bridge)
             state = (await self._api.call("GET", f"containers/{created}/json"))["State"]
             if relays is not None:
                 await relays.enter(int(state["Pid"]))
-        except (EngineRefusedError, StartFailedError):
-            await self._remove(created)
+        except BaseException:
+            # Also where the platform ends meanwhile: nobody would look after it.
+            with anyio.CancelScope(shield=True):
+                await self._remove(created)
             raise
         if relays is not None:
             self._relays[spec.replica_id] = relays
@@ -235,7 +245,10 @@ class Containers(ImageEngine):
             "Name": NETWORK,
             "Driver": "bridge",
             "CheckDuplicate": True,
-            "Options": {"com.docker.network.bridge.enable_icc": "false"},
+            "Options": {
+                "com.docker.network.bridge.enable_icc": "false",
+                BRIDGE_NAME: bridge_name(self._api.host),
+            },
         }
         try:
             network = await self._api.call("GET", f"networks/{NETWORK}")
@@ -245,8 +258,9 @@ class Containers(ImageEngine):
             with contextlib.suppress(EngineRefusedError):
                 await self._api.call("POST", "networks/create", body=body)
             network = await self._api.call("GET", f"networks/{NETWORK}")
-        bridge = bridge_of(network["Id"])
-        if not await to_thread.run_sync(close_to, bridge, self._forbidden, self._permitted):
+        self._bridge = bridge_of(network, self._api.host)
+        rules = (self._bridge, self._forbidden, self._permitted, resolver_of(network))
+        if not await to_thread.run_sync(close_to, *rules):
             logger.warning("containers reach this machine's services: iptables cannot be used")
         self._has_network = True
 

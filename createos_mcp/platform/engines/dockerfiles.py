@@ -59,7 +59,8 @@ _MAX_DOCKERFILE_BYTES = 2**20
 _GENERATED = ".createos.Dockerfile"
 
 FindBaseLogin: TypeAlias = Callable[[ImageReference], Awaitable[RegistryLogin | None]]
-_TRACE, _IMAGE = "moby.buildkit.trace", "moby.image.id"
+_TRACE = "moby.buildkit.trace"
+_PODMAN = "Podman Engine"
 
 
 class Dockerfiles:
@@ -164,6 +165,7 @@ class Dockerfiles:
                         logins.append(login)
                         await self._images.pull_base(base, login, on_lines)
                 if mounts_secrets(context.text):
+                    await self._check_buildkit()
                     given, ids = _arguments(job), secret_ids(context.text)
                     image = await build_with_secrets(
                         self._api.host,
@@ -187,6 +189,15 @@ class Dockerfiles:
         except EngineRefusedError as error:
             reason = f"The Dockerfile could not be built: {error}"
             raise BuildFailedError(ReasonCode.COMMAND_FAILED, reason) from error
+
+    async def _check_buildkit(self) -> None:
+        told = await self._api.version()
+        if any(one.get("Name") == _PODMAN for one in told.get("Components") or ()):
+            raise BuildFailedError(
+                ReasonCode.COMMAND_FAILED,
+                "The Dockerfile mounts secrets, which takes BuildKit, and Podman has none: build "
+                "it with Docker, or take the secret at run time from a variable.",
+            )
 
     async def collect(self, kept: AbstractSet[str]) -> None:
         """Remove what was built here and no release needs; images of others are not asked about."""
@@ -222,8 +233,11 @@ class Dockerfiles:
                 lines = [line for line in trace.lines(row["aux"]) if line.strip()]
                 if lines:
                     await on_lines(lines)
-            elif row.get("id") == _IMAGE:
-                image = str(row["aux"]["ID"])
+            elif row.get("stream", "").strip():
+                # What builds without BuildKit, as Podman, says in plain lines.
+                await on_lines(row["stream"].splitlines())
+            elif isinstance(row.get("aux"), dict):
+                image = str(row["aux"].get("ID", image))
         if not image:
             raise EngineRefusedError(500, "the engine named no image")
         return image

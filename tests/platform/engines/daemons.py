@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from typing_extensions import override
+
 from createos_mcp.contract.values import Json
 from tests.eventually import eventually_now
 
@@ -20,6 +22,21 @@ BUSYBOX = Path("/usr/bin/busybox")
 
 _PLAIN_REGISTRIES = {"insecure-registries": ["10.88.0.0/24"]}
 """Those of the machines that tests make have no certificates."""
+
+_PODMAN_REGISTRIES = """
+unqualified-search-registries = ["docker.io"]
+[[registry]]
+location = "127.0.0.1"
+insecure = true
+"""
+
+_PODMAN_LIMITS = """
+[containers]
+default_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]
+[engine]
+runtime = "runc"
+"""
+"""Its own are more than a machine of CI may allow."""
 
 _TOOLS = (
     "sh", "httpd", "sleep", "cat", "ls", "env", "kill", "id", "echo", "wget", "nc", "touch",
@@ -38,6 +55,8 @@ class DockerDaemon:
         prefix: Words before the command, which run it elsewhere.
         runtime: What it starts containers with, instead of runc.
     """
+
+    is_podman = False
 
     def __init__(
         self,
@@ -121,6 +140,39 @@ class DockerDaemon:
         self.docker("push", name)
 
 
+class PodmanService(DockerDaemon):
+    """Podman behind the socket that it offers to Docker's clients, with storage of its own."""
+
+    is_podman = True
+
+    @override
+    def start(self) -> None:
+        storage = {"driver": "vfs", "graphroot": "root", "runroot": "run"}
+        lines = [f'{name} = "{self._place(value)}"' for name, value in storage.items()]
+        (self._directory / "storage.conf").write_text("\n".join(["[storage]", *lines, ""]))
+        (self._directory / "registries.conf").write_text(_PODMAN_REGISTRIES)
+        (self._directory / "containers.conf").write_text(_PODMAN_LIMITS)
+        environ = {
+            **os.environ,
+            "CONTAINERS_STORAGE_CONF": str(self._directory / "storage.conf"),
+            "CONTAINERS_REGISTRIES_CONF": str(self._directory / "registries.conf"),
+            "CONTAINERS_CONF": str(self._directory / "containers.conf"),
+        }
+        with (self._directory / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                ["podman", "system", "service", "--time=0", self.host],
+                stdout=log,
+                stderr=log,
+                env=environ,
+                cwd=self._directory,
+                start_new_session=True,
+            )
+        eventually_now(self._answers, pause_s=0.2)
+
+    def _place(self, value: str) -> str:
+        return value if value == "vfs" else str(self._directory / value)
+
+
 def _root(files: Mapping[str, str]) -> bytes:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
@@ -150,7 +202,8 @@ def docker_daemon(
 ) -> Iterator[DockerDaemon]:
     """A daemon of its own, which is stopped with all its containers."""
     directory.mkdir(parents=True)
-    engine = DockerDaemon(directory, live_restore=live_restore, prefix=prefix, runtime=runtime)
+    kind = PodmanService if os.environ.get("TEST_ENGINE") == "podman" else DockerDaemon
+    engine = kind(directory, live_restore=live_restore, prefix=prefix, runtime=runtime)
     engine.start()
     try:
         yield engine

@@ -60,7 +60,53 @@ async def test_an_error_of_the_engine_is_no_line_and_reading_goes_on_after_it(
     followed.close()
     lines = (tmp_path / "1.log").read_text().splitlines()
     assert [line.partition(" ")[2] for line in lines] == ["one", "two"]
-    assert (tmp_path / "mark").read_text() == "2026-11-26T03:56:22.000000002Z"
+    assert (tmp_path / "mark").read_text() == "2026-11-26T03:56:22.000000002Z 1"
+
+
+async def test_lines_of_one_moment_are_told_apart_by_their_number(
+    engine: tuple[DockerApi, list[bytes]], tmp_path: Path
+) -> None:
+    api, answers = engine
+    stamp = FIRST.partition(b" ")[0]
+    alike = [frame(STDOUT, stamp + b" same\n")] * 5
+    for count in (2, 3, 5):
+        answers.append(b"".join(alike[:count]))
+        followed = log_of(api, tmp_path)
+        await followed.drain()
+        followed.close()
+        written = (tmp_path / "1.log").read_text().splitlines()
+        assert len(written) == count
+    answers.append(b"".join(alike) + frame(STDOUT, SECOND))
+    followed = log_of(api, tmp_path)
+    await followed.drain()
+    followed.close()
+    assert len((tmp_path / "1.log").read_text().splitlines()) == 6
+
+
+async def test_a_line_that_comes_in_parts_is_one(
+    engine: tuple[DockerApi, list[bytes]], tmp_path: Path
+) -> None:
+    api, answers = engine
+    stamp = FIRST.partition(b" ")[0]
+    parts = (b" one 20", b" 2026-11-26T03:56:21Z", b" and\n", b" two\n")
+    answers.append(b"".join(frame(STDOUT, stamp + part) for part in parts))
+    followed = log_of(api, tmp_path)
+    await followed.drain()
+    followed.close()
+    lines = (tmp_path / "1.log").read_text().splitlines()
+    assert [line.partition(" ")[2] for line in lines] == ["one 202026-11-26T03:56:21Zand", "two"]
+
+
+async def test_a_mark_of_a_moment_alone_stands_for_all_its_lines(
+    engine: tuple[DockerApi, list[bytes]], tmp_path: Path
+) -> None:
+    api, answers = engine
+    (tmp_path / "mark").write_text("2026-11-26T03:56:21.000000001Z")
+    answers.append(frame(STDOUT, FIRST + FIRST + SECOND))
+    followed = log_of(api, tmp_path)
+    await followed.drain()
+    followed.close()
+    assert len((tmp_path / "1.log").read_text().splitlines()) == 1
 
 
 @pytest.mark.parametrize("mark", ["", "Error.000000000Z", "nonsense"])

@@ -127,6 +127,7 @@ async def test_what_is_known_of_an_images_packages_is_found(
     monkeypatch.setenv("OFFLINE", "1")
     async with running_platform(tmp_path / "data", docker_host=engine.host) as api:
         assert (await scan(api, project_id, deployment))["status"] == "success"
+        await api.wait(project_id, deployment["id"], "deployed")
 
 
 @pytest.mark.usefixtures("grype")

@@ -1,5 +1,6 @@
 """Image projects on a real container engine, with a registry of the tests' own."""
 
+import json
 import re
 import socket
 import subprocess
@@ -94,7 +95,7 @@ async def test_an_image_runs_with_its_own_command_and_leaves_nothing(
         assert "PORT=8080" in variables
         log = await api.build_log(deployment)
         told = (await api.get("/status"))["engine"]
-    assert told["name"].startswith("Docker 2")
+    assert told["name"].startswith(("Docker 2", "Podman 4"))
     assert f"{image} is {deployment['artifactImage']}" in log
     assert engine.docker("ps", "--all", "--quiet") == ""
 
@@ -143,7 +144,9 @@ async def test_a_container_over_its_memory_is_told_as_such(
     engine.publish(reference, {}, command="exec dd bs=2000M count=1 if=/dev/zero of=/dev/null")
     async with running_platform(tmp_path, docker_host=engine.host) as api:
         failed = await deploy(api, await image_project(api), reference)
-    assert (failed["status"], failed["reasonCode"]) == ("crashing", ReasonCode.OUT_OF_MEMORY)
+    # Podman 4.3 tells of no memory that was exceeded where version 1 of control groups is in use.
+    told = {ReasonCode.OUT_OF_MEMORY, *([ReasonCode.APP_EXITED] if engine.is_podman else [])}
+    assert (failed["status"], failed["reasonCode"] in told) == ("crashing", True)
 
 
 async def test_lines_are_kept_once_and_in_order_also_of_what_is_gone(
@@ -300,8 +303,8 @@ async def test_containers_reach_neither_one_another_nor_this_machine_nor_private
             own = f"{gateway}:{service.getsockname()[1]}"
             for address in (*neighbor, own, "10.1.2.3:80", "169.254.169.254:80"):
                 assert not await reaches(api, other, address), address
-            network = engine.docker("network", "inspect", "--format", "{{.Id}}", "createos")
-            with without_rules(bridge_of(network)):
+            (network,) = json.loads(engine.docker("network", "inspect", "createos"))
+            with without_rules(bridge_of(network, engine.host)):
                 assert await reaches(api, other, own)
 
 
