@@ -225,6 +225,10 @@ class EngineAwayError(PlatformError):
         super().__init__(f"the container engine at {host} does not answer ({reason})")
 
 
+class ImageNotScannedError(PlatformError):
+    """An image cannot be looked at here; the sentence says why, and what would help."""
+
+
 class UserNameError(Refusal):
     """A user's name is of a form that is not allowed."""
 

@@ -225,6 +225,7 @@ def marketplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         daemon.stop_platform(Marketplace.config)
 
 
+@pytest.mark.examples
 @pytest.mark.usefixtures("marketplace")
 def test_the_marketplace_does_what_its_model_does() -> None:
     run_state_machine_as_test(Marketplace, settings=model_runs(runs=4, steps=40))

@@ -16,7 +16,7 @@ from createos_mcp.platform.deploy.registry_logins import RegistryLogins
 from createos_mcp.platform.deploy.scan_runs import ScanRuns, ScanTool
 from createos_mcp.platform.engines.image_references import ImageReference
 from createos_mcp.platform.engines.images import Images
-from createos_mcp.platform.errors import EngineAwayError, EngineRefusedError
+from createos_mcp.platform.errors import ImageNotScannedError, PlatformError
 from createos_mcp.platform.models import Deployment
 from createos_mcp.platform.release_records import Bind
 from createos_mcp.platform.scans.findings import FAILED, SKIPPED, CheckOutcome
@@ -85,7 +85,7 @@ class ImageScans:
                 read=read_grype,
                 timeout_s=TIMEOUT_S,
             )
-        except (EngineAwayError, EngineRefusedError, _CannotLookError, OSError) as error:
+        except (PlatformError, OSError) as error:
             return CheckOutcome(name=NAME, tool=PROGRAM, status=FAILED, reason=str(error))
 
     async def _update(self, program: Path) -> None:
@@ -109,7 +109,7 @@ class ImageScans:
             printed = [line.strip() for line in lines if line.strip()]
             said = printed[-1] if printed else f"it exited with {done.returncode}"
         if not there:
-            raise _CannotLookError(
+            raise ImageNotScannedError(
                 f"{PROGRAM} could not fetch its database ({said}); retry the scan"
             )
 
@@ -120,16 +120,12 @@ class ImageScans:
         free_mb = shutil.disk_usage(archive.parent).free // _MB
         # Once as a file, and once more unpacked by the scanner.
         if free_mb - 2 * needed_mb < self._config.disk_floor_mb:
-            raise _CannotLookError(
+            raise ImageNotScannedError(
                 f"the image has {needed_mb} MB, and a look at it takes twice as much of the "
                 f"{free_mb} MB that are free"
             )
         await self._images.save(image, archive)
         archive.chmod(0o644)
-
-
-class _CannotLookError(Exception):
-    """Why there is nothing to look at, in a sentence."""
 
 
 def _let_read(directory: Path) -> None:

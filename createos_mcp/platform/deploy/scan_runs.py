@@ -131,8 +131,12 @@ class ScanRuns:
         outcome = partial(CheckOutcome, name=name, tool=tool.name)
         try:
             uid = await self._users.uid_of(deployment.project_id)
-            await to_thread.run_sync(_make, work, uid)
-            looked_at = await prepare(work / "app")
+            try:
+                await to_thread.run_sync(_make, work, uid)
+                looked_at = await prepare(work / "app")
+            except OSError as error:
+                reason = f"its files cannot be made ready: {error}"
+                return outcome(status=FAILED, reason=reason)
             with anyio.fail_after(timeout_s):
                 exit_code, said = await self._start(f"scan-{name}-{deployment.id}", tool, work, uid)
             report = await to_thread.run_sync(_read_report, work / "tmp" / _REPORT)

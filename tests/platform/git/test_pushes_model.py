@@ -198,6 +198,7 @@ def git_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         daemon.stop_platform(Pushing.config)
 
 
+@pytest.mark.examples
 @pytest.mark.usefixtures("git_host")
 def test_pushes_do_what_their_model_does() -> None:
     run_state_machine_as_test(Pushing, settings=model_runs(runs=4, steps=10))
