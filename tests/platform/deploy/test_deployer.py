@@ -1,5 +1,6 @@
 import base64
 import io
+import os
 import socket
 import zipfile
 from contextlib import suppress
@@ -164,7 +165,9 @@ async def test_build_log_lines_are_readable_while_the_build_runs(tmp_path: Path)
 
 async def test_cancelling_ends_the_build_and_its_processes(tmp_path: Path) -> None:
     async with running_platform(tmp_path) as api:
-        project_id = await api.create_project(buildCommand="echo started; sleep 611")
+        # Other tests sleep, too, and this looks at all processes of the machine.
+        how_long = f"{10**6 + os.getpid()}"
+        project_id = await api.create_project(buildCommand=f"echo started; sleep {how_long}")
         deployment_id = await api.upload(project_id, {"main.py": ANSWERING})
         deployment = await api.wait(project_id, deployment_id, "building")
         await eventually(lambda: api.build_log(deployment), lambda log: "\nstarted" in log)
@@ -173,7 +176,7 @@ async def test_cancelling_ends_the_build_and_its_processes(tmp_path: Path) -> No
         )
         assert status == 200
         assert (await api.wait(project_id, deployment_id))["status"] == "cancelled"
-        assert not any(b"sleep\x00611" in line for line in _command_lines())
+        assert not any(f"sleep\0{how_long}\0".encode() in line for line in _command_lines())
         status, message = await api.request(
             "POST", f"/v1/projects/{project_id}/deployments/{deployment_id}/cancel"
         )
