@@ -5,10 +5,10 @@ from pathlib import Path
 import anyio
 from anyio import to_thread
 
-from createos_mcp.contract.values import Json
 from tests.eventually import eventually
 from tests.platform.git.working_copies import (
     PAGE,
+    STAGING,
     address_of,
     deployments_of,
     git_platform,
@@ -51,17 +51,8 @@ async def test_a_push_goes_live_and_the_terminal_shows_how(tmp_path: Path) -> No
 async def test_branches_go_where_an_environment_has_them(tmp_path: Path) -> None:
     async with git_platform(tmp_path / "data") as api:
         project_id = await vcs_project(api, "my-app", ignoreBranches=["docs/*"])
-        staging: Json = {
-            "uniqueName": "staging",
-            "displayName": "staging",
-            "description": None,
-            "branch": "next",
-            "isAutoPromoteEnabled": True,
-            "settings": {"runEnvs": {}},
-            "resources": {"cpu": 200, "memory": 500, "replicas": 1},
-        }
         path = f"/v1/projects/{project_id}/environments"
-        assert (await api.request("POST", path, json=staging))[0] == 201
+        assert (await api.request("POST", path, json=STAGING))[0] == 201
         copy = working_copy(api, tmp_path / "copy", "my-app")
         copy.commit({"index.html": PAGE.format("one")})
         assert (await copy.push("main")).ok

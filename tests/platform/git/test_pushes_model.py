@@ -20,7 +20,7 @@ from createos_mcp.contract.values import Json
 from createos_mcp.platform import daemon
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.paths import DataDir
-from tests.platform.git.working_copies import WorkingCopy
+from tests.platform.git.working_copies import STAGING, WorkingCopy
 from tests.platform.owners import Owner, model_runs
 
 ALONE = "other"
@@ -29,16 +29,6 @@ ALONE = "other"
 BRANCHES = st.sampled_from(["main", "next", "docs/help", "feature/a", "feature/b", ALONE])
 ENVIRONMENTS = {"main": "production", "next": "staging"}
 """Those that last, by the branch that they take."""
-
-STAGING: Json = {
-    "uniqueName": "staging",
-    "displayName": "staging",
-    "description": None,
-    "branch": "next",
-    "isAutoPromoteEnabled": True,
-    "settings": {"runEnvs": {}},
-    "resources": {"cpu": 200, "memory": 500, "replicas": 1},
-}
 
 
 @dataclass(kw_only=True)

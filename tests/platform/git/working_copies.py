@@ -19,6 +19,17 @@ from tests.platform.platforms import NO_ENGINE, OWN_PORTS, Api
 
 PAGE = "<title>{}</title>"
 
+STAGING: Json = {
+    "uniqueName": "staging",
+    "displayName": "staging",
+    "description": None,
+    "branch": "next",
+    "isAutoPromoteEnabled": True,
+    "settings": {"runEnvs": {}},
+    "resources": {"cpu": 200, "memory": 500, "replicas": 1},
+}
+"""An environment that takes the branch `next`."""
+
 
 @asynccontextmanager
 async def git_platform(root: Path, **changes: Json) -> AsyncIterator[Api]:
