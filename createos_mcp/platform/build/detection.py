@@ -74,7 +74,7 @@ STATIC_ROOTS = (
 )
 
 
-def is_app(source: Path, apart_from: str | None = None) -> bool:
+def is_app(source: Path, apart_from: str = "") -> bool:
     """Whether files of a folder tell of an app, those of one folder below apart."""
     names = (name for name in (*MARKERS, *CONTAINER_FILES) if not name.startswith(f"{apart_from}/"))
     told = read_process_types(source).language
