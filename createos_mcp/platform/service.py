@@ -147,7 +147,9 @@ async def open_platform(
                 config=config,
                 background=background,
             )
-            builder = Builder(config=config, environ=environ, sandbox=sandbox)
+            builder = Builder(
+                config=config, environ=environ, sandbox=sandbox, background=background
+            )
             managed = make_service_parts(
                 store=store,
                 engine=engines.processes,

@@ -4,7 +4,6 @@ import json
 import os
 import shlex
 import shutil
-import ssl
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,19 +15,28 @@ from anyio import to_thread
 
 from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.contract.values import Json
+from createos_mcp.platform.background import Background
 from createos_mcp.platform.build.app_folders import find_app_folder
-from createos_mcp.platform.build.build_variables import CACHES, DEFAULTS, PASSED_ON
+from createos_mcp.platform.build.build_variables import (
+    CACHES,
+    DEFAULTS,
+    PASSED_ON,
+    VENV,
+    running_environ,
+    system_trust,
+)
 from createos_mcp.platform.build.carryovers import (
     Carryover,
     Commands,
     build_script,
     install_script,
-    key_of,
+    keys_of,
     place_of,
 )
 from createos_mcp.platform.build.detection import make_plan
 from createos_mcp.platform.build.old_pins import UnbuiltPackages, find_older_python
 from createos_mcp.platform.build.plans import Plan, names_pip, shell_words
+from createos_mcp.platform.build.spares import Spare, Spares
 from createos_mcp.platform.build.stages import BuildLog, Stage, Stages
 from createos_mcp.platform.build.steps import Steps
 from createos_mcp.platform.build.toolchains import Toolchain, Toolchains
@@ -49,8 +57,6 @@ from createos_mcp.platform.sandbox.sandbox import (
     is_of_system,
 )
 
-SYSTEM_PATH = ("/usr/local/bin", "/usr/bin", "/bin")
-VENV = ".venv"
 MB = 2**20
 BUILD_NICE = 10
 
@@ -66,13 +72,18 @@ class _Site:
     """Where the build and the app see that folder."""
     toolchain: Toolchain
     environ: Mapping[str, str]
-    places: Mapping[Carryover, Path]
-    """Where in the cache lies what is taken over and kept."""
+    keys: Mapping[Carryover, str]
+    """Of what is taken over and kept."""
+    cache: Path
+    """Where the build sees the cache that it lies in."""
     log: BuildLog
+    has_dependencies: bool = False
+    """Whether they have been moved into the app already."""
 
     def place_of(self, kept: Carryover | None) -> Path | None:
         """Where something is kept, if it is."""
-        return self.places.get(kept) if kept else None
+        key = self.keys.get(kept) if kept else None
+        return place_of(kept, key, self.cache) if kept and key else None
 
 
 class Builder:
@@ -83,13 +94,19 @@ class Builder:
     """
 
     def __init__(
-        self, *, config: PlatformConfig, environ: Mapping[str, str], sandbox: Sandbox
+        self,
+        *,
+        config: PlatformConfig,
+        environ: Mapping[str, str],
+        sandbox: Sandbox,
+        background: Background,
     ) -> None:
         self._config = config
         self._data_dir = config.data_dir
         self._sandbox = sandbox
         self._steps = Steps(config)
-        trusting = {**_system_trust(), **environ}
+        self._spares = Spares(steps=self._steps, sandbox=sandbox, background=background)
+        trusting = {**system_trust(), **environ}
         self._passed_on = {k: v for k, v in trusting.items() if PASSED_ON.fullmatch(k)}
         self._fetching = {**trusting, "UV_NO_PROGRESS": "1"}
         self._toolchains = Toolchains(directory=config.data_dir.toolchains, environ=self._fetching)
@@ -148,6 +165,8 @@ class Builder:
                 await self._run_steps(site, plan)
         finally:
             await to_thread.run_sync(_remove_tree, job.release_dir / "tmp")
+        if spare := _spare(plan, site.keys):
+            self._spares.make(spare, job=job, cache=self._cache(job))
         return self._release(site, plan)
 
     async def _site(self, job: BuildJob, directory: str, plan: Plan, log: BuildLog) -> _Site:
@@ -162,14 +181,26 @@ class Builder:
         toolchain = toolchain.with_environ(plan.environ)
         place = self._sandbox.place_of(job.release_dir / "app") / directory
         await to_thread.run_sync(self._make_directories, job)
+        variables = {name: job.settings.get(name) for name in ("buildVars", "buildFlags")}
+        told = json.dumps(variables, sort_keys=True)
+        keys = await to_thread.run_sync(
+            keys_of,
+            (plan.dependencies, plan.caches),
+            job.source_dir / directory,
+            (toolchain.name, str(place), str(plan.install), told),
+        )
+        spare, cache = _spare(plan, keys), self._cache(job)
         return _Site(
             job=job,
             directory=directory,
             place=place,
             toolchain=toolchain,
             environ=self._environ(job, directory, toolchain),
-            places=await to_thread.run_sync(self._places, job, directory, plan, toolchain, place),
+            keys=keys,
+            cache=CACHE if self._sandbox.bwrap is not None else cache,
             log=log,
+            has_dependencies=spare is not None
+            and await self._spares.take(spare, job=job, cache=cache, folder=directory),
         )
 
     async def _with_older_python(
@@ -246,21 +277,6 @@ class Builder:
             if value.startswith("/") and Path(value).exists() and not is_of_system(Path(value)):
                 yield Bind(path=Path(value))
 
-    def _places(
-        self, job: BuildJob, directory: str, plan: Plan, toolchain: Toolchain, place: Path
-    ) -> dict[Carryover, Path]:
-        """Where things lie that only the same tools at the same place may take over."""
-        variables = {name: job.settings.get(name) for name in ("buildVars", "buildFlags")}
-        told = json.dumps(variables, sort_keys=True)
-        conditions = (toolchain.name, str(place), str(plan.install), told)
-        cache = CACHE if self._sandbox.bwrap is not None else self._cache(job)
-        keys = {
-            kept: key_of(kept, job.source_dir / directory, conditions)
-            for kept in (plan.dependencies, plan.caches)
-            if kept is not None
-        }
-        return {kept: place_of(kept, key, cache) for kept, key in keys.items() if key}
-
     def _cache(self, job: BuildJob) -> Path:
         return self._data_dir.cache / job.project_id
 
@@ -282,7 +298,7 @@ class Builder:
         return {
             **self._passed_on,
             **{name: str(cache / directory) for name, directory in CACHES.items()},
-            **_running_environ(top, directory, toolchain),
+            **running_environ(top, directory, toolchain),
             "HOME": temporary,
             "TMPDIR": temporary,
             "npm_config_logs_dir": f"{temporary}/npm-logs",
@@ -306,11 +322,16 @@ class Builder:
             place=self._sandbox.place_of(app),
             directory=site.directory,
             command=command,
-            environ=_running_environ(self._sandbox.place_of(app), site.directory, site.toolchain),
+            environ=running_environ(self._sandbox.place_of(app), site.directory, site.toolchain),
             toolchain=tuple(visible),
             worker=plan.worker,
             before=shell_words(plan.release) if plan.release else (),
         )
+
+
+def _spare(plan: Plan, keys: Mapping[Carryover, str]) -> Spare | None:
+    kept = plan.dependencies
+    return Spare(kept=kept, key=keys[kept]) if kept is not None and kept in keys else None
 
 
 def _venv_command(python: Path | None, plan: Plan) -> str | None:
@@ -332,7 +353,12 @@ def _stages(site: _Site, plan: Plan) -> Iterator[Stage]:
         completion=plan.completion,
     )
     if commands.install or commands.prepare:
-        script = install_script(commands, plan.dependencies, site.place_of(plan.dependencies))
+        script = install_script(
+            commands,
+            plan.dependencies,
+            site.place_of(plan.dependencies),
+            is_there=site.has_dependencies,
+        )
         yield Stage(name="install", script=script, command=plan.install or str(commands.prepare))
     if plan.build:
         place = site.place_of(plan.caches)
@@ -362,12 +388,6 @@ def _remove_tree(directory: Path) -> None:
     shutil.rmtree(directory, ignore_errors=True)
 
 
-def _system_trust() -> dict[str, str]:
-    """Let uv and npm trust whom the system trusts, as pip does: a company's own authority, too."""
-    bundle = ssl.get_default_verify_paths().cafile
-    return {"UV_SYSTEM_CERTS": "1", "NODE_EXTRA_CA_CERTS": bundle} if bundle else {}
-
-
 def _copy(job: BuildJob) -> str:
     """Copy the source into the release, owned by its project, and return the app's own folder."""
     _remove_tree(job.release_dir)
@@ -378,16 +398,3 @@ def _copy(job: BuildJob) -> str:
             for name in (".", *folders, *files):
                 os.chown(Path(directory, name), job.uid, job.uid, follow_symlinks=False)
     return find_app_folder(app, job.settings).relative_to(app.resolve()).as_posix()
-
-
-def _running_environ(top: Path, directory: str, toolchain: Toolchain) -> dict[str, str]:
-    root = top / directory
-    own = [root / VENV / "bin"] if toolchain.python is not None else []
-    tools = [Path(uv.find_uv_bin()).parent] if toolchain.python is not None else []
-    above = (place for place in (root, *root.parents) if place.is_relative_to(top))
-    local = [place / "node_modules" / ".bin" for place in above]
-    path = [*own, *toolchain.path, *local, *SYSTEM_PATH, *tools]
-    environ = {"PATH": ":".join(map(str, path)), **(toolchain.environ or {})}
-    if toolchain.python is not None:
-        environ |= {"VIRTUAL_ENV": str(root / VENV), "PYTHONUNBUFFERED": "1"}
-    return environ

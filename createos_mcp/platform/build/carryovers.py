@@ -66,6 +66,14 @@ def key_of(kept: Carryover, source: Path, conditions: Iterable[str]) -> str | No
     return digest.hexdigest()[:32]
 
 
+def keys_of(
+    carryovers: Iterable[Carryover | None], source: Path, conditions: Sequence[str]
+) -> dict[Carryover, str]:
+    """The keys of those that have one; see `key_of`."""
+    keys = {kept: key_of(kept, source, conditions) for kept in carryovers if kept is not None}
+    return {kept: key for kept, key in keys.items() if key}
+
+
 def _matching(source: Path, patterns: Sequence[str]) -> list[Path]:
     found = {file for pattern in patterns for file in source.glob(pattern) if file.is_file()}
     return sorted(found)
@@ -77,7 +85,11 @@ def place_of(kept: Carryover, key: str, cache: Path) -> Path:
 
 
 def install_script(
-    commands: Commands, kept: Carryover | None = None, place: Path | None = None
+    commands: Commands,
+    kept: Carryover | None = None,
+    place: Path | None = None,
+    *,
+    is_there: bool = False,
 ) -> str:
     """Installs by the shell, unless the dependencies can be taken over from a place.
 
@@ -85,6 +97,7 @@ def install_script(
         commands: What installs; the first that fails ends the script with its exit code.
         kept: What is taken over and kept.
         place: Where it lies; without one nothing is.
+        is_there: Whether it has been moved into the app already.
     """
     prepare = f"{commands.prepare} || exit $?" if commands.prepare else ":"
     completion = f"\n{{ {commands.completion}; }} || exit $?" if commands.completion else ""
@@ -93,7 +106,7 @@ def install_script(
         return f"{prepare}\n{install}"
     again = _run(commands.reinstall or commands.install, commands.retry) + completion
     return f"""
-if {_take(kept, place)}; then
+if {":" if is_there else _take(kept, place)}; then
   printf '%s\\n' {shlex.quote(TAKEN)}
   {again}
 else

@@ -76,7 +76,7 @@ FLOOR_MB = 512
 
 PRCTL_DEATH_SIGNAL, PRCTL_SUBREAPER = 1, 36
 
-END_ROUNDS, END_PAUSE_S = 50, 0.02
+END_ROUNDS, END_PAUSE_S = 500, 0.002
 
 
 class Launcher:
@@ -258,13 +258,13 @@ class Launcher:
     def end_all(self) -> None:
         """Leave nothing behind of an app that has ended; what forks meanwhile is found again."""
         for _ in range(END_ROUNDS):
+            self.reap()
             left = self.processes()
             if not left:
                 return
             for pid in left:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, signal.SIGKILL)
-            self.reap()
             time.sleep(END_PAUSE_S)
 
     def reap(self) -> None:

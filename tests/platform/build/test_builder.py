@@ -4,10 +4,9 @@ from pathlib import Path
 import pytest
 
 from createos_mcp.contract.values import Json
-from createos_mcp.platform.build.builder import Builder
+from createos_mcp.platform.build.steps import Steps
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.paths import DataDir
-from createos_mcp.platform.sandbox.sandbox import Sandbox
 from tests.platform.platforms import read_page, running_platform
 from tests.programs import needs
 
@@ -281,7 +280,7 @@ def test_what_is_left_of_a_build_that_was_killed_with_the_platform_is_removed(
     for directory in (*left, other, *run_dirs):
         directory.mkdir(parents=True)
 
-    Builder(config=config, environ={}, sandbox=Sandbox(name="none")).end_interrupted()
+    Steps(config).end_interrupted()
 
     assert not any(directory.exists() for directory in (*left, run_dirs[0]))
     assert other.is_dir()

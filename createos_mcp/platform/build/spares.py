@@ -1,0 +1,156 @@
+"""Spares: a second copy of what builds take over, made while nobody waits, given away by a rename.
+
+A build needs a copy of its own. Copying thousands of small files may take longer than all else that
+it does; renaming a directory takes no time.
+"""
+
+import os
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import anyio
+from anyio import to_thread
+
+from createos_mcp.platform.background import Background, Work
+from createos_mcp.platform.build.carryovers import Carryover, place_of
+from createos_mcp.platform.build.steps import Steps
+from createos_mcp.platform.models import BuildJob
+from createos_mcp.platform.sandbox.cgroups import ResourceLimits
+from createos_mcp.platform.sandbox.launches import TO_STARTER, Launch
+from createos_mcp.platform.sandbox.sandbox import Confinement, Sandbox
+
+MOST_MB = 256
+"""Of one spare; what is larger is installed or built for so long that a copy is little of it."""
+
+PATIENCE_S = 60.0
+"""How long a build waits for its spare, which is being made."""
+
+_MEMORY_MB, _CPU_MILLICORES, _NICE = 256, 1000, 19
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Spare:
+    """The spare of one carryover, which only builds of the same key may take."""
+
+    kept: Carryover
+    key: str
+
+    @property
+    def home(self) -> PurePosixPath:
+        """Where spares of its kind lie, below the cache of a project."""
+        return PurePosixPath("spare", self.kept.name)
+
+    @property
+    def place(self) -> PurePosixPath:
+        """Where it lies itself."""
+        return self.home / self.key
+
+
+class Spares:
+    """Makes the spares of all projects and hands them out."""
+
+    def __init__(self, *, steps: Steps, sandbox: Sandbox, background: Background) -> None:
+        self._steps = steps
+        self._sandbox = sandbox
+        self._background = background
+        self._under_way: dict[str, tuple[Spare, Work]] = {}
+
+    async def take(self, spare: Spare, *, job: BuildJob, cache: Path, folder: str) -> bool:
+        """Move a spare into an app's folder; False where it has to be copied instead."""
+        made, work = self._under_way.get(job.project_id, (None, None))
+        if work is not None:
+            if made == spare:
+                with anyio.move_on_after(PATIENCE_S):
+                    await work.ended.wait()
+            await work.abandon()
+        return await to_thread.run_sync(_move, cache, spare, job.release_dir / "app", folder)
+
+    def make(self, spare: Spare, *, job: BuildJob, cache: Path) -> None:
+        """Begin to make a spare for the next build."""
+        work = self._background.start(self._make, spare, job, cache)
+        self._under_way[job.project_id] = (spare, work)
+
+    async def _make(self, spare: Spare, job: BuildJob, cache: Path) -> None:
+        confinement = Confinement(app=cache, uid=job.uid)
+        limits = ResourceLimits(memory_mb=_MEMORY_MB, cpu_millicores=_CPU_MILLICORES, yields=True)
+        try:
+            await self._steps.run(
+                f"spare-{job.project_id}",
+                environ={},
+                limits=limits,
+                launch=lambda run_dir, group: self._sandbox.launch(
+                    ("/bin/sh", "-c", _copy_script(spare)),
+                    confinement,
+                    Launch(
+                        run_dir=run_dir,
+                        log=TO_STARTER,
+                        groups=group.member_files if group else (),
+                        launcher_groups=group.launcher_files if group else (),
+                        with_parent=True,
+                        nice=_NICE,
+                    ),
+                ),
+                on_lines=_ignore,
+            )
+        finally:
+            self._under_way.pop(job.project_id, None)
+
+
+async def _ignore(_lines: Sequence[str]) -> None:
+    """A spare that cannot be made is missed by nobody."""
+
+
+def _copy_script(spare: Spare) -> str:
+    """Copies what is kept, in the cache, unless it is large or its spare is there."""
+    kept, place = map(shlex.quote, (str(place_of(spare.kept, spare.key, Path())), str(spare.place)))
+    home, part = map(shlex.quote, (str(spare.home), f"{spare.place}.part"))
+    return f"""
+[ -d {kept} ] && ! [ -e {place} ] || exit
+rm -rf {home}
+size=$(du -sm {kept}) && [ "${{size%%[!0-9]*}}" -le {MOST_MB} ] || exit
+mkdir -p {home} && cp -a {kept} {part} && mv -T {part} {place} || rm -rf {home}
+"""
+
+
+def _move(cache: Path, spare: Spare, app: Path, folder: str) -> bool:
+    """Whether anything was moved; what is left of a spare is removed with the next copy."""
+    moved = [
+        _rename(
+            PurePosixPath(path).name,
+            (cache, spare.place / PurePosixPath(path).parent),
+            (app, PurePosixPath(folder, path).parent),
+        )
+        for path in spare.kept.paths
+    ]
+    return any(moved)
+
+
+def _rename(name: str, source: tuple[Path, PurePosixPath], to: tuple[Path, PurePosixPath]) -> bool:
+    """Whether something of this name was there, and could be moved."""
+    try:
+        with _opened(*source) as here, _opened(*to) as there:
+            os.rename(name, name, src_dir_fd=here, dst_dir_fd=there)
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def _opened(top: Path, below: PurePosixPath) -> Iterator[int]:
+    """A folder below one of the platform's; the tenant may have put links there: none is followed.
+
+    Raises:
+        OSError: It is not there, or not a folder.
+    """
+    with ExitStack() as opened:
+        folder = os.open(top, _DIRECTORY)
+        opened.callback(os.close, folder)
+        for part in below.parts:
+            folder = os.open(part, _DIRECTORY, dir_fd=folder)
+            opened.callback(os.close, folder)
+        yield folder
