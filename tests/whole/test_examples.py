@@ -20,10 +20,13 @@ PAGES = {
     "flask": "Hello from Flask",
     "django": "Hello from Django, with 0 sessions",
     "go": "Hello from Go",
+    "gin": "Hello from Gin",
     "rust": "Hello from Rust",
+    "axum": "Hello from Axum",
     "bun": "Hello from Bun",
     "static": "Hello from a page",
 }
+BY_CARGO = {"rust", "axum"}
 WORKER = "worker"
 WITH_SERVICES = {"todo-postgres", "counter-valkey", "rag-pgvector"}
 """Deployed with a service each in tests/whole/test_service_examples.py."""
@@ -45,7 +48,7 @@ def test_each_example_is_deployed_here() -> None:
 
 @pytest.mark.examples
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=needs("cargo") if name == "rust" else ()) for name in PAGES]
+    "name", [pytest.param(name, marks=needs("cargo") if name in BY_CARGO else ()) for name in PAGES]
 )
 async def test_an_example_goes_live_untouched(name: str, tmp_path: Path) -> None:
     async with running_platform(tmp_path) as api:

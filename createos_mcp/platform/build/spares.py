@@ -106,12 +106,12 @@ async def _ignore(_lines: Sequence[str]) -> None:
 
 
 def _copy_script(spare: Spare) -> str:
-    """Copies what is kept, in the cache, unless it is large or its spare is there."""
+    """Copies what is kept, in the cache, unless it is large."""
     kept, place = map(shlex.quote, (str(place_of(spare.kept, spare.key, Path())), str(spare.place)))
     home, part = map(shlex.quote, (str(spare.home), f"{spare.place}.part"))
     return f"""
-[ -d {kept} ] && ! [ -e {place} ] || exit
 rm -rf {home}
+[ -d {kept} ] || exit
 size=$(du -sm {kept}) && [ "${{size%%[!0-9]*}}" -le {MOST_MB} ] || exit
 mkdir -p {home} && cp -a {kept} {part} && mv -T {part} {place} || rm -rf {home}
 """
