@@ -23,7 +23,7 @@ from createos_mcp.contract.schema_files import (
     REFERENCES,
     RESOURCES,
     SECRETS,
-    SYNONYMS,
+    UTTERANCES,
     WORKFLOW,
 )
 from createos_mcp.platform.api.app import HANDLERS
@@ -145,7 +145,7 @@ _SCHEMAS: Mapping[str, tuple[TypeAdapter[Any], str | None]] = {
     "resources": (RESOURCES, "resources"),
     "completions": (COMPLETIONS, "completions"),
     "secrets": (SECRETS, None),
-    "synonyms": (SYNONYMS, "synonyms"),
+    "utterances": (UTTERANCES, "utterances"),
     "absences": (ABSENCES, "absences"),
     "on_request": (ON_REQUEST, "groups"),
 }

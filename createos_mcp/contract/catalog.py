@@ -15,6 +15,7 @@ from createos_mcp.contract.operations import (
     ResourceRow,
     SecretMembers,
     Tool,
+    Utterances,
 )
 from createos_mcp.contract.prompt_files import read_prompt
 from createos_mcp.contract.schema_directory import read_instructions, schema_directory
@@ -25,7 +26,7 @@ WORKFLOWS = "workflows"
 
 SECRETS_FILE = "secrets.json"
 ABSENCES_FILE = "absences.json"
-SYNONYMS_FILE = "synonyms.json"
+UTTERANCES_FILE = "utterances.json"
 ON_REQUEST_FILE = "on_request.json"
 RESOURCES_FILE = "resources.json"
 COMPLETIONS_FILE = "completions.json"
@@ -44,8 +45,7 @@ class Catalog:
     references: tuple[Reference, ...]
     secrets: SecretMembers
     """Which members of answers hold secrets."""
-    synonyms: Mapping[str, tuple[str, ...]]
-    """Words that people use to those of the catalog, for searching."""
+    read_utterances: Callable[[], tuple[Utterances, ...]]
     read_absences: Callable[[], tuple[Absence, ...]]
     on_request: frozenset[str]
     """Groups whose tools are listed only where they are asked for."""
@@ -70,6 +70,15 @@ class Catalog:
             CatalogError: The file is wrong.
         """
         return self.read_absences()
+
+    @cached_property
+    def utterances(self) -> tuple[Utterances, ...]:
+        """What people say who want a tool, or what no tool does; the first search reads thousands.
+
+        Raises:
+            CatalogError: The file is wrong.
+        """
+        return self.read_utterances()
 
     def find(self, name: str) -> Operation | None:
         """The operation of that name or alias."""
@@ -111,7 +120,7 @@ def load_catalog(root: Path | None = None, *, local: bool = False) -> Catalog:
             operations, local=local
         ),
         secrets=SchemaFile(root, root / SECRETS_FILE).read_secret_members(operations),
-        synonyms=SchemaFile(root, root / SYNONYMS_FILE).read_synonyms(),
+        read_utterances=partial(_read_utterances, root),
         read_absences=partial(_read_absences, root, tools.keys(), local=local),
         on_request=SchemaFile(root, root / ON_REQUEST_FILE).read_groups(),
         resources=SchemaFile(root, root / RESOURCES_FILE).read_resources(operations),
@@ -121,10 +130,18 @@ def load_catalog(root: Path | None = None, *, local: bool = False) -> Catalog:
     )
 
 
+def _read_utterances(root: Path) -> tuple[Utterances, ...]:
+    return SchemaFile(root, root / UTTERANCES_FILE).read_utterances(_every_name(root))
+
+
+def _every_name(root: Path) -> set[str]:
+    """Of tools, also those that a catalog leaves out."""
+    return {file.stem for file in root.glob("*/*.json")}
+
+
 def _read_absences(root: Path, tools: Collection[str], *, local: bool) -> tuple[Absence, ...]:
     """What no tool does; a way that takes a tool which this catalog leaves out is still a way."""
-    every = {file.stem for file in root.glob("*/*.json")}
-    rows = SchemaFile(root, root / ABSENCES_FILE).read_absences(every)
+    rows = SchemaFile(root, root / ABSENCES_FILE).read_absences(_every_name(root))
     return tuple(
         replace(row, nearest=tuple(name for name in row.nearest if name in tools))
         for row in rows

@@ -66,18 +66,24 @@ class KnownSecrets:
         """The text with a mask in place of each form; one that begins or ends cut, too."""
         if not self._forms or len(text) < LEAST_CHARACTERS:
             return text
+        # As it stands first: what begins one may look like the end of a gap before it.
+        whole = self._present_in(text)
+        text = whole.sub(MASK, text) if whole else text
         plain, places = _without_gaps(text)
-        present = [form for form in self._forms if form in plain]
-        if not present:
+        found = self._present_in(plain)
+        if found is None:
             return text
-        # The longest first, so that no end of one is left.
-        found = re.compile("|".join(map(re.escape, present)))
         masked, at = [], 0
         for match in found.finditer(plain):
             begin, end = places.original(match.start()), places.original(match.end() - 1) + 1
             masked += [text[at:begin], MASK]
             at = end
         return "".join([*masked, text[at:]])
+
+    def _present_in(self, text: str) -> re.Pattern[str] | None:
+        """Finds the forms that a text has, the longest first, so that no end of one is left."""
+        present = [form for form in self._forms if form in text]
+        return re.compile("|".join(map(re.escape, present))) if present else None
 
     def mask_end(self, text: str) -> str:
         """Mask the beginning of a form with which a text ends that was cut."""

@@ -265,6 +265,17 @@ class CompletionSource:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Utterances:
+    """What people say who want the same, for searching."""
+
+    __pydantic_config__ = STRICT
+
+    tools: tuple[str, ...]
+    """All that are right for it; none where no tool does it."""
+    said: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Absence:
     """Something that people ask for and no tool does."""
 

@@ -24,14 +24,12 @@ from createos_mcp.contract.operations import (
     Rule,
     SecretMembers,
     Tool,
+    Utterances,
 )
 from createos_mcp.contract.portability import find_fault
 from createos_mcp.contract.values import Json, Schema
 
 Noun = TypeVar("Noun")
-
-Synonyms: TypeAlias = Mapping[str, tuple[str, ...]]
-"""Words that people use to words of the catalog, `{"remove": ["delete"]}`."""
 
 Groups: TypeAlias = frozenset[str]
 
@@ -48,7 +46,7 @@ RESOURCES: TypeAdapter[tuple[ResourceRow, ...]] = TypeAdapter(tuple[ResourceRow,
 COMPLETIONS: TypeAdapter[tuple[CompletionSource, ...]] = TypeAdapter(tuple[CompletionSource, ...])
 SECRETS: TypeAdapter[SecretMembers] = TypeAdapter(SecretMembers)
 ABSENCES: TypeAdapter[tuple[Absence, ...]] = TypeAdapter(tuple[Absence, ...])
-SYNONYMS: TypeAdapter[Synonyms] = TypeAdapter(Synonyms)
+UTTERANCES: TypeAdapter[tuple[Utterances, ...]] = TypeAdapter(tuple[Utterances, ...])
 ON_REQUEST: TypeAdapter[Groups] = TypeAdapter(Annotated[Groups, Field(strict=False)])
 
 _REASONS: Mapping[str, str] = {
@@ -137,9 +135,14 @@ class SchemaFile:
                 self.refuse(f"shownBy: there is no operation {name!r}")
         return members
 
-    def read_synonyms(self) -> Synonyms:
-        """Words that people use, for searching."""
-        return self._read(SYNONYMS, self._member("synonyms"))
+    def read_utterances(self, tools: Collection[str]) -> tuple[Utterances, ...]:
+        """What people say, for searching."""
+        rows = self._read(UTTERANCES, self._member("utterances"))
+        for row in rows:
+            for name in row.tools:
+                if name not in tools:
+                    self.refuse(f"there is no tool {name!r}, for which is said {row.said}")
+        return rows
 
     def read_absences(self, tools: Collection[str]) -> tuple[Absence, ...]:
         """What no tool does."""

@@ -29,6 +29,9 @@ def _object_schema_of(properties: Mapping[str, Schema], *required: str) -> Schem
 
 NOT_FOUND = "No tool was found by these words; say what to do in other ones."
 
+NONE_DOES = "No tool does that; the nearest follow."
+MAYBE_NONE = "If none of these is meant, no tool does it."
+
 _NAME: Schema = {"type": "string", "description": "A tool's name"}
 
 SEARCH = Tool(
@@ -103,12 +106,19 @@ def find_tools(
     What no tool does is said in `note`, with the tools of the nearest way.
     """
     query, limit = arguments["query"], arguments.get("limit", _FOUND)
+    ranked = index.search(query, among=choice.shown.keys(), limit=limit)
+    items = [_tool_summary(choice.shown[name]) for name in ranked if name is not None]
+    if not ranked:
+        return {"note": NOT_FOUND, "items": []}
+    if None not in ranked:
+        return items
     absence = find_absence(query, absences)
-    if absence is not None:
-        near = [_tool_summary(choice.shown[one]) for one in absence.nearest if one in choice.shown]
-        return {"note": f"No tool does that ({absence.topic}). {absence.instead}", "items": near}
-    names = index.search(query, among=choice.shown.keys(), limit=limit)
-    return [_tool_summary(choice.shown[name]) for name in names] or {"note": NOT_FOUND, "items": []}
+    if ranked[0] is not None:
+        return {"note": MAYBE_NONE, "items": items}
+    if absence is None:
+        return {"note": NONE_DOES, "items": items}
+    near = [_tool_summary(choice.shown[one]) for one in absence.nearest if one in choice.shown]
+    return {"note": f"No tool does that ({absence.topic}). {absence.instead}", "items": near}
 
 
 def describe_tool(tool: Tool) -> Json:

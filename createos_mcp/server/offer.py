@@ -121,7 +121,7 @@ class Offer:
     @cached_property
     def _index(self) -> ToolIndex:
         """Made by the first search."""
-        return ToolIndex(self.toolsets.tools, self.calls.catalog.synonyms)
+        return ToolIndex(tuple(self.toolsets.tools), self.calls.catalog.utterances)
 
     def explain_unknown(self, choice: Choice, name: str) -> str:
         """Why a caller does not reach a name, and what it may have meant."""

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import mcp_types
+from anyio import to_thread
 from mcp.server import CacheHint, Server
 from mcp.server.apps import EXTENSION_ID, client_supports_apps
 from mcp.server.caching import CacheableMethod
@@ -169,7 +170,7 @@ class _RequestHandlers:
                 choice, client, arguments["name"], arguments.get("arguments", {})
             )
         data = (
-            self._offer.search(choice, arguments)
+            await to_thread.run_sync(self._offer.search, choice, arguments)
             if tool.name == SEARCH.name
             else describe_tool(choice.shown[self._find(choice, arguments["name"]).name])
         )

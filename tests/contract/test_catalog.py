@@ -191,7 +191,7 @@ def test_a_faulty_pattern_of_secrets_is_refused(schemas: Path) -> None:
         load_catalog(schemas)
 
 
-@pytest.mark.parametrize("name", ["references", "resources", "completions", "synonyms"])
+@pytest.mark.parametrize("name", ["references", "resources", "completions"])
 def test_a_file_with_another_member_than_its_own_is_refused(name: str, schemas: Path) -> None:
     (schemas / f"{name}.json").write_text('{"things": []}')
     with pytest.raises(CatalogError, match=rf"{name}\.json: {name} has to be its only member"):

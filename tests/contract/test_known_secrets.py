@@ -80,6 +80,10 @@ def test_a_secret_is_masked_whatever_splits_it(gap: str) -> None:
         assert masked(text) == f"a {MASK} b\nnext line"
 
 
+def test_a_secret_is_masked_that_begins_as_a_gap_may_end() -> None:
+    assert masked("\x1b@00000 b", "@00000") == f"\x1b{MASK} b"
+
+
 def test_a_secret_with_a_color_at_each_letter_is_masked() -> None:
     text = "".join(f"\x1b[3{n % 8}m{letter}" for n, letter in enumerate(SAMPLE))
     assert masked(f"x{text}\x1b[0my").replace("\x1b[30m", "") == f"x{MASK}\x1b[0my"

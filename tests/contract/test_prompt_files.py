@@ -105,6 +105,24 @@ def test_an_absence_that_is_wrong_is_refused_when_it_is_read(
         _ = catalog.absences
 
 
+@pytest.mark.parametrize(
+    ("document", "reason"),
+    [
+        ({"utterances": [{"tools": ["Nope"], "said": ["do it"]}]}, "no tool 'Nope'"),
+        ({"utterances": [{"tools": [], "said": "do it"}]}, "said"),
+        ({"things": []}, "utterances has to be its only member"),
+    ],
+    ids=["tool", "shape", "member"],
+)
+def test_utterances_that_are_wrong_are_refused_when_they_are_read(
+    root: Path, document: Json, reason: str
+) -> None:
+    (root / "utterances.json").write_text(json.dumps(document))
+    catalog = load_catalog(root)
+    with pytest.raises(CatalogError, match=f"utterances.json: .*{reason}"):
+        _ = catalog.utterances
+
+
 def test_a_workflow_has_no_endpoint(root: Path) -> None:
     file = root / "workflows" / "Deploy.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "http": {}}))

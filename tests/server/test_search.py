@@ -1,19 +1,20 @@
 import json
+import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from createos_mcp.contract.catalog import load_catalog
-from createos_mcp.server.absences import find_absence
 from createos_mcp.server.search import ToolIndex
 from createos_mcp.server.toolsets import Selection
 from tests.agents import agent, data_of
 
 CATALOG = load_catalog()
-INDEX = ToolIndex(CATALOG.operations.values(), CATALOG.synonyms)
+INDEX = ToolIndex(CATALOG.tools, CATALOG.utterances)
 EVERY = load_catalog(local=True)
-WHOLE_INDEX = ToolIndex(EVERY.tools, EVERY.synonyms)
+WHOLE_INDEX = ToolIndex(EVERY.tools, EVERY.utterances)
 CASES = Path(__file__).parents[1] / "cases"
 
 FOUND_AMONG = 3
@@ -42,10 +43,8 @@ class OthersRequest:
     def is_answered(self) -> bool:
         """Whether a right tool is among the first, or it is said that there is none."""
         names = {tool.name for tool in EVERY.tools}
-        found = WHOLE_INDEX.search(self.request, among=names, limit=FOUND_AMONG)
-        if find_absence(self.request, EVERY.absences) is not None or not found:
-            return not self.tools
-        return bool({*self.tools} & {*found})
+        ranked = WHOLE_INDEX.search(self.request, among=names, limit=FOUND_AMONG)
+        return bool({*(self.tools or [None])} & {*(ranked or [None])})
 
 
 OTHERS = [
@@ -54,11 +53,32 @@ OTHERS = [
 UNSEEN = [OthersRequest(**row) for row in json.loads((CASES / "requests_unseen.json").read_text())]
 """Nobody has looked at those that are missed: what counts is that others are missed no more."""
 
-LEAST_UNSEEN_SHARE = 0.8
+
+def found(
+    request: str,
+    *,
+    among: Collection[str] = CATALOG.operations.keys(),
+    limit: int = FOUND_AMONG,
+) -> list[str]:
+    """Names that are found; `none` stands for that no tool does it."""
+    return [name or "none" for name in INDEX.search(request, among=among, limit=limit)]
 
 
-def found(request: str, *, limit: int = FOUND_AMONG) -> list[str]:
-    return INDEX.search(request, among=CATALOG.operations.keys(), limit=limit)
+def plain(text: str) -> str:
+    return " ".join(re.findall(r"[a-z0-9]+", text.lower()))
+
+
+def test_no_request_that_is_held_out_is_among_what_was_learned() -> None:
+    learned = {plain(said) for row in EVERY.utterances for said in row.said}
+    held_out = [row.request for row in REQUESTS if row.held_out]
+    held_out += [row.request for row in (*OTHERS, *UNSEEN) if row.held_out]
+    assert len(learned) > 4000
+    assert not learned & {*map(plain, held_out)}
+
+
+def test_each_tool_has_utterances_of_its_own() -> None:
+    named = {name for row in EVERY.utterances for name in row.tools}
+    assert named == {tool.name for tool in EVERY.tools}
 
 
 def test_the_requests_are_many_mean_every_tool_and_half_of_them_are_held_out() -> None:
@@ -87,9 +107,9 @@ def test_the_right_tool_or_that_there_is_none_is_told_first(held_out: bool) -> N
     assert len(missed) <= len(requests) * (1 - LEAST_SHARE), missed
 
 
-def test_requests_that_nothing_was_tuned_on_are_mostly_answered() -> None:
+def test_requests_that_nothing_was_tuned_on_are_answered() -> None:
     answered = sum(request.is_answered for request in UNSEEN)
-    assert answered >= len(UNSEEN) * LEAST_UNSEEN_SHARE, f"{answered} of {len(UNSEEN)}"
+    assert answered >= len(UNSEEN) * LEAST_SHARE, f"{answered} of {len(UNSEEN)}"
 
 
 @pytest.mark.parametrize("name", sorted(CATALOG.operations))
@@ -99,7 +119,7 @@ def test_a_tool_is_found_by_its_own_name(name: str) -> None:
 
 def test_no_more_are_found_than_are_asked_for_nor_any_other_than_allowed() -> None:
     assert len(found("delete", limit=2)) == 2
-    assert INDEX.search("delete a project", among={"GetProject"}, limit=5) == ["GetProject"]
+    assert {*found("delete a project", among={"GetProject"})} <= {"GetProject", "none"}
 
 
 @pytest.mark.parametrize(
@@ -123,9 +143,15 @@ def test_what_ends_something_comes_first_where_the_words_mean_it(request_text: s
     assert any(name.startswith(("Delete", "Cancel")) for name in found(request_text))
 
 
-@pytest.mark.parametrize("request_text", ["", "   ", "?!", "zzzz", '" OR NEAR( *', "x" * 100_000])
+@pytest.mark.parametrize("request_text", ["", "   ", "?!", "zzzz", "日本語", "x" * 100_000])
 def test_what_means_nothing_finds_nothing(request_text: str) -> None:
     assert found(request_text) == []
+
+
+def test_the_name_of_a_variable_is_not_taken_for_what_it_names() -> None:
+    names = [tool.name for tool in EVERY.tools]
+    ranked = WHOLE_INDEX.search("set DATABASE_URL", among=names, limit=1)
+    assert ranked == ["SetEnvironmentVariables"]
 
 
 async def test_what_no_tool_does_is_said_with_the_nearest_way() -> None:
