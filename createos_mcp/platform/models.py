@@ -346,6 +346,8 @@ class LaunchSpec:
     """Services that it reaches."""
     mounts: tuple[Mount, ...] = ()
     """What it sees besides its own files."""
+    outlet: Path | None = None
+    """A socket of the machine that leads to its port; for a service in a container."""
     is_service: bool = False
     """Whether it is a database or cache: it has no way out, and may share memory."""
 

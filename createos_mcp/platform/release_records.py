@@ -50,6 +50,8 @@ class ImageRelease:
     """Whether it opens no port and has no address."""
     before: tuple[str, ...] = ()
     """What runs once before it takes over; empty for an image that was not built here."""
+    command: tuple[str, ...] = ()
+    """Program and arguments in place of its own; never kept, since an app has its image's."""
 
 
 def release_to_json(release: Release | ImageRelease) -> dict[str, Json]:

@@ -152,7 +152,7 @@ async def open_platform(
             )
             managed = make_service_parts(
                 store=store,
-                engine=engines.processes,
+                engines=engines,
                 sandbox=sandbox,
                 toolchains=builder.toolchains,
                 config=config,

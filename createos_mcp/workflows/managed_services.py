@@ -12,10 +12,18 @@ from createos_mcp.contract.values import Json
 from createos_mcp.workflows.causes import Cause
 from createos_mcp.workflows.lookups import find_environment
 
-KINDS: Mapping[str, str] = {"postgres": "DATABASE_URL", "valkey": "REDIS_URL"}
+KINDS: Mapping[str, str] = {
+    "postgres": "DATABASE_URL",
+    "valkey": "REDIS_URL",
+    "mariadb": "DATABASE_URL",
+    "mongodb": "MONGODB_URI",
+    "minio": "S3_ENDPOINT",
+}
 """Kinds, and the variable that a binding has by default."""
 
-_START_TIMEOUT_S = 120.0
+_START_TIMEOUT_S = 300.0
+"""Of an image's service with its pull."""
+
 _POLL_S = 0.25
 _MAX_NAME = 32
 

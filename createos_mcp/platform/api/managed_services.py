@@ -7,6 +7,7 @@ from anyio import to_thread
 
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.api.api_request import ApiRequest, Handlers, page, page_bounds
+from createos_mcp.platform.engines.engine_health import check_engine
 from createos_mcp.platform.errors import (
     InvalidRequestError,
     NotFoundError,
@@ -16,14 +17,16 @@ from createos_mcp.platform.errors import (
 from createos_mcp.platform.models import Environment, Group
 from createos_mcp.platform.paths import tree_bytes
 from createos_mcp.platform.services.backups import ASKED_FOR
-from createos_mcp.platform.services.kinds import KINDS
+from createos_mcp.platform.services.image_kinds import IMAGE_KINDS, ImageKind, choose_kind, kind_of
 from createos_mcp.platform.services.service_host import new_password
 from createos_mcp.platform.states import EnvironmentStatus
 from createos_mcp.platform.store.services import Backup, Bound, Service
 
 MAX_SERVICES = 20
-DEFAULT_MEMORY_MB, DEFAULT_CPU_MILLICORES, DEFAULT_SIZE_MB = 256, 1000, 1024
+DEFAULT_CPU_MILLICORES, DEFAULT_SIZE_MB = 1000, 1024
 MB = 2**20
+_ON_THIS_MACHINE = "auto"
+"""Also where apps run on a swarm: a service stays where its data is."""
 
 
 def serialize_service(service: Service) -> dict[str, Json]:
@@ -33,6 +36,7 @@ def serialize_service(service: Service) -> dict[str, Json]:
         "name": service.name,
         "kind": service.kind,
         "version": service.version,
+        "image": service.package if service.kind in IMAGE_KINDS else None,
         "status": service.status,
         "reason": service.reason,
         "memory": service.memory_mb,
@@ -48,19 +52,23 @@ async def create_service(request: ApiRequest) -> Json:
     """Store a service; it starts in the background."""
     await request.services.users.check(request.user.id)
     arguments = request.arguments
-    kind = KINDS[arguments["kind"]]
+    image = arguments.get("image", {})
+    kind = choose_kind(arguments["kind"], image)
+    if isinstance(kind, ImageKind):
+        await check_engine(request.services.docker, _ON_THIS_MACHINE)
     size_mb = arguments.get("sizeMb", DEFAULT_SIZE_MB)
     _check_size(request, size_mb)
     service = await request.services.store.services.add(
         user_id=request.user.id,
         name=arguments["name"],
         kind=kind.name,
-        version=kind.version,
-        memory_mb=arguments.get("memory", DEFAULT_MEMORY_MB),
+        version=str(image.get("reference", kind.version)),
+        memory_mb=arguments.get("memory", kind.memory_mb),
         cpu_millicores=arguments.get("cpu", DEFAULT_CPU_MILLICORES),
         size_mb=size_mb,
         secret=new_password(),
         limit=MAX_SERVICES,
+        image=image if isinstance(kind, ImageKind) else None,
     )
     request.services.managed.host.start(service.id)
     return {"id": service.id, "status": service.status, "variable": kind.variable}
@@ -136,7 +144,7 @@ async def bind_service(request: ApiRequest) -> Json:
     """Let an environment use a service; what runs there starts again with it."""
     service = await _find(request)
     environment = await _environment(request)
-    variable = request.arguments.get("variable") or KINDS[service.kind].variable
+    variable = request.arguments.get("variable") or kind_of(service).variable
     project = await request.services.store.projects.by_id(environment.project_id)
     own = {
         **(project.settings.get("runEnvs", {}) if project is not None else {}),

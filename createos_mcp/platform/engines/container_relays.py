@@ -23,12 +23,21 @@ class ContainerRelays:
     Args:
         ways: Where each port leads.
         uid: The kernel's user that carries them; None for nobody in particular.
+        outlet: A socket of the machine, and address and port in the container's network that it
+            leads to; None for none.
     """
 
-    def __init__(self, ways: Sequence[Way], uid: int | None) -> None:
+    def __init__(
+        self,
+        ways: Sequence[Way],
+        uid: int | None,
+        outlet: tuple[Path, str, int] | None = None,
+    ) -> None:
         places = json.dumps({way.port: str(way.socket) for way in ways})
+        user = str(uid if uid is not None else NOBODY)
+        out = json.dumps([str(outlet[0]), *outlet[1:]] if outlet is not None else None)
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", _MODULE, places, str(uid if uid is not None else NOBODY)],
+            [sys.executable, "-P", "-m", _MODULE, places, user, out],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -100,7 +100,10 @@ class Containers(ImageEngine):
         try:
             await self._api.start_container(created)
             await to_thread.run_sync(separate, self._bridge)
-            state = (await self._api.call("GET", f"containers/{created}/json"))["State"]
+            shown = await self._api.call("GET", f"containers/{created}/json")
+            state = shown["State"]
+            if spec.outlet is not None:
+                relays = ContainerRelays((), None, (spec.outlet, _address(shown), spec.port))
             if relays is not None:
                 await relays.enter(int(state["Pid"]))
         except BaseException:
@@ -224,7 +227,7 @@ class Containers(ImageEngine):
     async def _create(
         self, spec: LaunchSpec, release: ImageRelease, *, command: Sequence[str] | None
     ) -> str:
-        body = container_body(spec, release, self._platform_id, command)
+        body = container_body(spec, release, self._platform_id, command or release.command)
         name = name_of(spec.replica_id)
         try:
             made = await self._api.call("POST", "containers/create", body=body, name=name)
@@ -267,3 +270,8 @@ class Containers(ImageEngine):
     async def _remove(self, container_id: str) -> None:
         with contextlib.suppress(EngineRefusedError, EngineAwayError):
             await self._api.call("DELETE", f"containers/{container_id}", force="1", v="1")
+
+
+def _address(shown: Mapping[str, Json]) -> str:
+    """Where a container is reached in the network of its own."""
+    return str(shown["NetworkSettings"]["Networks"][NETWORK]["IPAddress"])

@@ -25,16 +25,29 @@ class Relay:
 
     def listen(self) -> None:
         """Listen on loopback; a port that something else has is left to it."""
-        self.listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            self.listener.bind(("127.0.0.1", self.port))
+            listener.bind(("127.0.0.1", self.port))
         except OSError:
-            self.listener.close()
+            listener.close()
             return
+        self.serve(listener)
+
+    def serve(self, listener: socket.socket) -> None:
+        """Lead on what connects there."""
+        self.listener = listener
         self.listener.listen(WAITING_CONNECTIONS)
         self.listener.setblocking(False)
         self.selector.register(self.listener, selectors.EVENT_READ, self.accept)
+
+    def reach(self) -> socket.socket:
+        """A connection to the service.
+
+        Raises:
+            OSError: Nothing answers there.
+        """
+        return connect_socket(self.place)
 
     def accept(self) -> None:
         """Lead one connection on; it is closed where the service does not answer."""
@@ -43,11 +56,13 @@ class Relay:
         except OSError:
             return
         try:
-            far = connect_socket(self.place)
+            far = self.reach()
         except OSError:
             near.close()
             return
-        near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for connection in (near, far):
+            if connection.family == socket.AF_INET:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         one, other = Side(self.selector, near), Side(self.selector, far)
         one.join(other)
 

@@ -16,7 +16,8 @@ from createos_mcp.platform.models import Deployment, LaunchSpec, Mount, Way
 from createos_mcp.platform.release_records import ImageRelease
 from createos_mcp.platform.sandbox.addresses import free_port
 from createos_mcp.platform.sandbox.sandbox import Sandbox
-from createos_mcp.platform.services.kinds import KINDS, ServiceKind
+from createos_mcp.platform.services.image_kinds import kind_of
+from createos_mcp.platform.services.kinds import ServiceKind
 from createos_mcp.platform.services.service_host import ServiceHost
 from createos_mcp.platform.services.volumes import Volumes, read_volumes
 from createos_mcp.platform.store.services import Binding
@@ -79,7 +80,7 @@ class Attachments:
             service = await self._store.services.get(binding.service_id)
         except (ServiceFailedError, NotFoundError) as error:
             raise StartFailedError(f"{binding.variable} is not available: {error}") from error
-        kind = KINDS[service.kind]
+        kind = kind_of(service)
         taken = {way.port for way in spec.ways} | {spec.port}
         port = kind.port
         while port in taken:

@@ -1,7 +1,13 @@
 """Bindings: which environments may use a service, each as a role of its own."""
 
-from createos_mcp.platform.errors import NotFoundError, PlatformError, ServiceFailedError
+from createos_mcp.platform.errors import (
+    NotFoundError,
+    PlatformError,
+    ServiceFailedError,
+    WrongStateError,
+)
 from createos_mcp.platform.ids import new_id
+from createos_mcp.platform.services.image_kinds import OWN_ROLE, ImageKind, kind_of
 from createos_mcp.platform.services.service_host import ServiceHost, new_password
 from createos_mcp.platform.store.services import Binding, Service, ServiceRows
 
@@ -22,7 +28,7 @@ class Bindings:
             NameTakenError: Something is bound there under that name.
             ServiceFailedError: The service does not make a role; nothing is bound.
         """
-        role, secret = _new_role(), new_password()
+        role, secret = _credentials(service)
         binding = await self._rows.bind(service, environment_id, variable, role=role, secret=secret)
         try:
             await self._make_role(service, role, secret)
@@ -35,8 +41,14 @@ class Bindings:
         """Give a binding a new role; the former one works while an app that began with it runs.
 
         Raises:
+            WrongStateError: Its image has one password for all.
             ServiceFailedError: The service does not make a role; the binding is as it was.
         """
+        if isinstance(kind_of(service), ImageKind):
+            raise WrongStateError(
+                f"{service.name!r} runs from an image, which sets one password when its data is "
+                "made. Change it with the image's own tools, or create another service."
+            )
         role, secret = _new_role(), new_password()
         await self._make_role(service, role, secret)
         await self._rows.rename_role(binding.id, role=role, secret=secret)
@@ -68,6 +80,13 @@ class Bindings:
     async def _make_role(self, service: Service, role: str, secret: str) -> None:
         await self._host.ensure_running(service.id)
         await self._host.script(service, "bind", ROLE=role, PASSWORD=secret)
+
+
+def _credentials(service: Service) -> tuple[str, str]:
+    """Who a new binding is to a service, and its password; an image knows one of each."""
+    if isinstance(kind_of(service), ImageKind):
+        return OWN_ROLE, service.secret
+    return _new_role(), new_password()
 
 
 def _new_role() -> str:

@@ -1,25 +1,24 @@
 """Kinds of services: what is fetched for one, how it is found, and what it may use."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from urllib.parse import quote
 
+_PLACE = re.compile(r"\{(port|role|secret)\}")
+
 SCRIPTS = files("createos_mcp.platform.services") / "scripts"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServiceKind:
-    """One of them; what it does is in `scripts/NAME`, a file of shell for each verb."""
+    """What there is to know of a kind whatever runs it."""
 
     name: str
     title: str
     version: str
-    package: str
-    """Of PyPI, pinned: fetched when the first service of the kind is made."""
-    programs: str
-    """Where they are in that package."""
     port: int
     variable: str
     """What a binding is called unless someone says otherwise."""
@@ -27,23 +26,14 @@ class ServiceKind:
     """Its name in the run directory."""
     url: str
     """For clients of any language, over the app's own loopback."""
-    socket_url: str
-    """For clients that know Unix sockets: without a relay between them."""
-    backup_memory_mb: int
-    """What its scripts may use."""
+    socket_url: str = ""
+    """For clients that know Unix sockets: without a relay between them; empty where none do."""
+    memory_mb: int = 256
+    """What one may use unless someone says otherwise."""
     schemes: tuple[str, ...] = ()
     """Of addresses of any such service, `postgres`."""
     parts: Mapping[str, str] = field(default_factory=dict)
     """What the URL says as variables of their own, which its usual clients read."""
-
-    def script(self, verb: str) -> str:
-        """What does something with a service of this kind, for the shell."""
-        parts = (SCRIPTS / self.name / f"{part}.sh" for part in ("common", verb))
-        return "\n".join(part.read_text(encoding="utf-8") for part in parts)
-
-    def path(self, library: Path) -> str:
-        """`PATH` of its scripts."""
-        return f"{library / self.programs}:/usr/local/bin:/usr/bin:/bin"
 
     def variables(
         self, variable: str, *, role: str, secret: str, port: int, directory: Path | None
@@ -58,18 +48,44 @@ class ServiceKind:
             directory: Where the app sees the service's socket; None where it does not.
         """
         told = {"role": quote(role, safe=""), "secret": quote(secret, safe="")}
-        urls = {variable: self.url.format(port=port, **told)}
-        if directory is not None:
+        urls = {variable: filled(self.url, port=str(port), **told)}
+        if directory is not None and self.socket_url:
             urls[f"{variable}_SOCKET"] = self.socket_url.format(directory=directory, **told)
-        plain = {"role": role, "secret": secret, "port": port}
-        parts = {name: part.format(**plain) for name, part in self.parts.items()}
+        plain = {"role": role, "secret": secret, "port": str(port)}
+        parts = {name: filled(part, **plain) for name, part in self.parts.items()}
         return {**urls, **(parts if variable == self.variable else {})}
 
 
-KINDS: Mapping[str, ServiceKind] = {
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProcessKind(ServiceKind):
+    """A kind whose programs are fetched; what it does is in `scripts/NAME`, shell for each verb."""
+
+    package: str
+    """Of PyPI, pinned: fetched when the first service of the kind is made."""
+    programs: str
+    """Where they are in that package."""
+    backup_memory_mb: int
+    """What its scripts may use."""
+
+    def script(self, verb: str) -> str:
+        """What does something with a service of this kind, for the shell."""
+        parts = (SCRIPTS / self.name / f"{part}.sh" for part in ("common", verb))
+        return "\n".join(part.read_text(encoding="utf-8") for part in parts)
+
+    def path(self, library: Path) -> str:
+        """`PATH` of its scripts."""
+        return f"{library / self.programs}:/usr/local/bin:/usr/bin:/bin"
+
+
+def filled(text: str, **values: str) -> str:
+    """A text with its `{port}`, `{role}` and `{secret}`; all other braces are its own."""
+    return _PLACE.sub(lambda place: values.get(place[1], place[0]), text)
+
+
+KINDS: Mapping[str, ProcessKind] = {
     kind.name: kind
     for kind in (
-        ServiceKind(
+        ProcessKind(
             name="postgres",
             title="PostgreSQL with pgvector",
             version="18",
@@ -93,7 +109,7 @@ KINDS: Mapping[str, ServiceKind] = {
                 "PGSSLMODE": "disable",
             },
         ),
-        ServiceKind(
+        ProcessKind(
             name="valkey",
             title="Valkey, which speaks Redis",
             version="8",

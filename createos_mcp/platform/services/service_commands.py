@@ -14,7 +14,7 @@ from createos_mcp.platform.models import LaunchSpec
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.release_records import Bind, Release
 from createos_mcp.platform.sandbox.sandbox import Sandbox
-from createos_mcp.platform.services.kinds import KINDS, ServiceKind
+from createos_mcp.platform.services.kinds import KINDS, ProcessKind, ServiceKind
 from createos_mcp.platform.store.services import Service
 
 logger = logging.getLogger(__name__)
@@ -89,6 +89,8 @@ class ServiceCommands:
         Raises:
             ServiceFailedError: The kind's package cannot be had.
         """
+        if not isinstance(kind, ProcessKind):
+            raise TypeError("an image is not run as a process")
         library = await self._fetch(kind.package)
         directory = self._data_dir.service(service.id)
         release = Release(

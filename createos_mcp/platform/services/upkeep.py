@@ -13,6 +13,7 @@ from createos_mcp.platform.errors import PlatformError
 from createos_mcp.platform.paths import tree_bytes
 from createos_mcp.platform.services.backups import Backups
 from createos_mcp.platform.services.bindings import Bindings
+from createos_mcp.platform.services.image_kinds import ImageKind, kind_of
 from createos_mcp.platform.services.service_host import ServiceHost
 from createos_mcp.platform.services.volumes import Volumes
 from createos_mcp.platform.states import ServiceStatus
@@ -113,7 +114,8 @@ class ServiceUpkeep:
             full = f"its data takes {used_mb:.0f} MB of {service.size_mb} MB"
         elif free_mb < self._disk_floor_mb:
             full = f"less than {self._disk_floor_mb} MB of this machine's disk are free"
-        if used_mb > service.size_mb * FAR_ABOVE:
+        takes_no_orders = isinstance(kind_of(service), ImageKind)
+        if used_mb > service.size_mb * FAR_ABOVE or (full and takes_no_orders):
             await self._host.sleep(service.id, f"It was stopped: {full}. UpdateService gives more")
             return
         if full and service.status is ServiceStatus.RUNNING:

@@ -31,7 +31,7 @@ class Service:
     user_id: str
     name: str
     kind: str
-    """`postgres`, `valkey`."""
+    """`postgres`, `valkey`, `mongodb`."""
     version: str
     memory_mb: int
     cpu_millicores: int
@@ -45,7 +45,9 @@ class Service:
     instance: Mapping[str, Json] | None
     """What runs of it, as it was written down."""
     package: str | None
-    """Of PyPI, at its version: what it was last started from."""
+    """Of PyPI, at its version, or an image by digest: what it was last started from."""
+    image: Mapping[str, Json] | None
+    """What was chosen of the image that it runs, `{"reference": "mongo:8"}`; None without one."""
     created_at: str
     updated_at: str
 
@@ -105,6 +107,7 @@ class ServiceRows:
         size_mb: int,
         secret: str,
         limit: int,
+        image: Mapping[str, Json] | None = None,
     ) -> Service:
         """Store a service that is about to start.
 
@@ -130,6 +133,7 @@ class ServiceRows:
                 cpu_millicores=cpu_millicores,
                 size_mb=size_mb,
                 secret=self._sealer.seal(secret),
+                image=self._sealer.seal(json.dumps(image)) if image is not None else None,
                 now=format_time(self._now()),
             )
 
@@ -348,6 +352,7 @@ class ServiceRows:
             app_id=row["app_id"],
             instance=json.loads(row["instance"]) if row["instance"] else None,
             package=row["package"],
+            image=json.loads(self._sealer.unseal(row["image"])) if row["image"] else None,
             created_at=row["created_at"],
             updated_at=row["updated_at"],
         )

@@ -27,6 +27,12 @@ from tests.platform.services.databases import (
 pytestmark = pytest.mark.examples
 
 
+def image_of(**changes: Json) -> Json:
+    """A service from an image that nobody has to pull."""
+    image = {"reference": "store:1", "port": 80, **changes}
+    return {"name": "other", "kind": "image", "image": image}
+
+
 async def test_what_an_app_keeps_in_postgres_outlives_its_versions_and_the_platform(
     tmp_path: Path,
 ) -> None:
@@ -177,10 +183,21 @@ async def test_bad_input_names_the_argument_and_leaves_nothing_half_done(tmp_pat
             ({"name": "other", "kind": "oracle"}, "kind"),
             ({"name": "No Spaces", "kind": "valkey"}, "name"),
             ({"name": "huge", "kind": "valkey", "sizeMb": 1_000_000}, "sizeMb"),
+            ({"name": "other", "kind": "valkey", "image": {"port": 1}}, "image"),
+            ({"name": "other", "kind": "image"}, "image.reference"),
+            ({"name": "other", "kind": "image", "image": {"reference": "a:1"}}, "image.port"),
+            (image_of(port=0), "image.port"),
+            (image_of(reference="No Image"), "image"),
+            (image_of(dataPath="data"), "image.dataPath"),
+            (image_of(dataPath="/a/../etc"), "image.dataPath"),
+            (image_of(variables={"A B": "1"}), "image.variables: 'A B'"),
+            (image_of(variables={"PASSWORD": 1}), "image.variables: 'PASSWORD'"),
+            (image_of(host="0.0.0.0"), "host"),
+            ({"name": "other", "kind": "mongodb"}, "Install Docker"),
         ]
         for body, said in refused:
             status, told = await api.request("POST", "/v1/services", json=body)
-            assert status in (400, 409), told
+            assert status in (400, 409, 422), told
             assert said in told
         project_id = await api.create_project("web-app", runEnvs={"MINE": "1"})
         await bind(api, service_id, project_id)

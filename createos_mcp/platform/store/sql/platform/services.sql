@@ -1,10 +1,10 @@
 -- add_service --
 INSERT INTO services (
-    id, user_id, name, kind, version, memory_mb, cpu_millicores, size_mb, status, secret,
+    id, user_id, name, kind, version, memory_mb, cpu_millicores, size_mb, status, secret, image,
     created_at, updated_at
 ) VALUES (
     :id, :user_id, :name, :kind, :version, :memory_mb, :cpu_millicores, :size_mb, 'starting',
-    :secret, :now, :now
+    :secret, :image, :now, :now
 );
 
 -- service --
