@@ -16,15 +16,14 @@ from typing import IO
 import pyrage
 
 from createos_mcp.platform.errors import ArchiveError
-from createos_mcp.platform.paths import DataDir
+from createos_mcp.platform.paths import RESTORED, DataDir
 
 DATABASE = "platform.db"
 KEPT = ("key", "sealing.key", "sources", "repositories", "templates", "volumes")
 """What is archived besides the database and the backups of services; the rest is made again."""
 
 OF_SERVICES = ("backups", "users.acl")
-RESTORED = "restored"
-"""Names, in a service's directory, the backup that its data is made of at its first start."""
+"""What is archived of a service's directory."""
 
 
 def new_identity(file: Path) -> str:

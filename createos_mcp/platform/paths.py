@@ -138,6 +138,10 @@ class DataDir:
         self.root.chmod(0o700)
 
 
+RESTORED = "restored"
+"""File of a service's directory that names the backup which its data is to be made of."""
+
+
 def tree_bytes(place: Path) -> int:
     """Bytes below a place; links in what a tenant wrote are not followed.
 

@@ -175,6 +175,7 @@ async def open_platform(
                 dockerfiles=engines.dockerfiles,
                 users=users,
                 sandbox=sandbox,
+                copies=managed.copies,
                 client=client,
                 config=config,
                 environ=environ,

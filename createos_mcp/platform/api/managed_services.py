@@ -20,9 +20,8 @@ from createos_mcp.platform.services.backups import ASKED_FOR
 from createos_mcp.platform.services.image_kinds import IMAGE_KINDS, ImageKind, choose_kind, kind_of
 from createos_mcp.platform.services.service_host import new_password
 from createos_mcp.platform.states import EnvironmentStatus
-from createos_mcp.platform.store.services import Backup, Bound, Service
+from createos_mcp.platform.store.services import MAX_SERVICES, Backup, Bound, Service
 
-MAX_SERVICES = 20
 DEFAULT_CPU_MILLICORES, DEFAULT_SIZE_MB = 1000, 1024
 MB = 2**20
 _ON_THIS_MACHINE = "auto"

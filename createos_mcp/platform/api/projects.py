@@ -171,7 +171,7 @@ async def update_runtime_settings(request: ApiRequest) -> Json:
     project = await request.active_project()
     given: Mapping[str, Json] = {k: v for k, v in request.arguments.items() if k != "project_id"}
     if not given:
-        names = "healthPath, startTimeoutSeconds, worker, previewBranches, volumes"
+        names = "healthPath, startTimeoutSeconds, worker, previewBranches, previewCopies, volumes"
         raise InvalidRequestError(f"Send at least one of {names}.")
     volumes = read_volumes(given)
     check_volumes(volumes)

@@ -30,6 +30,7 @@ from createos_mcp.platform.gateway.gateway import Gateway
 from createos_mcp.platform.run.project_users import ProjectUsers
 from createos_mcp.platform.run.supervisor import Supervisor
 from createos_mcp.platform.sandbox.sandbox import Sandbox
+from createos_mcp.platform.services.service_copies import ServiceCopies
 from createos_mcp.platform.store.store import Store
 
 
@@ -66,6 +67,7 @@ def make_deploy_parts(
     dockerfiles: Dockerfiles,
     users: ProjectUsers,
     sandbox: Sandbox,
+    copies: ServiceCopies,
     client: httpx2.AsyncClient,
     config: PlatformConfig,
     environ: Mapping[str, str],
@@ -120,7 +122,13 @@ def make_deploy_parts(
         store=store,
         commits=commits,
         deployer=deployer,
-        previews=Previews(store=store, addresses=addresses, reconciler=reconciler, config=config),
+        previews=Previews(
+            store=store,
+            addresses=addresses,
+            reconciler=reconciler,
+            copies=copies,
+            config=config,
+        ),
         host=host,
         users=users,
         config=config,

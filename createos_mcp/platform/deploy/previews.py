@@ -9,11 +9,12 @@ from createos_mcp.platform.deploy.reconciler import EnvironmentReconciler
 from createos_mcp.platform.errors import Refusal
 from createos_mcp.platform.gateway.addresses import Addresses
 from createos_mcp.platform.models import Project
+from createos_mcp.platform.services.service_copies import ServiceCopies
 from createos_mcp.platform.states import EnvironmentStatus
 from createos_mcp.platform.store.environments import DEFAULT_RESOURCES
 from createos_mcp.platform.store.store import Store
 
-SETTING = "previewBranches"
+SETTING, COPIES = "previewBranches", "previewCopies"
 _MAX_NAME = 32
 _PREFIX = "preview-"
 
@@ -27,11 +28,13 @@ class Previews:
         store: Store,
         addresses: Addresses,
         reconciler: EnvironmentReconciler,
+        copies: ServiceCopies,
         config: PlatformConfig,
     ) -> None:
         self._store = store
         self._addresses = addresses
         self._reconciler = reconciler
+        self._copies = copies
         self._config = config
 
     async def make(self, project: Project, branch: str) -> list[str]:
@@ -58,7 +61,10 @@ class Previews:
         except Refusal as error:
             return [f"{project.unique_name}: no preview of {branch}: {error}"]
         url = await self._addresses.open_environment(made)
-        return [f"{project.unique_name}: preview {made.unique_name} at {url}"]
+        said = [f"preview {made.unique_name} at {url}"]
+        if project.settings.get(COPIES):
+            said += await self._copies.make(environments[0], made)
+        return [f"{project.unique_name}: {line}" for line in said]
 
     async def remove(self, project: Project, branch: str) -> list[str]:
         """Begin to remove a branch's preview; its name, if there was one."""

@@ -18,6 +18,7 @@ SHOWN_SETTINGS = (
     "healthPath",
     "worker",
     "previewBranches",
+    "previewCopies",
 )
 """Settings whose values a page shows; of variables it shows the names."""
 

@@ -21,7 +21,7 @@ from createos_mcp.platform.timestamps import parse_time
 logger = logging.getLogger(__name__)
 
 DAILY, ASKED_FOR, BEFORE_RESTORE = "daily", "asked for", "before a restore"
-BEFORE_UPGRADE = "before an upgrade"
+BEFORE_UPGRADE, FOR_PREVIEW = "before an upgrade", "for a preview"
 WITH_PLATFORM = "with the platform"
 KEPT, KEPT_DAYS = 7, 14
 """The newest ones; older ones than that go, but for the newest of all."""

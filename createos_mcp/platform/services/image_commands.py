@@ -23,7 +23,7 @@ from createos_mcp.platform.errors import (
 )
 from createos_mcp.platform.ids import new_id
 from createos_mcp.platform.models import LaunchSpec, Mount
-from createos_mcp.platform.paths import DataDir
+from createos_mcp.platform.paths import RESTORED, DataDir
 from createos_mcp.platform.release_records import ImageRelease
 from createos_mcp.platform.sandbox.relays import connect_socket
 from createos_mcp.platform.services.image_kinds import ImageKind, kind_of
@@ -138,6 +138,12 @@ class ImageCommands:
 
     async def _init(self, service: Service) -> None:
         directory = self._data_dir.service(service.id)
+        # A restore that was interrupted has moved the data aside, and put nothing there yet.
+        await self._revert_if_gone(directory)
+        mark = directory / RESTORED
+        if mark.exists() and not (directory / "data").exists():
+            await self._put(directory / "backups" / mark.read_text(), directory)
+        mark.unlink(missing_ok=True)
         for name, mode in (("run", 0o755), ("data", _ANYBODY), ("backups", 0o700)):
             place = directory / name
             if not place.exists():
@@ -155,7 +161,7 @@ class ImageCommands:
 
     async def _back_up(self, service: Service, *, backup: str) -> None:
         directory = self._data_dir.service(service.id)
-        draft, place = directory / "backups/draft", directory / "backups" / backup
+        draft, place = directory / "backups/.draft", directory / "backups" / backup
         await _remove(draft)
         async with self._paused(service):
             await _copy(directory / "data", draft)
@@ -174,12 +180,22 @@ class ImageCommands:
 
     async def _restore(self, service: Service, *, backup: str, **_: str) -> None:
         directory = self._data_dir.service(service.id)
-        draft, former = directory / "draft", directory / "former"
-        await _remove(former)
+        await _remove(directory / "former")
+        await self._put(directory / "backups" / backup, directory)
+
+    async def _put(self, backup: Path, directory: Path) -> None:
+        """Copy a backup to where the data is, which is moved aside."""
+        draft, data = directory / "draft", directory / "data"
         await _remove(draft)
-        await _copy(directory / "backups" / backup, draft)
-        (directory / "data").rename(former)
-        draft.rename(directory / "data")
+        await _copy(backup, draft)
+        if data.exists():
+            data.rename(directory / "former")
+        draft.rename(data)
+
+    async def _revert_if_gone(self, directory: Path) -> None:
+        former, data = directory / "former", directory / "data"
+        if former.exists() and not data.exists():
+            former.rename(data)
 
     async def _settle(self, service: Service, *, keep: str) -> None:
         directory = self._data_dir.service(service.id)

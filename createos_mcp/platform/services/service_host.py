@@ -377,9 +377,13 @@ class ServiceHost:
         directory = self._data_dir.service(service.id)
         directory.parent.mkdir(mode=0o700, exist_ok=True)
         directory.mkdir(mode=0o755, exist_ok=True)
-        uid = self._commands_of(service).uid_of(service)
+        uid = self.uid_of(service)
         if uid is not None:
             os.chown(directory, uid, uid)
+
+    def uid_of(self, service: Service) -> int | None:
+        """The kernel's user of a service, where it has one."""
+        return self._commands_of(service).uid_of(service)
 
 
 async def _back_up_nothing(_service: Service) -> None:

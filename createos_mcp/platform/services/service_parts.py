@@ -16,6 +16,7 @@ from createos_mcp.platform.services.backups import Backups
 from createos_mcp.platform.services.bindings import Bindings
 from createos_mcp.platform.services.image_commands import ImageCommands
 from createos_mcp.platform.services.service_commands import ServiceCommands
+from createos_mcp.platform.services.service_copies import ServiceCopies
 from createos_mcp.platform.services.service_host import ServiceHost
 from createos_mcp.platform.services.upkeep import AwakeProjects, ServiceUpkeep
 from createos_mcp.platform.services.volumes import Volumes
@@ -32,6 +33,7 @@ class ServiceParts:
     attachments: Attachments
     volumes: Volumes
     upkeep: ServiceUpkeep
+    copies: ServiceCopies
 
 
 def make_service_parts(
@@ -78,6 +80,13 @@ def make_service_parts(
         backups=backups,
         attachments=Attachments(store=store, host=host, volumes=volumes, sandbox=sandbox),
         volumes=volumes,
+        copies=ServiceCopies(
+            rows=store.services,
+            host=host,
+            backups=backups,
+            bindings=bindings,
+            data_dir=config.data_dir,
+        ),
         upkeep=ServiceUpkeep(
             store=store,
             host=host,

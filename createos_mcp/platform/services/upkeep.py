@@ -78,14 +78,17 @@ class ServiceUpkeep:
         """Look at every service once; a fault in one is told and does not touch the others."""
         services = await self._rows.all()
         awake = await self._awake_projects() if services else set()
+        there = {environment.id for environment in await self._environments.all()}
         for service in services:
             try:
+                if service.preview_of is not None and service.preview_of not in there:
+                    await self._host.remove(service)
+                    continue
                 await self._look_at(service, awake)
             except (PlatformError, OSError) as error:
                 logger.warning("service %s: %s", service.name, error)
         await self._bindings.drop_unbound()
         if self._data_dir.volumes.is_dir():
-            there = {environment.id for environment in await self._environments.all()}
             await to_thread.run_sync(self._volumes.collect, there)
 
     async def _look_at(self, service: Service, awake: set[str]) -> None:

@@ -20,6 +20,9 @@ from createos_mcp.platform.states import ServiceStatus
 from createos_mcp.platform.store.database import Database, Transaction
 from createos_mcp.platform.timestamps import format_time
 
+MAX_SERVICES = 20
+"""Of one user."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Service:
@@ -48,6 +51,8 @@ class Service:
     """Of PyPI, at its version, or an image by digest: what it was last started from."""
     image: Mapping[str, Json] | None
     """What was chosen of the image that it runs, `{"reference": "mongo:8"}`; None without one."""
+    preview_of: str | None
+    """The environment of a branch that this copy was made for, and goes with."""
     created_at: str
     updated_at: str
 
@@ -108,6 +113,8 @@ class ServiceRows:
         secret: str,
         limit: int,
         image: Mapping[str, Json] | None = None,
+        package: str | None = None,
+        preview_of: str | None = None,
     ) -> Service:
         """Store a service that is about to start.
 
@@ -134,6 +141,8 @@ class ServiceRows:
                 size_mb=size_mb,
                 secret=self._sealer.seal(secret),
                 image=self._sealer.seal(json.dumps(image)) if image is not None else None,
+                package=package,
+                preview_of=preview_of,
                 now=format_time(self._now()),
             )
 
@@ -353,6 +362,7 @@ class ServiceRows:
             instance=json.loads(row["instance"]) if row["instance"] else None,
             package=row["package"],
             image=json.loads(self._sealer.unseal(row["image"])) if row["image"] else None,
+            preview_of=row["preview_of"],
             created_at=row["created_at"],
             updated_at=row["updated_at"],
         )

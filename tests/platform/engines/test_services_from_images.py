@@ -11,6 +11,7 @@ import pytest
 
 from createos_mcp.contract.values import Json
 from createos_mcp.platform import daemon
+from createos_mcp.platform.archives import new_identity, read_archive, write_archive
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.paths import DataDir
 from tests.eventually import eventually
@@ -242,3 +243,18 @@ async def test_one_that_is_full_is_stopped_and_says_why(
         (data / "much").write_bytes(bytes(65 * 2**20))
         stopped = await until(api, service_id, "sleeping")
     assert "65 MB of 64 MB" in stopped["reason"]
+
+
+async def test_one_comes_back_on_another_machine(
+    engine: DockerDaemon, store: str, tmp_path: Path
+) -> None:
+    old, new = DataDir(tmp_path / "old"), DataDir(tmp_path / "new")
+    async with running_platform(old.root, docker_host=engine.host) as api:
+        app = await deploy_app(api, "bound", await create_store(api, store))
+        await page_of(api, app, "/milk")
+        await post(api, "/service-backups")
+        write_archive(old, tmp_path / "all.age", new_identity(tmp_path / "key"))
+    assert read_archive(tmp_path / "all.age", tmp_path / "key", new) == 1
+    async with running_platform(new.root, docker_host=engine.host) as api:
+        back = await eventually(partial(page_of, api, app), lambda page: "milk" in page)
+        assert back == "milk\n"

@@ -1,10 +1,10 @@
 -- add_service --
 INSERT INTO services (
     id, user_id, name, kind, version, memory_mb, cpu_millicores, size_mb, status, secret, image,
-    created_at, updated_at
+    package, preview_of, created_at, updated_at
 ) VALUES (
     :id, :user_id, :name, :kind, :version, :memory_mb, :cpu_millicores, :size_mb, 'starting',
-    :secret, :image, :now, :now
+    :secret, :image, :package, :preview_of, :now, :now
 );
 
 -- service --
