@@ -57,6 +57,20 @@ class ServiceKind:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class HostPrograms:
+    """Programs that a package of the system may have brought, where a sandbox sees them."""
+
+    directory: Path
+    needs: Path
+    """A file without which they are not enough."""
+
+    @property
+    def are_there(self) -> bool:
+        """Whether they can be used."""
+        return self.directory.is_dir() and self.needs.is_file()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ProcessKind(ServiceKind):
     """A kind whose programs are fetched; what it does is in `scripts/NAME`, shell for each verb."""
 
@@ -66,15 +80,17 @@ class ProcessKind(ServiceKind):
     """Where they are in that package."""
     backup_memory_mb: int
     """What its scripts may use."""
+    hosts: tuple[HostPrograms, ...] = ()
+    """Used instead of the package where they are there."""
 
     def script(self, verb: str) -> str:
         """What does something with a service of this kind, for the shell."""
         parts = (SCRIPTS / self.name / f"{part}.sh" for part in ("common", verb))
         return "\n".join(part.read_text(encoding="utf-8") for part in parts)
 
-    def path(self, library: Path) -> str:
-        """`PATH` of its scripts."""
-        return f"{library / self.programs}:/usr/local/bin:/usr/bin:/bin"
+    def on_host(self) -> Path | None:
+        """The programs that this machine has; None where a package is needed."""
+        return next((host.directory for host in self.hosts if host.are_there), None)
 
 
 def filled(text: str, **values: str) -> str:
@@ -97,6 +113,16 @@ KINDS: Mapping[str, ProcessKind] = {
             url="postgresql://{role}:{secret}@127.0.0.1:{port}/app",
             socket_url="postgresql://{role}:{secret}@/app?host={directory}",
             backup_memory_mb=512,
+            hosts=(
+                HostPrograms(  # https://wiki.postgresql.org/wiki/Apt
+                    directory=Path("/usr/lib/postgresql/18/bin"),
+                    needs=Path("/usr/share/postgresql/18/extension/vector.control"),
+                ),
+                HostPrograms(  # https://yum.postgresql.org/
+                    directory=Path("/usr/pgsql-18/bin"),
+                    needs=Path("/usr/pgsql-18/share/extension/vector.control"),
+                ),
+            ),
             schemes=("postgres", "postgresql"),
             # https://www.postgresql.org/docs/current/libpq-envars.html
             parts={

@@ -91,15 +91,18 @@ class ServiceCommands:
         """
         if not isinstance(kind, ProcessKind):
             raise TypeError("an image is not run as a process")
-        library = await self._fetch(kind.package)
+        programs, seen = kind.on_host(), []
+        if programs is None:
+            library = await self._fetch(kind.package)
+            programs, seen = library / kind.programs, [Bind(path=library)]
         directory = self._data_dir.service(service.id)
         release = Release(
             app=directory,
             place=self._sandbox.place_of(directory),
             directory=".",
             command=("/bin/sh", "-c", kind.script("run")),
-            environ={"PATH": kind.path(library)},
-            toolchain=(Bind(path=library),),
+            environ={"PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin"},
+            toolchain=tuple(seen),
         )
         return LaunchSpec(
             replica_id=new_id(),
