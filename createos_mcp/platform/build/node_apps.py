@@ -194,9 +194,7 @@ def _build_command(app: NodeApp, build: str | None) -> str | None:
     if app.up and name and app.script("build") and has_file(app.root, "turbo.json"):
         return f"cd {app.up} && npx turbo run build --filter={shlex.quote(name)}"
     command = with_manager(app, build)
-    has_client = not {"prisma", "@prisma/client"}.isdisjoint(app.dependencies)
-    scripts = " ".join(str(script) for script in app.scripts.values())
-    if has_client and has_file(app.source, "prisma/schema.prisma") and "prisma" not in scripts:
+    if _lacks_prisma_client(app):
         return f"npx prisma generate && {command}"
     if "react-scripts" in app.dependencies:
         return f"CI=false {command}"  # with it, a warning is an error
@@ -204,6 +202,21 @@ def _build_command(app: NodeApp, build: str | None) -> str | None:
     if any(FOREIGN_PRESET.search(read_code(file)) for file in configs):
         return f"{NODE_PRESET} {command}"
     return command
+
+
+_RUN_BY_ITSELF = re.compile(r"(?:pre|post)?install|prepare|(?:pre|post)?build(?::.*)?|prestart")
+"""Scripts that are run with an install, a build or a start."""
+
+
+def _lacks_prisma_client(app: NodeApp) -> bool:
+    """Whether there is a schema, and nothing that the app runs by itself makes its client."""
+    if {"prisma", "@prisma/client"}.isdisjoint(app.dependencies):
+        return False
+    own = word(section(app.package, "prisma"), "schema")
+    if not has_file(app.source, own or "prisma/schema.prisma"):
+        return False
+    run = (script for name, script in app.scripts.items() if _RUN_BY_ITSELF.fullmatch(name))
+    return not any("prisma" in str(script) for script in run)
 
 
 def _pages(app: NodeApp, found: NodeFramework | None, build: str | None) -> str | None:
@@ -286,12 +299,18 @@ def _serves_export(app: NodeApp, script: str) -> bool:
     return is_export and script.startswith("next start")
 
 
+_NX_EXECUTORS = frozenset(
+    {"@nx/esbuild:esbuild", "@nx/webpack:webpack", "@nx/js:tsc", "@nx/js:swc"}
+)
+
 RUNNABLE = {"", ".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx"}
 """Endings of a main file; that of a package of tools may be in another language."""
 
 
 def _main_command(app: NodeApp, found: NodeFramework | None) -> str | None:
     """Runs the main file, or what that exports; TypeScript runs as it is."""
+    if made := _made_by_nx(app):
+        return f"node {shlex.quote(made)}"
     mains = (word(app.package, "main"), word(app.package, "module"))
     others = BUN_MAINS if app.is_bun else (*NODE_MAINS, *BUN_MAINS)
     named = (name for name in (*mains, *others) if name and Path(name).suffix in RUNNABLE)
@@ -303,6 +322,15 @@ def _main_command(app: NodeApp, found: NodeFramework | None) -> str | None:
     if found and found.name == "express" and "listen(" not in text and EXPORTED.search(text):
         return f"{program} -e {shlex.quote(LISTENING.format(main=json.dumps(f'./{main}')))}"
     return f"{program} {main}"
+
+
+def _made_by_nx(app: NodeApp) -> str | None:
+    """The file that nx makes of an app's main file, https://nx.dev/nx-api/esbuild/executors/esbuild."""
+    target = section(read_package(app.source / "project.json"), "targets", "build")
+    options = section(target, "options")
+    output, main = word(options, "outputPath"), word(options, "main")
+    is_program = str(target.get("executor")) in _NX_EXECUTORS and bool(output and main)
+    return f"{output}/{Path(str(main)).stem}.js" if is_program else None
 
 
 def _runner(app: NodeApp, run: str | None) -> str | None:

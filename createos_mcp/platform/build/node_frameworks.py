@@ -18,6 +18,7 @@ DEV_SERVER = re.compile(
     r"(?:vite(?! build)\b|ng serve|react-scripts start|astro (?:dev|preview|start)|astro$|next dev"
     r"|webpack(?:-dev-server| serve)|parcel(?! build)\b|vue-cli-service serve|nuxt (?:dev|preview)"
     r"|gatsby (?:develop|serve)|docusaurus (?:start|serve)|eleventy .*--serve|vinxi dev|remix dev"
+    r"|nx (?:serve|run \S+:serve)\b"
     r"|react-router dev|solid-start dev|storybook|vitepress (?:dev|preview|serve)|ng start)"
 )
 """A start script that is for the desk of who develops, and not for visitors."""

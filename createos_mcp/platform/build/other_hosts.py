@@ -1,7 +1,8 @@
 """Other hosts: what files for them say of how an app starts, and which folder its pages are in.
 
 The formats: https://docs.railway.com/reference/config-as-code,
-https://nixpacks.com/docs/configuration/file, https://render.com/docs/blueprint-spec,
+https://nixpacks.com/docs/configuration/file, https://fly.io/docs/reference/configuration,
+https://render.com/docs/blueprint-spec,
 https://docs.netlify.com/build/configure-builds/file-based-configuration,
 https://vercel.com/docs/project-configuration, https://firebase.google.com/docs/hosting/full-config,
 https://developers.cloudflare.com/pages/functions/wrangler-configuration.
@@ -127,6 +128,11 @@ def _of_render(content: Mapping[str, Json]) -> dict[str, str]:
     return _named(**{str(service["type"]): command, "release": before})
 
 
+def _of_fly(content: Mapping[str, Json]) -> dict[str, str]:
+    """What it starts is in an image of its own."""
+    return _named(release=section(content, "deploy").get("release_command"))
+
+
 def _services(content: Mapping[str, Json]) -> Iterator[Mapping[str, Json]]:
     """Those that are built from the files: of the web, or workers where there is nothing else."""
     if _of_type(content, "web"):
@@ -184,6 +190,7 @@ _STARTS: _Table[dict[str, str]] = {
     "railway.toml": _of_railway,
     "nixpacks.toml": _of_nixpacks,
     "render.yaml": _of_render,
+    "fly.toml": _of_fly,
 }
 _FOLDERS: _Table[Json] = {
     "netlify.toml": _folder_of_netlify,

@@ -52,6 +52,8 @@ FIRST_POLL_S = 0.005
 LAST_POLL_S = 0.1
 OTHER_PORT_AFTER_S = 0.3
 """How long a port other than PORT must be there alone before it is taken for the app's."""
+DEBUGGERS = frozenset({5678, 9229, 9230})
+"""Ports of debugpy and of Node's inspector: an app that has one open may not serve yet."""
 PROBE_TIMEOUT_S = 1.0
 
 _PORT_TAKEN = re.compile("EADDRINUSE|address already in use", re.IGNORECASE)
@@ -252,7 +254,8 @@ class Runner:
 
     async def _answering_port(self, instance: Instance, *, any_port: bool) -> int | None:
         ports = await self._engine_of(instance).ports(instance)
-        wanted = [port for port in ports if any_port or port == instance.port]
+        others = {*ports} - DEBUGGERS if any_port else set()
+        wanted = [port for port in ports if port == instance.port or port in others]
         wanted.sort(key=lambda port: (port != instance.port, port))
         for port in wanted:
             if await self._connects(instance, port):

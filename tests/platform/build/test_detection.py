@@ -496,6 +496,47 @@ PLANS: dict[str, tuple[Files, Mapping[str, Json]]] = {
         },
         {"build": "npx prisma generate && npm run build"},
     ),
+    "Prisma with its client made by a script that nothing runs": (
+        {
+            "package.json": package(
+                scripts={"build": "tsc", "start": "node a.js", "setup": "prisma generate"},
+                dependencies={"@prisma/client": "6"},
+                prisma={"schema": "src/db/schema.prisma"},
+            ),
+            "src/db/schema.prisma": "",
+        },
+        {"build": "npx prisma generate && npm run build"},
+    ),
+    "Prisma with its client made by its build": (
+        {
+            "package.json": package(
+                scripts={"build": "npm-run-all build:*", "build:db": "prisma generate"},
+                dependencies={"prisma": "6"},
+                main="a.js",
+            ),
+            "a.js": "",
+            "prisma/schema.prisma": "",
+        },
+        {"build": "npm run build"},
+    ),
+    "a program that nx makes": (
+        {
+            "package.json": package(
+                scripts={"build": "nx build", "start": "nx serve"}, dependencies={"express": "4"}
+            ),
+            "project.json": '{"targets": {"build": {"executor": "@nx/esbuild:esbuild",'
+            ' "options": {"outputPath": "dist/api", "main": "src/main.ts"}}}}',
+        },
+        {"build": "npm run build", "run": "node dist/api/main.js"},
+    ),
+    "a release command for Fly": (
+        {
+            "package.json": package(scripts={"start": "node a.js"}),
+            "fly.toml": '[processes]\napp = "node no.js"\n'
+            '[deploy]\nrelease_command = "npx prisma migrate deploy"',
+        },
+        {"run": "node a.js", "release": "npx prisma migrate deploy"},
+    ),
     "pages": ({"index.html": "<p>"}, {"run": None, "output_dir": "."}),
     "FastAPI in a package": (
         {"app/main.py": "from fastapi import FastAPI\napi = FastAPI()", "requirements.txt": "x"},

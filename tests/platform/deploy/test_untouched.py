@@ -41,6 +41,13 @@ async def test_port_wins_over_another_one_that_opened_before(tmp_path: Path) -> 
         assert "port 9090 is not asked any more" in await api.build_log(deployment)
 
 
+async def test_the_port_of_a_debugger_is_not_the_app_s(tmp_path: Path) -> None:
+    async with running_platform(tmp_path) as api:
+        deployment = await api.deploy({"main.py": TWO_PORTS.replace("9090", "9229")})
+        assert deployment["status"] == "deployed", await api.build_log(deployment)
+        assert await read_page(deployment["extra"]["endpoint"]) == "the app"
+
+
 def node_app(**members: Json) -> str:
     return json.dumps({"name": "app", "private": True, **members})
 

@@ -10,7 +10,7 @@ from createos_mcp.platform.errors import InvalidRequestError
 from createos_mcp.platform.services.image_kinds import IMAGE_KINDS, ImageKind, choose_kind
 from createos_mcp.platform.services.kinds import KINDS, HostPrograms
 
-PASSPHRASE = "s3cret"
+WORD = "s3cret"
 
 
 @pytest.mark.parametrize(
@@ -40,10 +40,10 @@ def test_a_known_image_runs_in_another_version_with_the_rest_unchanged() -> None
 @pytest.mark.parametrize("kind", IMAGE_KINDS.keys() - {"image"})
 def test_a_known_image_tells_an_app_its_password_and_port(kind: str) -> None:
     told = IMAGE_KINDS[kind].variables(
-        IMAGE_KINDS[kind].variable, role="app", secret=PASSPHRASE, port=7001, directory=None
+        IMAGE_KINDS[kind].variable, role="app", secret=WORD, port=7001, directory=None
     )
     assert "7001" in told[IMAGE_KINDS[kind].variable]
-    assert any(PASSPHRASE in value for value in told.values())
+    assert any(WORD in value for value in told.values())
 
 
 @pytest.mark.parametrize(
@@ -65,5 +65,5 @@ def test_what_an_image_cannot_be_is_refused_by_name(kind: str, image: Json, said
 
 def test_braces_of_an_address_that_are_not_places_stay() -> None:
     kind = choose_kind("image", {"reference": "a", "port": 9, "url": "x://{host}?a={1}&p={port}"})
-    told = kind.variables("URL", role="r", secret=PASSPHRASE, port=5, directory=None)
+    told = kind.variables("URL", role="r", secret=WORD, port=5, directory=None)
     assert told == {"URL": "x://{host}?a={1}&p=5"}
