@@ -32,6 +32,7 @@ SYSTEM = (
     "/etc/localtime",
     "/etc/mime.types",
     "/etc/nsswitch.conf",
+    "/etc/os-release",
     "/etc/passwd",
     "/etc/pip.conf",
     "/etc/pki",

@@ -1,6 +1,7 @@
 """Hostile code where bubblewrap is missing and the kernel has Landlock."""
 
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -97,12 +98,13 @@ def test_temporary_files_have_a_place_and_values_arrive(cell: Cell) -> None:
 
 
 def test_nothing_that_it_started_is_left_when_it_is_stopped(cell: Cell) -> None:
-    launch = cell.launch(["/bin/sh", "-c", "setsid sleep 612.7 & sleep 612.7"])
+    sleep = f"sleep 612.{secrets.randbelow(10**9)}"  # another test may run the same
+    launch = cell.launch(["/bin/sh", "-c", f"setsid {sleep} & {sleep}"])
     with subprocess.Popen(launch_words(launch), env={}) as process:
         time.sleep(1)
         process.terminate()
         process.wait(20)
-    left = subprocess.run(["pgrep", "-f", "sleep 612.7"], capture_output=True, check=False)
+    left = subprocess.run(["pgrep", "-f", sleep], capture_output=True, check=False)
     assert left.stdout == b""
 
 
