@@ -38,7 +38,7 @@ async def deploy(call: ToolCall, workspace: Workspace, arguments: Arguments) -> 
     found = await _find(call, arguments, shipment)
     placement = await find_placement(call, found, arguments)
     wanted = arguments.get("services", ())
-    await check_services(call, wanted)
+    await check_services(call, found, str(arguments["project_id"]), wanted)
     project = found or await _create(call, arguments, shipment, settings)
     if found is not None:
         await _change_settings(call, project, settings, shipment.generated)

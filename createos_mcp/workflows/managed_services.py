@@ -27,7 +27,12 @@ _START_TIMEOUT_S = 300.0
 _POLL_S = 0.25
 _MAX_NAME = 32
 
+_BY_ENGINE = frozenset({"mariadb", "mongodb", "minio"})
+"""Kinds that need a container engine, which the machine may not have."""
+
 _SIGNS: Mapping[str, re.Pattern[str]] = {
+    "mongodb": re.compile(r"MONGO|[Mm]ongo|\b27017\b"),
+    "mariadb": re.compile(r"MYSQL|[Mm]y[Ss][Qq][Ll]|MARIADB|[Mm]aria[Dd][Bb]|\b3306\b"),
     "valkey": re.compile(r"REDIS|[Rr]edis|VALKEY|[Vv]alkey|\b6379\b"),
     "postgres": re.compile(
         r"DATABASE_URL|POSTGRES|PG(?:HOST|PORT|USER|PASSWORD|DATABASE)|DB_(?:HOST|URL|NAME)|[Pp]ostgres|psycopg"
@@ -52,28 +57,43 @@ def suggest_service(cause: Cause, log: str) -> str | None:
     text = cause.reason if cause.name == "variable-missing" else log
     for kind, sign in _SIGNS.items():
         if sign.search(text):
+            needs = "With Docker here, deploy" if kind in _BY_ENGINE else "Deploy"
             return (
-                f'Deploy again with services ["{kind}"]: it makes one and sets {KINDS[kind]}. '
+                f'{needs} again with services ["{kind}"]: it makes one and sets {KINDS[kind]}. '
                 "For a database elsewhere, set its address with SetEnvironmentVariables."
             )
     return None
 
 
-async def check_services(call: ToolCall, wanted: Sequence[str]) -> None:
+async def check_services(
+    call: ToolCall, project: Mapping[str, Json] | None, name: str, wanted: Sequence[str]
+) -> None:
     """Return if services can be had, before anything is made for them.
 
+    Those that may not be had on this machine are made first.
+
+    Args:
+        call: The call that this is part of.
+        project: The project, if it is there.
+        name: What it will be called otherwise.
+        wanted: Names of services, or kinds.
+
     Raises:
-        InvalidArgumentsError: Calls go to the cloud, or a name is neither a service nor a kind.
+        CallError: Calls go to the cloud, a name is neither a service nor a kind, or the platform
+            refuses a kind.
     """
     if not wanted:
         return
     if not call.is_local:
         raise _invalid("the cloud has none; services belong to the local platform")
     there = [row["name"] for row in await call.operate("ListServices") or []]
-    for name in wanted:
-        if name not in there and name not in KINDS:
+    for one in wanted:
+        if one not in there and one not in KINDS:
             known = ", ".join((*there, *KINDS))
-            raise _invalid(f"{name!r} is neither a service nor a kind of one: {known}")
+            raise _invalid(f"{one!r} is neither a service nor a kind of one: {known}")
+    for one in wanted:
+        if one in _BY_ENGINE and one not in there:
+            await _find_or_create(call, project or {"uniqueName": name}, one)
 
 
 async def bind_services(

@@ -20,7 +20,9 @@ LOGS = {
         "postgres",
     "KeyError: 'STRIPE_KEY'": None,
     "ModuleNotFoundError: No module named 'flask'": None,
-    "Can't connect to MySQL server on 'localhost' (111)": None,
+    "Can't connect to MySQL server on 'localhost' (111)": "mariadb",
+    "MongooseServerSelectionError: connect ECONNREFUSED 127.0.0.1:27017": "mongodb",
+    "Error: environment variable MONGODB_URI is not set": "mongodb",
 }  # fmt: skip
 
 
@@ -60,6 +62,11 @@ async def test_deploy_makes_a_database_binds_it_once_and_the_next_deploy_finds_i
         told = (await agent.call("Status"))["services"]
         (row,) = [row for row in told if row["service"] == service["name"]]
         assert (row["state"], row["boundTo"]) == ("running", [f"{name} (production)"])
+        asked = {"project_id": f"unmade-{era}", "directory": ".", "services": ["mongodb"]}
+        refused = await agent.refusal("Deploy", **asked)
+        assert "Install Docker" in refused
+        projects = (await agent.call("ListProjects"))["items"]
+        assert f"unmade-{era}" not in {row["uniqueName"] for row in projects}
         refused = await agent.refusal("Deploy", **call, services=["oracle"])
         assert "services: 'oracle' is neither a service nor a kind of one" in refused
         refused = await agent.refusal("DeleteService", service_id=service["name"])
