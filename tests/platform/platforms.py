@@ -11,8 +11,10 @@ from pathlib import Path
 
 import httpx2
 import psutil
+from anyio import to_thread
 
 from createos_mcp.contract.values import Json
+from createos_mcp.platform import daemon
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.gateway.gateway import Gateway
 from createos_mcp.platform.paths import DataDir
@@ -186,3 +188,15 @@ async def running_platform(
                 transport=transport,
                 gateway=gateway,
             )
+
+
+@asynccontextmanager
+async def started_platform(config: PlatformConfig) -> AsyncIterator[tuple[Api, int]]:
+    """A platform in a process of its own, and that process; it goes on when this ends."""
+    state = await to_thread.run_sync(daemon.start_platform, config, os.environ)
+    key = config.data_dir.key_file.read_text().strip()
+    async with httpx2.AsyncClient(
+        base_url=f"http://127.0.0.1:{state.api_port}", headers={"X-Api-Key": key}, timeout=60
+    ) as client:
+        root, port = config.data_dir.root, state.gateway_port
+        yield Api(client=client, data_dir=root, gateway_port=port), state.pid

@@ -5,7 +5,6 @@ import signal
 from pathlib import Path
 
 import anyio
-import httpx2
 import pytest
 
 from createos_mcp.platform import daemon
@@ -23,7 +22,7 @@ from tests.platform.engines.test_images import (
     image_project,
     replica_at,
 )
-from tests.platform.platforms import Api, read_page, running_platform
+from tests.platform.platforms import read_page, running_platform, started_platform
 
 
 async def test_without_an_engine_nothing_is_made_and_the_answer_says_what_to_install(
@@ -142,17 +141,12 @@ async def test_a_platform_that_is_killed_finds_its_containers_again(
     engine.publish(reference, PAGES, "EXPOSE 8080", command=LASTING)
     config = PlatformConfig(data_dir=DataDir(tmp_path), docker_host=engine.host)
     try:
-        state = await anyio.to_thread.run_sync(daemon.start_platform, config, os.environ)
-        key = config.data_dir.key_file.read_text().strip()
-        async with httpx2.AsyncClient(
-            base_url=f"http://127.0.0.1:{state.api_port}", headers={"X-Api-Key": key}, timeout=60
-        ) as client:
-            api = Api(client=client, data_dir=tmp_path, gateway_port=state.gateway_port)
+        async with started_platform(config) as (api, pid):
             project_id = await image_project(api)
             await deploy(api, project_id, reference)
             address = await address_of(api, project_id)
             before = await replica_at(address)
-            os.kill(state.pid, signal.SIGKILL)
+            os.kill(pid, signal.SIGKILL)
             running = read_state(config.data_dir.state_file)
             assert running is not None
             await anyio.to_thread.run_sync(daemon.start_platform, config, os.environ)

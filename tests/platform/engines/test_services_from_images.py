@@ -2,11 +2,12 @@
 
 import os
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
 import anyio
-import httpx2
 import pytest
 
 from createos_mcp.contract.values import Json
@@ -17,7 +18,7 @@ from createos_mcp.platform.paths import DataDir
 from tests.eventually import eventually
 from tests.platform.engines.daemons import SERVE, DockerDaemon
 from tests.platform.engines.test_images import CGI, address_of, deploy, image_project
-from tests.platform.platforms import Api, read_page, running_platform
+from tests.platform.platforms import Api, read_page, running_platform, started_platform
 from tests.platform.services.databases import bind, create_service, page_of, post, until
 
 pytestmark = pytest.mark.engines
@@ -83,16 +84,25 @@ async def deploy_app(api: Api, name: str, service_id: str | None = None) -> Json
     return deployed
 
 
+@asynccontextmanager
+async def bound_store(
+    engine: DockerDaemon, store: str, root: Path
+) -> AsyncIterator[tuple[Api, str, Json]]:
+    """A service on a platform, and an app that has noted milk there."""
+    async with running_platform(root, docker_host=engine.host) as api:
+        service_id = await create_store(api, store)
+        app = await deploy_app(api, "bound", service_id)
+        assert await page_of(api, app, "/milk") == "milk\n"
+        yield api, service_id, app
+
+
 async def test_an_image_is_reached_by_what_is_bound_to_it_alone(
     engine: DockerDaemon,
     store: str,
     tmp_path: Path,
 ) -> None:
-    async with running_platform(tmp_path, docker_host=engine.host) as api:
-        service_id = await create_store(api, store)
-        app, other = await deploy_app(api, "bound", service_id), await deploy_app(api, "other")
-
-        assert await page_of(api, app, "/milk") == "milk\n"
+    async with bound_store(engine, store, tmp_path) as (api, service_id, _):
+        other = await deploy_app(api, "other")
         assert "refused" in await page_of(api, other, "/bread")
         shown = await api.get(f"/v1/services/{service_id}")
         assert shown["image"].startswith(f"{store.removesuffix(':1')}@sha256:")
@@ -105,10 +115,7 @@ async def test_an_image_is_reached_by_what_is_bound_to_it_alone(
 async def test_its_data_outlives_restarts_ends_and_the_platform(
     engine: DockerDaemon, store: str, tmp_path: Path
 ) -> None:
-    async with running_platform(tmp_path, docker_host=engine.host) as api:
-        service_id = await create_store(api, store)
-        app = await deploy_app(api, "bound", service_id)
-        await page_of(api, app, "/milk")
+    async with bound_store(engine, store, tmp_path) as (api, service_id, app):
         await post(api, f"/v1/services/{service_id}/restart")
         assert await page_of(api, app, "/bread") == "milk\nbread\n"
         engine.docker("kill", *engine.docker("ps", "--quiet").split())
@@ -148,10 +155,7 @@ async def test_a_backup_brings_its_data_back(
     store: str,
     tmp_path: Path,
 ) -> None:
-    async with running_platform(tmp_path, docker_host=engine.host) as api:
-        service_id = await create_store(api, store)
-        app = await deploy_app(api, "bound", service_id)
-        await page_of(api, app, "/milk")
+    async with bound_store(engine, store, tmp_path) as (api, service_id, app):
         backup = await post(api, f"/v1/services/{service_id}/backups")
         await page_of(api, app, "/bread")
         await post(api, f"/v1/services/{service_id}/backups/{backup['id']}/restore")
@@ -216,16 +220,11 @@ async def test_one_that_outlives_the_platform_is_found_again(
 ) -> None:
     config = PlatformConfig(data_dir=DataDir(tmp_path), docker_host=engine.host)
     try:
-        state = await anyio.to_thread.run_sync(daemon.start_platform, config, os.environ)
-        key = config.data_dir.key_file.read_text().strip()
-        async with httpx2.AsyncClient(
-            base_url=f"http://127.0.0.1:{state.api_port}", headers={"X-Api-Key": key}, timeout=60
-        ) as client:
-            api = Api(client=client, data_dir=tmp_path, gateway_port=state.gateway_port)
+        async with started_platform(config) as (api, pid):
             app = await deploy_app(api, "bound", await create_store(api, store))
             await page_of(api, app, "/milk")
             before = engine.docker("ps", "--quiet")
-            os.kill(state.pid, signal.SIGKILL)
+            os.kill(pid, signal.SIGKILL)
             await anyio.to_thread.run_sync(daemon.start_platform, config, os.environ)
             assert await eventually(partial(page_of, api, app)) == "milk\n"
             assert engine.docker("ps", "--quiet") == before
@@ -249,9 +248,7 @@ async def test_one_comes_back_on_another_machine(
     engine: DockerDaemon, store: str, tmp_path: Path
 ) -> None:
     old, new = DataDir(tmp_path / "old"), DataDir(tmp_path / "new")
-    async with running_platform(old.root, docker_host=engine.host) as api:
-        app = await deploy_app(api, "bound", await create_store(api, store))
-        await page_of(api, app, "/milk")
+    async with bound_store(engine, store, old.root) as (api, _, app):
         await post(api, "/service-backups")
         write_archive(old, tmp_path / "all.age", new_identity(tmp_path / "key"))
     assert read_archive(tmp_path / "all.age", tmp_path / "key", new) == 1

@@ -37,7 +37,7 @@ from tests.platform.engines.test_images import (
     reaches,
     without_rules,
 )
-from tests.platform.platforms import Api, read_page, running_platform
+from tests.platform.platforms import Api, read_page, running_platform, started_platform
 from tests.platform.services.test_volumes import DATA, set_volumes
 
 pytestmark = [
@@ -297,18 +297,13 @@ async def test_a_platform_that_is_lost_goes_on_elsewhere_with_the_apps_that_went
         base_images=(f"python={base}",),
         copy_to=str(tmp_path / "copy"),
     )
-    state = await to_thread.run_sync(daemon.start_platform, config, os.environ)
-    key = config.data_dir.key_file.read_text().strip()
-    async with httpx2.AsyncClient(
-        base_url=f"http://127.0.0.1:{state.api_port}", headers={"X-Api-Key": key}, timeout=60
-    ) as client:
-        api = Api(client=client, data_dir=here, gateway_port=state.gateway_port)
+    async with started_platform(config) as (api, pid):
         deployment = await api.deploy({"main.py": APP})
         assert deployment["status"] == "deployed", await api.build_log(deployment)
         address = await scale(api, deployment["projectId"], 2)
         before = await names_at(address)
         await anyio.sleep(3)
-    os.kill(state.pid, signal.SIGKILL)
+    os.kill(pid, signal.SIGKILL)
     # Nothing of it is left but the copy.
     await to_thread.run_sync(shutil.rmtree, here)
     config = replace(config, data_dir=DataDir(there))

@@ -8,7 +8,14 @@ import pytest
 
 from createos_mcp.contract.values import Json
 from tests.eventually import eventually
-from tests.platform.git.working_copies import address_of, git_platform, vcs_project, working_copy
+from tests.platform.git.working_copies import (
+    Pushed,
+    WorkingCopy,
+    address_of,
+    git_platform,
+    vcs_project,
+    working_copy,
+)
 from tests.platform.platforms import Api, read_page
 from tests.platform.services.databases import COUNTER_APP, TODO_APP, bind, create_service
 
@@ -36,6 +43,15 @@ async def one_of(api: Api, kind: str, name: str, **settings: Json) -> str:
     status, told = await api.request("PUT", path, json={**WANTED, **settings})
     assert status == 200, told
     return project_id
+
+
+async def push_branch(copy: WorkingCopy) -> Pushed:
+    """What is said of a branch that gets a preview, after a first version."""
+    copy.commit({"index.html": "main"})
+    assert (await copy.push("main")).ok
+    copy.git("checkout", "--quiet", "-b", "feature/login")
+    copy.commit({"index.html": "login"})
+    return await copy.push("feature/login")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,12 +107,7 @@ async def test_a_preview_changes_its_own_copy_which_goes_with_it(
 async def test_without_the_setting_a_preview_has_no_copy(tmp_path: Path) -> None:
     async with git_platform(tmp_path / "data") as api:
         await one_of(api, "valkey", "shop-data", previewCopies=False)
-        copy = working_copy(api, tmp_path / "copy", "my-app")
-        copy.commit({"index.html": "main"})
-        assert (await copy.push("main")).ok
-        copy.git("checkout", "--quiet", "-b", "feature/login")
-        copy.commit({"index.html": "login"})
-        pushed = await copy.push("feature/login")
+        pushed = await push_branch(working_copy(api, tmp_path / "copy", "my-app"))
         assert "preview-feature-login" in pushed.said
         assert "a copy of" not in pushed.said
         assert (await services_of(api)).keys() == {"shop-data"}
@@ -108,11 +119,6 @@ async def test_a_copy_that_cannot_be_made_is_told_and_leaves_nothing(tmp_path: P
         for number in range(19):
             body = {"name": f"other-{number}", "kind": "valkey"}
             assert (await api.request("POST", "/v1/services", json=body))[0] == 201
-        copy = working_copy(api, tmp_path / "copy", "my-app")
-        copy.commit({"index.html": "main"})
-        assert (await copy.push("main")).ok
-        copy.git("checkout", "--quiet", "-b", "feature/login")
-        copy.commit({"index.html": "login"})
-        pushed = await copy.push("feature/login")
+        pushed = await push_branch(working_copy(api, tmp_path / "copy", "my-app"))
         assert "REDIS_URL is not there" in pushed.said
         assert len(await services_of(api)) == 20
