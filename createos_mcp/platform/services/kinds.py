@@ -133,6 +133,12 @@ KINDS: Mapping[str, ProcessKind] = {
                 "PGDATABASE": "app",
                 # lib/pq asks for TLS unless it is told; this way leads through no network.
                 "PGSSLMODE": "disable",
+                # What apps made with a compose file read, https://hub.docker.com/_/postgres.
+                "POSTGRES_HOST": "127.0.0.1",
+                "POSTGRES_PORT": "{port}",
+                "POSTGRES_USER": "{role}",
+                "POSTGRES_PASSWORD": "{secret}",
+                "POSTGRES_DB": "app",
             },
         ),
         ProcessKind(
