@@ -31,5 +31,5 @@ def run(package: str, *arguments: str) -> Json:
         printed.seek(0)
         told = printed.read()
     assert done.returncode == 0, f"{told}\n{done.stderr}"
-    assert "Warning: tool" not in done.stderr
+    assert "Warning: tool" not in done.stderr, done.stderr
     return json.loads(told)
