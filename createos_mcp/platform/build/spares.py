@@ -71,7 +71,9 @@ class Spares:
         return await to_thread.run_sync(_move, cache, spare, job.release_dir / "app", folder)
 
     def make(self, spare: Spare, *, job: BuildJob, cache: Path) -> None:
-        """Begin to make a spare for the next build."""
+        """Begin to make a spare for the next build, unless one of the project is being made."""
+        if job.project_id in self._under_way:
+            return
         work = self._background.start(self._make, spare, job, cache)
         self._under_way[job.project_id] = (spare, work)
 

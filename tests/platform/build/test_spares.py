@@ -81,6 +81,15 @@ async def test_a_spare_of_other_dependencies_is_taken_by_nobody(tmp_path: Path) 
         assert not await spares.take(other, job=job, cache=cache, folder="web")
 
 
+async def test_two_builds_of_a_project_that_end_at_once_make_one_spare(tmp_path: Path) -> None:
+    cache, job = kept_in(tmp_path), job_in(tmp_path, "first")
+    async with spares_in(tmp_path) as spares:
+        for _ in range(2):
+            spares.make(SPARE, job=job, cache=cache)
+        assert await spares.take(SPARE, job=job, cache=cache, folder="web")
+    assert names(job.release_dir) == {f"app/web/{path}/module" for path in KEPT.paths}
+
+
 async def test_what_an_upload_has_itself_is_not_replaced(tmp_path: Path) -> None:
     cache, job = kept_in(tmp_path), job_in(tmp_path, "first")
     for path in KEPT.paths:
