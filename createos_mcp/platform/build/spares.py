@@ -11,7 +11,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-import anyio
 from anyio import to_thread
 
 from createos_mcp.platform.background import Background, Work
@@ -24,9 +23,6 @@ from createos_mcp.platform.sandbox.sandbox import Confinement, Sandbox
 
 MOST_MB = 256
 """Of one spare; what is larger is installed or built for so long that a copy is little of it."""
-
-PATIENCE_S = 60.0
-"""How long a build waits for its spare, which is being made."""
 
 _MEMORY_MB, _CPU_MILLICORES, _NICE = 256, 1000, 19
 
@@ -58,15 +54,12 @@ class Spares:
         self._steps = steps
         self._sandbox = sandbox
         self._background = background
-        self._under_way: dict[str, tuple[Spare, Work]] = {}
+        self._under_way: dict[str, Work] = {}
 
     async def take(self, spare: Spare, *, job: BuildJob, cache: Path, folder: str) -> bool:
         """Move a spare into an app's folder; False where it has to be copied instead."""
-        made, work = self._under_way.get(job.project_id, (None, None))
-        if work is not None:
-            if made == spare:
-                with anyio.move_on_after(PATIENCE_S):
-                    await work.ended.wait()
+        if work := self._under_way.get(job.project_id):
+            # It gives way to everything else: the build copies sooner itself.
             await work.abandon()
         return await to_thread.run_sync(_move, cache, spare, job.release_dir / "app", folder)
 
@@ -75,7 +68,7 @@ class Spares:
         if job.project_id in self._under_way:
             return
         work = self._background.start(self._make, spare, job, cache)
-        self._under_way[job.project_id] = (spare, work)
+        self._under_way[job.project_id] = work
 
     async def _make(self, spare: Spare, job: BuildJob, cache: Path) -> None:
         confinement = Confinement(app=cache, uid=job.uid)

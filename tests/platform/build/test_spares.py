@@ -52,6 +52,12 @@ def kept_in(root: Path) -> Path:
     return cache
 
 
+async def make(spares: Spares, job: BuildJob, cache: Path) -> None:
+    """Make a spare, and return once it is there."""
+    spares.make(SPARE, job=job, cache=cache)
+    await until((cache / SPARE.place).is_dir)
+
+
 def names(directory: Path) -> set[str]:
     return {
         file.relative_to(directory).as_posix() for file in directory.rglob("*") if file.is_file()
@@ -62,7 +68,7 @@ async def test_a_spare_is_a_copy_that_the_next_build_gets_whole_and_once(tmp_pat
     cache = kept_in(tmp_path)
     first, second = job_in(tmp_path, "first"), job_in(tmp_path, "second")
     async with spares_in(tmp_path) as spares:
-        spares.make(SPARE, job=first, cache=cache)
+        await make(spares, first, cache)
         taken = [
             await spares.take(SPARE, job=job, cache=cache, folder="web") for job in (first, second)
         ]
@@ -77,17 +83,26 @@ async def test_a_spare_of_other_dependencies_is_taken_by_nobody(tmp_path: Path) 
     cache, job = kept_in(tmp_path), job_in(tmp_path, "first")
     other = Spare(kept=KEPT, key="other")
     async with spares_in(tmp_path) as spares:
-        spares.make(SPARE, job=job, cache=cache)
+        await make(spares, job, cache)
         assert not await spares.take(other, job=job, cache=cache, folder="web")
 
 
 async def test_two_builds_of_a_project_that_end_at_once_make_one_spare(tmp_path: Path) -> None:
     cache, job = kept_in(tmp_path), job_in(tmp_path, "first")
     async with spares_in(tmp_path) as spares:
-        for _ in range(2):
-            spares.make(SPARE, job=job, cache=cache)
+        spares.make(SPARE, job=job, cache=cache)
+        await make(spares, job, cache)
         assert await spares.take(SPARE, job=job, cache=cache, folder="web")
     assert names(job.release_dir) == {f"app/web/{path}/module" for path in KEPT.paths}
+
+
+async def test_a_build_does_not_wait_for_a_spare_that_is_being_made(tmp_path: Path) -> None:
+    cache, job = kept_in(tmp_path), job_in(tmp_path, "first")
+    async with spares_in(tmp_path) as spares:
+        spares.make(SPARE, job=job, cache=cache)
+        assert not await spares.take(SPARE, job=job, cache=cache, folder="web")
+        await make(spares, job, cache)
+        assert await spares.take(SPARE, job=job, cache=cache, folder="web")
 
 
 async def test_what_an_upload_has_itself_is_not_replaced(tmp_path: Path) -> None:
@@ -97,7 +112,7 @@ async def test_what_an_upload_has_itself_is_not_replaced(tmp_path: Path) -> None
         own.mkdir()
         (own / "module").write_text("uploaded")
     async with spares_in(tmp_path) as spares:
-        spares.make(SPARE, job=job, cache=cache)
+        await make(spares, job, cache)
         assert not await spares.take(SPARE, job=job, cache=cache, folder="web")
     assert (job.release_dir / "app/web/node_modules/module").read_text() == "uploaded"
 
@@ -128,7 +143,7 @@ async def test_no_link_in_an_upload_leads_out_of_the_app(tmp_path: Path) -> None
     (job.release_dir / "app/web/a b").rmdir()
     (job.release_dir / "app/web/a b").symlink_to(outside)
     async with spares_in(tmp_path) as spares:
-        spares.make(SPARE, job=job, cache=cache)
+        await make(spares, job, cache)
         assert await spares.take(SPARE, job=job, cache=cache, folder="web")
     assert names(outside) == set()
     assert names(job.release_dir / "app") == {"web/node_modules/module"}
