@@ -30,13 +30,12 @@ _ON_THIS_MACHINE = "auto"
 
 def serialize_service(service: Service) -> dict[str, Json]:
     """A service as lists show it; its password is told to nobody."""
-    is_image = service.kind in IMAGE_KINDS and service.package is not None
     return {
-        **({"image": service.package} if is_image else {}),
         "id": service.id,
         "name": service.name,
         "kind": service.kind,
         "version": service.version,
+        "image": service.package if service.kind in IMAGE_KINDS else None,
         "status": service.status,
         "reason": service.reason,
         "memory": service.memory_mb,
