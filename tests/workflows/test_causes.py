@@ -157,3 +157,9 @@ def test_a_path_of_the_machine_that_built_it_is_told_by_its_end() -> None:
 def test_a_word_of_a_sentence_is_no_variable() -> None:
     log = "you must configure the HTTP_PROXY environment variable before downloading Cypress"
     assert "variable" not in find_cause("build_error", "", log).reason
+
+
+def test_of_two_names_in_a_sentence_the_one_to_set_is_told() -> None:
+    log = "CommandError: You must set settings.ALLOWED_HOSTS if DEBUG is False."
+    told = find_cause("crashing", "app_exited", log)
+    assert told.reason == "the variable ALLOWED_HOSTS may be missing"
