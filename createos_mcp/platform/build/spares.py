@@ -6,6 +6,7 @@ it does; renaming a directory takes no time.
 
 import os
 import shlex
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ MOST_MB = 256
 """Of one spare; what is larger is installed or built for so long that a copy is little of it."""
 
 _MEMORY_MB, _CPU_MILLICORES, _NICE = 256, 1000, 19
+
+_CLAIMED = PurePosixPath("spare")
+"""Where a spare lies in a release while it is moved."""
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
@@ -61,7 +65,7 @@ class Spares:
         if work := self._under_way.get(job.project_id):
             # It gives way to everything else: the build copies sooner itself.
             await work.abandon()
-        return await to_thread.run_sync(_move, cache, spare, job.release_dir / "app", folder)
+        return await to_thread.run_sync(_move, cache, spare, job.release_dir, folder)
 
     def make(self, spare: Spare, *, job: BuildJob, cache: Path) -> None:
         """Begin to make a spare for the next build, unless one of the project is being made."""
@@ -112,24 +116,29 @@ mkdir -p {home} && cp -a {kept} {part} && mv -T {part} {place} || rm -rf {home}
 """
 
 
-def _move(cache: Path, spare: Spare, app: Path, folder: str) -> bool:
-    """Whether anything was moved; what is left of a spare is removed with the next copy."""
+def _move(cache: Path, spare: Spare, release: Path, folder: str) -> bool:
+    """Whether all that a spare has was moved into an app; what was not has to be copied over it.
+
+    First the spare as a whole leaves the cache, so that no other build gets a part of it.
+    """
+    if not _rename((cache, spare.place), (release, _CLAIMED)):
+        return False
+    claimed = release / _CLAIMED
     moved = [
-        _rename(
-            PurePosixPath(path).name,
-            (cache, spare.place / PurePosixPath(path).parent),
-            (app, PurePosixPath(folder, path).parent),
-        )
+        _rename((claimed, PurePosixPath(path)), (release / "app", PurePosixPath(folder, path)))
         for path in spare.kept.paths
+        if os.path.lexists(claimed / path)
     ]
-    return any(moved)
+    shutil.rmtree(claimed, ignore_errors=True)
+    return bool(moved) and all(moved)
 
 
-def _rename(name: str, source: tuple[Path, PurePosixPath], to: tuple[Path, PurePosixPath]) -> bool:
-    """Whether something of this name was there, and could be moved."""
+def _rename(source: tuple[Path, PurePosixPath], to: tuple[Path, PurePosixPath]) -> bool:
+    """Whether something was there and could be moved; both are a platform's folder and below."""
+    (top, place), (new_top, new_place) = source, to
     try:
-        with _opened(*source) as here, _opened(*to) as there:
-            os.rename(name, name, src_dir_fd=here, dst_dir_fd=there)
+        with _opened(top, place.parent) as here, _opened(new_top, new_place.parent) as there:
+            os.rename(place.name, new_place.name, src_dir_fd=here, dst_dir_fd=there)
     except OSError:
         return False
     return True

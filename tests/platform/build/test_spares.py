@@ -117,6 +117,16 @@ async def test_what_an_upload_has_itself_is_not_replaced(tmp_path: Path) -> None
     assert (job.release_dir / "app/web/node_modules/module").read_text() == "uploaded"
 
 
+async def test_what_an_upload_has_a_part_of_itself_is_copied_whole(tmp_path: Path) -> None:
+    cache, job = kept_in(tmp_path), job_in(tmp_path, "first")
+    (job.release_dir / "app/web/node_modules").mkdir()
+    (job.release_dir / "app/web/node_modules/own").write_text("uploaded")
+    async with spares_in(tmp_path) as spares:
+        await make(spares, job, cache)
+        assert not await spares.take(SPARE, job=job, cache=cache, folder="web")
+    assert [place.name for place in job.release_dir.iterdir()] == ["app"]
+
+
 @pytest.mark.parametrize("link", ["spare", "spare/dependencies", "spare/dependencies/key"])
 async def test_no_link_in_a_cache_leads_to_what_is_not_the_projects(
     tmp_path: Path, link: str
@@ -144,7 +154,7 @@ async def test_no_link_in_an_upload_leads_out_of_the_app(tmp_path: Path) -> None
     (job.release_dir / "app/web/a b").symlink_to(outside)
     async with spares_in(tmp_path) as spares:
         await make(spares, job, cache)
-        assert await spares.take(SPARE, job=job, cache=cache, folder="web")
+        assert not await spares.take(SPARE, job=job, cache=cache, folder="web")
     assert names(outside) == set()
     assert names(job.release_dir / "app") == {"web/node_modules/module"}
 
