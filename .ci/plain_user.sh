@@ -1,5 +1,5 @@
 #!/bin/sh
-# The tests of the sandbox as an ordinary user, who has neither root's rights nor control groups.
+# The tests of the sandbox and of Docker as an ordinary user, who has neither root's rights nor control groups.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -26,3 +26,9 @@ as_user make .venv/.ready PYTHON="$python"
 as_user .venv/bin/pytest -n auto --dist loadfile -p no:cacheprovider \
   -k "not rust" tests/platform/sandbox tests/platform/build tests/platform/deploy \
   tests/platform/services
+# Rootless Docker; where it has no control groups, it limits nothing.
+as_user env TEST_ENGINE=rootless .venv/bin/pytest -m "rootless or engines" -p no:cacheprovider \
+  -k "not processes and not a_volume_of_an_image" tests/platform/engines/test_rootless.py \
+  tests/platform/engines/test_images.py tests/platform/engines/test_dockerfiles.py \
+  tests/platform/engines/test_image_services.py \
+  tests/platform/engines/test_registry_credentials.py

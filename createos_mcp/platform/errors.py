@@ -192,11 +192,13 @@ class EngineMissingError(Refusal):
 
     status = 422
 
-    def __init__(self, reason: str, remedy: str = INSTALL_DOCKER) -> None:
+    def __init__(
+        self, reason: str, remedy: str = INSTALL_DOCKER, *, instead: str = "deploy files instead"
+    ) -> None:
         super().__init__(
-            f"Images need a container engine on this machine: {reason}. {remedy}, "
-            "or deploy files instead."
+            f"Images need a container engine on this machine: {reason}. {remedy}, or {instead}."
         )
+        self.reason, self.remedy = reason, remedy
 
 
 class SwarmMissingError(EngineMissingError):

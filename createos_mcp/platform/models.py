@@ -366,7 +366,7 @@ class Instance:
     isolation: str
     """`bubblewrap`, `landlock`, `container` or `none`."""
     limits: str
-    """`cgroup` or `watched`."""
+    """`cgroup`, `watched`, or `none` where a rootless engine has no control groups."""
     container_id: str = ""
     """Of an engine; empty where a launcher runs the app."""
     started_at: str = ""

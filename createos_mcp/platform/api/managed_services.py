@@ -7,7 +7,7 @@ from anyio import to_thread
 
 from createos_mcp.contract.values import Json
 from createos_mcp.platform.api.api_request import ApiRequest, Handlers, page, page_bounds
-from createos_mcp.platform.engines.engine_health import check_engine
+from createos_mcp.platform.engines.engine_health import check_service_engine
 from createos_mcp.platform.errors import (
     InvalidRequestError,
     NotFoundError,
@@ -24,8 +24,6 @@ from createos_mcp.platform.store.services import MAX_SERVICES, Backup, Bound, Se
 
 DEFAULT_CPU_MILLICORES, DEFAULT_SIZE_MB = 1000, 1024
 MB = 2**20
-_ON_THIS_MACHINE = "auto"
-"""Also where apps run on a swarm: a service stays where its data is."""
 
 
 def serialize_service(service: Service) -> dict[str, Json]:
@@ -54,7 +52,7 @@ async def create_service(request: ApiRequest) -> Json:
     image = arguments.get("image", {})
     kind = choose_kind(arguments["kind"], image)
     if isinstance(kind, ImageKind):
-        await check_engine(request.services.docker, _ON_THIS_MACHINE)
+        await check_service_engine(request.services.docker)
     size_mb = arguments.get("sizeMb", DEFAULT_SIZE_MB)
     _check_size(request, size_mb)
     service = await request.services.store.services.add(

@@ -2,9 +2,11 @@
 
 import contextlib
 import logging
+import os
 import socket
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import TypeAlias
 
 import anyio
@@ -22,6 +24,7 @@ from createos_mcp.platform.engines.container_body import (
 from createos_mcp.platform.engines.container_logs import FollowedLogs
 from createos_mcp.platform.engines.container_relays import ContainerRelays
 from createos_mcp.platform.engines.docker_api import DockerApi
+from createos_mcp.platform.engines.engine_network import EngineNetwork, network_of
 from createos_mcp.platform.engines.firewall import (
     BRIDGE_NAME,
     bridge_name,
@@ -35,10 +38,8 @@ from createos_mcp.platform.engines.image_references import ImageReference
 from createos_mcp.platform.engines.images import PLATFORM, Images
 from createos_mcp.platform.engines.instances import KILLED
 from createos_mcp.platform.engines.netns import open_socket_in
-from createos_mcp.platform.errors import (
-    EngineAwayError,
-    EngineRefusedError,
-)
+from createos_mcp.platform.engines.rootless_sockets import RootlessSockets
+from createos_mcp.platform.errors import EngineAwayError, EngineRefusedError
 from createos_mcp.platform.models import Instance, LaunchSpec
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.processes import ProcessId
@@ -86,20 +87,34 @@ class Containers(ImageEngine):
         self._images = images
         self._find_login = find_login
         self._platform_id = platform_id
-        self._has_network = False
+        self._network: EngineNetwork | None = None
         self._forbidden = forbidden
         self._permitted = permitted
         self._bridge = ""
+        self._has_limits = True
+        self._rootless = RootlessSockets()
+        self._open_socket = self._rootless.open if os.geteuid() else open_socket_in
+
+    @override
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        ended = await super().__aexit__(kind, error, traceback)
+        self._rootless.close()
+        return ended
 
     @override
     async def _start(self, spec: LaunchSpec, *, command: Sequence[str] | None) -> Instance:
-        await self._ensure_network()
+        network = await self._ensure_network()
         release = image_of(spec)
         created = await self._create(spec, release, command=command)
         relays = ContainerRelays(spec.ways, spec.uid) if spec.ways else None
         try:
             await self._api.start_container(created)
-            await to_thread.run_sync(separate, self._bridge)
+            await to_thread.run_sync(separate, self._bridge, network)
             shown = await self._api.call("GET", f"containers/{created}/json")
             state = shown["State"]
             if spec.outlet is not None:
@@ -126,7 +141,7 @@ class Containers(ImageEngine):
             run_dir=self._data_dir.run(spec.replica_id),
             port=spec.port,
             isolation=NAME,
-            limits="cgroup",
+            limits="cgroup" if self._has_limits else "none",
             container_id=container_id,
             started_at=str(state["StartedAt"]),
         )
@@ -212,7 +227,7 @@ class Containers(ImageEngine):
             raise ConnectionError("the container has ended")
         # It takes no time, and a socket that is made is given to somebody who closes it.
         with anyio.CancelScope(shield=True):
-            made = await to_thread.run_sync(open_socket_in, instance.process.pid, family)
+            made = await to_thread.run_sync(self._open_socket, instance.process.pid, family)
         return made  # noqa: RET504 - mypy takes the scope for one that may end early
 
     async def ports(self, instance: Instance) -> Sequence[int]:
@@ -240,10 +255,10 @@ class Containers(ImageEngine):
             made = await self._api.call("POST", "containers/create", body=body, name=name)
         return str(made["Id"])
 
-    async def _ensure_network(self) -> None:
-        """One bridge on which containers do not reach one another."""
-        if self._has_network:
-            return
+    async def _ensure_network(self) -> EngineNetwork:
+        """Where there is one bridge, on which containers do not reach one another."""
+        if self._network is not None:
+            return self._network
         body = {
             "Name": NETWORK,
             "Driver": "bridge",
@@ -262,10 +277,22 @@ class Containers(ImageEngine):
                 await self._api.call("POST", "networks/create", body=body)
             network = await self._api.call("GET", f"networks/{NETWORK}")
         self._bridge = bridge_of(network, self._api.host)
-        rules = (self._bridge, self._forbidden, self._permitted, resolver_of(network))
+        self._has_limits = (await self._api.call("GET", "info")).get("CgroupDriver") != "none"
+        try:
+            engine = await to_thread.run_sync(network_of, self._api.host)
+        except OSError as error:
+            raise EngineAwayError(self._api.host, str(error)) from error
+        rules = (
+            self._bridge,
+            self._forbidden,
+            self._permitted,
+            engine,
+            resolver_of(network),
+        )
         if not await to_thread.run_sync(close_to, *rules):
             logger.warning("containers reach this machine's services: iptables cannot be used")
-        self._has_network = True
+        self._network = engine
+        return engine
 
     async def _remove(self, container_id: str) -> None:
         with contextlib.suppress(EngineRefusedError, EngineAwayError):

@@ -1,6 +1,7 @@
 """Build contexts: the files of an app as a tar, without what `.dockerignore` leaves out."""
 
 import io
+import stat
 import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,7 @@ from createos_mcp.platform.build.detection import CONTAINER_FILES
 
 _IGNORE_FILE = ".dockerignore"
 _IN_MEMORY_BYTES = 8 * 2**20
+_OF_FILES, _OF_PROGRAMS = 0o644, 0o755
 
 
 def find_dockerfile(directory: Path) -> str | None:
@@ -50,6 +52,7 @@ def pack_context(
             entry = archive.gettarinfo(path, name)
             entry.uid = entry.gid = entry.mtime = 0
             entry.uname = entry.gname = ""
+            entry.mode = _mode_of(entry)
             if entry.isreg():
                 with path.open("rb") as file:
                     archive.addfile(entry, file)
@@ -57,10 +60,15 @@ def pack_context(
                 archive.addfile(entry)
         for name, content in added.items():
             entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = len(content), 0o644
+            entry.size, entry.mode = len(content), _OF_FILES
             archive.addfile(entry, io.BytesIO(content))
     packed.seek(0)
     return packed
+
+
+def _mode_of(entry: tarfile.TarInfo) -> int:
+    """As a checkout of git has it: here they are the platform's alone, there they are anybody's."""
+    return _OF_PROGRAMS if entry.isdir() or entry.mode & stat.S_IXUSR else _OF_FILES
 
 
 def _walk(directory: Path) -> Iterator[Path]:

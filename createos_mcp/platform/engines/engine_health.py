@@ -19,6 +19,14 @@ from createos_mcp.platform.errors import (
 
 _NOT_ROOT = "only root may enter a container's network"
 _AS_ROOT, _INIT = "Start the platform as root", "Run `docker swarm init`"
+_AS_ITS_USER = "Start the platform as the user whose engine it is"
+_ROOTLESS = "name=rootless"
+_DOCKER = "Docker "
+_ON_THIS_MACHINE = "auto"
+"""Also where apps run on a swarm: a service stays where its data is."""
+
+_NO_DATA = "what containers of a rootless engine write may belong to other users"
+_BUILT_IN = "create a postgres or valkey service"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,6 +36,8 @@ class EngineHealth:
     name: str
     """`Docker 20.10.24` or `Podman 4.3.1`."""
     host: str
+    is_rootless: bool = False
+    """Whether it belongs to an ordinary user, as the platform does."""
     nodes: Sequence[Node] = ()
     """The machines of the swarm that it manages, where apps run on one."""
 
@@ -44,12 +54,32 @@ async def check_engine(api: DockerApi, wanted: str) -> EngineHealth:
     """
     if wanted == SWARM:
         return await _check_swarm(api)
-    if os.geteuid() != 0:
-        raise EngineMissingError(_NOT_ROOT, _AS_ROOT)
     try:
-        return EngineHealth(name=_name_of(await api.version()), host=api.host)
+        name = _name_of(await api.version())
+        options = (await api.call("GET", "info")).get("SecurityOptions") or ()
     except EngineAwayError as error:
         raise EngineMissingError(str(error)) from error
+    is_rootless = any(_ROOTLESS in str(option) for option in options)
+    if is_rootless and os.geteuid() == 0:
+        raise EngineMissingError(f"{api.host} is a rootless engine", _AS_ITS_USER)
+    if os.geteuid() != 0 and not (is_rootless and name.startswith(_DOCKER)):
+        raise EngineMissingError(_NOT_ROOT, f"{_AS_ROOT}, or use rootless Docker")
+    shown = f"{name}, rootless" if is_rootless else name
+    return EngineHealth(name=shown, host=api.host, is_rootless=is_rootless)
+
+
+async def check_service_engine(api: DockerApi) -> None:
+    """Return if services can be made of images.
+
+    Raises:
+        EngineMissingError: They cannot; it says what to install, and which services there are.
+    """
+    try:
+        found = await check_engine(api, _ON_THIS_MACHINE)
+    except EngineMissingError as error:
+        raise EngineMissingError(error.reason, error.remedy, instead=_BUILT_IN) from error
+    if found.is_rootless:
+        raise EngineMissingError(_NO_DATA, _AS_ROOT, instead=_BUILT_IN)
 
 
 async def _check_swarm(api: DockerApi) -> EngineHealth:

@@ -96,8 +96,9 @@ def _listen(
     places = {int(port): _through_descriptor(place) for port, place in ways.items()}
     if outlet is not None:
         Outlet(selector, *outlet).listen()
+    is_root = os.geteuid() == 0
     enter_network(pid)
-    if os.geteuid() == 0:
+    if is_root:
         os.setgroups([])
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)

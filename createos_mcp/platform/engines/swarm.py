@@ -23,6 +23,7 @@ from createos_mcp.platform.engines.container_logs import FollowedLogs
 from createos_mcp.platform.engines.container_relays import ContainerRelays
 from createos_mcp.platform.engines.containers import NAME, FindLogin
 from createos_mcp.platform.engines.docker_api import DockerApi
+from createos_mcp.platform.engines.engine_network import machine_network
 from createos_mcp.platform.engines.firewall import WAY_OUT, close_to
 from createos_mcp.platform.engines.image_engine import ImageEngine
 from createos_mcp.platform.engines.image_references import ImageReference
@@ -335,7 +336,8 @@ class Swarm(ImageEngine):
         """Close the way from this machine's replicas to it, and to private networks."""
         if self._is_closed_off:
             return
-        rules = (WAY_OUT, self._forbidden, self._permitted)
+        engine = await to_thread.run_sync(machine_network)
+        rules = (WAY_OUT, self._forbidden, self._permitted, engine)
         self._is_closed_off = await to_thread.run_sync(close_to, *rules)
         if not self._is_closed_off:
             logger.warning("replicas reach this machine's services: iptables cannot be used")

@@ -1,5 +1,6 @@
 """Attachments: what an app gets at its start besides its files: services and volumes."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -57,6 +58,11 @@ class Attachments:
         is_image = isinstance(spec.release, ImageRelease)
         if volumes and self._sandbox.bwrap is None and not is_image:
             raise StartFailedError("Volumes need bubblewrap, which does not work on this machine")
+        if volumes and is_image and os.geteuid() != 0:
+            raise StartFailedError(
+                "Volumes of images need a platform that runs as root: what they write may belong "
+                "to users that nobody else can read"
+            )
         for binding in bindings:
             spec = await self._with(spec, binding)
         for volume in volumes:

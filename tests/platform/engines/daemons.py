@@ -57,6 +57,7 @@ class DockerDaemon:
     """
 
     is_podman = False
+    is_rootless = False
 
     def __init__(
         self,
@@ -103,6 +104,10 @@ class DockerDaemon:
         assert self._process is not None
         self._process.send_signal(how)
         self._process.wait(timeout=60)
+
+    def remove_data(self) -> None:
+        """Remove all that it has written, once it has ended."""
+        shutil.rmtree(self._directory, ignore_errors=True)
 
     def _answers(self) -> bool:
         assert self._process is not None
@@ -173,6 +178,46 @@ class PodmanService(DockerDaemon):
         return value if value == "vfs" else str(self._directory / value)
 
 
+class RootlessDocker(DockerDaemon):
+    """Docker as an ordinary user has it, in namespaces of its own."""
+
+    is_rootless = True
+
+    @override
+    def start(self) -> None:
+        settings = {"insecure-registries": [f"{own_address()}/32"]}
+        config = self._directory / "daemon.json"
+        config.write_text(json.dumps(settings))
+        environ = {
+            **os.environ,
+            "XDG_RUNTIME_DIR": str(self._directory),
+            "HOME": str(self._directory),
+            "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin",
+        }
+        found = shutil.which("dockerd-rootless.sh")
+        program = found or "/usr/share/docker.io/contrib/dockerd-rootless.sh"
+        command = [program, f"--config-file={config}", f"--host={self.host}"]
+        with (self._directory / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                ["sh", *command], stdout=log, stderr=log, env=environ, start_new_session=True
+            )
+        eventually_now(self._answers, pause_s=0.2)
+
+    @override
+    def remove_data(self) -> None:
+        # What is of users that only its namespace has is removed there.
+        words = ["rm", "-rf", str(self._directory)]
+        subprocess.run(["rootlesskit", *words], capture_output=True, check=False)
+
+
+def own_address() -> str:
+    """Where other machines reach this one; to rootless Docker it is one of them."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))  # sends nothing
+        address: str = probe.getsockname()[0]
+        return address
+
+
 def _root(files: Mapping[str, str]) -> bytes:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
@@ -201,9 +246,8 @@ def docker_daemon(
     runtime: Path | None = None,
 ) -> Iterator[DockerDaemon]:
     """A daemon of its own, which is stopped with all its containers."""
-    directory.mkdir(parents=True)
-    kind = PodmanService if os.environ.get("TEST_ENGINE") == "podman" else DockerDaemon
-    engine = kind(directory, live_restore=live_restore, prefix=prefix, runtime=runtime)
+    directory.mkdir(parents=True, mode=0o700)
+    engine = _KIND(directory, live_restore=live_restore, prefix=prefix, runtime=runtime)
     engine.start()
     try:
         yield engine
@@ -219,7 +263,11 @@ def docker_daemon(
         # A namespace that is still mounted keeps its part of an overlay, which no other could use.
         for namespace in (directory / "exec/netns").glob("*"):
             subprocess.run(["umount", str(namespace)], capture_output=True, check=False)
-        shutil.rmtree(directory, ignore_errors=True)
+        engine.remove_data()
+
+
+_KINDS = {"docker": DockerDaemon, "podman": PodmanService, "rootless": RootlessDocker}
+_KIND = _KINDS[os.environ.get("TEST_ENGINE", "docker")]
 
 
 @contextmanager
@@ -227,17 +275,18 @@ def image_registry(
     directory: Path,
     *,
     login: tuple[str, str] | None = None,
-    host: str = "127.0.0.1",
+    host: str = "",
     prefix: Sequence[str] = (),
 ) -> Iterator[str]:
-    """A registry on loopback, `127.0.0.1:5000`, which Docker uses without TLS.
+    """A registry where Docker uses it without TLS, `127.0.0.1:5000`.
 
     Args:
         directory: Holds its images, its configuration and its log.
         login: Name and password that it asks for; None to let everybody in.
-        host: Where it listens instead.
+        host: Where it listens instead of loopback, or of where rootless Docker finds it.
         prefix: Words before the command, which run it there.
     """
+    host = host or (own_address() if _KIND.is_rootless else "127.0.0.1")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -62,3 +62,15 @@ def test_a_link_is_no_dockerfile(tmp_path: Path) -> None:
     assert find_dockerfile(tmp_path) is None
     (tmp_path / "Containerfile").write_text("FROM scratch\n")
     assert find_dockerfile(tmp_path) == "Containerfile"
+
+
+def test_files_have_the_modes_of_a_checkout_whatever_theirs_are_here(tmp_path: Path) -> None:
+    modes = {"page.html": 0o600, "run.sh": 0o700, "src": 0o700, "src/main.py": 0o640}
+    (tmp_path / "src").mkdir()
+    for name, mode in modes.items():
+        if name != "src":
+            (tmp_path / name).touch()
+        (tmp_path / name).chmod(mode)
+    with pack_context(tmp_path, None) as packed, tarfile.open(fileobj=packed) as archive:
+        found = {entry.name: entry.mode for entry in archive}
+    assert found == {"page.html": 0o644, "run.sh": 0o755, "src": 0o755, "src/main.py": 0o644}

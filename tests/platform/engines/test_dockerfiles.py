@@ -51,6 +51,19 @@ async def test_a_dockerfile_is_built_and_run(
     assert deployment["artifactImage"].startswith("sha256:")
 
 
+async def test_files_are_read_by_the_user_that_a_dockerfile_chooses(
+    engine: DockerDaemon, base: str, tmp_path: Path
+) -> None:
+    files = {
+        "Dockerfile": dockerfile(base, "COPY www /www", "USER 1000:1000"),
+        "www/index.html": "a page",
+    }
+    async with running_platform(tmp_path, docker_host=engine.host) as api:
+        deployment = await api.deploy(files)
+        address = (await api.environment(deployment["projectId"]))["extra"]["endpoint"]
+        assert await read_page(address) == "a page"
+
+
 async def test_a_dockerfile_decides_unless_the_settings_say_how_to_build(
     engine: DockerDaemon, base: str, tmp_path: Path
 ) -> None:

@@ -1,0 +1,121 @@
+"""Rootless Docker, whose images an ordinary user's platform runs."""
+
+import os
+import socket
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import psutil
+import pytest
+
+from createos_mcp.platform.engines.engine_network import network_of
+from createos_mcp.platform.engines.rootless_sockets import RootlessSockets
+from tests.platform.engines.daemons import DockerDaemon
+from tests.platform.engines.test_images import PAGES, deploy, image_project
+from tests.platform.platforms import running_platform
+
+pytestmark = pytest.mark.rootless
+
+MODULE = "createos_mcp.platform.engines.rootless_sockets"
+DAEMON = """
+import os, socket, sys, time
+with socket.socket(socket.AF_UNIX) as listener:
+    listener.bind(sys.argv[1])
+    listener.listen()
+    print("listens", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture(scope="module")
+def image(engine: DockerDaemon, registry: str) -> str:
+    reference = f"{registry}/team/pages:1"
+    engine.publish(reference, PAGES, "EXPOSE 8080")
+    return reference
+
+
+async def test_the_status_says_that_the_engine_is_rootless_and_what_it_does_not_limit(
+    engine: DockerDaemon, image: str, tmp_path: Path
+) -> None:
+    has_groups = engine.docker("info", "--format", "{{.CgroupDriver}}") != "none"
+    async with running_platform(tmp_path, docker_host=engine.host) as api:
+        deployed = await deploy(api, await image_project(api), image)
+        told = (await api.get("/status"))["engine"]
+    assert told["name"].endswith(", rootless")
+    assert deployed["extra"]["limits"] == ("cgroup" if has_groups else "none")
+
+
+async def test_a_volume_is_refused_before_anything_is_written(
+    engine: DockerDaemon, image: str, tmp_path: Path
+) -> None:
+    async with running_platform(tmp_path, docker_host=engine.host) as api:
+        project_id = await image_project(api)
+        path = f"/v1/projects/{project_id}/runtime-settings"
+        volumes = [{"path": "/data", "sizeMb": 64}]
+        await api.request("PUT", path, json={"volumes": volumes})
+        failed = await deploy(api, project_id, image)
+    assert failed["status"] != "deployed"
+    assert "Volumes of images need a platform that runs as root" in failed["reason"]
+
+
+async def test_a_service_of_an_image_is_refused_with_those_that_there_are(
+    engine: DockerDaemon, tmp_path: Path
+) -> None:
+    async with running_platform(tmp_path, docker_host=engine.host) as api:
+        body = {"kind": "mariadb", "name": "shop"}
+        status, told = await api.request("POST", "/v1/services", json=body)
+    assert status == 422
+    assert told.endswith("Start the platform as root, or create a postgres or valkey service.")
+
+
+def test_sockets_are_opened_again_once_the_process_that_opens_them_has_ended(
+    engine: DockerDaemon, image: str
+) -> None:
+    container = engine.docker("run", "--detach", "--env", "PORT=8080", image)
+    try:
+        pid = int(engine.docker("inspect", "--format", "{{.State.Pid}}", container))
+        with closing(RootlessSockets()) as sockets:
+            for _ in range(2):
+                with sockets.open(pid, socket.AF_INET) as made:
+                    made.settimeout(5)
+                    made.connect(("127.0.0.1", 8080))
+                started = psutil.Process().children()
+                (helper,) = [one for one in started if MODULE in one.cmdline()]
+                helper.kill()
+                helper.wait(timeout=10)
+    finally:
+        engine.docker("rm", "--force", container)
+
+
+def test_no_socket_is_opened_in_a_network_that_is_somebody_elses() -> None:
+    with closing(RootlessSockets()) as sockets, pytest.raises(OSError, match=r"denied|permitted"):
+        sockets.open(1, socket.AF_INET)
+
+
+def test_the_network_of_a_daemon_that_stays_out_of_it_is_found(tmp_path: Path) -> None:
+    state, listener = tmp_path / "state", tmp_path / "d.sock"
+    state.mkdir()
+    (state / "netns").touch()
+    detach = f'unshare --net="{state}/netns" true && exec "$@"'
+    daemon = [sys.executable, "-c", DAEMON, str(listener)]
+    process = subprocess.Popen(
+        ["unshare", "--map-root-user", "--mount", "sh", "-c", detach, "sh", *daemon],
+        env={**os.environ, "ROOTLESSKIT_STATE_DIR": str(state)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "listens\n"
+        prefix = network_of(f"unix://{listener}").prefix
+        shown = subprocess.run(
+            [*prefix, "readlink", "/proc/self/ns/net"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        own = {str(Path(f"/proc/{one}/ns/net").readlink()) for one in ("self", process.pid)}
+        assert shown not in own
+        assert len(own) == 1
+    finally:
+        process.kill()
+        process.communicate()
