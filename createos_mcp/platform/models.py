@@ -262,6 +262,8 @@ class BuildJob:
     release_dir: Path
     """Where the release is written; owned by this job alone."""
     settings: Mapping[str, Json]
+    owner_id: str = ""
+    """The user whose project it is; what engines keep of builds is shared with no other."""
     uid: int | None = None
     """The kernel's user of the project, where each project has one."""
     timeout_s: float = 15 * 60

@@ -121,7 +121,7 @@ def make_plan(source: Path, settings: Mapping[str, Json], top: Path | None = Non
 def _with_processes(plan: Plan, told: ProcessTypes, settings: Mapping[str, Json]) -> Plan:
     """The plan with what the processes are: workers, and what runs before a version."""
     own = settings.get("runCommand")
-    plan = replace(plan, release=told.release, worker=plan.worker and not own)
+    plan = replace(plan, release=told.release or plan.release, worker=plan.worker and not own)
     if told.worker is None or told.web or own:
         return plan
     reason = f"a worker in {told.place}"

@@ -46,6 +46,12 @@ COLLECT = (
 )
 """https://docs.djangoproject.com/en/stable/howto/static-files/: before it serves them itself."""
 
+MIGRATE = (
+    "python manage.py migrate --noinput"
+    " || echo 'The database was not migrated: bind one, or set what the settings need.'"
+)
+"""Before a version takes over, as Railpack does it: https://railpack.com/languages/python#django."""
+
 GUNICORN = "gunicorn --bind 0.0.0.0:$PORT {module}:{name}"
 
 
@@ -127,6 +133,7 @@ def suggest_python(source: Path, _top: Path, framework: str | None) -> Plan:
         dependencies=Carryover(name="dependencies", paths=(".venv",), files=DESCRIBING)
         if is_locked(source)
         else None,
+        release=MIGRATE if is_django and "migrate" not in (run or "") else None,
         run=run,
         reason=framework or (told.place if web else entry.framework if entry else ""),
         worker=bool(entry and entry.worker and not web),

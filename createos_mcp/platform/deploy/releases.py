@@ -17,7 +17,7 @@ from createos_mcp.platform.build.builder import Builder
 from createos_mcp.platform.build.frameworks import DOCKERFILE
 from createos_mcp.platform.config import PlatformConfig
 from createos_mcp.platform.deploy.commits import Commits
-from createos_mcp.platform.deploy.registry_logins import RegistryLogins
+from createos_mcp.platform.deploy.registry_logins import DeploymentLogins, RegistryLogins
 from createos_mcp.platform.engines.contexts import find_dockerfile
 from createos_mcp.platform.engines.dockerfiles import Dockerfiles
 from createos_mcp.platform.engines.image_references import ImageReference
@@ -107,7 +107,7 @@ class Releases:
         if await self._is_dockerfile(deployment):
             built = await self._dockerfiles.build(
                 await self._job(deployment),
-                partial(self._logins.find, deployment.id),
+                DeploymentLogins(self._logins, deployment.id),
                 self._build_lines(deployment),
             )
             own = replace(built, worker=bool(deployment.settings.get("worker")))
@@ -133,7 +133,7 @@ class Releases:
         return await self._dockerfiles.build_plan(
             job,
             self._config.base_images,
-            partial(self._logins.find, deployment.id),
+            DeploymentLogins(self._logins, deployment.id),
             self._build_lines(deployment),
         )
 
@@ -181,9 +181,11 @@ class Releases:
         return True
 
     async def _job(self, deployment: Deployment) -> BuildJob:
+        project = await self._store.projects.by_id(deployment.project_id)
         return BuildJob(
             deployment_id=deployment.id,
             project_id=deployment.project_id,
+            owner_id=project.user_id if project is not None else "",
             source_dir=self._config.data_dir.source(deployment.id),
             release_dir=self._config.data_dir.release(deployment.id),
             settings=deployment.settings,

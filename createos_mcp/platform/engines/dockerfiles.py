@@ -1,12 +1,9 @@
 """Dockerfiles: built by the engine into an image that only this platform's deployment has."""
 
+import hashlib
 import json
-import re
 from collections.abc import (
     AsyncIterator,
-    Awaitable,
-    Callable,
-    Iterator,
     Mapping,
     Sequence,
     Set as AbstractSet,
@@ -15,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import IO, TypeAlias
+from typing import IO, Protocol
 
 import anyio
 from anyio import to_thread
@@ -25,6 +22,7 @@ from createos_mcp.platform.build.app_folders import find_app_folder
 from createos_mcp.platform.build.build_command import OnLines
 from createos_mcp.platform.build.detection import make_plan
 from createos_mcp.platform.build.plans import shell_words
+from createos_mcp.platform.engines.base_references import bases_of
 from createos_mcp.platform.engines.build_traces import BuildTrace
 from createos_mcp.platform.engines.contexts import find_dockerfile, pack_context
 from createos_mcp.platform.engines.docker_api import DockerApi
@@ -32,16 +30,12 @@ from createos_mcp.platform.engines.engine_health import check_engine
 from createos_mcp.platform.engines.image_plans import STATIC_SERVER, ImagePlan
 from createos_mcp.platform.engines.image_references import ImageReference
 from createos_mcp.platform.engines.images import PLATFORM, Images
-from createos_mcp.platform.engines.secret_builds import (
-    build_with_secrets,
-    mounts_secrets,
-    secret_ids,
-)
+from createos_mcp.platform.engines.secret_builds import CACHE_ARGUMENT, build_with_secrets
+from createos_mcp.platform.engines.step_mounts import mounts_secrets, secret_ids, without_caches
 from createos_mcp.platform.errors import (
     BuildFailedError,
     EngineAwayError,
     EngineRefusedError,
-    InvalidRequestError,
 )
 from createos_mcp.platform.models import BuildJob
 from createos_mcp.platform.release_records import ImageRelease
@@ -49,18 +43,22 @@ from createos_mcp.platform.sandbox import static_server
 from createos_mcp.platform.store.registry_credentials import RegistryLogin
 
 _CHUNK_BYTES = 2**20
-_FROM = re.compile(
-    r"^\s*FROM\s+(?:--\S+\s+)*(?P<image>\S+)(?:\s+AS\s+(?P<stage>\S+))?",
-    re.IGNORECASE | re.MULTILINE,
-)
-"""https://docs.docker.com/reference/dockerfile/#from"""
-
 _MAX_DOCKERFILE_BYTES = 2**20
 _GENERATED = ".createos.Dockerfile"
 
-FindBaseLogin: TypeAlias = Callable[[ImageReference], Awaitable[RegistryLogin | None]]
 _TRACE = "moby.buildkit.trace"
 _PODMAN = "Podman Engine"
+_NO_CACHES = "Caches are not mounted: Podman would share them between all owners."
+
+
+class BaseLogins(Protocol):
+    """What the registries of a Dockerfile's base images are asked with."""
+
+    async def find(self, reference: ImageReference, /) -> RegistryLogin | None:
+        """None to ask as anybody."""
+
+    async def somebody_has(self, registry: str, /) -> bool:
+        """Whether any owner has credentials for a registry."""
 
 
 class Dockerfiles:
@@ -88,14 +86,12 @@ class Dockerfiles:
         """
         await check_engine(self._api, wanted)
 
-    async def build(
-        self, job: BuildJob, find_login: FindBaseLogin, on_lines: OnLines
-    ) -> ImageRelease:
+    async def build(self, job: BuildJob, logins: BaseLogins, on_lines: OnLines) -> ImageRelease:
         """Build an upload's Dockerfile; a caller that is cancelled ends the build.
 
         Args:
             job: The upload.
-            find_login: Tells what the registry of an image is asked with.
+            logins: What the registries of base images are asked with.
             on_lines: Told what the build prints.
 
         Raises:
@@ -106,16 +102,23 @@ class Dockerfiles:
         if dockerfile is None:
             reason = "The upload has no Dockerfile; set hasDockerfile to false or add one."
             raise BuildFailedError(ReasonCode.NO_APP_FOUND, reason)
-        context = await to_thread.run_sync(pack_context, directory, dockerfile)
         text = await to_thread.run_sync(_read_dockerfile, directory / dockerfile)
+        added = {}
+        uncached = without_caches(text)
+        if uncached != text and await self._is_podman():
+            text, added = uncached, {dockerfile: uncached.encode()}
+            await on_lines([_NO_CACHES])
+        context = await to_thread.run_sync(
+            partial(pack_context, directory, dockerfile, added=added)
+        )
         given = _Context(dockerfile, context, text)
-        return await self._build_context(job, given, find_login, on_lines)
+        return await self._build_context(job, given, logins, on_lines)
 
     async def build_plan(
         self,
         job: BuildJob,
         base_images: Sequence[str],
-        find_login: FindBaseLogin,
+        logins: BaseLogins,
         on_lines: OnLines,
     ) -> ImageRelease:
         """Build an upload that has no Dockerfile, as detection and its settings say.
@@ -123,7 +126,7 @@ class Dockerfiles:
         Args:
             job: The upload.
             base_images: What apps are built on, `node=node:{version}`, before the official images.
-            find_login: Tells what the registry of an image is asked with.
+            logins: What the registries of base images are asked with.
             on_lines: Told what the build prints.
 
         Raises:
@@ -145,7 +148,7 @@ class Dockerfiles:
         }
         context = await to_thread.run_sync(partial(pack_context, job.source_dir, None, added=added))
         generated = _Context(_GENERATED, context, text)
-        built = await self._build_context(job, generated, find_login, on_lines)
+        built = await self._build_context(job, generated, logins, on_lines)
         before = shell_words(plan.release) if plan.release else ()
         return replace(built, worker=plan.worker, before=before)
 
@@ -153,17 +156,20 @@ class Dockerfiles:
         self,
         job: BuildJob,
         context: "_Context",
-        find_login: FindBaseLogin,
+        logins: BaseLogins,
         on_lines: OnLines,
     ) -> ImageRelease:
         try:
             with context.packed, anyio.fail_after(job.timeout_s):
-                logins = []
-                for base in bases_of(context.text):
-                    login = await find_login(base)
+                used = []
+                for base in bases_of(context.text, _arguments(job)):
+                    login = await logins.find(base)
                     if login is not None:
-                        logins.append(login)
+                        used.append(login)
                         await self._images.pull_base(base, login, on_lines)
+                    elif await logins.somebody_has(base.registry):
+                        # What is here may have been pulled for another owner.
+                        await self._images.look_up(base, on_lines)
                 if mounts_secrets(context.text):
                     await self._check_buildkit()
                     given, ids = _arguments(job), secret_ids(context.text)
@@ -174,7 +180,8 @@ class Dockerfiles:
                         secrets={k: v for k, v in given.items() if k in ids},
                         arguments={k: v for k, v in given.items() if k not in ids},
                         label=f"{PLATFORM}={self._platform_id}",
-                        logins=logins,
+                        cache=self._cache_of(job),
+                        logins=used,
                         on_lines=on_lines,
                     )
                 else:
@@ -190,14 +197,22 @@ class Dockerfiles:
             reason = f"The Dockerfile could not be built: {error}"
             raise BuildFailedError(ReasonCode.COMMAND_FAILED, reason) from error
 
+    def _cache_of(self, job: BuildJob) -> str:
+        """A name that no other owner can know, since nobody is shown what it is made of."""
+        known = f"{self._platform_id} {job.owner_id}"
+        return f"createos-{hashlib.sha256(known.encode()).hexdigest()[:24]}"
+
     async def _check_buildkit(self) -> None:
-        told = await self._api.version()
-        if any(one.get("Name") == _PODMAN for one in told.get("Components") or ()):
+        if await self._is_podman():
             raise BuildFailedError(
                 ReasonCode.COMMAND_FAILED,
                 "The Dockerfile mounts secrets, which takes BuildKit, and Podman has none: build "
                 "it with Docker, or take the secret at run time from a variable.",
             )
+
+    async def _is_podman(self) -> bool:
+        told = await self._api.version()
+        return any(one.get("Name") == _PODMAN for one in told.get("Components") or ())
 
     async def collect(self, kept: AbstractSet[str]) -> None:
         """Remove what was built here and no release needs; images of others are not asked about."""
@@ -214,6 +229,7 @@ class Dockerfiles:
 
     async def _build(self, job: BuildJob, context: "_Context", on_lines: OnLines) -> str:
         trace, image = BuildTrace(), ""
+        cache = "" if await self._is_podman() else self._cache_of(job)
         told = self._api.stream(
             "POST",
             "build",
@@ -224,7 +240,8 @@ class Dockerfiles:
             rm="1",
             forcerm="1",
             labels=json.dumps({PLATFORM: self._platform_id}),
-            buildargs=json.dumps(_arguments(job)),
+            buildargs=json.dumps({**_arguments(job), **({CACHE_ARGUMENT: cache} if cache else {})}),
+            **({"extrahosts": f"{cache}:127.0.0.1"} if cache else {}),
         )
         async for row in told:
             if "error" in row:
@@ -261,20 +278,6 @@ def _arguments(job: BuildJob) -> Mapping[str, str]:
 def _read_dockerfile(file: Path) -> str:
     with file.open("rb") as opened:
         return opened.read(_MAX_DOCKERFILE_BYTES).decode(errors="replace")
-
-
-def bases_of(text: str) -> list[ImageReference]:
-    """Images that a Dockerfile begins its stages with; without those that variables name."""
-    return list(dict.fromkeys(_bases_in(text)))
-
-
-def _bases_in(text: str) -> Iterator[ImageReference]:
-    stages = {"scratch"}
-    for found in _FROM.finditer(text):
-        if found["image"].lower() not in stages:
-            with suppress(InvalidRequestError):
-                yield ImageReference.parse(found["image"])
-        stages.add(str(found["stage"]).lower())
 
 
 async def _chunks(content: IO[bytes]) -> AsyncIterator[bytes]:

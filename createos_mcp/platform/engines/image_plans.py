@@ -15,8 +15,22 @@ STATIC_SERVER = ".createos-static-server.py"
 """Where the server of pages lies in a build context."""
 
 _TMP = "/tmp"  # noqa: S108 - an image's own
-_LEFT_BEHIND = f"{_TMP}/.npm {_TMP}/.cache"
+_LOGS = f"{_TMP}/npm-logs"
 _USER = "1000:1000"
+_CACHE = "/var/cache/createos"
+"""What package managers have fetched and compilers compiled: in no layer, and there in the next
+build of the same owner, see https://docs.docker.com/reference/dockerfile/#run---mounttypecache."""
+
+_MOUNT = f"--mount=type=cache,target={_CACHE},uid=1000,gid=1000"
+_CACHES = " ".join(
+    (
+        f"XDG_CACHE_HOME={_CACHE}",
+        f"npm_config_cache={_CACHE}/npm",
+        f"npm_config_logs_dir={_LOGS}",
+        f"GOMODCACHE={_CACHE}/go",
+        f"CARGO_HOME={_CACHE}/cargo",
+    )
+)
 _VENV = ".venv"
 _STATIC = "static"
 
@@ -106,12 +120,12 @@ class ImagePlan:
             yield f"ARG {variable}"
         if self._has_venv:
             yield f"ENV VIRTUAL_ENV={_quoted(f'{self._place}/{_VENV}')}"
-            yield "ENV UV_NO_CACHE=1 UV_PYTHON_DOWNLOADS=never"
+            yield "ENV UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never"
             yield _run(f'uv venv --quiet{self._seed} --python "$(command -v python3)" {_VENV}')
         for command in (_installing(plan), _building(plan)):
             if command:
-                given = f'export TMPDIR={_TMP} CI="${{CI-1}}"'
-                yield _run(f"{given}; ({command}\n) && rm -rf {_LEFT_BEHIND}")
+                given = f'export TMPDIR={_TMP} CI="${{CI-1}}" {_CACHES}'
+                yield _run(f"{given}; ({command}\n) && rm -rf {_LOGS}", _MOUNT)
 
     def _path(self) -> Iterator[str]:
         if self._has_venv:
@@ -164,8 +178,8 @@ def _building(plan: Plan) -> str | None:
     return f"{plan.preparation}\n{plan.build}" if plan.build and plan.preparation else plan.build
 
 
-def _run(command: str) -> str:
-    return f"RUN {json.dumps(['/bin/sh', '-c', command])}"
+def _run(command: str, *flags: str) -> str:
+    return " ".join(("RUN", *flags, json.dumps(["/bin/sh", "-c", command])))
 
 
 def _words(*words: str) -> str:

@@ -98,6 +98,18 @@ class Images:
         except EngineRefusedError as error:
             raise BuildFailedError(*explain_refusal(reference, str(error), login)) from error
 
+    async def look_up(self, reference: ImageReference, on_lines: OnLines) -> None:
+        """Return if anybody may have an image.
+
+        Raises:
+            BuildFailedError: The sentence says what is wrong with name, access or registry.
+            EngineAwayError: The engine does not answer.
+        """
+        try:
+            await self._resolve(reference, {}, on_lines)
+        except EngineRefusedError as error:
+            raise BuildFailedError(*explain_refusal(reference, str(error), None)) from error
+
     async def push(
         self,
         release: ImageRelease,

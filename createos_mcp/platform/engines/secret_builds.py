@@ -24,34 +24,25 @@ from createos_mcp.platform.errors import EngineRefusedError
 from createos_mcp.platform.processes import ended_with
 from createos_mcp.platform.store.registry_credentials import RegistryLogin
 
-_MOUNTS_SECRET = re.compile(r"^\s*RUN\s.*--mount=\S*type=secret", re.IGNORECASE | re.MULTILINE)
-_MOUNT = re.compile(r"--mount=(\S*type=secret\S*)", re.IGNORECASE)
-_SECRET_ID = re.compile(r"(?:^|,)id=([A-Za-z0-9_]+)(?:,|$)")
 _NUMBERED = re.compile(r"^#\d+ (?:\d+\.\d+ )?")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _MAJOR = re.compile(r"version (\d+)\.")
 _WITHOUT_BUILDX = 23
 _KEPT_LINES = 20
+CACHE_ARGUMENT = "BUILDKIT_CACHE_MOUNT_NS"
+"""Has every owner mount caches of their own, whatever a Dockerfile calls them:
+https://docs.docker.com/build/building/variables/#buildkit-built-in-build-arguments.
+
+What is kept of a step depends on the hosts that it knows, but not on the secrets that it mounts:
+a host of the owner's keeps one owner from what another's secret had fetched.
+"""
+
 _END_S = 10.0
 
 NO_COMMAND_LINE = (
     "the Dockerfile mounts secrets, which takes Docker's command line with buildx on this machine; "
     "install it (on Debian: apt-get install docker.io or docker-buildx)"
 )
-
-
-def mounts_secrets(dockerfile: str) -> bool:
-    """Whether a step of a Dockerfile asks for a secret."""
-    return _MOUNTS_SECRET.search(dockerfile.replace("\\\n", " ")) is not None
-
-
-def secret_ids(dockerfile: str) -> set[str]:
-    """The names of the secrets that the steps of a Dockerfile ask for."""
-    return {
-        found[1]
-        for mount in _MOUNT.findall(dockerfile.replace("\\\n", " "))
-        for found in _SECRET_ID.finditer(mount)
-    }
 
 
 async def build_with_secrets(
@@ -62,6 +53,7 @@ async def build_with_secrets(
     secrets: Mapping[str, str],
     arguments: Mapping[str, str],
     label: str,
+    cache: str,
     logins: Sequence[RegistryLogin],
     on_lines: OnLines,
 ) -> str:
@@ -74,6 +66,7 @@ async def build_with_secrets(
         secrets: They reach the steps that mount them, and are on no command line.
         arguments: As the image's history shows them.
         label: What the image is marked with.
+        cache: The owner's name for what is kept of steps and of caches that they mount.
         logins: Registries that its base images are asked of.
         on_lines: Told what the build prints.
 
@@ -91,7 +84,9 @@ async def build_with_secrets(
         (Path(own) / "config.json").write_text(json.dumps(_client_config(logins)))
         words = [program, "--host", host, "build", "--progress=plain", f"--iidfile={image}"]
         words += [f"--file={dockerfile}", f"--label={label}", "--force-rm"]
-        words += [f"--build-arg={name}={value}" for name, value in arguments.items()]
+        given = {**arguments, CACHE_ARGUMENT: cache}
+        words += [f"--build-arg={name}={value}" for name, value in given.items()]
+        words.append(f"--add-host={cache}:127.0.0.1")
         for name, value in secrets.items():
             place = Path(own, f"secret-{name}")
             place.write_text(value)

@@ -16,7 +16,7 @@ from createos_mcp.platform.build.detection import make_plan
 from createos_mcp.platform.build.node_additions import LINK_SERVER, ON_NODE, WITHOUT_ADAPTER
 from createos_mcp.platform.build.node_frameworks import LEGACY_WEBPACK
 from createos_mcp.platform.build.plans import Plan
-from createos_mcp.platform.build.python_apps import COLLECT, MAX_FILE_BYTES
+from createos_mcp.platform.build.python_apps import COLLECT, MAX_FILE_BYTES, MIGRATE
 from createos_mcp.platform.build.python_packages import DESCRIBING, SERVER, SETUPTOOLS
 from createos_mcp.platform.build.retries import NPM_PEERS
 from createos_mcp.platform.build.version_pins import npm_for
@@ -124,6 +124,22 @@ PLANS: dict[str, tuple[Files, Mapping[str, Json]]] = {
     "a Procfile that alone tells the language": (
         {"Procfile": "web: NODE_ENV=production node web.js", "web.js": ""},
         {"runtime": "node:22", "run": "NODE_ENV=production node web.js"},
+    ),
+    "Django's tables are made": (
+        {"manage.py": "", "requirements.txt": "django"},
+        {"release": MIGRATE},
+    ),
+    "Django's own release command": (
+        {"manage.py": "", "requirements.txt": "django", "Procfile": "release: python a.py"},
+        {"release": "python a.py"},
+    ),
+    "Django that migrates at its start": (
+        {
+            "manage.py": "",
+            "requirements.txt": "django\ngunicorn",
+            "Procfile": "web: python manage.py migrate && gunicorn shop.wsgi",
+        },
+        {"release": None},
     ),
     "a release command": (
         {"Procfile": "web: python w.py\nrelease: python m.py", "requirements.txt": ""},

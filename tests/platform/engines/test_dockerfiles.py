@@ -6,10 +6,10 @@ import pytest
 from anyio import to_thread
 
 from createos_mcp.contract.reason_codes import ReasonCode
-from createos_mcp.platform.engines.secret_builds import mounts_secrets, secret_ids
+from createos_mcp.platform.engines.step_mounts import mounts_secrets, secret_ids, without_caches
 from tests.eventually import eventually
 from tests.platform.engines.daemons import SERVE, DockerDaemon
-from tests.platform.platforms import read_page, running_platform
+from tests.platform.platforms import Api, another_user, read_page, running_platform
 
 pytestmark = pytest.mark.engines
 
@@ -62,6 +62,30 @@ async def test_files_are_read_by_the_user_that_a_dockerfile_chooses(
         deployment = await api.deploy(files)
         address = (await api.environment(deployment["projectId"]))["extra"]["endpoint"]
         assert await read_page(address) == "a page"
+
+
+async def test_caches_and_steps_are_kept_for_one_owner_alone(
+    engine: DockerDaemon, base: str, tmp_path: Path
+) -> None:
+    look = (
+        "RUN --mount=type=cache,id=ours,target=/c mkdir -p /c; ls /c > /www/seen; echo x > /c/$NAME"
+    )
+    step = "RUN date +%s%N > /www/index.html"
+    async with running_platform(tmp_path, docker_host=engine.host) as api:
+
+        async def build(api: Api, name: str) -> tuple[str, str]:
+            files = {"Dockerfile": dockerfile(base, step, f"ARG NAME={name}", look)}
+            deployment = await api.deploy(files, name)
+            address = (await api.environment(deployment["projectId"]))["extra"]["endpoint"]
+            return await read_page(address), await read_page(f"{address}/seen")
+
+        first, second = await build(api, "first"), await build(api, "second")
+        async with another_user(api) as alice:
+            hers = await build(alice, "third")
+    assert first[0] == second[0]  # the step was not done again
+    assert (hers[0] == first[0]) is engine.is_podman  # which has no secrets in its steps
+    assert hers[1] == ""
+    assert second[1] == ("" if engine.is_podman else "first\n")
 
 
 async def test_a_dockerfile_decides_unless_the_settings_say_how_to_build(
@@ -189,3 +213,18 @@ async def sleepers() -> list[str]:
     """Processes that sleep as long as the build's."""
     found = Path("/proc").glob("[0-9]*/cmdline")
     return [file.parent.name for file in found if b"98765" in _read(file)]
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"),
+    [
+        ("RUN --mount=type=cache,target=/c npm ci", "RUN npm ci"),
+        ("RUN --mount=target=/c,type=cache \\\n  npm ci", "RUN \\\n  npm ci"),
+        (
+            "RUN --mount=type=cache,target=/c --mount=type=bind,target=/b npm ci",
+            "RUN --mount=type=bind,target=/b npm ci",
+        ),
+    ],
+)
+def test_caches_are_taken_out_of_a_step(step: str, expected: str) -> None:
+    assert without_caches(step) == expected

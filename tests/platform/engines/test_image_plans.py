@@ -31,7 +31,7 @@ def plan_of(
 def commands_of(plan: ImagePlan) -> list[str]:
     """What is run in the image, each command as the shell gets it."""
     lines = plan.dockerfile.splitlines()
-    return [json.loads(line.removeprefix("RUN "))[2] for line in lines if line.startswith("RUN ")]
+    return [json.loads(line[line.index("[") :])[2] for line in lines if line.startswith("RUN ")]
 
 
 NODE = {
@@ -83,6 +83,16 @@ def test_python_with_packages_in_an_environment_of_their_own(tmp_path: Path) -> 
 
 def test_python_without_packages_needs_no_network(tmp_path: Path) -> None:
     assert commands_of(plan_of(tmp_path, {"main.py": "print()"})) == ["chown 1000:1000 /app"]
+
+
+def test_what_is_installed_and_built_has_a_cache_that_is_in_no_layer(tmp_path: Path) -> None:
+    lines = plan_of(tmp_path, NODE).dockerfile.splitlines()
+    steps = [line for line in lines if line.startswith("RUN ") and "CI=" in line]
+    assert len(steps) == 2
+    for step in steps:
+        mount, place = step.split()[1], "/var/cache/createos"
+        assert mount == f"--mount=type=cache,target={place},uid=1000,gid=1000"
+        assert f"npm_config_cache={place}/npm" in step
 
 
 def test_pages_are_served_from_a_small_image_without_what_built_them(tmp_path: Path) -> None:

@@ -72,6 +72,13 @@ async def test_a_private_base_and_an_image_that_was_removed_are_pulled_with_the_
             await log_in(data_dir, login(registry), user=None, project=None)
             built = await api.deploy(files, hasDockerfile=True)
             log = await api.build_log(built)
+            named = {"Dockerfile": f"ARG BASE={image}\nFROM $BASE\n"}
+            copied = {"Dockerfile": f"FROM scratch\nCOPY --from={image} /www /www\n"}
+            async with another_user(api) as alice:
+                foreign = [
+                    await alice.deploy(given, f"her-{number}", hasDockerfile=True)
+                    for number, given in enumerate((files, named, copied))
+                ]
             project_id = await image_project(api)
             deployment = await deploy(api, project_id, image)
             path = f"/v1/projects/{project_id}/deployments/{deployment['id']}"
@@ -80,6 +87,9 @@ async def test_a_private_base_and_an_image_that_was_removed_are_pulled_with_the_
             engine.docker("rmi", "--force", image, deployment["artifactImage"])
             woken = await read_page(await address_of(api, project_id))
     assert unknown["status"] == "build_error"
+    for one in foreign:
+        assert one["status"] == "build_error"
+        assert "gives no access to private" in one["reason"]
     assert built["status"] == "deployed", log
     assert "as puller" in log
     assert PASSWORD not in log
