@@ -14,6 +14,21 @@ def listening_ports() -> list[int]:
 
 def ports_of(pids: Sequence[int]) -> list[int]:
     """TCP ports that these processes listen on, in a network that they share with others."""
+    inodes = _sockets_of(pids)
+    return sorted({port for port, inode in _listeners() if inode in inodes})
+
+
+def listening_ports_of(pid: int) -> list[int]:
+    """TCP ports that a process and its descendants listen on, in the network that it is in.
+
+    Others may listen there, too: relays of services do, for one.
+    """
+    inodes = _sockets_of(descendants(pid))
+    return sorted({port for port, inode in _listeners(str(pid)) if inode in inodes})
+
+
+def _sockets_of(pids: Sequence[int]) -> set[str]:
+    """The inodes of the sockets that processes have open."""
     inodes = set()
     for pid in pids:
         with contextlib.suppress(OSError):
@@ -21,12 +36,7 @@ def ports_of(pids: Sequence[int]) -> list[int]:
                 target = os.readlink(f"/proc/{pid}/fd/{name}")
                 if target.startswith("socket:["):
                     inodes.add(target[8:-1])
-    return sorted({port for port, inode in _listeners() if inode in inodes})
-
-
-def listening_ports_of(pid: int) -> list[int]:
-    """TCP ports that anything in the network of a process listens on."""
-    return sorted({port for port, _ in _listeners(str(pid))})
+    return inodes
 
 
 def _listeners(whose: str = "self") -> Iterator[tuple[int, str]]:

@@ -11,7 +11,10 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from createos_mcp.platform.build.toolchains import Toolchains
+import anyio
+from anyio import to_thread
+
+from createos_mcp.platform.build.toolchains import Toolchain, Toolchains
 from tests.platform.engines.daemons import DockerDaemon
 
 _PACKAGES = ("ca-certificates", "gcc", "libc6-dev", "python3", "python3-pip", "python3-venv")
@@ -32,32 +35,36 @@ async def make_base_images(engine: DockerDaemon, directory: Path) -> Mapping[str
         directory: Holds what is fetched.
     """
     debian = "bases/debian:1"
-    settings = [f"ENV {name}={_CERTIFICATES}" for name in _READ_BY]
-    engine.docker(
-        "import",
-        *[part for one in settings for part in ("--change", one)],
-        "-",
-        debian,
-        stdin=_debian(directory),
-    )
-    environ = {**os.environ, "PATH": os.defpath}
-    fetched = Toolchains(directory=directory, environ=environ)
-    found = Toolchains(directory=directory, environ=os.environ)
+    toolchains: dict[str, Toolchain] = {}
 
-    async def ignore(_: Sequence[str]) -> None:
-        return
+    async def fetch_toolchains() -> None:
+        fetched = Toolchains(directory=directory, environ={**os.environ, "PATH": os.defpath})
+        installed = Toolchains(directory=directory, environ=os.environ)
+        for family, runtime in _RUNTIMES.items():
+            place = installed if family == "rust" else fetched
+            toolchains[family] = await place.provide(runtime, _unheard)
 
+    async def import_debian() -> None:
+        changes = [f"ENV {name}={_CERTIFICATES}" for name in _READ_BY]
+        flags = [part for change in changes for part in ("--change", change)]
+        content = await to_thread.run_sync(_debian, directory)
+        engine.docker("import", *flags, "-", debian, stdin=content)
+
+    async with anyio.create_task_group() as both:
+        both.start_soon(fetch_toolchains)
+        both.start_soon(import_debian)
     images = {"python": debian, "static": debian}
-    for family, runtime in _RUNTIMES.items():
-        toolchains = found if family == "rust" else fetched
-        toolchain = await toolchains.provide(runtime, ignore)
-        image = f"bases/{family}:1"
+    for family, toolchain in toolchains.items():
+        images[family] = f"bases/{family}:1"
         (tree,) = [bind.path for bind in toolchain.visible]
         path = ":".join(f"{_PLACE}/{one.relative_to(tree)}" for one in toolchain.path)
         text = f'FROM {debian}\nCOPY toolchain {_PLACE}\nENV PATH="{path}:$PATH"\n'
-        engine.docker("build", "--tag", image, "-", stdin=_context(text, tree))
-        images[family] = image
+        engine.docker("build", "--tag", images[family], "-", stdin=_context(text, tree))
     return images
+
+
+async def _unheard(_: Sequence[str]) -> None:
+    return
 
 
 def _debian(directory: Path) -> bytes:

@@ -6,7 +6,7 @@ import pytest
 
 from createos_mcp.contract.values import Json
 from tests.eventually import eventually
-from tests.platform.engines.daemons import DockerDaemon
+from tests.platform.engines.daemons import SERVE, DockerDaemon
 from tests.platform.engines.test_images import CGI, address_of, deploy, image_project
 from tests.platform.platforms import Api, read_page, running_platform
 from tests.platform.services.databases import bind, create_service
@@ -63,6 +63,18 @@ async def test_an_image_reaches_the_service_that_it_is_bound_to_and_others_do_no
         found = await eventually(lambda: count(api, deployed), str.isdigit)
         assert int(found) > 3
     assert engine.docker("ps", "--all", "--quiet") == ""
+
+
+async def test_an_app_that_starts_slowly_is_not_taken_for_its_service(
+    engine: DockerDaemon, registry: str, tmp_path: Path
+) -> None:
+    reference = f"{registry}/team/slow:1"
+    engine.publish(reference, FILES, "EXPOSE 8080", command=f"sleep 2; {SERVE}")
+    async with running_platform(tmp_path, docker_host=engine.host) as api:
+        project_id = await image_project(api)
+        await bind(api, await create_service(api, "valkey", "counts"), project_id)
+        await deploy(api, project_id, reference)
+        assert await read_page(await address_of(api, project_id)) == "one"
 
 
 async def test_a_volume_of_an_image_outlives_its_versions(
