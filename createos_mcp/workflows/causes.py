@@ -167,6 +167,10 @@ MOST_CHARACTERS = 20_000
 
 MOST_OF_A_LINE = 1_000
 
+_PREFIX = re.compile(r"^(?:[a-z]{2,12} \| )?(?:\d{4}-\d\d-\d\dT[\d:.]{5,18}Z )?")
+"""Stage and time, which a log is shown with."""
+
+
 _ATTEMPT = re.compile(r"\b(?:attempt|retry|try) \(?\d|\bretrying\b", re.IGNORECASE)
 _SUCCESS = re.compile(r"\b(?:connected|recovered|succeeded|established)\b", re.IGNORECASE)
 
@@ -182,6 +186,7 @@ def readable_log(log: str) -> str:
 
 
 def _readable_line(line: str) -> str:
+    line = _PREFIX.sub("", line)
     if len(line) > MOST_OF_A_LINE and not line.rstrip().endswith("}"):
         line = f"{line[: MOST_OF_A_LINE // 2]} {line[-MOST_OF_A_LINE // 2 :]}"
     if _WARNING.match(line[:MOST_OF_A_LINE]):
@@ -230,6 +235,18 @@ _BY_STATUS = {
 _UNKNOWN = Cause(reason="the log does not say", next="Read GetBuildLogs as a whole.")
 
 
+def known_cause_in(log: str, status: str) -> Cause | None:
+    """What the end of a log shows to be the cause, if anything.
+
+    Args:
+        log: What was printed.
+        status: Of the deployment.
+    """
+    readable = readable_log(log)
+    rows = (row for row in known_causes() if row.when in {None, status})
+    return next(filter(None, (row.search(readable) for row in rows)), None)
+
+
 def find_cause(status: str, reason_code: str, log: str) -> Cause:
     """The likely cause of a deployment's state.
 
@@ -240,9 +257,7 @@ def find_cause(status: str, reason_code: str, log: str) -> Cause:
     """
     if reason_code in _BY_CODE:
         return _BY_CODE[reason_code]
-    readable = readable_log(log)
-    rows = (row for row in known_causes() if row.when in {None, status})
-    found = next(filter(None, (row.search(readable) for row in rows)), None)
+    found = known_cause_in(log, status)
     if found is not None:
         return found
     return _AFTER_LOG.get(reason_code) or _BY_STATUS.get(status, _UNKNOWN)

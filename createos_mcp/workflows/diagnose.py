@@ -7,7 +7,9 @@ from createos_mcp.answers.logs import view_log
 from createos_mcp.calls.pipeline import ToolCall
 from createos_mcp.contract.errors import ApiError, BackendError
 from createos_mcp.contract.values import Arguments, Json
+from createos_mcp.workflows.causes import known_cause_in
 from createos_mcp.workflows.lookups import find_environments, find_project
+from createos_mcp.workflows.managed_services import suggest_service
 from createos_mcp.workflows.probe import Probe, probe
 from createos_mcp.workflows.rollback import GOOD
 from createos_mcp.workflows.verdicts import (
@@ -35,6 +37,7 @@ _WELL = frozenset({"deployed", *UNFINISHED})
 _REPLACED = frozenset({"sleeping"})
 """States of a newest deployment that say nothing bad of it."""
 
+_LIVE = "deployed"
 _ERROR = re.compile(r"\b(?:error|exception|traceback|panic|fatal|critical)\b", re.IGNORECASE)
 _NO_ERROR = re.compile(r"\b(?:0 errors|no errors?|without errors?)\b", re.IGNORECASE)
 
@@ -162,7 +165,8 @@ class _Diagnosis:
         shown |= await self._read_requests(name, row["id"])
         shown |= self._read_exits(name, row)
         self._read_measures(name, row)
-        shown |= await self._read_errors(name, row["id"])
+        failed = (shown.get("lastHour") or {}).get("failed5xx")
+        shown |= await self._read_errors(name, row["id"], explain=bool(failed))
         if is_worker(row):
             self.seen.append(f"{name} runs a worker, which has no address")
             return {**shown, "worker": True}
@@ -246,8 +250,10 @@ class _Diagnosis:
         self.steps.append(step)
         return {"restarts": restarts, "lastExit": last}
 
-    async def _read_errors(self, name: str, environment_id: str) -> dict[str, Json]:
-        """The last lines of the log that speak of an error."""
+    async def _read_errors(
+        self, name: str, environment_id: str, *, explain: bool
+    ) -> dict[str, Json]:
+        """The last lines of the log that speak of an error, and what may be behind them."""
         data = await self._read(
             "GetProjectEnvironmentLogs",
             environment_id=environment_id,
@@ -256,7 +262,16 @@ class _Diagnosis:
         lines = str(view_log(data, {})).splitlines() if data else []
         errors = [line for line in lines if _ERROR.search(line) and not _NO_ERROR.search(line)]
         self.seen.append(f"{len(errors)} lines of {name}'s log of the last hour tell of errors")
-        return {"errors": {"log": "\n".join(errors[-_ERROR_LINES:])}} if errors else {}
+        if not errors:
+            return {}
+        shown = {"log": "\n".join(errors[-_ERROR_LINES:])}
+        log = "\n".join(lines)
+        cause = known_cause_in(log, _LIVE) if explain else None
+        if cause is None:
+            return {"errors": shown}
+        step = suggest_service(cause, log) if self._call.is_local else None
+        self.steps.append(f"The log of {name} shows that {cause.reason}. {step or cause.next}")
+        return {"errors": {**shown, "cause": cause.reason}}
 
     def _advise_on(self, name: str, health: Probe) -> None:
         if health.is_good and (health.status or 0) < _CLIENT_ERROR:

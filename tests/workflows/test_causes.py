@@ -163,3 +163,10 @@ def test_of_two_names_in_a_sentence_the_one_to_set_is_told() -> None:
     log = "CommandError: You must set settings.ALLOWED_HOSTS if DEBUG is False."
     told = find_cause("crashing", "app_exited", log)
     assert told.reason == "the variable ALLOWED_HOSTS may be missing"
+
+
+@pytest.mark.parametrize("prefix", ["2026-11-27T22:41:48.162Z ", "deploy | ", ""])
+def test_stage_and_time_of_lines_hide_no_cause(prefix: str) -> None:
+    lines = ("1 validation error for BaseAppSettings", "jwt_secret_key", "  Field required")
+    found = find_cause("crashing", "", "\n".join(f"{prefix}{line}" for line in lines))
+    assert found.reason == "the variable jwt_secret_key may be missing"

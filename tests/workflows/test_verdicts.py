@@ -79,6 +79,21 @@ async def test_a_version_that_was_replaced_says_by_which(data_dir: Path, tmp_pat
     assert waited["supersededBy"] == [{"name": "production", "version": 2, "url": second["url"]}]
 
 
+async def test_diagnose_finds_what_is_behind_failed_requests_of_an_app_that_runs(
+    data_dir: Path, tmp_path: Path
+) -> None:
+    said = 'asyncpg.exceptions.UndefinedTableError: relation "tag" does not exist'
+    write(tmp_path, FAILING.replace("cannot read the orders", said.replace('"', '\\"')))
+    async with working_in(tmp_path, "auto", data_dir=data_dir) as agent:
+        verdict = await agent.call("Deploy", project_id="no-tables", directory=".")
+        async with httpx2.AsyncClient(timeout=30) as client:
+            await client.get(f"{verdict['url']}/broken")
+        found = await agent.call("Diagnose", project_id="no-tables")
+    (production,) = found["environments"]
+    assert production["errors"]["cause"] == "tables are missing, or a migration did not run"
+    assert any("Run the migrations with RunCommand" in step for step in found["next"])
+
+
 @pytest.mark.parametrize("path", ["/broken", "/die"])
 async def test_diagnose_tells_of_failed_requests_and_restarts(
     data_dir: Path, tmp_path: Path, path: str
