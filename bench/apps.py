@@ -2,6 +2,7 @@
 
 python bench/apps.py examples/*
 python bench/apps.py --json --goal 95 ../railpack/examples/node-* > report.json
+python bench/apps.py --services postgres --set ALLOWED_HOSTS=* ../realworld-django-ninja
 """
 
 import argparse
@@ -11,7 +12,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -58,12 +59,20 @@ async def connected(data_dir: Path, roots: Sequence[Path]) -> AsyncIterator[Clie
         await anyio.run_process(stop, env=environ)
 
 
-async def deploy(client: Client, directory: Path, number: int) -> Outcome:
+async def deploy(
+    client: Client, directory: Path, number: int, given: Mapping[str, object]
+) -> Outcome:
     """Deploy one directory as a new project, read its page, and delete the project."""
     name = f"{re.sub('[^a-z0-9]+', '-', directory.name.lower())[:24].strip('-')}-{number}"
     started = time.perf_counter()
     result = await client.call_tool(
-        "Deploy", {"project_id": name, "directory": str(directory), "timeoutSeconds": DEADLINE_S}
+        "Deploy",
+        {
+            "project_id": name,
+            "directory": str(directory),
+            "timeoutSeconds": DEADLINE_S,
+            **given,
+        },
     )
     seconds = round(time.perf_counter() - started, 1)
     verdict = result.structured_content or {}
@@ -103,14 +112,22 @@ async def read_page(url: str) -> str:
     return f"{answer.status_code} {' '.join(answer.text.split())[:PAGE_CHARACTERS]}"
 
 
-async def measure(directories: Sequence[Path], *, quiet: bool) -> list[Outcome]:
-    """Deploy one after the other."""
+async def measure(
+    directories: Sequence[Path], given: Mapping[str, object], *, quiet: bool
+) -> list[Outcome]:
+    """Deploy one after the other.
+
+    Args:
+        directories: Of the apps.
+        given: What `Deploy` is told besides, `{"services": ["postgres"]}`.
+        quiet: Whether nothing is printed meanwhile.
+    """
     outcomes = []
     roots = sorted({directory.parent for directory in directories})
     with tempfile.TemporaryDirectory() as data_dir:
         async with connected(Path(data_dir), roots) as client:
             for number, directory in enumerate(directories):
-                outcome = await deploy(client, directory, number)
+                outcome = await deploy(client, directory, number, given)
                 outcomes.append(outcome)
                 if not quiet:
                     print(row(outcome), flush=True)
@@ -130,9 +147,16 @@ def main() -> int:
     parser.add_argument("directories", nargs="+", type=Path)
     parser.add_argument("--goal", type=float, default=100, help="percent that have to go live")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--services", default="", help="bound to each app: postgres,valkey")
+    parser.add_argument("--set", action="append", default=[], help="a variable: NAME=value")
     given = parser.parse_args()
+    told: dict[str, object] = {}
+    if given.services:
+        told["services"] = given.services.split(",")
+    if given.set:
+        told["settings"] = {"runEnvs": dict(one.split("=", 1) for one in given.set)}
     directories = [d.resolve() for d in given.directories if d.is_dir() and d.name[0] not in "._"]
-    outcomes = anyio.run(lambda: measure(directories, quiet=given.json))
+    outcomes = anyio.run(lambda: measure(directories, told, quiet=given.json))
     share = 100 * sum(outcome.live for outcome in outcomes) / max(1, len(outcomes))
     if given.json:
         print(json.dumps([asdict(outcome) for outcome in outcomes], indent=2))
