@@ -187,6 +187,8 @@ def readable_log(log: str) -> str:
 
 def _readable_line(line: str) -> str:
     line = _PREFIX.sub("", line)
+    if not line.strip():
+        return ""
     if len(line) > MOST_OF_A_LINE and not line.rstrip().endswith("}"):
         line = f"{line[: MOST_OF_A_LINE // 2]} {line[-MOST_OF_A_LINE // 2 :]}"
     if _WARNING.match(line[:MOST_OF_A_LINE]):

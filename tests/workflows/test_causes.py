@@ -170,3 +170,9 @@ def test_stage_and_time_of_lines_hide_no_cause(prefix: str) -> None:
     lines = ("1 validation error for BaseAppSettings", "jwt_secret_key", "  Field required")
     found = find_cause("crashing", "", "\n".join(f"{prefix}{line}" for line in lines))
     assert found.reason == "the variable jwt_secret_key may be missing"
+
+
+def test_lines_of_nothing_but_blanks_are_not_read() -> None:
+    log = "validation error for Settings\n" + " \n" * 9000 + "KeyError: 'API_TOKEN'"
+    assert readable_log(log).count("\n") < 10
+    assert find_cause("crashing", "", log).reason == "the variable API_TOKEN may be missing"

@@ -121,7 +121,8 @@ def make_plan(source: Path, settings: Mapping[str, Json], top: Path | None = Non
 def _with_processes(plan: Plan, told: ProcessTypes, settings: Mapping[str, Json]) -> Plan:
     """The plan with what the processes are: workers, and what runs before a version."""
     own = settings.get("runCommand")
-    plan = replace(plan, release=told.release or plan.release, worker=plan.worker and not own)
+    implied = None if "migrate" in (own or "") else plan.release
+    plan = replace(plan, release=told.release or implied, worker=plan.worker and not own)
     if told.worker is None or told.web or own:
         return plan
     reason = f"a worker in {told.place}"

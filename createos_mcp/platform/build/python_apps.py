@@ -47,10 +47,11 @@ COLLECT = (
 """https://docs.djangoproject.com/en/stable/howto/static-files/: before it serves them itself."""
 
 MIGRATE = (
-    "python manage.py migrate --noinput"
-    " || echo 'The database was not migrated: bind one, or set what the settings need.'"
+    'python manage.py migrate --noinput || { [ -z "${DATABASE_URL-}" ] &&'
+    " echo 'The database was not migrated: bind one, or set what the settings need.'; }"
 )
-"""Before a version takes over, as Railpack does it: https://railpack.com/languages/python#django."""
+"""Before a version takes over; Railpack does it at each start:
+https://railpack.com/languages/python#django. Where a database is bound, it has to succeed."""
 
 GUNICORN = "gunicorn --bind 0.0.0.0:$PORT {module}:{name}"
 

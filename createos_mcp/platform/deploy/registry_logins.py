@@ -18,9 +18,9 @@ class DeploymentLogins:
         """What the registry of an image is asked with; None to ask as anybody."""
         return await self.logins.find(self.deployment_id, reference)
 
-    async def somebody_has(self, registry: str) -> bool:
-        """Whether anybody has credentials for a registry, so that what is here may be theirs."""
-        return await self.logins.somebody_has(registry)
+    async def are_others(self) -> bool:
+        """Whether what is on the engine may have been pulled for somebody else."""
+        return await self.logins.are_others()
 
 
 class RegistryLogins:
@@ -41,7 +41,6 @@ class RegistryLogins:
             reference.registry, user_id=project.user_id, project_id=project.id
         )
 
-    async def somebody_has(self, registry: str) -> bool:
-        """Whether anybody has credentials for a registry."""
-        rows = await self._store.registry_credentials.all()
-        return any(row.registry == registry for row in rows)
+    async def are_others(self) -> bool:
+        """Whether several users share the engine."""
+        return len(await self._store.accounts.users()) > 1

@@ -98,6 +98,7 @@ class Releases:
                 lambda lines: self._store.deployments.append_build_log(
                     deployment.id, "pull", lines
                 ),
+                is_shared=await self._logins.are_others(),
             )
             own = replace(pulled, worker=bool(deployment.settings.get("worker")))
             await self._store.deployments.set_release(deployment.id, release_to_json(own))

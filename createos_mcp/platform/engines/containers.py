@@ -94,6 +94,7 @@ class Containers(ImageEngine):
         self._has_limits = True
         self._rootless = RootlessSockets()
         self._open_socket = self._rootless.open if os.geteuid() else open_socket_in
+        self._find_ports = self._rootless.ports if os.geteuid() else listening_ports_of
 
     @override
     async def __aexit__(
@@ -232,7 +233,9 @@ class Containers(ImageEngine):
 
     async def ports(self, instance: Instance) -> Sequence[int]:
         """TCP ports that it listens on."""
-        return await to_thread.run_sync(listening_ports_of, instance.process.pid)
+        with contextlib.suppress(OSError):
+            return await to_thread.run_sync(self._find_ports, instance.process.pid)
+        return []
 
     async def last_words(self, instance: Instance) -> list[str]:
         """All that a container has to say is in its log."""
@@ -257,7 +260,7 @@ class Containers(ImageEngine):
 
     async def _ensure_network(self) -> EngineNetwork:
         """Where there is one bridge, on which containers do not reach one another."""
-        if self._network is not None:
+        if self._network is not None and self._network == await self._find_engine():
             return self._network
         body = {
             "Name": NETWORK,
@@ -278,10 +281,7 @@ class Containers(ImageEngine):
             network = await self._api.call("GET", f"networks/{NETWORK}")
         self._bridge = bridge_of(network, self._api.host)
         self._has_limits = (await self._api.call("GET", "info")).get("CgroupDriver") != "none"
-        try:
-            engine = await to_thread.run_sync(network_of, self._api.host)
-        except OSError as error:
-            raise EngineAwayError(self._api.host, str(error)) from error
+        engine = await self._find_engine()
         rules = (
             self._bridge,
             self._forbidden,
@@ -293,6 +293,13 @@ class Containers(ImageEngine):
             logger.warning("containers reach this machine's services: iptables cannot be used")
         self._network = engine
         return engine
+
+    async def _find_engine(self) -> EngineNetwork:
+        """Where its network is: a rootless engine that begins anew has another one."""
+        try:
+            return await to_thread.run_sync(network_of, self._api.host)
+        except OSError as error:
+            raise EngineAwayError(self._api.host, str(error)) from error
 
     async def _remove(self, container_id: str) -> None:
         with contextlib.suppress(EngineRefusedError, EngineAwayError):

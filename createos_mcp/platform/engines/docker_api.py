@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import re
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -40,12 +41,14 @@ def find_socket(host: str, environ: Mapping[str, str]) -> str:
     if asked:
         return asked
     runtime = environ.get("XDG_RUNTIME_DIR", "/nonexistent")
-    places = (
+    places = [
         "/var/run/docker.sock",
         f"{runtime}/docker.sock",
         "/run/podman/podman.sock",
         f"{runtime}/podman/podman.sock",
-    )
+    ]
+    if os.geteuid() != 0:  # whose own engine is the one that it may use
+        places.sort(key=lambda place: not place.startswith(runtime))
     found = next((place for place in places if Path(place).exists()), places[0])
     return f"unix://{found}"
 

@@ -22,14 +22,14 @@ from createos_mcp.platform.build.app_folders import find_app_folder
 from createos_mcp.platform.build.build_command import OnLines
 from createos_mcp.platform.build.detection import make_plan
 from createos_mcp.platform.build.plans import shell_words
-from createos_mcp.platform.engines.base_references import bases_of
+from createos_mcp.platform.engines.base_references import bases_of, foreign_frontend
 from createos_mcp.platform.engines.build_traces import BuildTrace
 from createos_mcp.platform.engines.contexts import find_dockerfile, pack_context
 from createos_mcp.platform.engines.docker_api import DockerApi
 from createos_mcp.platform.engines.engine_health import check_engine
 from createos_mcp.platform.engines.image_plans import STATIC_SERVER, ImagePlan
 from createos_mcp.platform.engines.image_references import ImageReference
-from createos_mcp.platform.engines.images import PLATFORM, Images
+from createos_mcp.platform.engines.images import PLATFORM, Images, gives_no_access, registry_config
 from createos_mcp.platform.engines.secret_builds import CACHE_ARGUMENT, build_with_secrets
 from createos_mcp.platform.engines.step_mounts import mounts_secrets, secret_ids, without_caches
 from createos_mcp.platform.errors import (
@@ -48,6 +48,13 @@ _GENERATED = ".createos.Dockerfile"
 
 _TRACE = "moby.buildkit.trace"
 _PODMAN = "Podman Engine"
+_FRONTEND = "BUILDKIT_SYNTAX"
+"""An argument that would have another program read the Dockerfile."""
+
+_PRIVATE = (
+    "If an image that it begins with is private, `createos-mcp platform registry login` gives "
+    "credentials."
+)
 _NO_CACHES = "Caches are not mounted: Podman would share them between all owners."
 
 
@@ -57,8 +64,8 @@ class BaseLogins(Protocol):
     async def find(self, reference: ImageReference, /) -> RegistryLogin | None:
         """None to ask as anybody."""
 
-    async def somebody_has(self, registry: str, /) -> bool:
-        """Whether any owner has credentials for a registry."""
+    async def are_others(self) -> bool:
+        """Whether several owners share the engine."""
 
 
 class Dockerfiles:
@@ -159,19 +166,16 @@ class Dockerfiles:
         logins: BaseLogins,
         on_lines: OnLines,
     ) -> ImageRelease:
+        problem: BuildFailedError | None = None
         try:
             with context.packed, anyio.fail_after(job.timeout_s):
-                used = []
-                for base in bases_of(context.text, _arguments(job)):
-                    login = await logins.find(base)
-                    if login is not None:
-                        used.append(login)
-                        await self._images.pull_base(base, login, on_lines)
-                    elif await logins.somebody_has(base.registry):
-                        # What is here may have been pulled for another owner.
-                        await self._images.look_up(base, on_lines)
-                if mounts_secrets(context.text):
-                    await self._check_buildkit()
+                shared = await logins.are_others()
+                if shared:
+                    _check_frontend(context.text)
+                used, problem = await self._pull_bases(job, context, logins, on_lines)
+                is_podman = await self._is_podman()
+                if mounts_secrets(context.text) or (used and shared and not is_podman):
+                    _check_buildkit(is_podman=is_podman)
                     given, ids = _arguments(job), secret_ids(context.text)
                     image = await build_with_secrets(
                         self._api.host,
@@ -181,11 +185,13 @@ class Dockerfiles:
                         arguments={k: v for k, v in given.items() if k not in ids},
                         label=f"{PLATFORM}={self._platform_id}",
                         cache=self._cache_of(job),
+                        pull=shared,
                         logins=used,
                         on_lines=on_lines,
                     )
                 else:
-                    image = await self._build(job, context, on_lines)
+                    own = _Own("" if is_podman else self._cache_of(job), shared, used)
+                    image = await self._build(job, context, own, on_lines)
                 return await self._images.describe(image)
         except TimeoutError as error:
             minutes = job.timeout_s / 60
@@ -194,24 +200,39 @@ class Dockerfiles:
         except EngineAwayError as error:
             raise BuildFailedError(ReasonCode.RUNTIME_UNAVAILABLE, str(error)) from error
         except EngineRefusedError as error:
-            reason = f"The Dockerfile could not be built: {error}"
+            if problem is not None:
+                raise problem from error
+            hint = f". {_PRIVATE}" if gives_no_access(str(error)) else ""
+            reason = f"The Dockerfile could not be built: {error}{hint}"
             raise BuildFailedError(ReasonCode.COMMAND_FAILED, reason) from error
+
+    async def _pull_bases(
+        self, job: BuildJob, context: "_Context", logins: BaseLogins, on_lines: OnLines
+    ) -> tuple[list[RegistryLogin], BuildFailedError | None]:
+        """Pull what the owner has credentials for; what fails counts if the build does."""
+        used: list[RegistryLogin] = []
+        problem = None
+        for base in await to_thread.run_sync(bases_of, context.text, _arguments(job)):
+            login = await logins.find(base)
+            if login is None:
+                continue
+            used.append(login)
+            try:
+                await self._images.pull_base(base, login, on_lines)
+            except BuildFailedError as error:
+                problem = problem or error
+        return used, problem
 
     def _cache_of(self, job: BuildJob) -> str:
         """A name that no other owner can know, since nobody is shown what it is made of."""
         known = f"{self._platform_id} {job.owner_id}"
         return f"createos-{hashlib.sha256(known.encode()).hexdigest()[:24]}"
 
-    async def _check_buildkit(self) -> None:
-        if await self._is_podman():
-            raise BuildFailedError(
-                ReasonCode.COMMAND_FAILED,
-                "The Dockerfile mounts secrets, which takes BuildKit, and Podman has none: build "
-                "it with Docker, or take the secret at run time from a variable.",
-            )
-
     async def _is_podman(self) -> bool:
-        told = await self._api.version()
+        try:
+            told = await self._api.version()
+        except EngineAwayError as error:
+            raise BuildFailedError(ReasonCode.RUNTIME_UNAVAILABLE, str(error)) from error
         return any(one.get("Name") == _PODMAN for one in told.get("Components") or ())
 
     async def collect(self, kept: AbstractSet[str]) -> None:
@@ -227,21 +248,22 @@ class Dockerfiles:
                 with suppress(EngineAwayError, EngineRefusedError):
                     await self._api.call("DELETE", f"images/{row['Id']}")
 
-    async def _build(self, job: BuildJob, context: "_Context", on_lines: OnLines) -> str:
+    async def _build(
+        self, job: BuildJob, context: "_Context", own: "_Own", on_lines: OnLines
+    ) -> str:
         trace, image = BuildTrace(), ""
-        cache = "" if await self._is_podman() else self._cache_of(job)
         told = self._api.stream(
             "POST",
             "build",
             data=_chunks(context.packed),
-            headers={"Content-Type": "application/x-tar"},
+            headers={"Content-Type": "application/x-tar", **own.headers},
             version="2",
             dockerfile=context.dockerfile,
             rm="1",
             forcerm="1",
             labels=json.dumps({PLATFORM: self._platform_id}),
-            buildargs=json.dumps({**_arguments(job), **({CACHE_ARGUMENT: cache} if cache else {})}),
-            **({"extrahosts": f"{cache}:127.0.0.1"} if cache else {}),
+            buildargs=json.dumps({**_arguments(job), **own.arguments}),
+            **own.query,
         )
         async for row in told:
             if "error" in row:
@@ -270,9 +292,61 @@ class _Context:
     """Of the Dockerfile."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """What sets an owner's build apart."""
+
+    cache: str
+    """The name of what is kept of it; empty where the engine knows none."""
+    pull: bool
+    """Whether every image is asked of its registry, though it be here."""
+    logins: Sequence[RegistryLogin]
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """With credentials that Podman reads, and BuildKit does not."""
+        return {"X-Registry-Config": registry_config(self.logins)} if self.logins else {}
+
+    @property
+    def arguments(self) -> Mapping[str, str]:
+        """Besides those of the build itself."""
+        return {CACHE_ARGUMENT: self.cache} if self.cache else {}
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """Parameters of the call."""
+        hosts = {"extrahosts": f"{self.cache}:127.0.0.1"} if self.cache else {}
+        return {**hosts, "pull": "1"} if self.pull else hosts
+
+
+def _check_frontend(text: str) -> None:
+    """Return unless another program than BuildKit's own reads the Dockerfile.
+
+    Raises:
+        BuildFailedError: It could ask the engine for whatever is on it.
+    """
+    frontend = foreign_frontend(text)
+    if frontend is not None:
+        raise BuildFailedError(
+            ReasonCode.COMMAND_FAILED,
+            f"The Dockerfile is to be read by {frontend}. Several users share this engine, where "
+            "only docker/dockerfile reads one: remove the line with `syntax`.",
+        )
+
+
+def _check_buildkit(*, is_podman: bool) -> None:
+    if is_podman:
+        raise BuildFailedError(
+            ReasonCode.COMMAND_FAILED,
+            "The Dockerfile mounts secrets, which takes BuildKit, and Podman has none: build "
+            "it with Docker, or take the secret at run time from a variable.",
+        )
+
+
 def _arguments(job: BuildJob) -> Mapping[str, str]:
     """What a build is given as variables."""
-    return {**job.settings.get("buildVars", {}), **job.settings.get("buildFlags", {})}
+    given = {**job.settings.get("buildVars", {}), **job.settings.get("buildFlags", {})}
+    return {name: value for name, value in given.items() if name != _FRONTEND}
 
 
 def _read_dockerfile(file: Path) -> str:

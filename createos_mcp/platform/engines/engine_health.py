@@ -20,6 +20,7 @@ from createos_mcp.platform.errors import (
 _NOT_ROOT = "only root may enter a container's network"
 _AS_ROOT, _INIT = "Start the platform as root", "Run `docker swarm init`"
 _AS_ITS_USER = "Start the platform as the user whose engine it is"
+_NO_ROOTLESS_PODMAN = "Use rootless Docker, or start the platform and Podman as root"
 _ROOTLESS = "name=rootless"
 _DOCKER = "Docker "
 _ON_THIS_MACHINE = "auto"
@@ -57,12 +58,14 @@ async def check_engine(api: DockerApi, wanted: str) -> EngineHealth:
     try:
         name = _name_of(await api.version())
         options = (await api.call("GET", "info")).get("SecurityOptions") or ()
-    except EngineAwayError as error:
+    except (EngineAwayError, EngineRefusedError) as error:
         raise EngineMissingError(str(error)) from error
     is_rootless = any(_ROOTLESS in str(option) for option in options)
+    if is_rootless and not name.startswith(_DOCKER):
+        raise EngineMissingError(f"{api.host} is a rootless Podman", _NO_ROOTLESS_PODMAN)
     if is_rootless and os.geteuid() == 0:
         raise EngineMissingError(f"{api.host} is a rootless engine", _AS_ITS_USER)
-    if os.geteuid() != 0 and not (is_rootless and name.startswith(_DOCKER)):
+    if os.geteuid() != 0 and not is_rootless:
         raise EngineMissingError(_NOT_ROOT, f"{_AS_ROOT}, or use rootless Docker")
     shown = f"{name}, rootless" if is_rootless else name
     return EngineHealth(name=shown, host=api.host, is_rootless=is_rootless)

@@ -27,6 +27,8 @@ class EngineNetwork:
 
     prefix: tuple[str, ...] = ()
     """Words before a command that run it there, with the rights to change it."""
+    number: int = 0
+    """Of the network, where it is not this machine's: a process may come back with its ID."""
     resolvers: tuple[str, ...] = ()
     """Where containers ask for names, `192.168.1.1`."""
     outside: tuple[str, ...] = ()
@@ -52,15 +54,20 @@ def network_of(host: str) -> EngineNetwork:
             detached = root / variable.removeprefix(_STATE).decode().lstrip("/") / _DETACHED
             where = f"--net={detached}" if detached.exists() else where
     return EngineNetwork(
+        number=_number_of(pid, where),
         prefix=("nsenter", f"--target={pid}", "--preserve-credentials", "--user", where),
-        resolvers=tuple(_resolvers_in(root)),
+        resolvers=tuple(_resolvers_in(root, Path.home() / ".config/docker/daemon.json")),
         outside=tuple(own_addresses()),
     )
 
 
+def _number_of(pid: int, where: str) -> int:
+    return Path(where.partition("=")[2] or f"/proc/{pid}/ns/net").stat().st_ino
+
+
 def machine_network() -> EngineNetwork:
     """The network of this machine."""
-    return EngineNetwork(resolvers=tuple(_resolvers_in(Path("/"))))
+    return EngineNetwork(resolvers=tuple(_resolvers_in(Path("/"), Path("/etc/docker/daemon.json"))))
 
 
 def _peer_of(place: str) -> int:
@@ -72,13 +79,13 @@ def _peer_of(place: str) -> int:
     return pid
 
 
-def _resolvers_in(root: Path) -> Iterator[str]:
+def _resolvers_in(root: Path, settings_file: Path) -> Iterator[str]:
     """Those that Docker gives to containers, https://docs.docker.com/engine/network/#dns-services.
 
     Where there is nothing but the stub of systemd-resolved, it takes what is behind that.
     """
     with suppress(OSError, ValueError):
-        settings = json.loads((root / "etc/docker/daemon.json").read_bytes())
+        settings = json.loads(settings_file.read_bytes())
         yield from filter(_is_elsewhere, settings.get("dns", ()))
     for place in ("etc/resolv.conf", "run/systemd/resolve/resolv.conf"):
         found = []

@@ -7,13 +7,14 @@ from typing import Self
 from createos_mcp.platform.errors import InvalidRequestError
 
 _HUB = "docker.io"
+_ITS_OTHER_NAME = "index.docker.io"
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REFERENCE = re.compile(
     rf"(?:(?P<host>(?:[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+|localhost|\[[0-9a-fA-F:]+\])(?::\d+)?"
     rf"|[A-Za-z0-9-]+:\d+)/)?(?P<path>{_COMPONENT}(?:/{_COMPONENT})*)"
     r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
-_MAX_CHARACTERS = 512
+MAX_CHARACTERS = 512
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,18 +33,19 @@ class ImageReference:
         Raises:
             InvalidRequestError: It is none.
         """
-        found = _REFERENCE.fullmatch(text) if len(text) <= _MAX_CHARACTERS else None
+        found = _REFERENCE.fullmatch(text) if len(text) <= MAX_CHARACTERS else None
         if found is None:
             raise InvalidRequestError(
                 f"image: {text[:80]!r} is not an image reference. Use name:tag, "
                 "registry.example.com:5000/team/name:tag or name@sha256:digest, in lower case."
             )
         path = found["path"]
-        if found["host"] is None and "/" not in path:
+        host = _HUB if found["host"] in {None, _ITS_OTHER_NAME} else found["host"]
+        if host == _HUB and "/" not in path:
             path = f"library/{path}"
         digest = found["digest"]
         return cls(
-            registry=found["host"] or _HUB,
+            registry=host,
             repository=path,
             tag=found["tag"] or (None if digest else "latest"),
             digest=digest,

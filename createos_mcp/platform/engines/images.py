@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -44,13 +44,22 @@ class Images:
     def __init__(self, api: DockerApi) -> None:
         self._api = api
 
-    async def pull(self, text: str, login: RegistryLogin | None, on_lines: OnLines) -> ImageRelease:
+    async def pull(
+        self,
+        text: str,
+        login: RegistryLogin | None,
+        on_lines: OnLines,
+        *,
+        is_shared: bool = False,
+    ) -> ImageRelease:
         """Find out what a reference stands for now, pull it, and say how it runs.
 
         Args:
             text: The reference as the user gave it.
             login: What its registry is asked with; None to ask as anybody.
             on_lines: Told how far the pull is.
+            is_shared: Whether an image that is here may have been pulled for somebody else: its
+                registry is asked for it then, though it be named by its digest.
 
         Raises:
             BuildFailedError: The sentence says what is wrong with name, access or registry.
@@ -59,7 +68,10 @@ class Images:
         await on_lines([f"Looking up {reference.text}"])
         try:
             headers = authorization(login)
-            pinned = await self._resolve(reference, headers, on_lines)
+            if reference.digest and not is_shared:
+                pinned = reference.at(reference.digest)
+            else:
+                pinned = await self._resolve(reference, headers, on_lines)
             await on_lines([f"{text} is {pinned}"])
             if not await self.is_here(pinned):
                 await self._pull(pinned, on_lines, headers)
@@ -97,18 +109,6 @@ class Images:
             await self._pull(reference.text, on_lines, authorization(login))
         except EngineRefusedError as error:
             raise BuildFailedError(*explain_refusal(reference, str(error), login)) from error
-
-    async def look_up(self, reference: ImageReference, on_lines: OnLines) -> None:
-        """Return if anybody may have an image.
-
-        Raises:
-            BuildFailedError: The sentence says what is wrong with name, access or registry.
-            EngineAwayError: The engine does not answer.
-        """
-        try:
-            await self._resolve(reference, {}, on_lines)
-        except EngineRefusedError as error:
-            raise BuildFailedError(*explain_refusal(reference, str(error), None)) from error
 
     async def push(
         self,
@@ -172,8 +172,6 @@ class Images:
         self, reference: ImageReference, headers: Mapping[str, str], on_lines: OnLines
     ) -> str:
         """The reference with the digest that it stands for now."""
-        if reference.digest:
-            return reference.at(reference.digest)
         path = f"distribution/{reference.text}/json"
         try:
             told = await self._api.call("GET", path, headers=headers)
@@ -184,8 +182,8 @@ class Images:
             await self._pull(reference.text, on_lines, headers)
             shown = await self._api.call("GET", f"images/{reference.text}/json")
             digests = [told.partition("@")[2] for told in shown.get("RepoDigests") or ()]
-            return reference.at(digests[0])
-        return reference.at(told["Descriptor"]["digest"])
+            return reference.at(reference.digest or digests[0])
+        return reference.at(reference.digest or told["Descriptor"]["digest"])
 
     async def is_here(self, image: str) -> bool:
         """Whether the engine has an image."""
@@ -242,6 +240,18 @@ def authorization(login: RegistryLogin | None) -> Mapping[str, str]:
     return {"X-Registry-Auth": base64.urlsafe_b64encode(json.dumps(told).encode()).decode()}
 
 
+def registry_config(logins: Iterable[RegistryLogin]) -> str:
+    """The header that a build passes on to registries."""
+    told = {one.registry: {"username": one.username, "password": one.password} for one in logins}
+    return base64.urlsafe_b64encode(json.dumps(told).encode()).decode()
+
+
+def gives_no_access(said: str) -> bool:
+    """Whether an engine says that a registry does not let it."""
+    text = said.lower().replace("permission denied", "")
+    return any(part in text for part in _NO_ACCESS)
+
+
 def explain_refusal(
     reference: ImageReference, said: str, login: RegistryLogin | None = None
 ) -> tuple[ReasonCode, str]:
@@ -250,7 +260,7 @@ def explain_refusal(
     if any(part in text for part in _WRONG_MACHINE):
         sentence = f"{reference.text} has no image for this machine's architecture"
         return ReasonCode.IMAGE_UNUSABLE, sentence
-    if any(part in text for part in _NO_ACCESS):
+    if gives_no_access(said):
         if login is not None:
             return ReasonCode.IMAGE_UNAVAILABLE, (
                 f"{reference.registry} does not let {login.username} pull {reference.repository}: "

@@ -40,7 +40,7 @@ a host of the owner's keeps one owner from what another's secret had fetched.
 _END_S = 10.0
 
 NO_COMMAND_LINE = (
-    "the Dockerfile mounts secrets, which takes Docker's command line with buildx on this machine; "
+    "secrets, and credentials of one of several users, take Docker's command line with buildx; "
     "install it (on Debian: apt-get install docker.io or docker-buildx)"
 )
 
@@ -54,6 +54,7 @@ async def build_with_secrets(
     arguments: Mapping[str, str],
     label: str,
     cache: str,
+    pull: bool,
     logins: Sequence[RegistryLogin],
     on_lines: OnLines,
 ) -> str:
@@ -67,6 +68,7 @@ async def build_with_secrets(
         arguments: As the image's history shows them.
         label: What the image is marked with.
         cache: The owner's name for what is kept of steps and of caches that they mount.
+        pull: Whether base images are asked of their registries, though they be here.
         logins: Registries that its base images are asked of.
         on_lines: Told what the build prints.
 
@@ -87,6 +89,7 @@ async def build_with_secrets(
         given = {**arguments, CACHE_ARGUMENT: cache}
         words += [f"--build-arg={name}={value}" for name, value in given.items()]
         words.append(f"--add-host={cache}:127.0.0.1")
+        words += ["--pull"] if pull else []
         for name, value in secrets.items():
             place = Path(own, f"secret-{name}")
             place.write_text(value)

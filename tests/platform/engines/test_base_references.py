@@ -2,7 +2,7 @@
 
 import pytest
 
-from createos_mcp.platform.engines.base_references import bases_of
+from createos_mcp.platform.engines.base_references import bases_of, foreign_frontend
 
 CASES = {
     "one": ("FROM node:22\n", ["docker.io/library/node:22"]),
@@ -24,6 +24,13 @@ CASES = {
         "FROM scratch AS build\nFROM scratch\nCOPY --from=build /x /\nCOPY --from=0 /y /\n",
         [],
     ),
+    "a comment is none": ("FROM scratch\n# COPY --from=r.io/a:1 / /\n", []),
+    "nor one that ends in a backslash": ("# x \\\nFROM r.io/a:1\n", ["r.io/a:1"]),
+    "one within an instruction": ("FROM \\\n# c\n\n r.io/a:1\n", ["r.io/a:1"]),
+    "a mark at the beginning": ("\ufeffFROM r.io/a:1\n", ["r.io/a:1"]),
+    "several arguments": ("ARG A=1 B=r.io/b:1\nFROM $B\n", ["r.io/b:1"]),
+    "a flag of a program": ("FROM scratch\nRUN uvx --from=httpie http\n", []),
+    "the Hub's other name": ("FROM index.docker.io/a:1\n", ["docker.io/library/a:1"]),
     "no variable that is unknown": ("FROM $NOWHERE\n", []),
     "an argument of a stage": ("FROM r.io/a:1\nARG V=2\nFROM r.io/b:$V\n", ["r.io/a:1"]),
 }
@@ -33,3 +40,26 @@ CASES = {
 def test_they_are(text: str, expected: list[str]) -> None:
     found = bases_of(text, {"BASE": "r.io/given:2"})
     assert [f"{one.registry}/{one.repository}:{one.tag}" for one in found] == expected
+
+
+def test_arguments_that_grow_without_end_are_cut() -> None:
+    lines = ["ARG A0=xxxxxxxxxx", *(f"ARG A{n}=$A{n - 1}$A{n - 1}" for n in range(1, 40))]
+    assert bases_of("\n".join([*lines, "FROM $A39"]), {}) != []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("# syntax=docker/dockerfile:1\nFROM a\n", None),
+        ("# syntax = docker.io/docker/dockerfile-upstream:master\nFROM a\n", None),
+        ("# the syntax of this file\nFROM a\n", None),
+        ("\ufeff#syntax=r.io/other\nFROM a\n", "r.io/other"),
+        ("# check=skip=all\n# SYNTAX=docker/dockerfiles\n", "docker/dockerfiles"),
+        ("// syntax=r.io/other\n", "r.io/other"),
+        ('{"syntax": "r.io/other"}\n', "r.io/other"),
+    ],
+)
+def test_another_program_that_is_to_read_a_dockerfile_is_seen(
+    text: str, expected: str | None
+) -> None:
+    assert foreign_frontend(text) == expected

@@ -74,11 +74,16 @@ async def test_a_private_base_and_an_image_that_was_removed_are_pulled_with_the_
             log = await api.build_log(built)
             named = {"Dockerfile": f"ARG BASE={image}\nFROM $BASE\n"}
             copied = {"Dockerfile": f"FROM scratch\nCOPY --from={image} /www /www\n"}
+            shown = engine.docker("inspect", "--format", "{{index .RepoDigests 0}}", image)
+            pinned = {"Dockerfile": f"FROM {shown}\n"}
+            other = {"Dockerfile": f"# syntax=evil/frontend\nFROM {image}\n"}
             async with another_user(api) as alice:
                 foreign = [
                     await alice.deploy(given, f"her-{number}", hasDockerfile=True)
-                    for number, given in enumerate((files, named, copied))
+                    for number, given in enumerate((files, named, copied, pinned, other))
                 ]
+                running = await deploy(alice, await image_project(alice, "her-image"), shown)
+            again = await api.deploy(files, "later-app", hasDockerfile=True)
             project_id = await image_project(api)
             deployment = await deploy(api, project_id, image)
             path = f"/v1/projects/{project_id}/deployments/{deployment['id']}"
@@ -87,9 +92,12 @@ async def test_a_private_base_and_an_image_that_was_removed_are_pulled_with_the_
             engine.docker("rmi", "--force", image, deployment["artifactImage"])
             woken = await read_page(await address_of(api, project_id))
     assert unknown["status"] == "build_error"
-    for one in foreign:
+    for one in foreign[:-1]:
         assert one["status"] == "build_error"
-        assert "gives no access to private" in one["reason"]
+        assert "`createos-mcp platform registry login` gives credentials" in one["reason"]
+    assert "only docker/dockerfile reads one" in foreign[-1]["reason"]
+    assert "gives no access to private" in running["reason"]
+    assert again["status"] == "deployed", again["reason"]
     assert built["status"] == "deployed", log
     assert "as puller" in log
     assert PASSWORD not in log

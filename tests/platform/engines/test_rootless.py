@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -12,8 +13,8 @@ import pytest
 
 from createos_mcp.platform.engines.engine_network import network_of
 from createos_mcp.platform.engines.rootless_sockets import RootlessSockets
-from tests.platform.engines.daemons import DockerDaemon
-from tests.platform.engines.test_images import PAGES, deploy, image_project
+from tests.platform.engines.daemons import DockerDaemon, docker_daemon
+from tests.platform.engines.test_images import PAGES, deploy, image_project, reaches
 from tests.platform.platforms import running_platform
 
 pytestmark = pytest.mark.rootless
@@ -27,6 +28,14 @@ with socket.socket(socket.AF_UNIX) as listener:
     print("listens", flush=True)
     time.sleep(60)
 """
+
+
+@pytest.fixture
+def own_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerDaemon]:
+    """One that a test may stop."""
+    directory = Path("/tmp") / f"createos-own-{tmp_path_factory.getbasetemp().name}"
+    with docker_daemon(directory) as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +54,26 @@ async def test_the_status_says_that_the_engine_is_rootless_and_what_it_does_not_
         told = (await api.get("/status"))["engine"]
     assert told["name"].endswith(", rootless")
     assert deployed["extra"]["limits"] == ("cgroup" if has_groups else "none")
+
+
+async def test_a_daemon_that_begins_anew_is_closed_off_again(
+    own_engine: DockerDaemon, registry: str, tmp_path: Path
+) -> None:
+    reference = f"{registry}/team/closed:1"
+    own_engine.publish(reference, PAGES, "EXPOSE 8080", "USER 1000:1000")
+    async with running_platform(tmp_path, docker_host=own_engine.host) as api:
+        project_id = await image_project(api)
+        await deploy(api, project_id, reference)
+        own_engine.stop()
+        own_engine.start()
+        deployed = await deploy(api, project_id, reference)
+        assert deployed["status"] == "deployed", await api.build_log(deployed)
+        assert not await reaches(api, deployed, "10.1.2.3:80")
+        prefix = network_of(own_engine.host).prefix
+        shown = subprocess.run(
+            [*prefix, "/usr/sbin/iptables", "-S"], capture_output=True, text=True, check=True
+        ).stdout
+    assert "-d 10.0.0.0/8" in shown
 
 
 async def test_a_volume_is_refused_before_anything_is_written(
