@@ -172,25 +172,14 @@ class Dockerfiles:
                 shared = await logins.are_others()
                 if shared:
                     _check_frontend(context.text)
-                used, problem = await self._pull_bases(job, context, logins, on_lines)
                 is_podman = await self._is_podman()
-                if mounts_secrets(context.text) or (used and shared and not is_podman):
+                used, problem = await self._pull_bases(job, context, logins, on_lines)
+                own = _Own("" if is_podman else self._cache_of(job), shared, used)
+                if mounts_secrets(context.text):
                     _check_buildkit(is_podman=is_podman)
-                    given, ids = _arguments(job), secret_ids(context.text)
-                    image = await build_with_secrets(
-                        self._api.host,
-                        context.dockerfile,
-                        context.packed,
-                        secrets={k: v for k, v in given.items() if k in ids},
-                        arguments={k: v for k, v in given.items() if k not in ids},
-                        label=f"{PLATFORM}={self._platform_id}",
-                        cache=self._cache_of(job),
-                        pull=shared,
-                        logins=used,
-                        on_lines=on_lines,
-                    )
+                if not is_podman and (shared or mounts_secrets(context.text)):
+                    image = await self._build_by_command(job, context, own, on_lines)
                 else:
-                    own = _Own("" if is_podman else self._cache_of(job), shared, used)
                     image = await self._build(job, context, own, on_lines)
                 return await self._images.describe(image)
         except TimeoutError as error:
@@ -206,17 +195,40 @@ class Dockerfiles:
             reason = f"The Dockerfile could not be built: {error}{hint}"
             raise BuildFailedError(ReasonCode.COMMAND_FAILED, reason) from error
 
+    async def _build_by_command(
+        self, job: BuildJob, context: "_Context", own: "_Own", on_lines: OnLines
+    ) -> str:
+        """Build where BuildKit has to ask back: for secrets, or with credentials of its caller."""
+        given, ids = _arguments(job), secret_ids(context.text)
+        return await build_with_secrets(
+            self._api.host,
+            context.dockerfile,
+            context.packed,
+            secrets={k: v for k, v in given.items() if k in ids},
+            arguments={k: v for k, v in given.items() if k not in ids},
+            label=f"{PLATFORM}={self._platform_id}",
+            cache=own.cache,
+            pull=own.pull,
+            logins=own.logins,
+            on_lines=on_lines,
+        )
+
     async def _pull_bases(
         self, job: BuildJob, context: "_Context", logins: BaseLogins, on_lines: OnLines
     ) -> tuple[list[RegistryLogin], BuildFailedError | None]:
-        """Pull what the owner has credentials for; what fails counts if the build does."""
+        """Pull what the build begins with; what fails counts if the build does.
+
+        BuildKit itself asks no registry for leave without a session, not even as anybody:
+        https://github.com/moby/buildkit/pull/6744.
+        """
         used: list[RegistryLogin] = []
         problem = None
         for base in await to_thread.run_sync(bases_of, context.text, _arguments(job)):
             login = await logins.find(base)
-            if login is None:
+            if login is not None:
+                used.append(login)
+            elif await self._images.is_here(base.text):
                 continue
-            used.append(login)
             try:
                 await self._images.pull_base(base, login, on_lines)
             except BuildFailedError as error:

@@ -96,15 +96,16 @@ class Images:
             await self._pull(image, _unheard, authorization(login))
 
     async def pull_base(
-        self, reference: ImageReference, login: RegistryLogin, on_lines: OnLines
+        self, reference: ImageReference, login: RegistryLogin | None, on_lines: OnLines
     ) -> None:
-        """Pull what a Dockerfile begins with, which a build cannot ask for with credentials.
+        """Pull what a Dockerfile begins with, which a build cannot ask a registry for.
 
         Raises:
             BuildFailedError: The sentence says what is wrong with name, access or registry.
             EngineAwayError: The engine does not answer.
         """
-        await on_lines([f"Pulling {reference.text} as {login.username}"])
+        who = f" as {login.username}" if login is not None else ""
+        await on_lines([f"Pulling {reference.text}{who}"])
         try:
             await self._pull(reference.text, on_lines, authorization(login))
         except EngineRefusedError as error:

@@ -40,7 +40,7 @@ a host of the owner's keeps one owner from what another's secret had fetched.
 _END_S = 10.0
 
 NO_COMMAND_LINE = (
-    "secrets, and credentials of one of several users, take Docker's command line with buildx; "
+    "with secrets, or several users on one engine, it takes Docker's command line with buildx; "
     "install it (on Debian: apt-get install docker.io or docker-buildx)"
 )
 

@@ -9,6 +9,7 @@ from createos_mcp.contract.reason_codes import ReasonCode
 from createos_mcp.platform.engines.step_mounts import mounts_secrets, secret_ids, without_caches
 from tests.eventually import eventually
 from tests.platform.engines.daemons import SERVE, DockerDaemon
+from tests.platform.engines.token_registries import token_registry
 from tests.platform.platforms import Api, another_user, read_page, running_platform
 
 pytestmark = pytest.mark.engines
@@ -86,6 +87,21 @@ async def test_caches_and_steps_are_kept_for_one_owner_alone(
     assert (hers[0] == first[0]) is engine.is_podman  # which has no secrets in its steps
     assert hers[1] == ""
     assert second[1] == ("" if engine.is_podman else "first\n")
+
+
+async def test_a_base_of_a_public_hub_is_pulled(
+    engine: DockerDaemon, base: str, registry: str, tmp_path: Path
+) -> None:
+    with token_registry(registry) as hub:
+        public = base.replace(registry, hub)
+        files = {"Dockerfile": dockerfile(public, "RUN echo built > /www/index.html")}
+        async with running_platform(tmp_path, docker_host=engine.host) as api:
+            deployment = await api.deploy(files)
+            assert deployment["status"] == "deployed", await api.build_log(deployment)
+            engine.docker("rmi", "--force", public)
+            async with another_user(api) as alice:
+                hers = await alice.deploy(files, "her-app")
+                assert hers["status"] == "deployed", await alice.build_log(hers)
 
 
 async def test_a_dockerfile_decides_unless_the_settings_say_how_to_build(
