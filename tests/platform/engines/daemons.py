@@ -9,7 +9,7 @@ import socket
 import subprocess
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from typing_extensions import override
@@ -22,6 +22,9 @@ BUSYBOX = Path("/usr/bin/busybox")
 
 _PLAIN_REGISTRIES = {"insecure-registries": ["10.88.0.0/24"]}
 """Those of the machines that tests make have no certificates."""
+
+_PLAIN_PORTS = range(28500, 28600)
+"""Where registries of the tests listen that rootless Docker asks without TLS."""
 
 _PODMAN_REGISTRIES = """
 unqualified-search-registries = ["docker.io"]
@@ -185,7 +188,9 @@ class RootlessDocker(DockerDaemon):
 
     @override
     def start(self) -> None:
-        settings = {"insecure-registries": [f"{own_address()}/32"]}
+        # BuildKit takes a registry for one without TLS by its scheme, of which pulls warn.
+        plain = [f"http://{own_address()}:{port}" for port in _PLAIN_PORTS]
+        settings = {"insecure-registries": plain}
         config = self._directory / "daemon.json"
         config.write_text(json.dumps(settings))
         environ = {
@@ -208,6 +213,16 @@ class RootlessDocker(DockerDaemon):
         # What is of users that only its namespace has is removed there.
         words = ["rm", "-rf", str(self._directory)]
         subprocess.run(["rootlesskit", *words], capture_output=True, check=False)
+
+
+def registry_port() -> int:
+    """A port that nobody listens on, and that the engine asks without TLS."""
+    for port in _PLAIN_PORTS if _KIND.is_rootless else (0,):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("", port))
+            found: int = probe.getsockname()[1]
+            return found
+    raise OSError("no port is free")
 
 
 def own_address() -> str:
@@ -287,9 +302,7 @@ def image_registry(
         prefix: Words before the command, which run it there.
     """
     host = host or (own_address() if _KIND.is_rootless else "127.0.0.1")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = registry_port()
     directory.mkdir(parents=True, exist_ok=True)
     settings: dict[str, Json] = {
         "version": 0.1,

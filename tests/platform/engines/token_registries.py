@@ -9,6 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from typing_extensions import override
 
+from tests.platform.engines.daemons import registry_port
+
 TOKEN = "anybody"  # noqa: S105 - which is no secret
 
 
@@ -61,7 +63,7 @@ def token_registry(behind: str) -> Iterator[str]:
     """
     host = behind.partition(":")[0]
     gate = type("Gate", (_Gate,), {"behind": behind})
-    with ThreadingHTTPServer((host, 0), gate) as server:
+    with ThreadingHTTPServer((host, registry_port()), gate) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
