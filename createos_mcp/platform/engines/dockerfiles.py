@@ -24,13 +24,13 @@ from createos_mcp.platform.build.detection import make_plan
 from createos_mcp.platform.build.plans import shell_words
 from createos_mcp.platform.engines.base_references import bases_of, foreign_frontend
 from createos_mcp.platform.engines.build_traces import BuildTrace
+from createos_mcp.platform.engines.command_line_builds import CACHE_ARGUMENT, build_by_command
 from createos_mcp.platform.engines.contexts import find_dockerfile, pack_context
 from createos_mcp.platform.engines.docker_api import DockerApi
 from createos_mcp.platform.engines.engine_health import check_engine
 from createos_mcp.platform.engines.image_plans import STATIC_SERVER, ImagePlan
 from createos_mcp.platform.engines.image_references import ImageReference
 from createos_mcp.platform.engines.images import PLATFORM, Images, gives_no_access, registry_config
-from createos_mcp.platform.engines.secret_builds import CACHE_ARGUMENT, build_with_secrets
 from createos_mcp.platform.engines.step_mounts import mounts_secrets, secret_ids, without_caches
 from createos_mcp.platform.errors import (
     BuildFailedError,
@@ -178,7 +178,7 @@ class Dockerfiles:
                 if mounts_secrets(context.text):
                     _check_buildkit(is_podman=is_podman)
                 if not is_podman and (shared or mounts_secrets(context.text)):
-                    image = await self._build_by_command(job, context, own, on_lines)
+                    image = await self._build_with_session(job, context, own, on_lines)
                 else:
                     image = await self._build(job, context, own, on_lines)
                 return await self._images.describe(image)
@@ -195,12 +195,12 @@ class Dockerfiles:
             reason = f"The Dockerfile could not be built: {error}{hint}"
             raise BuildFailedError(ReasonCode.COMMAND_FAILED, reason) from error
 
-    async def _build_by_command(
+    async def _build_with_session(
         self, job: BuildJob, context: "_Context", own: "_Own", on_lines: OnLines
     ) -> str:
         """Build where BuildKit has to ask back: for secrets, or with credentials of its caller."""
         given, ids = _arguments(job), secret_ids(context.text)
-        return await build_with_secrets(
+        return await build_by_command(
             self._api.host,
             context.dockerfile,
             context.packed,

@@ -1,7 +1,7 @@
-"""Builds with secrets: those that a Dockerfile mounts reach it only over Docker's command line.
+"""Builds over Docker's command line, where BuildKit has to ask its caller for something.
 
-BuildKit asks for a secret over a session of its own, which the API of Docker does not have.
-https://docs.docker.com/build/building/secrets/
+It asks for secrets, and for credentials of registries, over a session of its own, which a call of
+Docker's API does not have. https://docs.docker.com/build/building/secrets/
 """
 
 import base64
@@ -45,7 +45,7 @@ NO_COMMAND_LINE = (
 )
 
 
-async def build_with_secrets(
+async def build_by_command(
     host: str,
     dockerfile: str,
     context: IO[bytes],
