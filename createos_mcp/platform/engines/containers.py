@@ -280,7 +280,7 @@ class Containers(ImageEngine):
                 await self._api.call("POST", "networks/create", body=body)
             network = await self._api.call("GET", f"networks/{NETWORK}")
         self._bridge = bridge_of(network, self._api.host)
-        self._has_limits = (await self._api.call("GET", "info")).get("CgroupDriver") != "none"
+        self._has_limits = (await self._api.info()).get("CgroupDriver") != "none"
         engine = await self._find_engine()
         rules = (
             self._bridge,

@@ -198,6 +198,18 @@ class DockerApi:
         except (aiohttp.ClientError, TimeoutError) as error:
             raise EngineAwayError(self.host, _describe(error)) from error
 
+    async def info(self) -> Mapping[str, Json]:
+        """What the engine says of its machine; nothing where a proxy before it keeps that back.
+
+        Raises:
+            EngineAwayError: It does not answer.
+        """
+        try:
+            told: Mapping[str, Json] = await self.call("GET", "info")
+        except EngineRefusedError:
+            return {}
+        return told
+
     async def version(self) -> Mapping[str, Json]:
         """What the engine says of itself, the newest version of the API that both know in it.
 

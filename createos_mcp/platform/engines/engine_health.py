@@ -57,7 +57,7 @@ async def check_engine(api: DockerApi, wanted: str) -> EngineHealth:
         return await _check_swarm(api)
     try:
         name = _name_of(await api.version())
-        options = (await api.call("GET", "info")).get("SecurityOptions") or ()
+        options = (await api.info()).get("SecurityOptions") or ()
     except (EngineAwayError, EngineRefusedError) as error:
         raise EngineMissingError(str(error)) from error
     is_rootless = any(_ROOTLESS in str(option) for option in options)

@@ -29,6 +29,7 @@ _ISOLATE = (
 """The interfaces that are seen are those of the network in which `/sys` was mounted."""
 
 _NAMES = tuple(("-p", protocol, "--dport", "53") for protocol in ("udp", "tcp"))
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LOCK = "XTABLES_LOCKFILE"
 """Only root may write the usual one, which is about this machine's own network."""
 
@@ -87,7 +88,7 @@ def close_to(
     Returns:
         Whether it could be done: it takes `iptables`, and root or a rootless engine.
     """
-    program = shutil.which("iptables", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
+    program = shutil.which("iptables", path=_PATH)
     if program is None:
         return False
     tables = _Tables(engine, program)
@@ -130,6 +131,6 @@ class _Tables:
 
 def _run(engine: EngineNetwork, *words: str) -> bool:
     """Whether a command succeeds in an engine's network."""
-    environ = {**os.environ, _LOCK: os.devnull} if engine.prefix else None
+    environ = {"PATH": _PATH, _LOCK: os.devnull} if engine.prefix else None
     done = subprocess.run([*engine.prefix, *words], capture_output=True, check=False, env=environ)
     return done.returncode == 0
