@@ -16,11 +16,9 @@ _CONTINUED = re.compile(r"\\[ \t]*\n")
 _MAX_LINE = 4096
 _COMMENT = "#"
 
-_SYNTAX = re.compile(
-    r"^\s*(?:#|//)\s*syntax\s*=\s*(\S+)|^\s*\{.*\"syntax\"\s*:\s*\"([^\"]+)", re.IGNORECASE
-)
+_DIRECTIVES = (_COMMENT, "//")
+_SYNTAX = re.compile(r"(?:#|//)\s*syntax\s*=\s*(\S+)", re.IGNORECASE)
 _OFFICIAL = re.compile(r"(?:docker\.io/)?docker/dockerfile(?:-upstream)?(?:[:@]\S*)?")
-_HEAD_LINES = 50
 
 
 def bases_of(text: str, given: Mapping[str, str]) -> list[ImageReference]:
@@ -38,11 +36,15 @@ def foreign_frontend(text: str) -> str | None:
 
     https://docs.docker.com/build/buildkit/frontend/
     """
-    for line in text.lstrip("\ufeff").splitlines()[:_HEAD_LINES]:
-        found = _SYNTAX.match(line[:_MAX_LINE])
-        named = found and (found[1] or found[2])
-        if named and not _OFFICIAL.fullmatch(named):
-            return named
+    content = text.lstrip("\ufeff").lstrip()
+    if content.startswith("{"):
+        return "a program that reads JSON"
+    for line in content.splitlines():
+        if line.strip() and not line.lstrip().startswith(_DIRECTIVES):
+            return None
+        found = _SYNTAX.match(line.lstrip()[:_MAX_LINE])
+        if found is not None and not _OFFICIAL.fullmatch(found[1]):
+            return found[1]
     return None
 
 

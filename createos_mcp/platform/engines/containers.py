@@ -6,7 +6,6 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import TypeAlias
 
 import anyio
@@ -38,7 +37,7 @@ from createos_mcp.platform.engines.image_references import ImageReference
 from createos_mcp.platform.engines.images import PLATFORM, Images
 from createos_mcp.platform.engines.instances import KILLED
 from createos_mcp.platform.engines.netns import open_socket_in
-from createos_mcp.platform.engines.rootless_sockets import RootlessSockets
+from createos_mcp.platform.engines.rootless_networks import RootlessNetworks
 from createos_mcp.platform.errors import EngineAwayError, EngineRefusedError
 from createos_mcp.platform.models import Instance, LaunchSpec
 from createos_mcp.platform.paths import DataDir
@@ -92,20 +91,13 @@ class Containers(ImageEngine):
         self._permitted = permitted
         self._bridge = ""
         self._has_limits = True
-        self._rootless = RootlessSockets()
-        self._open_socket = self._rootless.open if os.geteuid() else open_socket_in
+        self._rootless = RootlessNetworks()
+        self._open_socket = self._rootless.open_socket if os.geteuid() else open_socket_in
         self._find_ports = self._rootless.ports if os.geteuid() else listening_ports_of
 
     @override
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> bool | None:
-        ended = await super().__aexit__(kind, error, traceback)
-        self._rootless.close()
-        return ended
+    async def _close(self) -> None:
+        await to_thread.run_sync(self._rootless.close)
 
     @override
     async def _start(self, spec: LaunchSpec, *, command: Sequence[str] | None) -> Instance:

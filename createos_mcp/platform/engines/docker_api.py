@@ -53,6 +53,12 @@ def find_socket(host: str, environ: Mapping[str, str]) -> str:
     return f"unix://{found}"
 
 
+def is_podman(version: Mapping[str, Json]) -> bool:
+    """Whether it is Podman that says this of its version."""
+    parts = [part for part in version.get("Components") or () if isinstance(part, dict)]
+    return any("Podman" in str(part.get("Name")) for part in parts)
+
+
 class DockerApi:
     """A client of one engine; an async context manager.
 

@@ -26,7 +26,7 @@ from createos_mcp.platform.engines.base_references import bases_of, foreign_fron
 from createos_mcp.platform.engines.build_traces import BuildTrace
 from createos_mcp.platform.engines.command_line_builds import CACHE_ARGUMENT, build_by_command
 from createos_mcp.platform.engines.contexts import find_dockerfile, pack_context
-from createos_mcp.platform.engines.docker_api import DockerApi
+from createos_mcp.platform.engines.docker_api import DockerApi, is_podman
 from createos_mcp.platform.engines.engine_health import check_engine
 from createos_mcp.platform.engines.image_plans import STATIC_SERVER, ImagePlan
 from createos_mcp.platform.engines.image_references import ImageReference
@@ -47,13 +47,16 @@ _MAX_DOCKERFILE_BYTES = 2**20
 _GENERATED = ".createos.Dockerfile"
 
 _TRACE = "moby.buildkit.trace"
-_PODMAN = "Podman Engine"
 _FRONTEND = "BUILDKIT_SYNTAX"
 """An argument that would have another program read the Dockerfile."""
 
 _PRIVATE = (
     "If an image that it begins with is private, `createos-mcp platform registry login` gives "
     "credentials."
+)
+_NO_SECRETS = (
+    "The Dockerfile mounts secrets, which takes BuildKit, and Podman has none: build it with "
+    "Docker, or take the secret at run time from a variable."
 )
 _NO_CACHES = "Caches are not mounted: Podman would share them between all owners."
 
@@ -171,17 +174,17 @@ class Dockerfiles:
             with context.packed, anyio.fail_after(job.timeout_s):
                 shared = await logins.are_others()
                 if shared:
-                    _check_frontend(context.text)
-                is_podman = await self._is_podman()
-                used, problem = await self._pull_bases(job, context, logins, on_lines)
-                own = _Own("" if is_podman else self._cache_of(job), shared, used)
-                if mounts_secrets(context.text):
-                    _check_buildkit(is_podman=is_podman)
-                if not is_podman and (shared or mounts_secrets(context.text)):
-                    image = await self._build_with_session(job, context, own, on_lines)
-                else:
-                    image = await self._build(job, context, own, on_lines)
-                return await self._images.describe(image)
+                    _check_frontend(context.text, _arguments(job))
+                by_podman, secrets = await self._is_podman(), mounts_secrets(context.text)
+                if by_podman and secrets:
+                    raise BuildFailedError(ReasonCode.COMMAND_FAILED, _NO_SECRETS)
+                has_session = not by_podman and (shared or secrets)
+                used, problem = await self._pull_bases(
+                    job, context, logins, on_lines, only_private=by_podman or has_session
+                )
+                own = _Ownership("" if by_podman else self._cache_of(job), shared, used)
+                build = self._build_with_session if has_session else self._build
+                return await self._images.describe(await build(job, context, own, on_lines))
         except TimeoutError as error:
             minutes = job.timeout_s / 60
             reason = f"The build did not finish within {minutes:g} minutes."
@@ -196,7 +199,7 @@ class Dockerfiles:
             raise BuildFailedError(ReasonCode.COMMAND_FAILED, reason) from error
 
     async def _build_with_session(
-        self, job: BuildJob, context: "_Context", own: "_Own", on_lines: OnLines
+        self, job: BuildJob, context: "_Context", own: "_Ownership", on_lines: OnLines
     ) -> str:
         """Build where BuildKit has to ask back: for secrets, or with credentials of its caller."""
         given, ids = _arguments(job), secret_ids(context.text)
@@ -214,12 +217,28 @@ class Dockerfiles:
         )
 
     async def _pull_bases(
-        self, job: BuildJob, context: "_Context", logins: BaseLogins, on_lines: OnLines
+        self,
+        job: BuildJob,
+        context: "_Context",
+        logins: BaseLogins,
+        on_lines: OnLines,
+        *,
+        only_private: bool,
     ) -> tuple[list[RegistryLogin], BuildFailedError | None]:
         """Pull what the build begins with; what fails counts if the build does.
 
-        BuildKit itself asks no registry for leave without a session, not even as anybody:
+        BuildKit without a session asks no registry for leave, not even as anybody:
         https://github.com/moby/buildkit/pull/6744.
+
+        Args:
+            job: The upload.
+            context: Its Dockerfile.
+            logins: What the registries are asked with.
+            on_lines: Told what is pulled.
+            only_private: Whether what anybody may have is pulled by the build itself.
+
+        Returns:
+            The credentials that were used, and the first thing that went wrong.
         """
         used: list[RegistryLogin] = []
         problem = None
@@ -227,7 +246,7 @@ class Dockerfiles:
             login = await logins.find(base)
             if login is not None:
                 used.append(login)
-            elif await self._images.is_here(base.text):
+            elif only_private or await self._images.is_here(base.text):
                 continue
             try:
                 await self._images.pull_base(base, login, on_lines)
@@ -245,7 +264,7 @@ class Dockerfiles:
             told = await self._api.version()
         except EngineAwayError as error:
             raise BuildFailedError(ReasonCode.RUNTIME_UNAVAILABLE, str(error)) from error
-        return any(one.get("Name") == _PODMAN for one in told.get("Components") or ())
+        return is_podman(told)
 
     async def collect(self, kept: AbstractSet[str]) -> None:
         """Remove what was built here and no release needs; images of others are not asked about."""
@@ -261,7 +280,7 @@ class Dockerfiles:
                     await self._api.call("DELETE", f"images/{row['Id']}")
 
     async def _build(
-        self, job: BuildJob, context: "_Context", own: "_Own", on_lines: OnLines
+        self, job: BuildJob, context: "_Context", own: "_Ownership", on_lines: OnLines
     ) -> str:
         trace, image = BuildTrace(), ""
         told = self._api.stream(
@@ -305,7 +324,7 @@ class _Context:
 
 
 @dataclass(frozen=True, slots=True)
-class _Own:
+class _Ownership:
     """What sets an owner's build apart."""
 
     cache: str
@@ -331,39 +350,37 @@ class _Own:
         return {**hosts, "pull": "1"} if self.pull else hosts
 
 
-def _check_frontend(text: str) -> None:
+def _check_frontend(text: str, arguments: Mapping[str, str]) -> None:
     """Return unless another program than BuildKit's own reads the Dockerfile.
 
     Raises:
         BuildFailedError: It could ask the engine for whatever is on it.
     """
-    frontend = foreign_frontend(text)
+    frontend = arguments.get(_FRONTEND) or foreign_frontend(text)
     if frontend is not None:
         raise BuildFailedError(
             ReasonCode.COMMAND_FAILED,
             f"The Dockerfile is to be read by {frontend}. Several users share this engine, where "
-            "only docker/dockerfile reads one: remove the line with `syntax`.",
-        )
-
-
-def _check_buildkit(*, is_podman: bool) -> None:
-    if is_podman:
-        raise BuildFailedError(
-            ReasonCode.COMMAND_FAILED,
-            "The Dockerfile mounts secrets, which takes BuildKit, and Podman has none: build "
-            "it with Docker, or take the secret at run time from a variable.",
+            "only docker/dockerfile reads one: remove the line with `syntax`, or the variable "
+            f"{_FRONTEND}.",
         )
 
 
 def _arguments(job: BuildJob) -> Mapping[str, str]:
     """What a build is given as variables."""
-    given = {**job.settings.get("buildVars", {}), **job.settings.get("buildFlags", {})}
-    return {name: value for name, value in given.items() if name != _FRONTEND}
+    return {**job.settings.get("buildVars", {}), **job.settings.get("buildFlags", {})}
 
 
 def _read_dockerfile(file: Path) -> str:
-    with file.open("rb") as opened:
-        return opened.read(_MAX_DOCKERFILE_BYTES).decode(errors="replace")
+    """The whole of it.
+
+    Raises:
+        BuildFailedError: It is larger than any that a person wrote.
+    """
+    if file.stat().st_size > _MAX_DOCKERFILE_BYTES:
+        reason = f"{file.name} is larger than {_MAX_DOCKERFILE_BYTES // 2**10} KB; shorten it."
+        raise BuildFailedError(ReasonCode.COMMAND_FAILED, reason)
+    return file.read_bytes().decode(errors="replace")
 
 
 async def _chunks(content: IO[bytes]) -> AsyncIterator[bytes]:

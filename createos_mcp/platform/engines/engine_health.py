@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from createos_mcp.contract.platform_settings import SWARM
 from createos_mcp.contract.values import Json
-from createos_mcp.platform.engines.docker_api import DockerApi
+from createos_mcp.platform.engines.docker_api import DockerApi, is_podman
 from createos_mcp.platform.engines.swarm_services import NO_MANAGER
 from createos_mcp.platform.engines.swarm_view import Node
 from createos_mcp.platform.errors import (
@@ -22,7 +22,6 @@ _AS_ROOT, _INIT = "Start the platform as root", "Run `docker swarm init`"
 _AS_ITS_USER = "Start the platform as the user whose engine it is"
 _NO_ROOTLESS_PODMAN = "Use rootless Docker, or start the platform and Podman as root"
 _ROOTLESS = "name=rootless"
-_DOCKER = "Docker "
 _ON_THIS_MACHINE = "auto"
 """Also where apps run on a swarm: a service stays where its data is."""
 
@@ -56,19 +55,19 @@ async def check_engine(api: DockerApi, wanted: str) -> EngineHealth:
     if wanted == SWARM:
         return await _check_swarm(api)
     try:
-        name = _name_of(await api.version())
+        told = await api.version()
         options = (await api.info()).get("SecurityOptions") or ()
     except (EngineAwayError, EngineRefusedError) as error:
         raise EngineMissingError(str(error)) from error
     is_rootless = any(_ROOTLESS in str(option) for option in options)
-    if is_rootless and not name.startswith(_DOCKER):
+    if is_rootless and is_podman(told):
         raise EngineMissingError(f"{api.host} is a rootless Podman", _NO_ROOTLESS_PODMAN)
     if is_rootless and os.geteuid() == 0:
         raise EngineMissingError(f"{api.host} is a rootless engine", _AS_ITS_USER)
     if os.geteuid() != 0 and not is_rootless:
         raise EngineMissingError(_NOT_ROOT, f"{_AS_ROOT}, or use rootless Docker")
-    shown = f"{name}, rootless" if is_rootless else name
-    return EngineHealth(name=shown, host=api.host, is_rootless=is_rootless)
+    name = f"{_name_of(told)}, rootless" if is_rootless else _name_of(told)
+    return EngineHealth(name=name, host=api.host, is_rootless=is_rootless)
 
 
 async def check_service_engine(api: DockerApi) -> None:
@@ -101,6 +100,4 @@ async def _check_swarm(api: DockerApi) -> EngineHealth:
 
 
 def _name_of(told: Mapping[str, Json]) -> str:
-    parts = [part.get("Name") for part in told.get("Components") or () if isinstance(part, dict)]
-    kind = "Podman" if any("Podman" in str(part) for part in parts) else "Docker"
-    return f"{kind} {told.get('Version')}"
+    return f"{'Podman' if is_podman(told) else 'Docker'} {told.get('Version')}"

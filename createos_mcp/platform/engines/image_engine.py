@@ -41,7 +41,13 @@ class ImageEngine(ABC):
         self._tasks.cancel_scope.cancel()
         ended = await self._tasks.__aexit__(kind, error, traceback)
         self._logs.close()
+        with anyio.CancelScope(shield=True):
+            await self._close()
         return ended
+
+    @abstractmethod
+    async def _close(self) -> None:
+        """Let go of what an engine has besides, once nothing is looked after any more."""
 
     @property
     def own_network(self) -> bool:

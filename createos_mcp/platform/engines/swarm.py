@@ -12,7 +12,6 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 
 import anyio
 from anyio import to_thread
@@ -97,20 +96,10 @@ class Swarm(ImageEngine):
         """IDs of the replicas that are looked after."""
 
     @override
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> bool | None:
-        ended = await super().__aexit__(kind, error, traceback)
+    async def _close(self) -> None:
         if self._overlays.were_used:
-            with (
-                anyio.CancelScope(shield=True),
-                contextlib.suppress(EngineAwayError, EngineRefusedError),
-            ):
+            with contextlib.suppress(EngineAwayError, EngineRefusedError):
                 await self._overlays.remove_all_empty(_CLOSED_WITHIN_S)
-        return ended
 
     async def adopt(self, instance: Instance, log_file: Path) -> Instance | None:
         """The same replica, if it still runs; the platform may be on another machine by now."""

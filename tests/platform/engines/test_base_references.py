@@ -56,7 +56,9 @@ def test_arguments_that_grow_without_end_are_cut() -> None:
         ("\ufeff#syntax=r.io/other\nFROM a\n", "r.io/other"),
         ("# check=skip=all\n# SYNTAX=docker/dockerfiles\n", "docker/dockerfiles"),
         ("// syntax=r.io/other\n", "r.io/other"),
-        ('{"syntax": "r.io/other"}\n', "r.io/other"),
+        ('{\n"syntax": "r.io/other"}\n', "a program that reads JSON"),
+        ("# a=b\n" * 99 + "#syntax=r.io/other\n", "r.io/other"),
+        ("FROM a\n# syntax=r.io/other\n", None),
     ],
 )
 def test_another_program_that_is_to_read_a_dockerfile_is_seen(

@@ -163,6 +163,15 @@ async def test_a_secret_is_mounted_and_is_nowhere_in_the_image(
     assert "exit code: 3" in failed["reason"]
 
 
+async def test_a_dockerfile_that_is_too_large_is_refused(
+    engine: DockerDaemon, base: str, tmp_path: Path
+) -> None:
+    files = {"Dockerfile": "#\n" * 2**20 + dockerfile(base)}
+    async with running_platform(tmp_path, docker_host=engine.host) as api:
+        failed = await api.deploy(files, hasDockerfile=True)
+    assert "Dockerfile is larger than 1024 KB; shorten it." in failed["reason"]
+
+
 async def test_a_step_that_fails_is_told_with_its_output(
     engine: DockerDaemon, base: str, tmp_path: Path
 ) -> None:

@@ -36,6 +36,13 @@ def image(engine: DockerDaemon, registry: str) -> str:
     return reference
 
 
+async def add_volume(api: Api, project_id: str) -> None:
+    path = f"/v1/projects/{project_id}/runtime-settings"
+    volumes = [{"path": "/data", "sizeMb": 64}]
+    status, told = await api.request("PUT", path, json={"volumes": volumes})
+    assert status == 200, told
+
+
 async def count(api: Api, deployment: Json) -> str:
     page = await read_page(f"{await address_of(api, deployment['projectId'])}/cgi-bin/count")
     return next((line[1:] for line in page.splitlines() if line.startswith(":")), page)
@@ -82,10 +89,7 @@ async def test_a_volume_of_an_image_outlives_its_versions(
 ) -> None:
     async with running_platform(tmp_path, docker_host=engine.host) as api:
         project_id = await image_project(api)
-        path = f"/v1/projects/{project_id}/runtime-settings"
-        volumes = [{"path": "/data", "sizeMb": 64}]
-        status, told = await api.request("PUT", path, json={"volumes": volumes})
-        assert status == 200, told
+        await add_volume(api, project_id)
         for words in ("one", "one\ntwo"):
             deployed = await deploy(api, project_id, image)
             assert deployed["status"] == "deployed", await api.build_log(deployed)

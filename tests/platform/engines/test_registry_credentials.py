@@ -78,6 +78,9 @@ async def test_a_private_base_and_an_image_that_was_removed_are_pulled_with_the_
             pinned = {"Dockerfile": f"FROM {shown}\n"}
             other = {"Dockerfile": f"# syntax=evil/frontend\nFROM {image}\n"}
             async with another_user(api) as alice:
+                by_variable = await alice.deploy(
+                    files, "her-way", hasDockerfile=True, buildVars={"BUILDKIT_SYNTAX": "evil/a"}
+                )
                 foreign = [
                     await alice.deploy(given, f"her-{number}", hasDockerfile=True)
                     for number, given in enumerate((files, named, copied, pinned, other))
@@ -95,7 +98,8 @@ async def test_a_private_base_and_an_image_that_was_removed_are_pulled_with_the_
     for one in foreign[:-1]:
         assert one["status"] == "build_error"
         assert "`createos-mcp platform registry login` gives credentials" in one["reason"]
-    assert "only docker/dockerfile reads one" in foreign[-1]["reason"]
+    for one in (foreign[-1], by_variable):
+        assert "only docker/dockerfile reads one" in one["reason"]
     assert "gives no access to private" in running["reason"]
     assert again["status"] == "deployed", again["reason"]
     assert built["status"] == "deployed", log

@@ -11,15 +11,17 @@ from pathlib import Path
 import psutil
 import pytest
 
+from createos_mcp.platform.engines.docker_api import find_socket
 from createos_mcp.platform.engines.engine_network import network_of
-from createos_mcp.platform.engines.rootless_sockets import RootlessSockets
+from createos_mcp.platform.engines.rootless_networks import RootlessNetworks
 from tests.platform.engines.daemons import DockerDaemon, docker_daemon
+from tests.platform.engines.test_image_services import add_volume
 from tests.platform.engines.test_images import PAGES, deploy, image_project, reaches
 from tests.platform.platforms import running_platform
 
 pytestmark = pytest.mark.rootless
 
-MODULE = "createos_mcp.platform.engines.rootless_sockets"
+MODULE = "createos_mcp.platform.engines.rootless_networks"
 DAEMON = """
 import os, socket, sys, time
 with socket.socket(socket.AF_UNIX) as listener:
@@ -81,9 +83,7 @@ async def test_a_volume_is_refused_before_anything_is_written(
 ) -> None:
     async with running_platform(tmp_path, docker_host=engine.host) as api:
         project_id = await image_project(api)
-        path = f"/v1/projects/{project_id}/runtime-settings"
-        volumes = [{"path": "/data", "sizeMb": 64}]
-        await api.request("PUT", path, json={"volumes": volumes})
+        await add_volume(api, project_id)
         failed = await deploy(api, project_id, image)
     assert failed["status"] != "deployed"
     assert "Volumes of images need a platform that runs as root" in failed["reason"]
@@ -105,9 +105,9 @@ def test_sockets_are_opened_again_once_the_process_that_opens_them_has_ended(
     container = engine.docker("run", "--detach", "--env", "PORT=8080", image)
     try:
         pid = int(engine.docker("inspect", "--format", "{{.State.Pid}}", container))
-        with closing(RootlessSockets()) as sockets:
+        with closing(RootlessNetworks()) as networks:
             for _ in range(2):
-                with sockets.open(pid, socket.AF_INET) as made:
+                with networks.open_socket(pid, socket.AF_INET) as made:
                     made.settimeout(5)
                     made.connect(("127.0.0.1", 8080))
                 started = psutil.Process().children()
@@ -119,8 +119,8 @@ def test_sockets_are_opened_again_once_the_process_that_opens_them_has_ended(
 
 
 def test_no_socket_is_opened_in_a_network_that_is_somebody_elses() -> None:
-    with closing(RootlessSockets()) as sockets, pytest.raises(OSError, match=r"denied|permitted"):
-        sockets.open(1, socket.AF_INET)
+    with closing(RootlessNetworks()) as networks, pytest.raises(OSError, match=r"denied|permitted"):
+        networks.open_socket(1, socket.AF_INET)
 
 
 def test_the_network_of_a_daemon_that_stays_out_of_it_is_found(tmp_path: Path) -> None:
@@ -148,3 +148,9 @@ def test_the_network_of_a_daemon_that_stays_out_of_it_is_found(tmp_path: Path) -
     finally:
         process.kill()
         process.communicate()
+
+
+def test_a_users_own_engine_comes_before_the_machines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "exists", lambda _: True)
+    found = find_socket("", {"XDG_RUNTIME_DIR": "/run/user/1000"})
+    assert found == "unix:///run/user/1000/docker.sock"

@@ -2,13 +2,13 @@
 
 import http.client
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 from typing_extensions import override
 
+from tests.http_servers import serving
 from tests.platform.engines.daemons import registry_port
 
 TOKEN = "anybody"  # noqa: S105 - which is no secret
@@ -63,11 +63,5 @@ def token_registry(behind: str) -> Iterator[str]:
     """
     host = behind.partition(":")[0]
     gate = type("Gate", (_Gate,), {"behind": behind})
-    with ThreadingHTTPServer((host, registry_port()), gate) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"{host}:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(gate, host, registry_port()) as address:
+        yield address

@@ -2,15 +2,15 @@
 
 import json
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 from typing_extensions import override
 
 from createos_mcp.contract.values import Json
+from tests.http_servers import serving
 
 ADVISORIES = {row["id"]: row for row in json.loads(
     Path(__file__).with_name("advisories.json").read_text()
@@ -68,12 +68,5 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def osv_server() -> Iterator[str]:
     """Its address."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(_Handler) as address:
+        yield f"http://{address}"
