@@ -1,7 +1,7 @@
 """Services: transactions through an app's way in against directly, start, and memory when idle.
 
-pgbench runs in the sandbox of an app: over the relay on loopback (DATABASE_URL), over the socket
-that the app sees (DATABASE_URL_SOCKET), and beside the server, by hand, as the floor. Rounds
+pgbench runs in the sandbox of an app: over the port of its loopback (DATABASE_URL), over the socket
+that the app sees (DATABASE_URL_SOCKET), and next to the server, by hand, as the floor. Rounds
 alternate.
 """
 
@@ -22,7 +22,7 @@ from createos_mcp.platform.owner_store import open_owner_store
 from createos_mcp.platform.paths import DataDir
 
 GOAL = 0.9
-ROUNDS, SECONDS = 3, 5
+ROUNDS, SECONDS = 5, 5
 CLIENTS = (1, 8)
 NAME = "bench-services"
 APP = [
@@ -35,7 +35,7 @@ _PGBENCH = (
 )
 _RATE = re.compile(r"^tps = ([0-9.]+)", re.MULTILINE)
 
-WAYS: Mapping[str, str] = {"socket": "DATABASE_URL_SOCKET", "relay": "DATABASE_URL"}
+WAYS: Mapping[str, str] = {"socket": "DATABASE_URL_SOCKET", "port": "DATABASE_URL"}
 
 
 async def measure(client: Client, way: str, clients: int, options: str) -> float:
@@ -77,7 +77,7 @@ async def measure_direct(direct: tuple[str, str], clients: int, options: str) ->
 
 
 async def compare(client: Client, direct: tuple[str, str]) -> bool:
-    """Print the rates of each way; whether the socket is at the goal of what is direct."""
+    """Print the rates of each way; whether both are at the goal of what is direct."""
     filled = await call(
         client,
         "RunCommand",
@@ -89,7 +89,7 @@ async def compare(client: Client, direct: tuple[str, str]) -> bool:
     if filled["exitCode"]:
         raise RuntimeError(filled["output"])
     met = True
-    print(f"{'':20}{'direct':>9}{'socket':>9}{'ratio':>7}{'relay':>9}{'ratio':>7}  goal {GOAL}")
+    print(f"{'':20}{'direct':>9}{'socket':>9}{'ratio':>7}{'port':>9}{'ratio':>7}  goal {GOAL}")
     for title, options in (("writes", ""), ("reads", "-S")):
         for clients in CLIENTS:
             rates: dict[str, list[float]] = {way: [] for way in ("direct", *WAYS)}
@@ -100,9 +100,9 @@ async def compare(client: Client, direct: tuple[str, str]) -> bool:
                         if way == "direct"
                         else await measure(client, way, clients, options)
                     )
-            floor, socket, relay = (statistics.median(found) for found in rates.values())
-            met = met and socket / floor >= GOAL
-            row = f"{floor:9.0f}{socket:9.0f}{socket / floor:7.2f}{relay:9.0f}{relay / floor:7.2f}"
+            floor, socket, port = (statistics.median(found) for found in rates.values())
+            met = met and min(socket, port) / floor >= GOAL
+            row = f"{floor:9.0f}{socket:9.0f}{socket / floor:7.2f}{port:9.0f}{port / floor:7.2f}"
             print(f"{f'{title}, {clients} clients':20}{row}", flush=True)
     return met
 

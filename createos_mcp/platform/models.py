@@ -311,6 +311,8 @@ class Way:
 
     port: int
     socket: Path
+    certificate: Path | None = None
+    """Key and certificate, for clients that ask for TLS; None where the service speaks first."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -352,6 +354,8 @@ class LaunchSpec:
     """A socket of the machine that leads to its port; for a service in a container."""
     is_service: bool = False
     """Whether it is a database or cache: it has no way out, and may share memory."""
+    handover: Path | None = None
+    """Where connections are passed that it accepts on its port as its own."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

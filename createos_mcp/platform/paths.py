@@ -76,6 +76,11 @@ class DataDir:
         """Databases and caches, a directory for each."""
         return self.root / "services"
 
+    @property
+    def service_certificate(self) -> Path:
+        """Key and certificate for apps that ask their services for TLS; its owner's alone."""
+        return self.root / "services.pem"
+
     def service(self, service_id: str) -> Path:
         """Data, backups and socket of a service; owned by it."""
         return self.services / service_id

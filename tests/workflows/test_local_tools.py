@@ -37,9 +37,12 @@ async def test_a_command_runs_only_when_a_person_allows_it(
     async with working_in(tmp_path, era, data_dir=data_dir, variables=settings) as agent:
         listed = await agent.call("RunCommand", **{**call, "command": "ls"})
         done = await agent.call("RunCommand", **call)
+        slow = {**call, "command": "echo began; sleep 60", "timeoutSeconds": 1}
+        ended = await agent.call("RunCommand", **slow)
     assert "createos-mcp confirm" in refused
     assert "made.txt" not in listed["output"]
     assert (done["exitCode"], "made.txt" in done["output"]) == (0, True)
+    assert (ended["timedOut"], "exitCode" in ended) == (True, False)
 
 
 async def test_a_secret_of_the_app_is_masked_in_what_a_command_prints(

@@ -33,7 +33,9 @@ class ContainerRelays:
         uid: int | None,
         outlet: tuple[Path, str, int] | None = None,
     ) -> None:
-        places = json.dumps({way.port: str(way.socket) for way in ways})
+        places = json.dumps(
+            [[way.port, str(way.socket), str(way.certificate or "")] for way in ways]
+        )
         user = str(uid if uid is not None else NOBODY)
         out = json.dumps([str(outlet[0]), *outlet[1:]] if outlet is not None else None)
         self._process = subprocess.Popen(

@@ -211,6 +211,8 @@ class Processes:
             network=True,
             outbound=not spec.is_service,
             relays=[f"{way.port}={way.socket}" for way in spec.ways],
+            tls=[f"{way.port}={way.certificate}" for way in spec.ways if way.certificate],
+            handover=f"{spec.port}={spec.handover}" if spec.handover else None,
             forbidden=own_addresses(),
             permitted=self._permitted,
             groups=group.member_files if group else (),

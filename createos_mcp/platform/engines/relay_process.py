@@ -49,6 +49,10 @@ class Outlet(Relay):
         self.serve(listener)
 
     @override
+    def hand_over(self, near: socket.socket) -> bool:
+        return False
+
+    @override
     def reach(self) -> socket.socket:
         # No name is looked up: what that takes cannot be read by the user that this is by now.
         connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -62,7 +66,7 @@ class Outlet(Relay):
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Carry the relays that the arguments name: `{"5432": "/path/of/a/socket"}` and a user.
+    """Carry the relays that the arguments name: `[[5432, "/a/socket", "/a/key.pem"]]`, and a user.
 
     The third is an outlet, `["/path/of/a/socket", "172.17.0.2", 3306]`, or `null`.
     """
@@ -87,13 +91,16 @@ def _say(word: str) -> None:
 
 
 def _listen(
-    ways: dict[str, str], outlet: tuple[str, str, int] | None, uid: int, pid: int
+    ways: Sequence[tuple[int, str, str]], outlet: tuple[str, str, int] | None, uid: int, pid: int
 ) -> tuple[selectors.BaseSelector, int]:
     selector = selectors.DefaultSelector()
     ended = os.pidfd_open(pid)
     selector.register(ended, selectors.EVENT_READ)
-    # Their folders are opened before the rights to do so are given up.
-    places = {int(port): _through_descriptor(place) for port, place in ways.items()}
+    # What is opened is opened before the rights to do so are given up.
+    relays = [
+        Relay(selector, port, _through_descriptor(place), _read(certificate))
+        for port, place, certificate in ways
+    ]
     if outlet is not None:
         Outlet(selector, *outlet).listen()
     is_root = os.geteuid() == 0
@@ -104,9 +111,13 @@ def _listen(
         os.setresuid(uid, uid, uid)
         # A change of user closes `/proc/self/fd`, which the sockets are reached through.
         ctypes.CDLL(None).prctl(_SET_DUMPABLE, 1)
-    for port, place in places.items():
-        Relay(selector, port, place).listen()
+    for relay in relays:
+        relay.listen()
     return selector, ended
+
+
+def _read(certificate: str) -> bytes:
+    return Path(certificate).read_bytes() if certificate else b""
 
 
 def _through_descriptor(place: str) -> str:

@@ -50,8 +50,8 @@ class AppCommands:
             timeout_s: How long it may take.
 
         Returns:
-            `{"exitCode": 0, "output": "...", "isCut": False, "timedOut": False}`; `exitCode` is
-            None when the time was over.
+            `{"exitCode": 0, "output": "...", "isCut": False, "timedOut": False}`; without
+            `exitCode` when the time was over.
 
         Raises:
             StorageError: The disk does not take what it needs.
@@ -74,7 +74,7 @@ class AppCommands:
                 if done.was_out_of_memory:
                     await output.add([f"Killed: it used more than {spec.memory_mb} MB of memory."])
         return {
-            "exitCode": exit_code,
+            **({} if exit_code is None else {"exitCode": exit_code}),
             "output": output.text,
             "isCut": output.is_cut,
             "timedOut": exit_code is None,

@@ -29,6 +29,8 @@ The flags:
     --launcher-group=FILE  joined by the launcher itself
     --memory-mb=500    end the app when it uses more; without a control group
     --relay=5432=PATH  this port of the app's loopback leads to a socket; may be repeated
+    --tls=5432=FILE    clients of that port may ask for TLS, with this key and certificate
+    --handover=5432=DIR  connections that are passed in DIR become ones to this port of the app
     --with-parent      end when the parent ends
     --nice=5           how much later than others the app has the processor
 """
@@ -49,6 +51,7 @@ from collections.abc import Callable, Sequence
 
 from createos_mcp.platform.sandbox import landlock, network
 from createos_mcp.platform.sandbox.descriptors import is_open, lay_down, read_descriptor
+from createos_mcp.platform.sandbox.handover import Handover
 from createos_mcp.platform.sandbox.launcher_input import read_file, read_flags, read_variables
 from createos_mcp.platform.sandbox.launcher_output import CHUNK_BYTES, Log, Pace, PassedOn
 from createos_mcp.platform.sandbox.outbound import CONSTANT_ENVIRON, Outbound
@@ -93,6 +96,7 @@ class Launcher:
         """Children that are not the app's."""
         self.relayed: set[int] = set()
         """Ports on which this process listens for the app."""
+        self.handover: Handover | None = None
         self.log: Log | PassedOn = PassedOn() if log == "-" else Log(log)
         self.pace = Pace()
         self.selector = selectors.DefaultSelector()
@@ -139,10 +143,15 @@ class Launcher:
 
     def open_relays(self) -> None:
         """Listen for the app where it finds its services, before it can ask for them."""
+        certificates = dict(way.split("=", 1) for way in self.flags.get("tls", ()))
         for way in self.flags.get("relay", ()):
             port, _, place = way.partition("=")
             self.relayed.add(int(port))
-            Relay(self.selector, int(port), place).listen()
+            certificate = read_file(certificates[port]) if port in certificates else b""
+            Relay(self.selector, int(port), place, certificate).listen()
+        port, _, directory = self.flag("handover").partition("=")
+        if directory and self.own_network:
+            self.handover = Handover(self.selector, int(port), directory)
 
     def start(self, words: Sequence[str]) -> None:
         """Start the app with its variables and the filter on their descriptors."""
@@ -160,6 +169,8 @@ class Launcher:
         for descriptor in (FILTER_FD, VARIABLES_FD):
             with contextlib.suppress(OSError):
                 os.close(descriptor)
+        if self.handover:
+            self.handover.begin()
         self.has_output = True
         self.output = self.app.stdout.fileno() if self.app.stdout else -1
         os.set_blocking(self.output, False)
@@ -185,6 +196,8 @@ class Launcher:
             hard = resource.getrlimit(kind)[1]
             value = most if hard == resource.RLIM_INFINITY else min(most, hard)
             resource.setrlimit(kind, (value, value))
+        if self.handover:
+            self.handover.install()
         if "write" in self.flags:
             self.restrict()
 

@@ -34,6 +34,10 @@ class Launch:
     """Whether an own network has a way out, where one can be made."""
     relays: Sequence[str] = ()
     """`5432=/a/socket`."""
+    tls: Sequence[str] = ()
+    """`5432=/a/certificate.pem`."""
+    handover: str | None = None
+    """`5432=/a/directory`."""
     slirp: str | None = None
     forbidden: Sequence[str] = ()
     permitted: Sequence[str] = ()
@@ -63,6 +67,7 @@ def launch_words(launch: Launch) -> tuple[str, ...]:
     single = {
         "network": "own" if launch.network else None,
         "slirp": launch.slirp,
+        "handover": launch.handover,
         "forbid": ",".join(launch.forbidden),
         "permit": ",".join(launch.permitted),
         "filter": launch.filter_file,
@@ -75,6 +80,7 @@ def launch_words(launch: Launch) -> tuple[str, ...]:
         "group": launch.groups,
         "launcher-group": launch.launcher_groups,
         "relay": launch.relays,
+        "tls": launch.tls,
         "write": launch.write,
         "read": launch.read,
     }

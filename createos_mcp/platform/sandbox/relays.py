@@ -8,20 +8,42 @@ import os
 import selectors
 import socket
 import stat
+import struct
+from typing import TYPE_CHECKING
+
+from createos_mcp.platform.sandbox.handover import pass_on
+
+if TYPE_CHECKING:
+    from createos_mcp.platform.sandbox.tls_ends import TlsEnds
 
 CHUNK_BYTES = 65536
 WAITING_CONNECTIONS = 128
 LAST_BYTES_S = 1.0
 """How long who reads slowly has when the other end has closed."""
 
+# https://www.postgresql.org/docs/current/protocol-message-formats.html
+POSTGRES_TLS = struct.pack("!II", 8, 80877103)
+POSTGRES_GSS = struct.pack("!II", 8, 80877104)
+CLIENT_HELLO = b"\x16"
+"""How TLS itself begins, https://www.rfc-editor.org/rfc/rfc8446#section-5.1."""
+
 
 class Relay:
-    """One port, and the Unix socket that it leads to."""
+    """One port, and the Unix socket that it leads to.
 
-    def __init__(self, selector: selectors.BaseSelector, port: int, place: str) -> None:
+    Args:
+        certificate: A key and its certificate, PEM, for clients that ask for TLS before the service
+            has said anything; empty where none is offered.
+    """
+
+    def __init__(
+        self, selector: selectors.BaseSelector, port: int, place: str, certificate: bytes = b""
+    ) -> None:
         self.selector = selector
         self.port = port
         self.place = place
+        self.certificate = certificate
+        self.tls_ends: TlsEnds | None = None
 
     def listen(self) -> None:
         """Listen on loopback; a port that something else has is left to it."""
@@ -49,11 +71,56 @@ class Relay:
         """
         return connect_socket(self.place)
 
+    def hand_over(self, near: socket.socket) -> bool:
+        """Have the service take a connection as its own, where it can."""
+        return pass_on(near, os.path.dirname(self.place))
+
     def accept(self) -> None:
-        """Lead one connection on; it is closed where the service does not answer."""
+        """Take one connection."""
         try:
             near, _ = self.listener.accept()
         except OSError:
+            return
+        if self.certificate:
+            near.setblocking(False)
+            self.selector.register(near, selectors.EVENT_READ, lambda: self.greet(near))
+        else:
+            self.lead(near)
+
+    def greet(self, near: socket.socket) -> None:
+        """See how a client begins, and answer it where that is a question for TLS."""
+        try:
+            first = near.recv(len(POSTGRES_TLS), socket.MSG_PEEK)
+            if first in {POSTGRES_TLS, POSTGRES_GSS}:
+                near.recv(len(first))
+                near.send(b"S" if first == POSTGRES_TLS else b"N")
+        except BlockingIOError:
+            return
+        except OSError:
+            first = b""
+        if first == POSTGRES_GSS:
+            return
+        self.selector.unregister(near)
+        if not first:
+            near.close()
+        elif first == POSTGRES_TLS or first.startswith(CLIENT_HELLO):
+            self.end_tls(near)
+        else:
+            self.lead(near)
+
+    def end_tls(self, near: socket.socket) -> None:
+        """Carry what a client says in TLS."""
+        if self.tls_ends is None:
+            # Most apps ask for none, and start sooner.
+            from createos_mcp.platform.sandbox.tls_ends import TlsEnds  # noqa: PLC0415
+
+            self.tls_ends = TlsEnds(self.certificate)
+        self.tls_ends.carry(near, self.reach)
+
+    def lead(self, near: socket.socket) -> None:
+        """Lead a connection on; it is closed where the service does not answer."""
+        if self.hand_over(near):
+            near.close()
             return
         try:
             far = self.reach()

@@ -17,8 +17,9 @@ from createos_mcp.platform.models import Deployment, LaunchSpec, Mount, Way
 from createos_mcp.platform.release_records import ImageRelease
 from createos_mcp.platform.sandbox.addresses import free_port
 from createos_mcp.platform.sandbox.sandbox import Sandbox
+from createos_mcp.platform.services.certificate import ensure_certificate
 from createos_mcp.platform.services.image_kinds import kind_of
-from createos_mcp.platform.services.kinds import ServiceKind
+from createos_mcp.platform.services.kinds import ProcessKind, ServiceKind
 from createos_mcp.platform.services.service_host import ServiceHost
 from createos_mcp.platform.services.volumes import Volumes, read_volumes
 from createos_mcp.platform.store.services import Binding
@@ -32,12 +33,19 @@ class Attachments:
     """Finds out what an app is bound to, and has it awake before the app asks for it."""
 
     def __init__(
-        self, *, store: Store, host: ServiceHost, volumes: Volumes, sandbox: Sandbox
+        self,
+        *,
+        store: Store,
+        host: ServiceHost,
+        volumes: Volumes,
+        sandbox: Sandbox,
+        certificate: Path,
     ) -> None:
         self._store = store
         self._host = host
         self._volumes = volumes
         self._sandbox = sandbox
+        self._certificate = certificate
 
     async def attach(self, spec: LaunchSpec, *, is_command: bool) -> LaunchSpec:
         """The same app with its services, their variables, ports and sockets, and its volumes.
@@ -95,6 +103,9 @@ class Attachments:
         if not self._sandbox.own_network and not is_image:
             port = free_port()
         directory = self._host.socket_directory(service)
+        certificate = None
+        if isinstance(kind, ProcessKind):
+            certificate = await to_thread.run_sync(ensure_certificate, self._certificate)
         sees_files = is_image or self._sandbox.bwrap is not None
         seen = SEEN_AT / service.name if sees_files else None
         told = kind.variables(
@@ -105,7 +116,10 @@ class Attachments:
         return replace(
             spec,
             run_envs={**told, **spec.run_envs},
-            ways=(*spec.ways, Way(port=port, socket=directory / kind.socket)),
+            ways=(
+                *spec.ways,
+                Way(port=port, socket=directory / kind.socket, certificate=certificate),
+            ),
             mounts=(*spec.mounts, *([Mount(source=directory, place=seen)] if seen else ())),
         )
 

@@ -80,6 +80,8 @@ class ProcessKind(ServiceKind):
     """Where they are in that package."""
     backup_memory_mb: int
     """What its scripts may use."""
+    takes_connections: bool = False
+    """Whether it can be handed connections of its apps, see `sandbox/handover.py`."""
     hosts: tuple[HostPrograms, ...] = ()
     """Used instead of the package where they are there."""
 
@@ -113,6 +115,7 @@ KINDS: Mapping[str, ProcessKind] = {
             url="postgresql://{role}:{secret}@127.0.0.1:{port}/app",
             socket_url="postgresql://{role}:{secret}@/app?host={directory}",
             backup_memory_mb=512,
+            takes_connections=True,
             hosts=(
                 HostPrograms(  # https://wiki.postgresql.org/wiki/Apt
                     directory=Path("/usr/lib/postgresql/18/bin"),

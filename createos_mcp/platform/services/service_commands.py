@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -56,6 +57,7 @@ class ServiceCommands:
         kind = KINDS[service.kind]
         given = {"ADMIN_PASSWORD": service.secret, **variables}
         spec = await self.spec(service, kind, given, memory_mb=kind.backup_memory_mb)
+        spec = replace(spec, handover=None)
         lines: list[str] = []
 
         async def keep(more: Sequence[str]) -> None:
@@ -96,6 +98,7 @@ class ServiceCommands:
             library = await self._fetch(kind.package)
             programs, seen = library / kind.programs, [Bind(path=library)]
         directory = self._data_dir.service(service.id)
+        takes = kind.takes_connections and self._sandbox.own_network
         release = Release(
             app=directory,
             place=self._sandbox.place_of(directory),
@@ -108,13 +111,14 @@ class ServiceCommands:
             replica_id=new_id(),
             deployment_id=service.id,
             release=release,
-            run_envs=given,
+            run_envs={**given, "LISTEN_ADDRESS": "127.0.0.1" if takes else ""},
             port=kind.port,
             memory_mb=memory_mb,
             cpu_millicores=service.cpu_millicores,
             log_file=self.log_file(service.id),
             uid=self.uid_of(service),
             is_service=True,
+            handover=directory / "run" if takes else None,
         )
 
     def log_file(self, service_id: str) -> Path:

@@ -78,7 +78,13 @@ def make_service_parts(
         host=host,
         bindings=bindings,
         backups=backups,
-        attachments=Attachments(store=store, host=host, volumes=volumes, sandbox=sandbox),
+        attachments=Attachments(
+            store=store,
+            host=host,
+            volumes=volumes,
+            sandbox=sandbox,
+            certificate=config.data_dir.service_certificate,
+        ),
         volumes=volumes,
         copies=ServiceCopies(
             rows=store.services,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.platform.platforms import running_platform
-from tests.platform.services.databases import create_service, deploy_bound, page_of
+from tests.platform.services.databases import create_service, deploy_bound, page_of, post
 
 pytestmark = pytest.mark.examples
 
@@ -18,6 +18,9 @@ import { createServer } from "node:http";
 import pg from "pg";
 const pools = ["DATABASE_URL", "DATABASE_URL_SOCKET"].map(
   (name) => new pg.Pool({ connectionString: process.env[name] }));
+// As https://devcenter.heroku.com/articles/connecting-heroku-postgres demands it.
+pools.push(new pg.Pool({
+  connectionString: process.env.DATABASE_URL, ssl: { rejectUnauthorized: false } }));
 createServer(async (_, answer) => {
   const rows = await Promise.all(pools.map((pool) => pool.query("select 40 + 2 as answer")));
   answer.end(rows.map((row) => row.rows[0].answer).join(" "));
@@ -42,8 +45,9 @@ import (
 
 func main() {
 	http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		for _, name := range []string{"DATABASE_URL", "DATABASE_URL_SOCKET"} {
-			url := os.Getenv(name)
+		url := os.Getenv("DATABASE_URL")
+		overTls, socketUrl := url+"?sslmode=require", os.Getenv("DATABASE_URL_SOCKET")
+		for _, url := range []string{url, socketUrl, overTls} {
 			db, err := sql.Open("postgres", url)
 			if err != nil {
 				fmt.Fprint(w, err)
@@ -81,6 +85,15 @@ def answers():
         engine = sqlalchemy.create_engine(one.replace("postgresql:", "postgresql+psycopg:"))
         with engine.connect() as db:
             yield db.execute(sqlalchemy.text("select 40 + 2")).scalar_one()
+    with psycopg.connect(url, sslmode="require") as db:
+        yield db.execute("select 40 + 2").fetchone()[0]
+    async def ask():
+        db = await asyncpg.connect(url, ssl="require")
+        try:
+            return await db.fetchval("select 40 + 2")
+        finally:
+            await db.close()
+    yield asyncio.run(ask())
     engine = sqlalchemy.create_engine(url.replace("postgresql:", "postgresql+pg8000:"))
     with engine.connect() as db:
         yield db.execute(sqlalchemy.text("select 40 + 2")).scalar_one()
@@ -121,10 +134,26 @@ http.server.HTTPServer(("", int(os.environ["PORT"])), Page).serve_forever()
 """,
 }
 
+NODE_REDIS = {
+    "package.json": '{"name": "a", "type": "module", "dependencies": {"ioredis": "^5"},'
+    ' "scripts": {"start": "node index.js"}}',
+    "index.js": """
+import { createServer } from "node:http";
+import Redis from "ioredis";
+const url = process.env.REDIS_URL;
+const clients = [new Redis(url), new Redis(url, { tls: { rejectUnauthorized: false } })];
+createServer(async (_, answer) => {
+  const told = await Promise.all(clients.map((client) => client.incrby("answer", 21)));
+  answer.end(told.sort().join(" "));
+}).listen(process.env.PORT);
+""",
+}
+
 CASES: Mapping[str, tuple[str, Mapping[str, str], str]] = {
-    "node, pg": ("postgres", NODE_PG, "42 42"),
-    "go, lib/pq": ("postgres", GO_PQ, "42 <nil>;42 <nil>;"),
-    "python, psycopg, asyncpg, SQLAlchemy, pg8000": ("postgres", PYTHON, "42 42 42 42 42 42 42"),
+    "node, pg": ("postgres", NODE_PG, "42 42 42"),
+    "go, lib/pq": ("postgres", GO_PQ, "42 <nil>;42 <nil>;42 <nil>;"),
+    "python, psycopg, asyncpg, SQLAlchemy, pg8000": ("postgres", PYTHON, " ".join(["42"] * 9)),
+    "node, ioredis": ("valkey", NODE_REDIS, "21 42"),
     "python, redis-py": ("valkey", PYTHON_REDIS, "42 refused 42 refused"),
 }
 
@@ -137,3 +166,34 @@ async def test_a_client_is_answered(
         service_id = await create_service(api, kind)
         deployed = await deploy_bound(api, files, service_id, "client-app")
         assert await page_of(api, deployed) == expected
+
+
+HANDED_OVER = {
+    "requirements.txt": "psycopg[binary]\n",
+    "Procfile": "web: python app.py\n",
+    "app.py": """
+import http.server, os, psycopg
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        ports = []
+        for name in ("DATABASE_URL", "DATABASE_URL_SOCKET"):
+            with psycopg.connect(os.environ[name]) as db:
+                ports.append(db.execute("select inet_server_port()").fetchone()[0])
+        body = str(ports).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+http.server.HTTPServer(("", int(os.environ["PORT"])), Page).serve_forever()
+""",
+}
+
+
+async def test_postgres_itself_has_the_connections_of_an_apps_port(tmp_path: Path) -> None:
+    """A relay would come to it over a socket, and have no port."""
+    async with running_platform(tmp_path / "data") as api:
+        service_id = await create_service(api, "postgres")
+        deployed = await deploy_bound(api, HANDED_OVER, service_id, "client-app")
+        assert await page_of(api, deployed) == "[5432, None]"
+        await post(api, f"/v1/services/{service_id}/restart")
+        assert await page_of(api, deployed) == "[5432, None]"

@@ -3,7 +3,7 @@ rm -f data/postmaster.pid run/.s.PGSQL.5432 run/.s.PGSQL.5432.lock
 # Whether it takes writes is decided while it runs.
 sed -i '/^default_transaction_read_only/d' data/postgresql.auto.conf
 exec postgres -D data \
-  -c listen_addresses= \
+  -c "listen_addresses=${LISTEN_ADDRESS-}" \
   -c "unix_socket_directories=$HOME/run" \
   -c unix_socket_permissions=0777 \
   -c max_connections=100 \
