@@ -12,6 +12,8 @@ from tests.platform.platforms import Api, running_platform
 
 SWITCHES = 50
 CONNECTIONS = 32
+PAUSE_S = 0.05
+"""Between requests of a connection: the processor is for the switches, too."""
 
 APP = '''
 import base64, hashlib, http.server, os, time
@@ -108,7 +110,7 @@ async def switch(api: Api, environment: Json, number: int, deployments: tuple[st
 
 @asynccontextmanager
 async def busy(address: str) -> AsyncIterator[Traffic]:
-    """Connections that ask without a pause, and finish what they have begun at the end."""
+    """Connections that ask again and again, and finish what they have begun at the end."""
     traffic, over = Traffic(), anyio.Event()
     kinds = (plain, plain, streamed, spoken)
     async with aiohttp.ClientSession() as session, anyio.create_task_group() as tasks:
@@ -127,6 +129,7 @@ async def ask(
             traffic.answered += 1
         except (aiohttp.ClientError, OSError, AssertionError, TimeoutError) as error:
             traffic.errors.append(f"{kind.__name__}: {error!r}")
+        await anyio.sleep(PAUSE_S)
 
 
 async def plain(session: aiohttp.ClientSession, address: str) -> None:
