@@ -26,6 +26,9 @@ as_user make .venv/.ready PYTHON="$python"
 as_user .venv/bin/pytest -n auto --dist loadfile -p no:cacheprovider \
   -k "not rust" tests/platform/sandbox tests/platform/build tests/platform/deploy \
   tests/platform/services
+# What the kernel lets an ordinary user do for its own processes alone.
+as_user .venv/bin/pytest -m examples -p no:cacheprovider -k postgres_itself \
+  tests/platform/services/test_clients.py
 # Rootless Docker; where it has no control groups, it limits nothing.
 as_user env TEST_ENGINE=rootless .venv/bin/pytest -m "rootless or engines" -p no:cacheprovider \
   -k "not processes and not a_volume_of_an_image" tests/platform/engines/test_rootless.py \

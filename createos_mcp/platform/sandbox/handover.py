@@ -152,9 +152,9 @@ class Handover:
         threading.Thread(target=self.answer_all, daemon=True).start()
         try:
             accepted_inode(self.port, self.port)
-        except OSError:  # Nothing could be exchanged here.
+            self.listen()
+        except OSError:  # Nothing can be exchanged here; relays find nobody, and carry on.
             return
-        self.listen()
         self.selector.register(self.passed, selectors.EVENT_READ, self.take)
 
     def listen(self) -> None:
@@ -175,26 +175,40 @@ class Handover:
         self.passed.setblocking(False)
 
     def take(self) -> None:
-        """Open a stand-in for a connection that was passed."""
+        """Have the service accept a connection that was passed."""
         try:
             _, descriptors, _, _ = socket.recv_fds(self.passed, 1, 1)
-        except BlockingIOError:
+        except OSError:
             return
         for descriptor in descriptors:
             connection = as_tcp(descriptor)
             if connection is None:
                 continue
-            if len(self.pending) >= MAX_PENDING:
+            try:
+                self.stand_in_for(connection)
+            except OSError:  # There are too many at once.
                 connection.close()
-                continue
-            stand_in = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-            stand_in.setblocking(False)
+
+    def stand_in_for(self, connection: socket.socket) -> None:
+        """Open a stand-in.
+
+        Raises:
+            OSError: There are too many.
+        """
+        if len(self.pending) >= MAX_PENDING:
+            raise OSError(errno.EMFILE, "too many connections are pending")
+        stand_in = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        stand_in.setblocking(False)
+        try:
             stand_in.bind(("127.0.0.1", 0))
-            port = stand_in.getsockname()[1]
-            # Before it is connected: the service may ask at once.
-            self.pending[port] = Passed(connection, stand_in)
-            stand_in.connect_ex(("127.0.0.1", self.port))
-            self.selector.register(stand_in, selectors.EVENT_READ, partial(self.drop, port))
+        except OSError:
+            stand_in.close()
+            raise
+        port = stand_in.getsockname()[1]
+        # Before it is connected: the service may ask at once.
+        self.pending[port] = Passed(connection, stand_in)
+        stand_in.connect_ex(("127.0.0.1", self.port))
+        self.selector.register(stand_in, selectors.EVENT_READ, partial(self.drop, port))
 
     def drop(self, port: int) -> None:
         """Close what the service refused, or has got: it has closed the stand-in."""
@@ -214,7 +228,7 @@ class Handover:
                     continue
                 return
             call, pid, _, _, _, _, descriptor, *_ = _NOTIFICATION.unpack(told)
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, struct.error):  # It was dropped meanwhile.
                 self.exchange(call, pid, descriptor)
             with contextlib.suppress(OSError):
                 answer = struct.pack("=QqiI", call, 0, 0, _CONTINUE)
@@ -278,8 +292,8 @@ def as_tcp(descriptor: int) -> socket.socket | None:
         os.close(descriptor)
         return None
     if (found.family, found.type) == (socket.AF_INET, socket.SOCK_STREAM):
-        # Nobody makes this process wait for its end.
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        with contextlib.suppress(OSError):  # Nobody makes this process wait for its end.
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
         return found
     found.close()
     return None

@@ -1,6 +1,7 @@
 """A connection that is handed over becomes one of the server that it was meant for."""
 
 import os
+import select
 import selectors
 import socket
 import subprocess
@@ -8,12 +9,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from createos_mcp.platform.sandbox import landlock
 from createos_mcp.platform.sandbox.addresses import free_port
-from createos_mcp.platform.sandbox.handover import Handover, pass_on
+from createos_mcp.platform.sandbox.handover import MAX_PENDING, Handover, pass_on
 
 PATIENCE_S = 20.0
 
@@ -66,6 +67,9 @@ def served(directory: Path, *, listens: bool = True) -> Iterator[int]:
             yield port
         finally:
             process.kill()
+            until = time.monotonic() + PATIENCE_S
+            while handover.pending and time.monotonic() < until:
+                time.sleep(0.01)
             is_over.set()
             carrying.join(PATIENCE_S)
             assert not handover.pending
@@ -160,3 +164,21 @@ def test_where_no_server_takes_connections_none_is_passed(tmp_path: Path) -> Non
         assert not pass_on(accepted, str(tmp_path / "missing"))
         (tmp_path / "handover").symlink_to("/dev/log")
         assert not pass_on(accepted, str(tmp_path))
+
+
+def test_what_a_server_does_not_accept_is_kept_up_to_a_bound(tmp_path: Path) -> None:
+    with served(tmp_path, listens=False) as port, ExitStack() as clients:
+        # Only the kernel accepts, as for a server that is stopped.
+        clients.enter_context(socket.create_server(("127.0.0.1", port), backlog=4096))
+        made = []
+        for _ in range(MAX_PENDING + 20):
+            client, accepted, _ = clients.enter_context(connected())
+            while not pass_on(accepted, str(tmp_path)):
+                time.sleep(0.01)
+            accepted.close()
+            made.append(client)
+        assert [client.recv(1) for client in made[MAX_PENDING:]] == [b""] * 20
+        kept = select.poll()
+        for client in made[:MAX_PENDING]:
+            kept.register(client, select.POLLIN)
+        assert kept.poll(0) == []
