@@ -1,6 +1,27 @@
-"""What is handed to a child by an open descriptor; needs the standard library only."""
+"""Descriptors: of places, and what is handed to a child by one; needs the standard library only."""
 
+import contextlib
 import os
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def opened_place(place: str) -> Iterator[int]:
+    """A descriptor of a place, for as long as the block runs; no link in the place is followed.
+
+    Raises:
+        OSError: There is nothing, or a link.
+    """
+    directory, name = os.path.split(place)
+    folder = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        found = os.open(name, os.O_PATH | os.O_NOFOLLOW, dir_fd=folder)
+    finally:
+        os.close(folder)
+    try:
+        yield found
+    finally:
+        os.close(found)
 
 
 def is_open(descriptor: int) -> bool:

@@ -24,6 +24,8 @@ import threading
 from dataclasses import dataclass
 from functools import partial
 
+from createos_mcp.platform.sandbox.descriptors import opened_place
+
 SOCKET_NAME = "handover"
 """Next to the service's own socket."""
 
@@ -59,19 +61,12 @@ def pass_on(connection: socket.socket, directory: str) -> bool:
         directory: Where the service's own socket is. No link in its place is followed.
     """
     rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [connection.fileno()]))
+    sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    sender.setblocking(False)
     try:
-        folder = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW)
-        try:
-            found = os.open(SOCKET_NAME, os.O_PATH | os.O_NOFOLLOW, dir_fd=folder)
-        finally:
-            os.close(folder)
-        try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-                sender.setblocking(False)
-                # By its descriptor: a path may not be longer than 107 bytes, see unix(7).
-                sender.sendmsg([b"c"], [rights], 0, f"/proc/self/fd/{found}")
-        finally:
-            os.close(found)
+        with sender, opened_place(os.path.join(directory, SOCKET_NAME)) as found:
+            # By its descriptor: a path may not be longer than 107 bytes, see unix(7).
+            sender.sendmsg([b"c"], [rights], 0, f"/proc/self/fd/{found}")
     except OSError:
         return False
     return True

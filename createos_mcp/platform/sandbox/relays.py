@@ -11,6 +11,7 @@ import stat
 import struct
 from typing import TYPE_CHECKING
 
+from createos_mcp.platform.sandbox.descriptors import opened_place
 from createos_mcp.platform.sandbox.handover import pass_on
 
 if TYPE_CHECKING:
@@ -228,13 +229,7 @@ def connect_socket(place: str) -> socket.socket:
     Raises:
         OSError: Nothing answers there.
     """
-    directory, name = os.path.split(place)
-    folder = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        found = os.open(name, os.O_PATH | os.O_NOFOLLOW, dir_fd=folder)
-    finally:
-        os.close(folder)
-    try:
+    with opened_place(place) as found:
         if not stat.S_ISSOCK(os.fstat(found).st_mode):
             raise ConnectionRefusedError("there is no socket")
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -245,5 +240,3 @@ def connect_socket(place: str) -> socket.socket:
             connection.close()
             raise
         return connection
-    finally:
-        os.close(found)
