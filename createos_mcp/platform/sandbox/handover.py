@@ -17,6 +17,7 @@ import errno
 import fcntl
 import os
 import platform
+import re
 import selectors
 import socket
 import struct
@@ -31,6 +32,9 @@ SOCKET_NAME = "handover"
 
 MAX_PENDING = 256
 """Connections that were passed and that the service has not accepted yet."""
+
+SINCE = (5, 9)
+"""Of Linux. Before, a call that is held can be refused and not exchanged."""
 
 _CALLS = {"x86_64": (0xC000003E, 317, 51), "aarch64": (0xC00000B7, 277, 204)}
 """AUDIT_ARCH_*, and the numbers of seccomp(2) and getsockname(2)."""
@@ -132,6 +136,8 @@ class Handover:
 
     def install(self) -> None:
         """In the child: have the service's calls answered here, where the kernel can do that."""
+        if kernel_version(os.uname().release) < SINCE:
+            return
         with contextlib.suppress(OSError, KeyError):
             install_notifier(self.child_channel)
 
@@ -252,6 +258,12 @@ class Handover:
             if found == f"socket:[{accepted_inode(self.port, port)}]":
                 return passed
         return None
+
+
+def kernel_version(release: str) -> tuple[int, int]:
+    """Major and minor of `6.18.44-generic`; zeros where that cannot be read."""
+    found = re.match(r"(\d+)\.(\d+)", release)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 def accepted_inode(port: int, peer: int) -> int:

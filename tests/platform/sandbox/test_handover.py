@@ -12,9 +12,16 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
-from createos_mcp.platform.sandbox import landlock
+import pytest
+
+from createos_mcp.platform.sandbox import handover, landlock
 from createos_mcp.platform.sandbox.addresses import free_port
-from createos_mcp.platform.sandbox.handover import MAX_PENDING, Handover, pass_on
+from createos_mcp.platform.sandbox.handover import (
+    MAX_PENDING,
+    Handover,
+    kernel_version,
+    pass_on,
+)
 
 PATIENCE_S = 20.0
 
@@ -38,11 +45,11 @@ while True:
 def served(directory: Path, *, listens: bool = True) -> Iterator[int]:
     """A server to which connections are handed over by the directory; gives its own port."""
     port, selector, is_over = free_port(), selectors.DefaultSelector(), threading.Event()
-    handover = Handover(selector, port, str(directory))
+    given = Handover(selector, port, str(directory))
 
     def restrict() -> None:
         landlock.forgo_new_rights()
-        handover.install()
+        given.install()
 
     program = SERVER if listens else "input()"
     with subprocess.Popen(
@@ -51,7 +58,7 @@ def served(directory: Path, *, listens: bool = True) -> Iterator[int]:
         stdout=subprocess.PIPE,
         preexec_fn=restrict,  # noqa: PLW1509 - as a launcher does
     ) as process:
-        handover.begin()
+        given.begin()
 
         def carry() -> None:
             while not is_over.is_set():
@@ -68,12 +75,12 @@ def served(directory: Path, *, listens: bool = True) -> Iterator[int]:
         finally:
             process.kill()
             until = time.monotonic() + PATIENCE_S
-            while handover.pending and time.monotonic() < until:
+            while given.pending and time.monotonic() < until:
                 time.sleep(0.01)
             is_over.set()
             carrying.join(PATIENCE_S)
-            assert not handover.pending
-            handover.passed.close()
+            assert not given.pending
+            given.passed.close()
             selector.close()
 
 
@@ -182,3 +189,27 @@ def test_what_a_server_does_not_accept_is_kept_up_to_a_bound(tmp_path: Path) -> 
         for client in made[:MAX_PENDING]:
             kept.register(client, select.POLLIN)
         assert kept.poll(0) == []
+
+
+@pytest.mark.parametrize(
+    ("release", "version"),
+    [
+        ("6.18.44-fc-v669", (6, 18)),
+        ("5.4.0-208-generic", (5, 4)),
+        ("5.10-rc1", (5, 10)),
+        ("strange", (0, 0)),
+    ],
+)
+def test_a_kernel_tells_its_version(release: str, version: tuple[int, int]) -> None:
+    assert kernel_version(release) == version
+
+
+def test_a_kernel_that_cannot_exchange_connections_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handover, "SINCE", (99, 0))
+    with connected() as (_, accepted, _), served(tmp_path) as port:
+        assert not pass_on(accepted, str(tmp_path))
+        with closing(socket.create_connection(("127.0.0.1", port), PATIENCE_S)) as client:
+            client.sendall(b"hello")
+            assert client.recv(100) == b"%d hello" % port
