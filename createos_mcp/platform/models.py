@@ -317,7 +317,7 @@ class Way:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mount:
-    """A directory of the machine that an app sees at another place."""
+    """A directory or file of the machine that an app sees at another place."""
 
     source: Path
     place: Path

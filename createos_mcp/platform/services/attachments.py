@@ -17,7 +17,7 @@ from createos_mcp.platform.models import Deployment, LaunchSpec, Mount, Way
 from createos_mcp.platform.release_records import ImageRelease
 from createos_mcp.platform.sandbox.addresses import free_port
 from createos_mcp.platform.sandbox.sandbox import Sandbox
-from createos_mcp.platform.services.certificate import ensure_certificate
+from createos_mcp.platform.services.certificate import ensure_certificate, public_part
 from createos_mcp.platform.services.image_kinds import kind_of
 from createos_mcp.platform.services.kinds import ProcessKind, ServiceKind
 from createos_mcp.platform.services.service_host import ServiceHost
@@ -27,6 +27,8 @@ from createos_mcp.platform.store.store import Store
 
 SEEN_AT = Path("/services")
 """Where an app sees the sockets of what it is bound to, a folder for each name."""
+CERTIFICATE_AT = SEEN_AT / "certificate.pem"
+"""No service has such a name."""
 
 
 class Attachments:
@@ -73,6 +75,8 @@ class Attachments:
             )
         for binding in bindings:
             spec = await self._with(spec, binding)
+        if any(way.certificate for way in spec.ways) and self._sees_files(spec):
+            spec = self._trusting(spec)
         for volume in volumes:
             mount = await to_thread.run_sync(
                 partial(self._volumes.mount, always_writable=is_command, for_any_user=is_image),
@@ -87,6 +91,15 @@ class Attachments:
         """The environment whose services and volumes a deployment has at its own address."""
         homes = await self._store.environments.of(deployment.project_id)
         return homes[0].id if homes else None
+
+    def _sees_files(self, spec: LaunchSpec) -> bool:
+        return isinstance(spec.release, ImageRelease) or self._sandbox.bwrap is not None
+
+    def _trusting(self, spec: LaunchSpec) -> LaunchSpec:
+        """The same app, which sees the certificate of its services; Node trusts it at once."""
+        mount = Mount(source=public_part(self._certificate), place=CERTIFICATE_AT)
+        trusted = {"NODE_EXTRA_CA_CERTS": str(CERTIFICATE_AT)}
+        return replace(spec, run_envs={**trusted, **spec.run_envs}, mounts=(*spec.mounts, mount))
 
     async def _with(self, spec: LaunchSpec, binding: Binding) -> LaunchSpec:
         try:
@@ -106,8 +119,7 @@ class Attachments:
         certificate = None
         if isinstance(kind, ProcessKind):
             certificate = await to_thread.run_sync(ensure_certificate, self._certificate)
-        sees_files = is_image or self._sandbox.bwrap is not None
-        seen = SEEN_AT / service.name if sees_files else None
+        seen = SEEN_AT / service.name if self._sees_files(spec) else None
         told = kind.variables(
             binding.variable, role=binding.role, secret=binding.secret, port=port, directory=seen
         )
@@ -127,7 +139,7 @@ class Attachments:
 def _has_another(given: Mapping[str, str], kind: ServiceKind, variable: str) -> bool:
     """Whether the user's variables lead to another such service.
 
-    Parts of two addresses lead nowhere, and what says that there is no TLS holds for one alone.
+    Parts of two addresses lead nowhere, and what says that TLS is not needed holds for one alone.
     """
     if variable in given or not kind.parts.keys().isdisjoint(given):
         return True

@@ -18,17 +18,30 @@ def ensure_certificate(file: Path) -> Path:
     """A key and its certificate for loopback, signed by itself; made where there is none.
 
     Args:
-        file: PEM, readable by its owner alone.
+        file: PEM, readable by its owner alone. Next to it, as `public_part` says, is the
+            certificate alone, for everybody.
     """
     if not file.exists():
-        draft = file.with_name(f"{file.name}.{os.getpid()}.tmp")
-        draft.touch(0o600)
-        draft.write_bytes(_new_certificate())
-        draft.replace(file)
+        key, certificate = _new_certificate()
+        _write_whole(public_part(file), certificate, 0o644)
+        _write_whole(file, key + certificate, 0o600)
     return file
 
 
-def _new_certificate() -> bytes:
+def public_part(file: Path) -> Path:
+    """The certificate without its key, which apps may see and trust."""
+    return file.with_suffix(".crt")
+
+
+def _write_whole(file: Path, content: bytes, mode: int) -> None:
+    draft = file.with_name(f"{file.name}.{os.getpid()}.tmp")
+    draft.touch(0o600)
+    draft.write_bytes(content)
+    draft.chmod(mode)
+    draft.replace(file)
+
+
+def _new_certificate() -> tuple[bytes, bytes]:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _NAME)])
     names = [x509.DNSName(_NAME), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
@@ -50,4 +63,4 @@ def _new_certificate() -> bytes:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    return private + certificate.public_bytes(serialization.Encoding.PEM)
+    return private, certificate.public_bytes(serialization.Encoding.PEM)

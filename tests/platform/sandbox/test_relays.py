@@ -15,7 +15,7 @@ import pytest
 
 from createos_mcp.platform.sandbox.addresses import free_port
 from createos_mcp.platform.sandbox.relays import POSTGRES_GSS, POSTGRES_TLS, Relay
-from createos_mcp.platform.services.certificate import ensure_certificate
+from createos_mcp.platform.services.certificate import ensure_certificate, public_part
 
 PATIENCE_S = 10.0
 LARGE = os.urandom(4 * 1024 * 1024)
@@ -206,3 +206,4 @@ def test_the_certificate_is_made_once_and_is_its_owners_alone(certificate: Path)
     made = certificate.read_bytes()
     assert ensure_certificate(certificate).read_bytes() == made
     assert certificate.stat().st_mode & 0o777 == 0o600
+    assert b"PRIVATE" not in public_part(certificate).read_bytes()

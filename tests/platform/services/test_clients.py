@@ -18,9 +18,9 @@ import { createServer } from "node:http";
 import pg from "pg";
 const pools = ["DATABASE_URL", "DATABASE_URL_SOCKET"].map(
   (name) => new pg.Pool({ connectionString: process.env[name] }));
-// As https://devcenter.heroku.com/articles/connecting-heroku-postgres demands it.
-pools.push(new pg.Pool({
-  connectionString: process.env.DATABASE_URL, ssl: { rejectUnauthorized: false } }));
+// As https://devcenter.heroku.com/articles/connecting-heroku-postgres demands it, and in earnest.
+for (const ssl of [{ rejectUnauthorized: false }, true])
+  pools.push(new pg.Pool({ connectionString: process.env.DATABASE_URL, ssl }));
 createServer(async (_, answer) => {
   const rows = await Promise.all(pools.map((pool) => pool.query("select 40 + 2 as answer")));
   answer.end(rows.map((row) => row.rows[0].answer).join(" "));
@@ -85,7 +85,8 @@ def answers():
         engine = sqlalchemy.create_engine(one.replace("postgresql:", "postgresql+psycopg:"))
         with engine.connect() as db:
             yield db.execute(sqlalchemy.text("select 40 + 2")).scalar_one()
-    with psycopg.connect(url, sslmode="require") as db:
+    trust = {"sslmode": "verify-full", "sslrootcert": "/services/certificate.pem"}
+    with psycopg.connect(url, **trust) as db:
         yield db.execute("select 40 + 2").fetchone()[0]
     async def ask():
         db = await asyncpg.connect(url, ssl="require")
@@ -150,7 +151,7 @@ createServer(async (_, answer) => {
 }
 
 CASES: Mapping[str, tuple[str, Mapping[str, str], str]] = {
-    "node, pg": ("postgres", NODE_PG, "42 42 42"),
+    "node, pg": ("postgres", NODE_PG, "42 42 42 42"),
     "go, lib/pq": ("postgres", GO_PQ, "42 <nil>;42 <nil>;42 <nil>;"),
     "python, psycopg, asyncpg, SQLAlchemy, pg8000": ("postgres", PYTHON, " ".join(["42"] * 9)),
     "node, ioredis": ("valkey", NODE_REDIS, "21 42"),
