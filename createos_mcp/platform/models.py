@@ -313,6 +313,8 @@ class Way:
     socket: Path
     certificate: Path | None = None
     """Key and certificate, for clients that ask for TLS; None where the service speaks first."""
+    handover: Path | None = None
+    """Where connections are passed to the service itself; None where it takes none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -34,7 +34,10 @@ class ContainerRelays:
         outlet: tuple[Path, str, int] | None = None,
     ) -> None:
         places = json.dumps(
-            [[way.port, str(way.socket), str(way.certificate or "")] for way in ways]
+            [
+                [way.port, str(way.socket), str(way.certificate or ""), str(way.handover or "")]
+                for way in ways
+            ]
         )
         user = str(uid if uid is not None else NOBODY)
         out = json.dumps([str(outlet[0]), *outlet[1:]] if outlet is not None else None)

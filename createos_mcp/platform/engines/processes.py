@@ -212,6 +212,7 @@ class Processes:
             outbound=not spec.is_service,
             relays=[f"{way.port}={way.socket}" for way in spec.ways],
             tls=[f"{way.port}={way.certificate}" for way in spec.ways if way.certificate],
+            pass_to=[f"{way.port}={way.handover}" for way in spec.ways if way.handover],
             handover=f"{spec.port}={spec.handover}" if spec.handover else None,
             forbidden=own_addresses(),
             permitted=self._permitted,

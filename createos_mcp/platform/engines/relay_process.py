@@ -20,6 +20,9 @@ from typing_extensions import override
 from createos_mcp.platform.engines.netns import enter_network
 from createos_mcp.platform.sandbox.relays import Relay
 
+# Now: the user that it becomes may not be able to read a module.
+from createos_mcp.platform.sandbox.tls_ends import TlsEnds as _TlsEnds  # noqa: F401
+
 READY = "ready"
 _CONNECT_S = 5.0
 _ANYBODY = 0o666
@@ -49,10 +52,6 @@ class Outlet(Relay):
         self.serve(listener)
 
     @override
-    def hand_over(self, near: socket.socket) -> bool:
-        return False
-
-    @override
     def reach(self) -> socket.socket:
         # No name is looked up: what that takes cannot be read by the user that this is by now.
         connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -66,9 +65,11 @@ class Outlet(Relay):
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Carry the relays that the arguments name: `[[5432, "/a/socket", "/a/key.pem"]]`, and a user.
+    """Carry the relays that the arguments name, and a user.
 
-    The third is an outlet, `["/path/of/a/socket", "172.17.0.2", 3306]`, or `null`.
+    Each relay has a port, the socket that it leads to, a certificate and where connections are
+    passed, of which either may be empty: `[[5432, "/a/socket", "/a/key.pem", "/a/directory"]]`.
+    The third argument is an outlet, `["/path/of/a/socket", "172.17.0.2", 3306]`, or `null`.
     """
     ways, uid, outlet = json.loads(arguments[0]), int(arguments[1]), json.loads(arguments[2])
     pid = int(sys.stdin.readline() or 0)
@@ -91,15 +92,18 @@ def _say(word: str) -> None:
 
 
 def _listen(
-    ways: Sequence[tuple[int, str, str]], outlet: tuple[str, str, int] | None, uid: int, pid: int
+    ways: Sequence[tuple[int, str, str, str]],
+    outlet: tuple[str, str, int] | None,
+    uid: int,
+    pid: int,
 ) -> tuple[selectors.BaseSelector, int]:
     selector = selectors.DefaultSelector()
     ended = os.pidfd_open(pid)
     selector.register(ended, selectors.EVENT_READ)
     # What is opened is opened before the rights to do so are given up.
     relays = [
-        Relay(selector, port, _through_descriptor(place), _read(certificate))
-        for port, place, certificate in ways
+        Relay(selector, port, _through_descriptor(place), _read(certificate), _opened(handover))
+        for port, place, certificate, handover in ways
     ]
     if outlet is not None:
         Outlet(selector, *outlet).listen()
@@ -118,6 +122,13 @@ def _listen(
 
 def _read(certificate: str) -> bytes:
     return Path(certificate).read_bytes() if certificate else b""
+
+
+def _opened(directory: str) -> str:
+    try:
+        return f"{_through_descriptor(directory)}/." if directory else ""
+    except OSError:
+        return ""
 
 
 def _through_descriptor(place: str) -> str:

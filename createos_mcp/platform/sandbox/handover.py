@@ -18,7 +18,9 @@ import fcntl
 import os
 import platform
 import re
+import select
 import selectors
+import signal
 import socket
 import struct
 import threading
@@ -27,8 +29,8 @@ from functools import partial
 
 from createos_mcp.platform.sandbox.descriptors import opened_place
 
-SOCKET_NAME = "handover"
-"""Next to the service's own socket."""
+SOCKET_NAME = "passed"
+"""In a directory that no app sees: who passes a connection has not shared it with the app."""
 
 MAX_PENDING = 256
 """Connections that were passed and that the service has not accepted yet."""
@@ -51,7 +53,8 @@ _CONTINUE, _AT_NUMBER = 1, 1
 
 # https://github.com/torvalds/linux/blob/master/include/uapi/linux/inet_diag.h
 _SOCK_DIAG, _BY_FAMILY, _REQUEST = 4, 20, 1
-_ANY_STATE, _ANY_COOKIE, _INODE_AT = 0xFFFFFFFF, (0xFFFFFFFF, 0xFFFFFFFF), 84
+_ANY_STATE, _ANY_COOKIE = 0xFFFFFFFF, (0xFFFFFFFF, 0xFFFFFFFF)
+_PORTS_AT, _INODE_AT = 20, 84
 
 _NO_LINGER, _RESET = struct.pack("=ii", 0, 0), struct.pack("=ii", 1, 0)
 """Close in the background, and at once: then nothing stays in the table of connections."""
@@ -62,13 +65,15 @@ def pass_on(connection: socket.socket, directory: str) -> bool:
 
     Args:
         connection: To be closed afterwards.
-        directory: Where the service's own socket is. No link in its place is followed.
+        directory: Where that launcher listens. No link in its place is followed.
     """
     rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [connection.fileno()]))
-    sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    sender.setblocking(False)
     try:
-        with sender, opened_place(os.path.join(directory, SOCKET_NAME)) as found:
+        with (
+            opened_place(os.path.join(directory, SOCKET_NAME)) as found,
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender,
+        ):
+            sender.setblocking(False)
             # By its descriptor: a path may not be longer than 107 bytes, see unix(7).
             sender.sendmsg([b"c"], [rights], 0, f"/proc/self/fd/{found}")
     except OSError:
@@ -122,7 +127,7 @@ class Handover:
 
     Args:
         port: Where the service listens, on the loopback of its own network.
-        directory: Where its own socket is, and the one on which connections are passed.
+        directory: Where connections are passed; made where it is missing.
     """
 
     def __init__(self, selector: selectors.BaseSelector, port: int, directory: str) -> None:
@@ -151,25 +156,26 @@ class Handover:
         (self.notifier,) = descriptors
         # It waits although there is nothing to come where who called was killed, see BUGS there.
         threading.Thread(target=self.answer_all, daemon=True).start()
-        try:
-            accepted_inode(self.port, self.port)
-            self.listen()
-        except OSError:  # Nothing can be exchanged here; relays find nobody, and carry on.
-            return
-        self.selector.register(self.passed, selectors.EVENT_READ, self.take)
+        with contextlib.suppress(OSError):  # Else relays find nobody, and carry on.
+            if tells_inodes():
+                self.listen()
+                self.selector.register(self.passed, selectors.EVENT_READ, self.take)
 
     def listen(self) -> None:
-        """Bind the socket, open to all who see its directory: the apps that are bound."""
+        """Bind the socket, open to all who see its directory: the relays of containers, too."""
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(self.directory)
         folder = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         here = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
+        mask = os.umask(0o111)
         try:
+            os.fchmod(folder, 0o711)
             os.fchdir(folder)
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(SOCKET_NAME)
-            mask = os.umask(0o111)
             self.passed.bind(SOCKET_NAME)
-            os.umask(mask)
         finally:
+            os.umask(mask)
             os.fchdir(here)
             os.close(here)
             os.close(folder)
@@ -202,14 +208,14 @@ class Handover:
         stand_in.setblocking(False)
         try:
             stand_in.bind(("127.0.0.1", 0))
+            port = stand_in.getsockname()[1]
+            self.selector.register(stand_in, selectors.EVENT_READ, partial(self.drop, port))
         except OSError:
             stand_in.close()
             raise
-        port = stand_in.getsockname()[1]
         # Before it is connected: the service may ask at once.
         self.pending[port] = Passed(connection, stand_in)
         stand_in.connect_ex(("127.0.0.1", self.port))
-        self.selector.register(stand_in, selectors.EVENT_READ, partial(self.drop, port))
 
     def drop(self, port: int) -> None:
         """Close what the service refused, or has got: it has closed the stand-in."""
@@ -220,20 +226,31 @@ class Handover:
 
     def answer_all(self) -> None:
         """Answer the service's calls as long as there is one of its processes."""
-        while True:
-            told = bytearray(_NOTIFICATION.size)
-            try:
-                fcntl.ioctl(self.notifier, _RECEIVE, told)
-            except OSError as error:
-                if error.errno in {errno.ENOENT, errno.EINTR}:  # Who called has ended.
-                    continue
-                return
-            call, pid, _, _, _, _, descriptor, *_ = _NOTIFICATION.unpack(told)
-            with contextlib.suppress(OSError, struct.error):  # It was dropped meanwhile.
-                self.exchange(call, pid, descriptor)
-            with contextlib.suppress(OSError):
-                answer = struct.pack("=QqiI", call, 0, 0, _CONTINUE)
-                fcntl.ioctl(self.notifier, _ANSWER, answer)
+        # An exchange that a signal interrupts does not happen.
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        hung_up = select.poll()
+        hung_up.register(self.notifier, 0)
+        try:
+            while not hung_up.poll(0):
+                self.answer_one()
+        finally:
+            os.close(self.notifier)  # What is still held fails then.
+
+    def answer_one(self) -> None:
+        """Wait for a call, and answer it."""
+        told = bytearray(_NOTIFICATION.size)
+        try:
+            fcntl.ioctl(self.notifier, _RECEIVE, told)
+        except OSError:  # Who called has ended.
+            return
+        call, pid, _, _, _, _, descriptor, *_ = _NOTIFICATION.unpack(told)
+        outcome = (0, _CONTINUE)
+        try:
+            self.exchange(call, pid, descriptor)
+        except (OSError, struct.error):  # It was dropped meanwhile, say: its client need not wait.
+            outcome = (-errno.EIO, 0)
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(self.notifier, _ANSWER, struct.pack("=QqiI", call, 0, *outcome))
 
     def exchange(self, call: int, pid: int, descriptor: int) -> None:
         """Put what was passed in place of a stand-in, where a call is about one.
@@ -266,8 +283,23 @@ def kernel_version(release: str) -> tuple[int, int]:
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
+def tells_inodes() -> bool:
+    """Whether the kernel tells of a connection what an exchange has to know.
+
+    Raises:
+        OSError: It does not even make one.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            accepted, _ = listener.accept()
+            with accepted:
+                told = accepted_inode(port, client.getsockname()[1])
+                return told == os.fstat(accepted.fileno()).st_ino
+
+
 def accepted_inode(port: int, peer: int) -> int:
-    """The inode of what listens at a port of loopback and has accepted its peer; 0 if it has not.
+    """The inode of a connection to a port of loopback that was accepted; 0 where there is none.
 
     Asked of the kernel about this one, see sock_diag(7): its table of all changes while it is read.
 
@@ -284,7 +316,9 @@ def accepted_inode(port: int, peer: int) -> int:
         answer = netlink.recv(4096)
     (kind,) = struct.unpack_from("=H", answer, 4)
     if kind == _BY_FAMILY:
-        return int(struct.unpack_from("=I", answer, _INODE_AT)[0])
+        # Without such a connection, it tells of what listens there.
+        is_it = struct.unpack_from("!HH", answer, _PORTS_AT) == (port, peer)
+        return int(struct.unpack_from("=I", answer, _INODE_AT)[0]) if is_it else 0
     (code,) = struct.unpack_from("=i", answer, 16)
     if code == -errno.ENOENT:
         return 0

@@ -30,7 +30,8 @@ The flags:
     --memory-mb=500    end the app when it uses more; without a control group
     --relay=5432=PATH  this port of the app's loopback leads to a socket; may be repeated
     --tls=5432=FILE    clients of that port may ask for TLS, with this key and certificate
-    --handover=5432=DIR  connections that are passed in DIR become ones to this port of the app
+    --pass-to=5432=DIR connections to that port are passed in DIR to the service
+    --handover=5432=DIR  the service: what is passed there becomes a connection to its port
     --with-parent      end when the parent ends
     --nice=5           how much later than others the app has the processor
 """
@@ -49,10 +50,9 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from createos_mcp.platform.sandbox import landlock, network
+from createos_mcp.platform.sandbox import landlock, launcher_input, network
 from createos_mcp.platform.sandbox.descriptors import is_open, lay_down, read_descriptor
 from createos_mcp.platform.sandbox.handover import Handover
-from createos_mcp.platform.sandbox.launcher_input import read_file, read_flags, read_variables
 from createos_mcp.platform.sandbox.launcher_output import CHUNK_BYTES, Log, Pace, PassedOn
 from createos_mcp.platform.sandbox.outbound import CONSTANT_ENVIRON, Outbound
 from createos_mcp.platform.sandbox.process_table import (
@@ -143,14 +143,16 @@ class Launcher:
 
     def open_relays(self) -> None:
         """Listen for the app where it finds its services, before it can ask for them."""
-        certificates = dict(way.split("=", 1) for way in self.flags.get("tls", ()))
-        for way in self.flags.get("relay", ()):
-            port, _, place = way.partition("=")
+        relays, certificates, handovers, own = (
+            launcher_input.by_port(self.flags, name)
+            for name in ("relay", "tls", "pass-to", "handover")
+        )
+        for port, place in relays.items():
             self.relayed.add(int(port))
-            certificate = read_file(certificates[port]) if port in certificates else b""
-            Relay(self.selector, int(port), place, certificate).listen()
-        port, _, directory = self.flag("handover").partition("=")
-        if directory and self.own_network:
+            file = certificates.get(port)
+            certificate = launcher_input.read_file(file) if file else b""
+            Relay(self.selector, int(port), place, certificate, handovers.get(port, "")).listen()
+        for port, directory in own.items():
             self.handover = Handover(self.selector, int(port), directory)
 
     def start(self, words: Sequence[str]) -> None:
@@ -308,14 +310,11 @@ class Launcher:
             "forbid": self.take_forbid,
             "stop": self.take_stop,
         }
-        connection, _ = self.control.accept()
-        with connection:
+        wrong = (OSError, ValueError, KeyError, TypeError)
+        with contextlib.suppress(*wrong), self.control.accept()[0] as connection:
             connection.settimeout(CONTROL_TIMEOUT_S)
-            try:
-                verb, *values = connection.recv(4096).decode().split()
-                requests[verb](connection, *values)
-            except (OSError, ValueError, KeyError, TypeError):
-                return
+            verb, *values = connection.recv(4096).decode().split()
+            requests[verb](connection, *values)
 
     def send_ports(self, connection: socket.socket) -> None:
         """Tell where the app listens."""
@@ -379,10 +378,11 @@ def main(arguments: Sequence[str]) -> None:
     """Run what the arguments name."""
     at = arguments.index("--")
     (run_dir, log, *given), words = arguments[:at], arguments[at + 1 :]
-    flags = read_flags(given)
-    variables = read_variables(run_dir)
+    flags = launcher_input.read_flags(given)
+    variables = launcher_input.read_variables(run_dir)
     join(flags.get("launcher-group", ()))
-    lay_down(read_file(flags["filter"][-1]) if "filter" in flags else b"", FILTER_FD)
+    filter_file = flags["filter"][-1] if "filter" in flags else os.devnull
+    lay_down(launcher_input.read_file(filter_file), FILTER_FD)
     lay_down(variables, VARIABLES_FD)
     if "with-parent" in flags:
         ctypes.CDLL(None).prctl(PRCTL_DEATH_SIGNAL, signal.SIGKILL)

@@ -3,7 +3,7 @@
 import json
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 def read_file(path: str) -> bytes:
@@ -29,3 +29,8 @@ def read_flags(given: Sequence[str]) -> dict[str, list[str]]:
     for name, _, value in (text.removeprefix("--").partition("=") for text in given):
         flags.setdefault(name, []).append(value)
     return flags
+
+
+def by_port(flags: Mapping[str, Sequence[str]], name: str) -> dict[str, str]:
+    """What a flag says of each port: `{"5432": "/a/socket"}`."""
+    return dict(value.split("=", 1) for value in flags.get(name, ()))

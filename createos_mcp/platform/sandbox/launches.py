@@ -36,6 +36,8 @@ class Launch:
     """`5432=/a/socket`."""
     tls: Sequence[str] = ()
     """`5432=/a/certificate.pem`."""
+    pass_to: Sequence[str] = ()
+    """`5432=/a/directory`."""
     handover: str | None = None
     """`5432=/a/directory`."""
     slirp: str | None = None
@@ -81,6 +83,7 @@ def launch_words(launch: Launch) -> tuple[str, ...]:
         "launcher-group": launch.launcher_groups,
         "relay": launch.relays,
         "tls": launch.tls,
+        "pass-to": launch.pass_to,
         "write": launch.write,
         "read": launch.read,
     }

@@ -9,6 +9,7 @@ import selectors
 import socket
 import stat
 import struct
+import time
 from typing import TYPE_CHECKING
 
 from createos_mcp.platform.sandbox.descriptors import opened_place
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 65536
 WAITING_CONNECTIONS = 128
+FULL_PAUSE_S = 0.01
+"""Between attempts to accept while there are too many connections."""
 LAST_BYTES_S = 1.0
 """How long who reads slowly has when the other end has closed."""
 
@@ -35,15 +38,24 @@ class Relay:
     Args:
         certificate: A key and its certificate, PEM, for clients that ask for TLS before the service
             has said anything; empty where none is offered.
+        handover: Directory where connections are passed to the service itself, or empty.
     """
 
     def __init__(
-        self, selector: selectors.BaseSelector, port: int, place: str, certificate: bytes = b""
+        self,
+        selector: selectors.BaseSelector,
+        port: int,
+        place: str,
+        certificate: bytes = b"",
+        handover: str = "",
     ) -> None:
         self.selector = selector
         self.port = port
         self.place = place
         self.certificate = certificate
+        self.handover = handover
+        self.greeted: set[socket.socket] = set()
+        """Those that have said nothing yet."""
         self.tls_ends: TlsEnds | None = None
 
     def listen(self) -> None:
@@ -72,18 +84,16 @@ class Relay:
         """
         return connect_socket(self.place)
 
-    def hand_over(self, near: socket.socket) -> bool:
-        """Have the service take a connection as its own, where it can."""
-        return pass_on(near, os.path.dirname(self.place))
-
     def accept(self) -> None:
         """Take one connection."""
         try:
             near, _ = self.listener.accept()
         except OSError:
+            time.sleep(FULL_PAUSE_S)
             return
-        if self.certificate:
+        if self.certificate and len(self.greeted) < WAITING_CONNECTIONS:
             near.setblocking(False)
+            self.greeted.add(near)
             self.selector.register(near, selectors.EVENT_READ, lambda: self.greet(near))
         else:
             self.lead(near)
@@ -102,6 +112,7 @@ class Relay:
         if first == POSTGRES_GSS:
             return
         self.selector.unregister(near)
+        self.greeted.discard(near)
         if not first:
             near.close()
         elif first == POSTGRES_TLS or first.startswith(CLIENT_HELLO):
@@ -115,12 +126,16 @@ class Relay:
             # Most apps ask for none, and start sooner.
             from createos_mcp.platform.sandbox.tls_ends import TlsEnds  # noqa: PLC0415
 
-            self.tls_ends = TlsEnds(self.certificate)
+            try:
+                self.tls_ends = TlsEnds(self.certificate)
+            except OSError:
+                near.close()
+                return
         self.tls_ends.carry(near, self.reach)
 
     def lead(self, near: socket.socket) -> None:
         """Lead a connection on; it is closed where the service does not answer."""
-        if self.hand_over(near):
+        if self.handover and pass_on(near, self.handover):
             near.close()
             return
         try:

@@ -25,6 +25,8 @@ class TlsEnds:
 
     def __init__(self, certificate: bytes) -> None:
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        # https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SSL
+        self.context.set_alpn_protocols(["postgresql"])
         descriptor = os.memfd_create("certificate")
         with open(descriptor, "wb") as file:
             file.write(certificate)

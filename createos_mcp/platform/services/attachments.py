@@ -19,7 +19,7 @@ from createos_mcp.platform.sandbox.addresses import free_port
 from createos_mcp.platform.sandbox.sandbox import Sandbox
 from createos_mcp.platform.services.certificate import ensure_certificate, public_part
 from createos_mcp.platform.services.image_kinds import kind_of
-from createos_mcp.platform.services.kinds import ProcessKind, ServiceKind
+from createos_mcp.platform.services.kinds import HANDOVER, ProcessKind, ServiceKind
 from createos_mcp.platform.services.service_host import ServiceHost
 from createos_mcp.platform.services.volumes import Volumes, read_volumes
 from createos_mcp.platform.store.services import Binding
@@ -116,9 +116,10 @@ class Attachments:
         if not self._sandbox.own_network and not is_image:
             port = free_port()
         directory = self._host.socket_directory(service)
-        certificate = None
+        certificate = handover = None
         if isinstance(kind, ProcessKind):
             certificate = await to_thread.run_sync(ensure_certificate, self._certificate)
+            handover = directory.with_name(HANDOVER) if kind.takes_connections else None
         seen = SEEN_AT / service.name if self._sees_files(spec) else None
         told = kind.variables(
             binding.variable, role=binding.role, secret=binding.secret, port=port, directory=seen
@@ -130,7 +131,12 @@ class Attachments:
             run_envs={**told, **spec.run_envs},
             ways=(
                 *spec.ways,
-                Way(port=port, socket=directory / kind.socket, certificate=certificate),
+                Way(
+                    port=port,
+                    socket=directory / kind.socket,
+                    certificate=certificate,
+                    handover=handover,
+                ),
             ),
             mounts=(*spec.mounts, *([Mount(source=directory, place=seen)] if seen else ())),
         )

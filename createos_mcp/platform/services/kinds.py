@@ -9,6 +9,9 @@ from urllib.parse import quote
 
 _PLACE = re.compile(r"\{(port|role|secret)\}")
 
+HANDOVER = "handover"
+"""In a service's directory, but not where its apps see its socket: where they pass connections."""
+
 SCRIPTS = files("createos_mcp.platform.services") / "scripts"
 
 

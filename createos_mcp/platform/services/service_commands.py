@@ -15,7 +15,7 @@ from createos_mcp.platform.models import LaunchSpec
 from createos_mcp.platform.paths import DataDir
 from createos_mcp.platform.release_records import Bind, Release
 from createos_mcp.platform.sandbox.sandbox import Sandbox
-from createos_mcp.platform.services.kinds import KINDS, ProcessKind, ServiceKind
+from createos_mcp.platform.services.kinds import HANDOVER, KINDS, ProcessKind, ServiceKind
 from createos_mcp.platform.store.services import Service
 
 logger = logging.getLogger(__name__)
@@ -118,7 +118,7 @@ class ServiceCommands:
             log_file=self.log_file(service.id),
             uid=self.uid_of(service),
             is_service=True,
-            handover=directory / "run" if takes else None,
+            handover=directory / HANDOVER if takes else None,
         )
 
     def log_file(self, service_id: str) -> Path:

@@ -24,6 +24,8 @@ FILES = {
     "www/cgi-bin/count": COUNTING,
     "www/cgi-bin/note": f'{CGI}echo "$QUERY_STRING" >> /data/notes; cat /data/notes',
     "www/cgi-bin/dial": f"{CGI}echo PING | nc -w 2 127.0.0.1 6379 || echo refused",
+    # As PostgreSQL's clients begin that insist on TLS; `S` says that they get it.
+    "www/cgi-bin/tls": f"{CGI}printf '\\0\\0\\0\\010\\004\\322\\026\\057' | nc -w 2 127.0.0.1 6379",
     "www/index.html": "one",
 }
 
@@ -57,7 +59,10 @@ async def test_an_image_reaches_the_service_that_it_is_bound_to_and_others_do_no
         await bind(api, service_id, project_id)
         deployed = await deploy(api, project_id, image)
         assert deployed["status"] == "deployed", await api.build_log(deployed)
-        assert [await count(api, deployed) for _ in range(3)] == ["1", "2", "3"]
+        assert [await count(api, deployed) for _ in range(2)] == ["1", "2"]
+        address = await address_of(api, deployed["projectId"])
+        assert await read_page(f"{address}/cgi-bin/tls") == "S"
+        assert await count(api, deployed) == "3"
         path = f"/v1/projects/{project_id}/deployments/{deployed['id']}/commands"
         for command in ("true", "echo $REDIS_URL_SOCKET", "exit 3"):
             status, ran = await api.request("POST", path, json={"command": command})

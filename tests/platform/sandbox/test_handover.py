@@ -145,7 +145,7 @@ def test_what_is_no_connection_is_closed_and_holds_up_nobody(tmp_path: Path) -> 
                 with wrong:
                     pass_on(wrong, str(tmp_path))
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-            place = str(tmp_path / "handover")
+            place = str(tmp_path / "passed")
             sender.connect(place)
             socket.send_fds(sender, [b"c"], [writing])
             sender.send(b"no descriptor")
@@ -169,7 +169,7 @@ def test_where_no_server_takes_connections_none_is_passed(tmp_path: Path) -> Non
     with connected() as (_, accepted, _):
         assert not pass_on(accepted, str(tmp_path))
         assert not pass_on(accepted, str(tmp_path / "missing"))
-        (tmp_path / "handover").symlink_to("/dev/log")
+        (tmp_path / "passed").symlink_to("/dev/log")
         assert not pass_on(accepted, str(tmp_path))
 
 

@@ -8,6 +8,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
@@ -207,3 +208,14 @@ def test_the_certificate_is_made_once_and_is_its_owners_alone(certificate: Path)
     assert ensure_certificate(certificate).read_bytes() == made
     assert certificate.stat().st_mode & 0o777 == 0o600
     assert b"PRIVATE" not in public_part(certificate).read_bytes()
+    public_part(certificate).unlink()
+    ensure_certificate(certificate)
+    assert b"PRIVATE" not in public_part(certificate).read_bytes()
+
+
+def test_of_many_that_make_the_certificate_one_prevails(tmp_path: Path) -> None:
+    file = tmp_path / "services.pem"
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(ensure_certificate, [file] * 32))
+    assert file.read_bytes().endswith(public_part(file).read_bytes())
+    assert sorted(made.name for made in tmp_path.iterdir()) == ["services.crt", "services.pem"]
