@@ -126,7 +126,7 @@ def _read(certificate: str) -> bytes:
 
 def _opened(directory: str) -> str:
     try:
-        return f"{_through_descriptor(directory)}/." if directory else ""
+        return _through_descriptor(directory) if directory else ""
     except OSError:
         return ""
 

@@ -64,6 +64,15 @@ func main() {
 """,
 }
 
+ANSWER = """
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+http.server.HTTPServer(("", int(os.environ["PORT"])), Page).serve_forever()
+"""
+"""How a handler's method goes on that has a body."""
+
 PYTHON = {
     "requirements.txt": "psycopg[binary]\nasyncpg\nsqlalchemy\npg8000\n",
     "Procfile": "web: python app.py\n",
@@ -101,12 +110,8 @@ def answers():
 class Page(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         body = " ".join(map(str, answers())).encode()
-        self.send_response(200)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-http.server.HTTPServer(("", int(os.environ["PORT"])), Page).serve_forever()
-""",
+"""
+    + ANSWER,
 }
 
 PYTHON_REDIS = {
@@ -127,12 +132,8 @@ class Page(http.server.BaseHTTPRequestHandler):
             except redis.exceptions.NoPermissionError:
                 told.append("refused")
         body = " ".join(told).encode()
-        self.send_response(200)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-http.server.HTTPServer(("", int(os.environ["PORT"])), Page).serve_forever()
-""",
+"""
+    + ANSWER,
 }
 
 NODE_REDIS = {
@@ -181,12 +182,8 @@ class Page(http.server.BaseHTTPRequestHandler):
             with psycopg.connect(os.environ[name]) as db:
                 ports.append(db.execute("select inet_server_port()").fetchone()[0])
         body = str(ports).encode()
-        self.send_response(200)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-http.server.HTTPServer(("", int(os.environ["PORT"])), Page).serve_forever()
-""",
+"""
+    + ANSWER,
 }
 
 
